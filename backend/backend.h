@@ -1,0 +1,113 @@
+// IR block -> relocatable host code, and the stubs through which the runtime enters and leaves it.
+// The only header of the back ends that the runtime sees.
+//
+// Life of a block: compile() fills a CompiledBlock; the runtime copies its code to a 16-byte
+// aligned place in the code cache and registers its links and fault sites. Code is
+// position-independent: it reaches the runtime only through CpuState (ir/guest_state.h HostThunks)
+// and its own literal pool.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/exec_abi.h"
+#include "ir/block.h"
+#include "ir/helpers.h"
+
+namespace ulna::backend {
+
+// A direct jump or call whose 4-byte displacement the runtime patches. `displacement_offset` is
+// such that the displacement is 4-byte aligned once the code is placed at a 16-byte boundary. Until
+// linked it leads to the link stub at `stub_offset`, which loads its own address into RAX and jumps
+// to thunks.link.
+struct LinkSite {
+    u32 displacement_offset;
+    u32 stub_offset;
+    GuestAddr target;
+};
+
+// A host instruction that may fault, and the guest instruction it belongs to. State is canonical
+// there.
+struct FaultSite {
+    u32 code_offset; // of the host instruction's first byte
+    u32 guest_index; // into guest_pcs
+};
+
+struct CompiledBlock {
+    ir::BlockKey key;
+    std::vector<u8> code; // hot part, cold part, literal pool
+    u32 hot_bytes = 0;
+    std::vector<LinkSite> links;
+    std::vector<FaultSite> faults; // ascending code_offset
+    std::vector<GuestAddr> guest_pcs;
+    u32 guest_bytes_low = 0;
+
+    void reset();
+};
+
+// Addresses of the stubs inside the code cache.
+struct Stubs {
+    std::vector<u8> code; // position-independent, placed once at the start of the code cache
+    // Offsets into code:
+    u32 enter =
+        0; // ExitReason enter(CpuState*, u64 host_entry): System V call; runs translated code
+    u32 exit = 0, link = 0, lookup = 0, call_helper = 0, call_eval = 0, safepoint = 0;
+    u32 return_sentinel = 0; // what the bottom of the return stack holds
+};
+
+// Functions of the runtime that stubs call, on the C++ stack with all guest state in CpuState.
+struct RuntimeCalls {
+    // Host code to continue at for an indirect branch to state.pc; 0: leave with
+    // ExitReason::Lookup.
+    u64 (*lookup)(ir::CpuState& state) = nullptr;
+    // Host code to continue at for the link stub at host address `stub`, which it may patch; 0:
+    // leave with ExitReason::Lookup and state.pc set to the link's target.
+    u64 (*link)(ir::CpuState& state, u64 stub) = nullptr;
+};
+
+struct CompileOptions {
+    bool spill_everything = false; // test configuration: no value stays in a register
+    bool call_return_pairing = true;
+    bool mask_tags =
+        false; // strip the top byte of data addresses inline (top byte ignore). Without it
+               // a tagged address faults (#GP, no fault address): translate again with it
+};
+
+class Backend {
+  public:
+    virtual ~Backend() = default;
+    virtual void
+    compile(const ir::Block& block, const CompileOptions& options, CompiledBlock& out) = 0;
+    // Emits the stubs; `calls` is remembered and put into CpuState by prepare_state, not in the
+    // code.
+    [[nodiscard]] virtual Stubs make_stubs(const RuntimeCalls& calls) = 0;
+    // Fills thunks, MXCSR and stacks of a fresh CpuState for stubs placed at `stub_base`.
+    // `return_stack_top` is the end of the translated code's own stack (16-byte aligned, guard
+    // pages at both ends).
+    virtual void
+    prepare_state(ir::CpuState& state, const Stubs& stubs, u64 stub_base, u64 return_stack_top) = 0;
+};
+
+// Back end for this host, or null with a reason when the host CPU lacks what it needs (x86-64-v3).
+[[nodiscard]] std::unique_ptr<Backend> make_host_backend(std::string& why_not);
+
+// --- what the fault handler needs to know about host registers (ucontext_t of this host)
+struct HostContext; // opaque: a ucontext_t*
+// Copies pinned registers from a signal context, taken inside translated code, into the state.
+void save_pinned(const void* ucontext, ir::CpuState& state);
+// Makes the context continue in the exit stub with `reason`; the return stack is dropped.
+void redirect_to_exit(void* ucontext, ir::CpuState& state, ir::ExitReason reason);
+// Drops all frames of the return stack of a context inside translated code, which then just goes
+// on: what to do when a push ran into the guard page (the fault address is within a page below the
+// stack).
+void reset_return_stack(void* ucontext, ir::CpuState& state);
+// CpuState of a context inside translated code (its state register).
+[[nodiscard]] ir::CpuState* state_of(const void* ucontext);
+
+// MXCSR value for an FPCR (rounding, FZ as FTZ|DAZ; all exceptions masked, sticky bits clear).
+[[nodiscard]] u32 mxcsr_of_fpcr(u64 fpcr);
+// FPSR bits of MXCSR's sticky bits.
+[[nodiscard]] u32 fpsr_of_mxcsr(u32 mxcsr);
+
+} // namespace ulna::backend

@@ -1,0 +1,14 @@
+#include "backend/backend.h"
+
+namespace ulna::backend {
+
+void CompiledBlock::reset() {
+    code.clear();
+    hot_bytes = 0;
+    links.clear();
+    faults.clear();
+    guest_pcs.clear();
+    guest_bytes_low = 0;
+}
+
+} // namespace ulna::backend

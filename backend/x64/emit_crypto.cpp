@@ -1,0 +1,230 @@
+// AES, SHA1, SHA256 and polynomial multiplication with the host's instructions for them. Hosts
+// without leave the rows empty: the operations are then evaluated out of line.
+#include "xbyak/xbyak_util.h"
+
+#include "backend/x64/emit_vec.h"
+
+namespace ulna::backend::x64 {
+
+namespace {
+
+// --- AES. The host's rounds add the round key last, the guest's first: so the key is added by hand
+// and the host adds zero. Its (inverse) ShiftRows and SubBytes commute, and a middle round is the
+// last one followed by (inverse) MixColumns.
+
+using VexRound = void (Assembler::*)(const Xmm&, const Operand&, const Operand&);
+
+[[nodiscard]] bool feeds_only(const Emitter& e, ValueId round, Opcode mix) {
+    return all_uses(e, round, [=](const Inst& use) { return use.op == mix; });
+}
+
+// When nothing but MixColumns uses the round's value, the round makes both, and MixColumns is its
+// result.
+template <VexRound kLast, VexRound kMiddle, Opcode kMix>
+void emit_aes_round(Emitter& e, const Inst& inst) {
+    const ValueId self = static_cast<ValueId>(&inst - e.block().insts.data());
+    const bool fused = feeds_only(e, self, kMix);
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const XmmMem b = e.use_xmm_mem(inst.args[1]);
+    const Xmm d = e.def_xmm(inst, Overlap::Any);
+    const Xmm zero = e.scratch_xmm();
+    e.c.vpxor(d, a, b);
+    e.c.vpxor(zero, zero, zero);
+    (e.c.*(fused ? kMiddle : kLast))(d, d, zero);
+}
+
+// MixColumns alone: the inverse of a last round, then a middle round.
+void emit_AesMc(Emitter& e, const Inst& inst) {
+    if (e.inst_of(inst.args[0]).op == Opcode::AesE && feeds_only(e, inst.args[0], Opcode::AesMc)) {
+        return e.define_as(inst, inst.args[0]);
+    }
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm d = e.def_xmm(inst, Overlap::Any);
+    const Xmm zero = e.scratch_xmm();
+    e.c.vpxor(zero, zero, zero);
+    e.c.vaesdeclast(d, a, zero);
+    e.c.vaesenc(d, d, zero);
+}
+
+void emit_AesImc(Emitter& e, const Inst& inst) {
+    if (e.inst_of(inst.args[0]).op == Opcode::AesD && feeds_only(e, inst.args[0], Opcode::AesImc)) {
+        return e.define_as(inst, inst.args[0]);
+    }
+    const XmmMem a = e.use_xmm_mem(inst.args[0]);
+    const Xmm d = e.def_xmm(inst, Overlap::Any);
+    e.c.vaesimc(d, a);
+}
+
+// --- polynomial multiplication
+
+void emit_VPMull(Emitter& e, const Inst& inst) {
+    if (inst.shape() != shape::Q1) {
+        return e.call_eval(inst);
+    }
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const XmmMem b = e.use_xmm_mem(inst.args[1]);
+    const Xmm d = e.def_xmm(inst, Overlap::Any);
+    e.c.vpclmulqdq(d, a, b, 0);
+}
+
+// --- SHA1. The host keeps a in the highest word, the guest in the lowest; it adds the round
+// constant itself, the guest has added it to the schedule, and e is in word 0 of the second
+// argument.
+
+constexpr u8 kReverseWords = 0b00011011;
+
+void emit_sha1_rounds(Emitter& e, const Inst& inst, u8 function, u32 constant) {
+    const Xmm abcd = e.use_xmm(inst.args[0]);
+    const Xmm hash_e = e.use_xmm(inst.args[1]);
+    const Xmm schedule = e.use_xmm(inst.args[2]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm t = e.scratch_xmm();
+    e.c.vpand(t, hash_e, e.literal(shape_mask(shape::S1)));
+    e.c.vpaddd(t, t, schedule);
+    e.c.vpsubd(t, t, e.literal(splat(2, constant)));
+    e.c.vpshufd(t, t, kReverseWords);
+    e.c.vpshufd(d, abcd, kReverseWords);
+    e.c.sha1rnds4(d, t, function);
+    e.c.vpshufd(d, d, kReverseWords);
+}
+void emit_Sha1C(Emitter& e, const Inst& inst) { emit_sha1_rounds(e, inst, 0, 0x5a827999); }
+void emit_Sha1P(Emitter& e, const Inst& inst) { emit_sha1_rounds(e, inst, 1, 0x6ed9eba1); }
+void emit_Sha1M(Emitter& e, const Inst& inst) { emit_sha1_rounds(e, inst, 2, 0x8f1bbcdc); }
+
+void emit_Sha1H(Emitter& e, const Inst& inst) {
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm t = e.scratch_xmm();
+    e.c.vpslld(t, a, 30);
+    e.c.vpsrld(d, a, 2);
+    e.c.vpor(d, d, t);
+    clear_past(e, d, shape::S1);
+}
+
+void emit_Sha1Su0(Emitter& e, const Inst& inst) {
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const XmmMem c = e.use_xmm_mem(inst.args[2]);
+    const Xmm d = e.def_xmm(inst);
+    e.c.vpalignr(d, b, a, 8);
+    e.c.vpxor(d, d, a);
+    e.c.vpxor(d, d, c);
+}
+
+// Word 3 also takes the new word 0 rotated: ROL(t0, 2) is ROL(ROL(t0, 1), 1).
+void emit_Sha1Su1(Emitter& e, const Inst& inst) {
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm t = e.scratch_xmm();
+    const auto rotate_left_once = [&](Xmm x) {
+        e.c.vpsrld(t, x, 31);
+        e.c.vpaddd(x, x, x);
+        e.c.vpor(x, x, t);
+    };
+    const Xmm wrapped = e.scratch_xmm();
+    e.c.vpsrldq(d, b, 4);
+    e.c.vpxor(d, d, a);
+    rotate_left_once(d);
+    e.c.vpslldq(wrapped, d, 12);
+    rotate_left_once(wrapped);
+    e.c.vpxor(d, d, wrapped);
+}
+
+// --- SHA256. The host's state is (a b e f) and (c d g h) from the highest word down, two rounds at
+// a time, the schedule's two words in XMM0.
+
+// A copy of XMM0's value, and XMM0 for use; give_back() restores it.
+class BorrowedXmm0 {
+  public:
+    BorrowedXmm0(Emitter& e, Xmm save) : e_{e}, save_{save} { e_.move(save_, Xmm(0)); }
+    void give_back() { e_.move(Xmm(0), save_); }
+
+  private:
+    Emitter& e_;
+    Xmm save_;
+};
+
+// A scratch that is not XMM0, which the allocator may hand out when it runs short.
+[[nodiscard]] Xmm scratch_but_xmm0(Emitter& e) {
+    const Xmm first = e.scratch_xmm();
+    return first.getIdx() != 0 ? first : e.scratch_xmm();
+}
+
+enum class Sha256Half { Abcd, Efgh };
+
+void emit_sha256_rounds(Emitter& e, const Inst& inst, Sha256Half half) {
+    const bool want_abcd = half == Sha256Half::Abcd;
+    const Xmm abcd = e.use_xmm(inst.args[want_abcd ? 0 : 1]);
+    const Xmm efgh = e.use_xmm(inst.args[want_abcd ? 1 : 0]);
+    const XmmMem schedule = e.use_xmm_mem(inst.args[2]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm abef = scratch_but_xmm0(e), cdgh = scratch_but_xmm0(e), save = scratch_but_xmm0(e);
+    constexpr u8 kSwapPairs = 0b10110001;
+    e.c.vpunpcklqdq(abef, efgh, abcd);
+    e.c.vpshufd(abef, abef, kSwapPairs);
+    e.c.vpunpckhqdq(cdgh, efgh, abcd);
+    e.c.vpshufd(cdgh, cdgh, kSwapPairs);
+    BorrowedXmm0 xmm0{e, save};
+    e.c.vmovaps(Xmm(0), schedule);
+    e.c.sha256rnds2(cdgh, abef); // the new a b e f; the old ones are the new c d g h
+    e.c.vpshufd(Xmm(0), Xmm(0), 0b1110);
+    e.c.sha256rnds2(abef, cdgh);
+    xmm0.give_back();
+    want_abcd ? e.c.vpunpckhqdq(d, abef, cdgh) : e.c.vpunpcklqdq(d, abef, cdgh);
+    e.c.vpshufd(d, d, kSwapPairs);
+}
+void emit_Sha256H(Emitter& e, const Inst& inst) { emit_sha256_rounds(e, inst, Sha256Half::Abcd); }
+void emit_Sha256H2(Emitter& e, const Inst& inst) { emit_sha256_rounds(e, inst, Sha256Half::Efgh); }
+
+void emit_Sha256Su0(Emitter& e, const Inst& inst) {
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    e.move(d, a);
+    e.c.sha256msg1(d, b);
+}
+
+void emit_Sha256Su1(Emitter& e, const Inst& inst) {
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const XmmMem n = e.use_xmm_mem(inst.args[1]);
+    const Xmm m = e.use_xmm(inst.args[2]);
+    const Xmm d = e.def_xmm(inst);
+    e.c.vpalignr(d, m, n, 4);
+    e.c.vpaddd(d, d, a);
+    e.c.sha256msg2(d, m);
+}
+
+} // namespace
+
+void add_crypto_emitters(EmitTable& table) {
+    using Xbyak::util::Cpu;
+    const Cpu cpu;
+    if (cpu.has(Cpu::tAESNI)) {
+        table.set(Opcode::AesE,
+                  emit_aes_round<&Assembler::vaesenclast, &Assembler::vaesenc, Opcode::AesMc>,
+                  kKeepsFlags);
+        table.set(Opcode::AesD,
+                  emit_aes_round<&Assembler::vaesdeclast, &Assembler::vaesdec, Opcode::AesImc>,
+                  kKeepsFlags);
+        table.set(Opcode::AesMc, emit_AesMc, kKeepsFlags);
+        table.set(Opcode::AesImc, emit_AesImc, kKeepsFlags);
+    }
+    if (cpu.has(Cpu::tPCLMULQDQ)) {
+        table.set(Opcode::VPMull, emit_VPMull);
+    }
+    table.set(Opcode::Sha1H, emit_Sha1H, kKeepsFlags);
+    table.set(Opcode::Sha1Su0, emit_Sha1Su0, kKeepsFlags);
+    table.set(Opcode::Sha1Su1, emit_Sha1Su1, kKeepsFlags);
+    if (cpu.has(Cpu::tSHA)) {
+        table.set(Opcode::Sha1C, emit_Sha1C, kKeepsFlags);
+        table.set(Opcode::Sha1P, emit_Sha1P, kKeepsFlags);
+        table.set(Opcode::Sha1M, emit_Sha1M, kKeepsFlags);
+        table.set(Opcode::Sha256H, emit_Sha256H, kKeepsFlags);
+        table.set(Opcode::Sha256H2, emit_Sha256H2, kKeepsFlags);
+        table.set(Opcode::Sha256Su0, emit_Sha256Su0, kKeepsFlags);
+        table.set(Opcode::Sha256Su1, emit_Sha256Su1, kKeepsFlags);
+    }
+}
+
+} // namespace ulna::backend::x64

@@ -1,0 +1,293 @@
+// How a block ends. Direct exits are patchable jumps; calls push a host return address, and returns
+// pop it: the code after a call compares where the guest really went (RAX) with where it was
+// expected to go.
+#include "backend/x64/emitter.h"
+#include "backend/x64/raw.h"
+
+namespace ulna::backend::x64 {
+
+using ir::CpuState;
+using ir::ExitReason;
+using ir::HostThunks;
+
+namespace {
+constexpr std::size_t kThunks = offsetof(CpuState, thunks);
+constexpr std::size_t kLookup = kThunks + offsetof(HostThunks, lookup);
+constexpr std::size_t kSafepoint = kThunks + offsetof(HostThunks, safepoint);
+constexpr std::size_t kExit = kThunks + offsetof(HostThunks, exit);
+} // namespace
+
+void Emitter::store_pc(GuestAddr pc) {
+    if (fits_imm32(pc)) {
+        raw::store_imm64(c, offsetof(CpuState, pc), static_cast<u32>(pc));
+    } else {
+        c.mov(c.rax, pc);
+        raw::store64(c, offsetof(CpuState, pc), 0);
+    }
+}
+
+// The guest address of the instruction that leaves.
+GuestAddr Emitter::branch_pc() const {
+    if (block_->guest_pcs.empty()) {
+        return block_->key.pc;
+    }
+    return index_ < block_->insts.size() ? block_->guest_pcs[block_->insts[index_].guest_index]
+                                         : block_->guest_pcs.back();
+}
+
+// --- patchable jumps
+
+// Makes the displacement of an instruction with `opcode_bytes` before it 4-byte aligned. Padding
+// goes before a compare that belongs to the jump, so that the two stay adjacent and fuse.
+void Emitter::align_for_displacement(unsigned opcode_bytes) {
+    const u32 end = c.position();
+    const unsigned padding = (0u - (end + opcode_bytes)) & 3;
+    if (padding == 0) {
+        return;
+    }
+    const bool movable = condition_end_ == end && condition_start_ != 0 && condition_start_ < end &&
+                         (literal_uses_.empty() || literal_uses_.back().start < condition_start_);
+    c.nop(padding);
+    if (movable) {
+        u8 moved[16];
+        const u32 bytes = end - condition_start_;
+        if (bytes <= sizeof moved) {
+            std::memcpy(moved, c.at(condition_start_), bytes);
+            c.rewind(condition_start_);
+            c.nop(padding);
+            for (u32 i = 0; i < bytes; ++i) {
+                c.db(moved[i]);
+            }
+        }
+    }
+    condition_end_ = 0;
+}
+
+void Emitter::link_jump(GuestAddr target) {
+    align_for_displacement(1);
+    stubs_.push_back({jmp().end - 4, target});
+}
+void Emitter::link_jcc(Cc cc, GuestAddr target) {
+    align_for_displacement(2);
+    stubs_.push_back({jcc(cc).end - 4, target});
+}
+void Emitter::link_call(GuestAddr target) {
+    align_for_displacement(1);
+    raw::Writer(c).byte(0xe8).dword(0);
+    stubs_.push_back({c.position() - 4, target});
+}
+
+// --- safe points: every cycle in the guest's control flow goes through one
+
+void Emitter::check_pending(GuestAddr resume) {
+    raw::compare_zero32(c, offsetof(CpuState, pending));
+    cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
+        e.store_pc(resume);
+        raw::jump_state(e.c, kSafepoint);
+    });
+}
+void Emitter::check_pending_rax() {
+    raw::compare_zero32(c, offsetof(CpuState, pending));
+    cold_noreturn(jcc(Cc::NE), [](Emitter& e) {
+        raw::store64(e.c, offsetof(CpuState, pc), 0);
+        raw::jump_state(e.c, kSafepoint);
+    });
+}
+
+void Emitter::leave_direct(GuestAddr target) {
+    if (target <= branch_pc()) {
+        check_pending(target);
+    }
+    link_jump(target);
+}
+
+void Emitter::leave_if(Cc cc, GuestAddr target) {
+    if (target > branch_pc()) {
+        link_jcc(cc, target);
+        return;
+    }
+    cold_noreturn(jcc(cc), [=](Emitter& e) {
+        e.check_pending(target);
+        e.link_jump(target);
+    });
+}
+
+void Emitter::leave_if(Condition condition, GuestAddr target) {
+    switch (condition.parity) {
+    case Condition::Plain:
+        leave_if(condition.cc, target);
+        break;
+    case Condition::OrParity:
+        leave_if(Cc::P, target);
+        leave_if(condition.cc, target);
+        break;
+    case Condition::AndNoParity: {
+        const Jump unordered = jcc(Cc::P);
+        leave_if(condition.cc, target);
+        bind(unordered);
+        break;
+    }
+    }
+}
+
+void Emitter::leave_unless(Condition condition, GuestAddr target) {
+    Condition opposite{ulna::backend::x64::negate(condition.cc), condition.parity};
+    if (condition.parity == Condition::AndNoParity) {
+        opposite.parity = Condition::OrParity;
+    } else if (condition.parity == Condition::OrParity) {
+        opposite.parity = Condition::AndNoParity;
+    }
+    leave_if(opposite, target);
+}
+
+void Emitter::emit_exit_if(const Inst& inst) {
+    const Condition held = condition(inst.args[0]);
+    if (plan_[index_] & kSinksFlags) {
+        leave_with_flags(held.cc, inst.imm);
+    } else {
+        leave_if(held, inst.imm);
+    }
+}
+
+// A backward branch is the hot side of a loop and has a safe point, so it comes last as the plain
+// jump.
+void Emitter::exit_conditionally(const ir::ExitCond& exit) {
+    const Condition held = condition(exit.condition);
+    if (plan_[index_] & kSinksFlags) {
+        leave_with_flags(ulna::backend::x64::negate(held.cc), exit.not_taken);
+        leave_direct(exit.taken);
+    } else if (exit.taken <= branch_pc()) {
+        leave_unless(held, exit.not_taken);
+        leave_direct(exit.taken);
+    } else {
+        leave_if(held, exit.taken);
+        leave_direct(exit.not_taken);
+    }
+}
+
+// Leaves under a condition whose EFLAGS are also the flags to be seen outside, and not seen inside.
+void Emitter::leave_with_flags(Cc cc, GuestAddr target) {
+    const bool invert_carry = sunk_carry_is_borrow(index_);
+    const bool backward = target <= branch_pc();
+    cold_noreturn(jcc(cc), [=](Emitter& e) {
+        e.emit_flags_bits(invert_carry);
+        raw::store32(e.c, offsetof(CpuState, nzcv), 0);
+        if (backward) {
+            e.check_pending(target);
+        }
+        e.link_jump(target);
+    });
+}
+
+// --- indirect: RAX = target
+
+// EFLAGS: equal when [r15 + r10 * 4 + jump_cache + 8] is the host code for RAX.
+void Emitter::probe_jump_cache() {
+    constexpr u32 kIndexMask = (ir::kJumpCacheEntries - 1) << 2; // of the PC; an entry is 16 bytes
+    static_assert(sizeof(ir::JumpCacheEntry) == 16);
+    raw::Writer(c)
+        .bytes({0x41, 0x89, 0xc2, 0x41, 0x81, 0xe2}) // mov r10d, eax; and r10d, mask
+        .dword(kIndexMask)
+        .bytes({0x4b, 0x3b, 0x84, 0x97}) // cmp rax, [r15 + r10 * 4 + jump_cache]
+        .dword(offsetof(CpuState, jump_cache) + offsetof(ir::JumpCacheEntry, guest_pc) -
+               ir::kStateBias);
+}
+
+namespace {
+constexpr u32 kCachedHostPc =
+    offsetof(CpuState, jump_cache) + offsetof(ir::JumpCacheEntry, host_pc) - ir::kStateBias;
+} // namespace
+
+void Emitter::jump_indirect() {
+    check_pending_rax();
+    probe_jump_cache();
+    cold_noreturn(jcc(Cc::NE), [](Emitter& e) { raw::jump_state(e.c, kLookup); });
+    raw::Writer(c)
+        .bytes({0x43, 0xff, 0xa4, 0x97})
+        .dword(kCachedHostPc); // jmp [r15 + r10 * 4 + ...]
+}
+
+// Where a host return arrives: on to the expected block, or wherever RAX says.
+void Emitter::return_site(GuestAddr return_to) {
+    if (fits_imm32(return_to)) {
+        c.cmp(c.rax, static_cast<u32>(return_to));
+    } else {
+        c.mov(c.r10, return_to);
+        c.cmp(c.rax, c.r10);
+    }
+    cold_noreturn(jcc(Cc::NE), [](Emitter& e) { e.jump_indirect(); });
+    link_jump(return_to);
+}
+
+void Emitter::exit_by_call(const ir::ExitCall& exit) {
+    if (exit.target <= branch_pc()) {
+        check_pending(exit.target);
+    }
+    if (!options_->call_return_pairing) {
+        link_jump(exit.target);
+        return;
+    }
+    link_call(exit.target);
+    return_site(exit.return_to);
+}
+
+void Emitter::exit_by_indirect_call(const ir::ExitCallIndirect& exit) {
+    use_gpr_in(exit.target, kPcReg);
+    if (!options_->call_return_pairing) {
+        jump_indirect();
+        return;
+    }
+    check_pending_rax();
+    probe_jump_cache();
+    const Jump miss = jcc(Cc::NE);
+    raw::Writer(c)
+        .bytes({0x43, 0xff, 0x94, 0x97})
+        .dword(kCachedHostPc); // call [r15 + r10 * 4 + ...]
+    // The thunk goes on in the target with this return address on the stack.
+    cold(miss, [](Emitter& e) { raw::call_state(e.c, kLookup); });
+    return_site(exit.return_to);
+}
+
+void Emitter::exit_by_return(const ir::ExitReturn& exit) {
+    use_gpr_in(exit.target, kPcReg);
+    if (options_->call_return_pairing) {
+        c.ret();
+    } else {
+        jump_indirect();
+    }
+}
+
+void Emitter::exit_to_runtime(const ir::ExitTo& exit) {
+    if (exit.arg != ir::kNoValue) {
+        c.mov(state(offsetof(CpuState, exit_arg)), use_gpr(exit.arg));
+    } else if (fits_imm32(exit.imm)) {
+        c.mov(state(offsetof(CpuState, exit_arg)), exit.imm);
+    } else {
+        c.mov(c.rax, exit.imm);
+        c.mov(state(offsetof(CpuState, exit_arg)), c.rax);
+    }
+    c.mov(state(offsetof(CpuState, exit_reason), 32), static_cast<u32>(exit.reason));
+    store_pc(exit.pc);
+    raw::jump_state(c, kExit);
+}
+
+void Emitter::emit_exit() {
+    struct Visitor {
+        Emitter& e;
+        void operator()(const ir::ExitDirect& exit) { e.leave_direct(exit.target); }
+        void operator()(const ir::ExitCond& exit) { e.exit_conditionally(exit); }
+        void operator()(const ir::ExitIndirect& exit) {
+            e.use_gpr_in(exit.target, kPcReg);
+            e.jump_indirect();
+        }
+        void operator()(const ir::ExitCall& exit) { e.exit_by_call(exit); }
+        void operator()(const ir::ExitCallIndirect& exit) { e.exit_by_indirect_call(exit); }
+        void operator()(const ir::ExitReturn& exit) { e.exit_by_return(exit); }
+        void operator()(const ir::ExitTo& exit) { e.exit_to_runtime(exit); }
+    };
+    index_ = static_cast<unsigned>(block_->insts.size());
+    flags_held_ = false;
+    std::visit(Visitor{*this}, block_->exit);
+}
+
+} // namespace ulna::backend::x64

@@ -1,0 +1,200 @@
+// Constants, guest-state slots, runtime helpers, and moves between the register files.
+#include "backend/x64/emitter.h"
+
+namespace ulna::backend::x64 {
+
+using ir::Type;
+
+namespace {
+
+void emit_nothing(Emitter&, const Inst&) {} // constants appear where they are used
+void emit_Get(Emitter& e, const Inst& inst) { e.get_slot(inst); }
+void emit_Set(Emitter& e, const Inst& inst) { e.set_slot(inst); }
+void emit_CallHelper(Emitter& e, const Inst& inst) { e.call_helper(inst); }
+void emit_ExitIf(Emitter& e, const Inst& inst) { e.emit_exit_if(inst); }
+
+// Scalar to whole register: only the bits above it have to become zero.
+void emit_FToV(Emitter& e, const Inst& inst) {
+    const ValueId a = inst.args[0];
+    if (e.scalar_is_clean(a)) {
+        e.define_as(inst, a);
+        return;
+    }
+    const XmmMem from = e.use_xmm_mem(a);
+    const Xmm to = e.def_xmm(inst, Overlap::Any);
+    switch (e.type_of(a)) {
+    case Type::F64:
+        if (from.is_mem()) {
+            e.c.vmovq(to, from.mem());
+        } else {
+            e.c.vmovq(to, Xmm(from.reg_index()));
+        }
+        break;
+    case Type::F32:
+        if (from.is_mem()) {
+            e.c.vmovss(to, from.mem());
+        } else {
+            const Xmm source(from.reg_index());
+            e.c.vinsertps(to, source, source, 0b1110); // zeroes lanes 1 to 3
+        }
+        break;
+    default: {
+        const Xmm zero = e.scratch_xmm();
+        e.c.vpxor(zero, zero, zero);
+        e.c.vpblendw(to, zero, from, 1);
+        break;
+    }
+    }
+}
+
+void emit_FToI(Emitter& e, const Inst& inst) {
+    const ValueId a = inst.args[0];
+    const Type type = e.type_of(a);
+    if (e.is_const(a) ||
+        e.is_vconst(a)) { // as memory it would be a literal, which has no register expression
+        const u64 value =
+            e.is_const(a) ? e.const_value(a) : e.vconst_value(a).lo & ones(ir::bit_width(type));
+        e.load_imm(e.def_gpr(inst), value);
+        return;
+    }
+    const XmmMem from = e.use_xmm_mem(a);
+    const Gpr to = e.def_gpr(inst);
+    if (from.is_mem()) {
+        const Xbyak::RegExp address = from.mem().getRegExp(false);
+        switch (type) {
+        case Type::F64:
+            e.c.mov(to, Address(64, false, address));
+            break;
+        case Type::F32:
+            e.c.mov(to.cvt32(), Address(32, false, address));
+            break;
+        default:
+            e.c.movzx(to.cvt32(), Address(16, false, address));
+            break;
+        }
+        return;
+    }
+    const Xmm source(from.reg_index());
+    switch (type) {
+    case Type::F64:
+        e.c.vmovq(to, source);
+        break;
+    case Type::F32:
+        e.c.vmovd(to.cvt32(), source);
+        break;
+    default:
+        e.c.vpextrw(to.cvt32(), source, 0);
+        break;
+    }
+}
+
+void emit_IToF(Emitter& e, const Inst& inst) {
+    const ValueId a = inst.args[0];
+    e.mark_clean(inst);
+    switch (inst.type) {
+    case Type::F64: {
+        const Gpr from = e.use_gpr_zext(a);
+        e.c.vmovq(e.def_xmm(inst), from);
+        break;
+    }
+    case Type::F32: {
+        const GprMem from = e.use_gpr_mem(a, 32);
+        e.c.vmovd(e.def_xmm(inst), from);
+        break;
+    }
+    default: {
+        const Gpr from = e.use_gpr(a), low = e.scratch_gpr();
+        e.c.movzx(low.cvt32(), from.cvt16());
+        e.c.vmovd(e.def_xmm(inst), low.cvt32());
+        break;
+    }
+    }
+}
+
+void emit_VFromPair(Emitter& e, const Inst& inst) {
+    const GprMem low = e.use_gpr_mem(inst.args[0], 64);
+    const GprMem high = e.use_gpr_mem(inst.args[1], 64);
+    const Xmm to = e.def_xmm(inst);
+    if (low.is_mem()) {
+        e.c.vmovq(to, low.mem());
+    } else {
+        e.c.vmovq(to, Gpr(low.reg_index()));
+    }
+    e.c.vpinsrq(to, to, high, 1);
+}
+
+} // namespace
+
+// The low `bits` of v, zero-extended, as the result.
+void Emitter::zero_extend(const Inst& inst, ValueId v, unsigned bits) {
+    const GprMem from = use_gpr_part(v, bits);
+    const Gpr to = def_gpr(inst, Overlap::Any);
+    if (bits == 32) {
+        c.mov(to.cvt32(), from);
+    } else {
+        c.movzx(to.cvt32(), from);
+    }
+}
+
+// Value v to memory, its low `bits`.
+void Emitter::store_value(const Address& to, ValueId v, unsigned bits) {
+    const ValueId r = rep(v);
+    if (values_[r].flags & kVector) {
+        const Xmm from = use_xmm(v);
+        switch (bits) {
+        case 128:
+            c.vmovups(to, from);
+            break;
+        case 64:
+            c.vmovq(to, from);
+            break;
+        case 32:
+            c.vmovd(to, from);
+            break;
+        case 16:
+            c.vpextrw(to, from, 0);
+            break;
+        default:
+            c.vpextrb(to, from, 0);
+            break;
+        }
+        return;
+    }
+    if (is_const(v)) {
+        const u64 value = const_value(v);
+        if (bits < 64 || fits_imm32(value)) {
+            c.mov(to, bits == 64 ? value : value & ones(bits));
+            return;
+        }
+    }
+    const Gpr from = use_gpr(v);
+    switch (bits) {
+    case 64:
+        c.mov(to, from);
+        break;
+    case 32:
+        c.mov(to, from.cvt32());
+        break;
+    case 16:
+        c.mov(to, from.cvt16());
+        break;
+    default:
+        c.mov(to, from.cvt8());
+        break;
+    }
+}
+
+void add_state_emitters(EmitTable& table) {
+    table.set(Opcode::Const, emit_nothing, kKeepsFlags);
+    table.set(Opcode::ConstVec, emit_nothing, kKeepsFlags);
+    table.set(Opcode::Get, emit_Get, kKeepsFlags);
+    table.set(Opcode::Set, emit_Set, kKeepsFlags);
+    table.set(Opcode::CallHelper, emit_CallHelper);
+    table.set(Opcode::ExitIf, emit_ExitIf);
+    table.set(Opcode::FToV, emit_FToV, kKeepsFlags);
+    table.set(Opcode::FToI, emit_FToI, kKeepsFlags);
+    table.set(Opcode::IToF, emit_IToF, kKeepsFlags);
+    table.set(Opcode::VFromPair, emit_VFromPair, kKeepsFlags);
+}
+
+} // namespace ulna::backend::x64

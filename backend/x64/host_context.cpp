@@ -1,0 +1,93 @@
+// What the fault handler needs to know about the registers of translated code, and MXCSR <-> FPCR,
+// FPSR.
+#if defined(__x86_64__)
+
+#include <ucontext.h>
+
+#include "backend/backend.h"
+#include "backend/x64/pinned.h"
+
+namespace ulna::backend {
+
+namespace {
+
+// Index into mcontext_t::gregs of each host register, in HostReg order.
+constexpr int kGregOf[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                             REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                             REG_R12, REG_R13, REG_R14, REG_R15};
+
+greg_t& greg(ucontext_t& context, HostReg reg) {
+    return context.uc_mcontext.gregs[kGregOf[static_cast<unsigned>(reg)]];
+}
+u64 greg(const ucontext_t& context, HostReg reg) {
+    return static_cast<u64>(context.uc_mcontext.gregs[kGregOf[static_cast<unsigned>(reg)]]);
+}
+
+u64& cell_of(ir::CpuState& state, ir::Slot slot) {
+    return *reinterpret_cast<u64*>(reinterpret_cast<char*>(&state) + ir::slot_offset(slot));
+}
+V128& vec_cell_of(ir::CpuState& state, ir::Slot slot) {
+    return *reinterpret_cast<V128*>(reinterpret_cast<char*>(&state) + ir::slot_offset(slot));
+}
+
+} // namespace
+
+void save_pinned(const void* ucontext, ir::CpuState& state) {
+    const auto& context = *static_cast<const ucontext_t*>(ucontext);
+    for (const PinnedGpr& pin : kPinnedGprs) {
+        const bool in_memory =
+            state.pair_borrowed != 0 && (pin.reg == HostReg::RCX || pin.reg == HostReg::RDX);
+        if (!in_memory) {
+            cell_of(state, pin.slot) = greg(context, pin.reg);
+        }
+    }
+    state.pair_borrowed = 0;
+    for (unsigned n = 0; n < kPinnedVecs.size(); ++n) {
+        std::memcpy(static_cast<void*>(&vec_cell_of(state, kPinnedVecs[n])),
+                    &context.uc_mcontext.fpregs->_xmm[n], 16);
+    }
+}
+
+void redirect_to_exit(void* ucontext, ir::CpuState& state, ir::ExitReason reason) {
+    auto& context = *static_cast<ucontext_t*>(ucontext);
+    // The exit stub stores the registers into their cells: make them what the cells hold.
+    for (const PinnedGpr& pin : kPinnedGprs) {
+        greg(context, pin.reg) = static_cast<greg_t>(cell_of(state, pin.slot));
+    }
+    for (unsigned n = 0; n < kPinnedVecs.size(); ++n) {
+        std::memcpy(&context.uc_mcontext.fpregs->_xmm[n], &vec_cell_of(state, kPinnedVecs[n]), 16);
+    }
+    state.exit_reason = static_cast<u32>(reason);
+    greg(context, HostReg::R15) =
+        static_cast<greg_t>(reinterpret_cast<u64>(&state) + ir::kStateBias);
+    greg(context, HostReg::RSP) = static_cast<greg_t>(state.return_stack);
+    context.uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(state.thunks.exit);
+}
+
+void reset_return_stack(void* ucontext, ir::CpuState& state) {
+    greg(*static_cast<ucontext_t*>(ucontext), HostReg::RSP) =
+        static_cast<greg_t>(state.return_stack);
+}
+
+ir::CpuState* state_of(const void* ucontext) {
+    const u64 r15 = greg(*static_cast<const ucontext_t*>(ucontext), kStateReg);
+    return reinterpret_cast<ir::CpuState*>(r15 - ir::kStateBias);
+}
+
+u32 mxcsr_of_fpcr(u64 fpcr) {
+    constexpr u32 kAllMasked = 0x1f80, kFlushToZero = 1u << 15, kDenormalsAreZero = 1u << 6;
+    constexpr u32 kRoundingOf[4] = {0, 2u << 13, 1u << 13, 3u << 13}; // RN RP RM RZ
+    const ir::BlockMode mode = ir::BlockMode::from_fpcr(fpcr);
+    return kAllMasked | kRoundingOf[static_cast<unsigned>(mode.rounding())] |
+           (mode.fz() ? kFlushToZero | kDenormalsAreZero : 0);
+}
+
+u32 fpsr_of_mxcsr(u32 mxcsr) {
+    // IE ZE OE UE PE -> IOC DZC OFC UFC IXC. DE means a denormal operand was used, IDC that one was
+    // flushed.
+    return (mxcsr & 1) | (mxcsr >> 1 & 0x1e);
+}
+
+} // namespace ulna::backend
+
+#endif

@@ -1,0 +1,229 @@
+// Stubs between C++ and translated code.
+//
+// Translated code runs on its own stack, which holds nothing but host return addresses of guest
+// calls. C++ runs on the stack that called `enter`. Whenever C++ runs, all architectural state is
+// in CpuState: pinned registers in their cells, MXCSR's sticky bits in fpsr, the return stack's
+// position in return_stack_current (which the runtime may reset, in `lookup` and `link`, to drop
+// all frames).
+#include "backend/x64/stubs.h"
+
+#include "backend/x64/pinned.h"
+
+namespace ulna::backend::x64 {
+
+using ir::CpuState;
+using ir::ExitReason;
+
+namespace {
+
+constexpr unsigned kCalleeSaved[] = {3, 5, 12, 13, 14, 15}; // RBX RBP R12..R15
+// IE ZE OE UE PE of MXCSR, in the order of IOC DZC OFC UFC IXC in FPSR. DE has no counterpart.
+constexpr u32 kStickyBits = 0x3d;
+
+class StubGenerator : public Xbyak::CodeGenerator {
+  public:
+    StubGenerator() : Xbyak::CodeGenerator(kBytes, buffer_) {}
+
+    Stubs make() {
+        Stubs stubs;
+        stubs.enter = begin();
+        emit_enter();
+        stubs.exit = begin();
+        emit_exit();
+        stubs.link = begin();
+        emit_link();
+        stubs.return_sentinel = begin();
+        emit_return_sentinel();
+        stubs.lookup = begin();
+        emit_lookup();
+        stubs.call_helper = begin();
+        emit_call_helper();
+        stubs.call_eval = begin();
+        emit_call_eval();
+        stubs.safepoint = begin();
+        emit_safepoint(stubs.exit);
+        stubs.code.assign(getCode(), getCode() + getSize());
+        return stubs;
+    }
+
+  private:
+    static constexpr std::size_t kBytes = 8192;
+
+    u32 begin() {
+        align(16);
+        return static_cast<u32>(getSize());
+    }
+    Xbyak::Address cell(std::size_t offset) {
+        return ptr[r15 + (static_cast<int>(offset) - ir::kStateBias)];
+    }
+
+    void store_pinned() {
+        for (const PinnedGpr& pin : kPinnedGprs) {
+            mov(cell(ir::slot_offset(pin.slot)), Gpr(static_cast<int>(pin.reg)));
+        }
+        for (unsigned n = 0; n < kPinnedVecs.size(); ++n) {
+            vmovaps(cell(ir::slot_offset(kPinnedVecs[n])), Xmm(static_cast<int>(n)));
+        }
+    }
+    void load_pinned() {
+        for (const PinnedGpr& pin : kPinnedGprs) {
+            mov(Gpr(static_cast<int>(pin.reg)), cell(ir::slot_offset(pin.slot)));
+        }
+        for (unsigned n = 0; n < kPinnedVecs.size(); ++n) {
+            vmovaps(Xmm(static_cast<int>(n)), cell(ir::slot_offset(kPinnedVecs[n])));
+        }
+    }
+
+    // RAX and RCX are free from here on.
+    void to_cpp() {
+        store_pinned();
+        mov(cell(offsetof(CpuState, return_stack_current)), rsp);
+        mov(rsp, cell(offsetof(CpuState, c_stack)));
+        vstmxcsr(
+            dword[r15 + (static_cast<int>(offsetof(CpuState, mxcsr_scratch)) - ir::kStateBias)]);
+        vldmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, host_mxcsr)) - ir::kStateBias)]);
+        mov(eax, cell(offsetof(CpuState, mxcsr_scratch)));
+        mov(ecx, kStickyBits);
+        pext(eax, eax, ecx);
+        or_(cell(offsetof(CpuState, fpsr)), eax);
+    }
+    void from_cpp() {
+        vldmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, guest_mxcsr)) - ir::kStateBias)]);
+        load_pinned();
+        mov(rsp, cell(offsetof(CpuState, return_stack_current)));
+    }
+    // Registers that C++ may change and that are not pinned, but RAX.
+    void store_temporaries() {
+        mov(cell(offsetof(CpuState, thunk_save) + 16), r10);
+        mov(cell(offsetof(CpuState, thunk_save) + 24), r11);
+        for (unsigned n = kFirstTempVec; n <= kLastTempVec; ++n) {
+            vmovaps(cell(offsetof(CpuState, thunk_vsave) + (n - kFirstTempVec) * 16),
+                    Xmm(static_cast<int>(n)));
+        }
+    }
+    void load_temporaries() {
+        mov(r10, cell(offsetof(CpuState, thunk_save) + 16));
+        mov(r11, cell(offsetof(CpuState, thunk_save) + 24));
+        for (unsigned n = kFirstTempVec; n <= kLastTempVec; ++n) {
+            vmovaps(Xmm(static_cast<int>(n)),
+                    cell(offsetof(CpuState, thunk_vsave) + (n - kFirstTempVec) * 16));
+        }
+    }
+
+    // ExitReason enter(CpuState* rdi, u64 host_entry rsi)
+    void emit_enter() {
+        for (const unsigned reg : kCalleeSaved) {
+            push(Gpr(static_cast<int>(reg)));
+        }
+        sub(rsp, 8); // calls from to_cpp() on find the stack 16-byte aligned
+        lea(r15, ptr[rdi + ir::kStateBias]);
+        mov(cell(offsetof(CpuState, c_stack)), rsp);
+        vstmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, host_mxcsr)) - ir::kStateBias)]);
+        mov(rax, rsi);
+        from_cpp();
+        jmp(rax);
+    }
+
+    // CpuState has exit_reason and pc.
+    void emit_exit() {
+        to_cpp();
+        leave();
+    }
+    void leave() {
+        mov(eax, cell(offsetof(CpuState, exit_reason)));
+        add(rsp, 8);
+        for (unsigned i = std::size(kCalleeSaved); i-- > 0;) {
+            pop(Gpr(static_cast<int>(kCalleeSaved[i])));
+        }
+        ret();
+    }
+
+    // Continues at the host code in RAX; none: leaves with Lookup.
+    void continue_or_leave() {
+        Xbyak::Label none;
+        test(rax, rax);
+        jz(none, T_NEAR);
+        from_cpp();
+        jmp(rax);
+        L(none);
+        mov(dword[r15 + (static_cast<int>(offsetof(CpuState, exit_reason)) - ir::kStateBias)],
+            static_cast<u32>(ExitReason::Lookup));
+        leave();
+    }
+    void state_argument() { lea(rdi, ptr[r15 - ir::kStateBias]); }
+
+    // RAX = address of the link stub
+    void emit_link() {
+        mov(cell(offsetof(CpuState, thunk_save)), rax);
+        to_cpp();
+        state_argument();
+        mov(rsi, cell(offsetof(CpuState, thunk_save)));
+        call(cell(offsetof(CpuState, runtime_link)));
+        continue_or_leave();
+    }
+
+    // A return without a call: start over with an empty stack, and go where RAX says (falls into
+    // lookup).
+    void emit_return_sentinel() { mov(rsp, cell(offsetof(CpuState, return_stack))); }
+
+    // RAX = guest address
+    void emit_lookup() {
+        mov(cell(offsetof(CpuState, pc)), rax);
+        to_cpp();
+        state_argument();
+        call(cell(offsetof(CpuState, runtime_lookup)));
+        continue_or_leave();
+    }
+
+    // EAX = HelperId, arguments in scratch[0..3]; result in RAX
+    void emit_call_helper() {
+        mov(cell(offsetof(CpuState, thunk_save)), rax);
+        store_temporaries();
+        to_cpp();
+        state_argument();
+        const Gpr kArguments[] = {rsi, rdx, rcx, r8};
+        for (unsigned k = 0; k < std::size(kArguments); ++k) {
+            mov(kArguments[k], cell(offsetof(CpuState, scratch) + k * 16));
+        }
+        mov(eax, cell(offsetof(CpuState, thunk_save)));
+        mov(r11, cell(offsetof(CpuState, helper_table)));
+        call(ptr[r11 + rax * 8]);
+        mov(cell(offsetof(CpuState, thunk_save)), rax);
+        from_cpp();
+        load_temporaries();
+        mov(rax, cell(offsetof(CpuState, thunk_save)));
+        ret();
+    }
+
+    // RAX = OpParams*, the caller's RAX is in thunk_save[0]; arguments in scratch[0..3], result in
+    // scratch[4]
+    void emit_call_eval() {
+        mov(cell(offsetof(CpuState, thunk_save) + 8), rax);
+        store_temporaries();
+        to_cpp();
+        state_argument();
+        mov(rsi, cell(offsetof(CpuState, thunk_save) + 8));
+        call(cell(offsetof(CpuState, eval_function)));
+        from_cpp();
+        load_temporaries();
+        mov(rax, cell(offsetof(CpuState, thunk_save)));
+        ret();
+    }
+
+    void emit_safepoint(u32 exit) {
+        mov(dword[r15 + (static_cast<int>(offsetof(CpuState, exit_reason)) - ir::kStateBias)],
+            static_cast<u32>(ExitReason::Safepoint));
+        jmp(getCode() + exit);
+    }
+
+    alignas(16) u8 buffer_[kBytes];
+};
+
+} // namespace
+
+Stubs make_stubs() {
+    const auto generator = std::make_unique<StubGenerator>();
+    return generator->make();
+}
+
+} // namespace ulna::backend::x64

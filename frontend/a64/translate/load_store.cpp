@@ -1,0 +1,252 @@
+// Loads and stores of general-purpose registers.
+#include "frontend/a64/translate/handlers_base.h"
+#include "frontend/a64/translate/memory.h"
+
+namespace ulna::frontend {
+
+namespace {
+
+// What a load does to the bits above the memory size.
+enum class LoadExtend : u8 { Zero, Sign64, Sign32 };
+
+Value load_gpr(Translator& t, const Address& at, unsigned scale, LoadExtend extend) {
+    const bool sign = extend != LoadExtend::Zero;
+    const Type type = extend == LoadExtend::Sign32 ? Type::I32 : Type::I64;
+    return load(t, type, at, {.size_log2 = static_cast<u8>(scale), .sign = sign});
+}
+
+void store_gpr(Translator& t, const Address& at, unsigned scale, Reg Rt) {
+    const Type type = scale == 3 ? Type::I64 : Type::I32;
+    store(t, at, t.X(type, Rt), {.size_log2 = static_cast<u8>(scale)});
+}
+
+bool load_imm(
+    Translator& t, unsigned scale, LoadExtend extend, i64 offset, Wback wback, Reg Rn, Reg Rt) {
+    const ImmediateAccess access{t, Rn, offset, wback};
+    const Value data = load_gpr(t, access.address(), scale, extend);
+    t.set_X(Rt, data);
+    access.write_back_unless(access.is_base(Rt));
+    return true;
+}
+
+bool store_imm(Translator& t, unsigned scale, i64 offset, Wback wback, Reg Rn, Reg Rt) {
+    const ImmediateAccess access{t, Rn, offset, wback};
+    store_gpr(t, access.address(), scale, Rt);
+    access.write_back();
+    return true;
+}
+
+// LDRSB, LDRSH and LDRSW to X; size 11 has no row but the prefetches.
+bool load_signed_64(Translator& t, Imm<2> size, i64 offset, Wback wback, Reg Rn, Reg Rt) {
+    if (size == 3) {
+        return t.unallocated();
+    }
+    return load_imm(t, size.v, LoadExtend::Sign64, offset, wback, Rn, Rt);
+}
+bool load_signed_32(Translator& t, bool size, i64 offset, Wback wback, Reg Rn, Reg Rt) {
+    return load_imm(t, size, LoadExtend::Sign32, offset, wback, Rn, Rt);
+}
+
+} // namespace
+
+// --- Load register (literal)
+
+namespace {
+Address literal(Translator& t, Imm<19> imm19) {
+    return {t.b.c64(t.pc() + (static_cast<u64>(imm19.sext()) << 2))};
+}
+} // namespace
+
+bool LDR_lit(Translator& t, bool opc, Imm<19> imm19, Reg Rt) {
+    t.set_X(Rt, load_gpr(t, literal(t, imm19), opc ? 3 : 2, LoadExtend::Zero));
+    return true;
+}
+bool LDRSW_lit(Translator& t, Imm<19> imm19, Reg Rt) {
+    t.set_X(Rt, load_gpr(t, literal(t, imm19), 2, LoadExtend::Sign64));
+    return true;
+}
+
+// --- Prefetches
+
+bool PRFM_lit(Translator&) { return true; }
+bool PRFM_imm(Translator&) { return true; }
+bool PRFUM(Translator&) { return true; }
+bool PRFM_reg(Translator& t, Imm<3> option) { return option.bit(1) || t.unallocated(); }
+
+// --- Load/store pair
+
+namespace {
+bool load_pair(Translator& t,
+               unsigned scale,
+               LoadExtend extend,
+               Imm<7> imm7,
+               Wback wback,
+               Reg Rt2,
+               Reg Rn,
+               Reg Rt) {
+    const ImmediateAccess access{t, Rn, imm7.sext() * (i64{1} << scale), wback};
+    const Address at = access.address();
+    const Value data1 = load_gpr(t, at, scale, extend);
+    const Value data2 = load_gpr(t, at.plus(1 << scale), scale, extend);
+    t.set_X(Rt, data1);
+    t.set_X(Rt2, data2);
+    access.write_back_unless(access.is_base(Rt) || access.is_base(Rt2));
+    return true;
+}
+
+bool store_pair(Translator& t, unsigned scale, Imm<7> imm7, Wback wback, Reg Rt2, Reg Rn, Reg Rt) {
+    const ImmediateAccess access{t, Rn, imm7.sext() * (i64{1} << scale), wback};
+    const Address at = access.address();
+    store_gpr(t, at, scale, Rt);
+    store_gpr(t, at.plus(1 << scale), scale, Rt2);
+    access.write_back();
+    return true;
+}
+constexpr unsigned pair_scale(bool opc) { return opc ? 3 : 2; }
+} // namespace
+
+bool STNP(Translator& t, bool opc, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return store_pair(t, pair_scale(opc), imm7, Wback::None, Rt2, Rn, Rt);
+}
+bool LDNP(Translator& t, bool opc, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_pair(t, pair_scale(opc), LoadExtend::Zero, imm7, Wback::None, Rt2, Rn, Rt);
+}
+bool STP_post(Translator& t, bool opc, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return store_pair(t, pair_scale(opc), imm7, Wback::Post, Rt2, Rn, Rt);
+}
+bool LDP_post(Translator& t, bool opc, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_pair(t, pair_scale(opc), LoadExtend::Zero, imm7, Wback::Post, Rt2, Rn, Rt);
+}
+bool STP_off(Translator& t, bool opc, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return store_pair(t, pair_scale(opc), imm7, Wback::None, Rt2, Rn, Rt);
+}
+bool LDP_off(Translator& t, bool opc, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_pair(t, pair_scale(opc), LoadExtend::Zero, imm7, Wback::None, Rt2, Rn, Rt);
+}
+bool STP_pre(Translator& t, bool opc, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return store_pair(t, pair_scale(opc), imm7, Wback::Pre, Rt2, Rn, Rt);
+}
+bool LDP_pre(Translator& t, bool opc, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_pair(t, pair_scale(opc), LoadExtend::Zero, imm7, Wback::Pre, Rt2, Rn, Rt);
+}
+bool LDPSW_post(Translator& t, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_pair(t, 2, LoadExtend::Sign64, imm7, Wback::Post, Rt2, Rn, Rt);
+}
+bool LDPSW_off(Translator& t, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_pair(t, 2, LoadExtend::Sign64, imm7, Wback::None, Rt2, Rn, Rt);
+}
+bool LDPSW_pre(Translator& t, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_pair(t, 2, LoadExtend::Sign64, imm7, Wback::Pre, Rt2, Rn, Rt);
+}
+
+// --- Load/store register: unscaled, post-indexed, unprivileged, pre-indexed
+
+bool STUR(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return store_imm(t, size.v, imm9.sext(), Wback::None, Rn, Rt);
+}
+bool LDUR(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_imm(t, size.v, LoadExtend::Zero, imm9.sext(), Wback::None, Rn, Rt);
+}
+bool LDURS_64(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_signed_64(t, size, imm9.sext(), Wback::None, Rn, Rt);
+}
+bool LDURS_32(Translator& t, bool size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_signed_32(t, size, imm9.sext(), Wback::None, Rn, Rt);
+}
+bool STR_post(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return store_imm(t, size.v, imm9.sext(), Wback::Post, Rn, Rt);
+}
+bool LDR_post(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_imm(t, size.v, LoadExtend::Zero, imm9.sext(), Wback::Post, Rn, Rt);
+}
+bool LDRS_post_64(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_signed_64(t, size, imm9.sext(), Wback::Post, Rn, Rt);
+}
+bool LDRS_post_32(Translator& t, bool size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_signed_32(t, size, imm9.sext(), Wback::Post, Rn, Rt);
+}
+bool STTR(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return STUR(t, size, imm9, Rn, Rt);
+}
+bool LDTR(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return LDUR(t, size, imm9, Rn, Rt);
+}
+bool LDTRS_64(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return LDURS_64(t, size, imm9, Rn, Rt);
+}
+bool LDTRS_32(Translator& t, bool size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return LDURS_32(t, size, imm9, Rn, Rt);
+}
+bool STR_pre(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return store_imm(t, size.v, imm9.sext(), Wback::Pre, Rn, Rt);
+}
+bool LDR_pre(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_imm(t, size.v, LoadExtend::Zero, imm9.sext(), Wback::Pre, Rn, Rt);
+}
+bool LDRS_pre_64(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_signed_64(t, size, imm9.sext(), Wback::Pre, Rn, Rt);
+}
+bool LDRS_pre_32(Translator& t, bool size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_signed_32(t, size, imm9.sext(), Wback::Pre, Rn, Rt);
+}
+
+// --- Load/store register (register offset)
+
+namespace {
+bool load_reg(Translator& t,
+              unsigned scale,
+              LoadExtend extend,
+              Reg Rm,
+              Imm<3> option,
+              bool S,
+              Reg Rn,
+              Reg Rt) {
+    if (!option.bit(1)) {
+        return t.unallocated();
+    }
+    const Address at = register_offset(t, Rn, Rm, option, S ? scale : 0);
+    t.set_X(Rt, load_gpr(t, at, scale, extend));
+    return true;
+}
+} // namespace
+
+bool STR_reg(Translator& t, Imm<2> size, Reg Rm, Imm<3> option, bool S, Reg Rn, Reg Rt) {
+    if (!option.bit(1)) {
+        return t.unallocated();
+    }
+    store_gpr(t, register_offset(t, Rn, Rm, option, S ? size.v : 0), size.v, Rt);
+    return true;
+}
+bool LDR_reg(Translator& t, Imm<2> size, Reg Rm, Imm<3> option, bool S, Reg Rn, Reg Rt) {
+    return load_reg(t, size.v, LoadExtend::Zero, Rm, option, S, Rn, Rt);
+}
+bool LDRS_reg_64(Translator& t, Imm<2> size, Reg Rm, Imm<3> option, bool S, Reg Rn, Reg Rt) {
+    if (size == 3) {
+        return t.unallocated();
+    }
+    return load_reg(t, size.v, LoadExtend::Sign64, Rm, option, S, Rn, Rt);
+}
+bool LDRS_reg_32(Translator& t, bool size, Reg Rm, Imm<3> option, bool S, Reg Rn, Reg Rt) {
+    return load_reg(t, size, LoadExtend::Sign32, Rm, option, S, Rn, Rt);
+}
+
+// --- Load/store register (unsigned immediate)
+
+namespace {
+i64 scaled(Imm<12> imm12, unsigned scale) { return static_cast<i64>(imm12.zext() << scale); }
+} // namespace
+
+bool STR_imm(Translator& t, Imm<2> size, Imm<12> imm12, Reg Rn, Reg Rt) {
+    return store_imm(t, size.v, scaled(imm12, size.v), Wback::None, Rn, Rt);
+}
+bool LDR_imm(Translator& t, Imm<2> size, Imm<12> imm12, Reg Rn, Reg Rt) {
+    return load_imm(t, size.v, LoadExtend::Zero, scaled(imm12, size.v), Wback::None, Rn, Rt);
+}
+bool LDRS_imm_64(Translator& t, Imm<2> size, Imm<12> imm12, Reg Rn, Reg Rt) {
+    return load_signed_64(t, size, scaled(imm12, size.v), Wback::None, Rn, Rt);
+}
+bool LDRS_imm_32(Translator& t, bool size, Imm<12> imm12, Reg Rn, Reg Rt) {
+    return load_signed_32(t, size, scaled(imm12, size), Wback::None, Rn, Rt);
+}
+
+} // namespace ulna::frontend

@@ -1,0 +1,195 @@
+// Exclusives, ordered accesses and LSE atomics. All need natural alignment (DDI 0487 B2.8:
+// FEAT_LSE2 is not modelled).
+#include "frontend/a64/translate/handlers_base.h"
+#include "frontend/a64/translate/memory.h"
+
+namespace ulna::frontend {
+
+namespace {
+MemInfo aligned(unsigned size_log2, MemOrder order) {
+    return {.size_log2 = static_cast<u8>(size_log2), .order = order, .aligned = true};
+}
+Type data_type(unsigned size_log2) { return size_log2 == 3 ? Type::I64 : Type::I32; }
+
+// Two registers as one value of twice the width, the first in the low half.
+Value join(Translator& t, bool sz, Reg first, Reg second) {
+    if (sz) {
+        return t.b.vpair(t.X(Type::I64, first), t.X(Type::I64, second));
+    }
+    const Value low = t.b.zext(t.X(Type::I32, first), Type::I64);
+    const Value high = t.b.zext(t.X(Type::I32, second), Type::I64);
+    return t.b.or_(low, t.b.shl(high, 32));
+}
+void split(Translator& t, bool sz, Value pair, Reg first, Reg second) {
+    if (sz) {
+        const Value low = t.b.vget(pair, shape::D2, 0, Type::I64);
+        const Value high = t.b.vget(pair, shape::D2, 1, Type::I64);
+        t.set_X(first, low);
+        t.set_X(second, high);
+    } else {
+        const Value high = t.b.shr(pair, 32);
+        t.set_X(first, t.b.trunc(pair, Type::I32));
+        t.set_X(second, high);
+    }
+}
+Type pair_type(bool sz) { return sz ? Type::V128 : Type::I64; }
+unsigned pair_size_log2(bool sz) { return sz ? 4 : 3; }
+} // namespace
+
+// --- Load/store exclusive
+
+namespace {
+bool load_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rn, Reg Rt) {
+    const Value address = t.SP(Type::I64, Rn);
+    t.set_X(Rt, t.b.load_excl(data_type(size.v), address, aligned(size.v, order)));
+    return true;
+}
+bool store_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rs, Reg Rn, Reg Rt) {
+    const Value address = t.SP(Type::I64, Rn);
+    const Value data = t.X(data_type(size.v), Rt);
+    t.set_X(Rs, t.b.store_excl(address, data, aligned(size.v, order)));
+    return true;
+}
+bool load_exclusive_pair(Translator& t, bool sz, MemOrder order, Reg Rt2, Reg Rn, Reg Rt) {
+    const Value address = t.SP(Type::I64, Rn);
+    const Value pair = t.b.load_excl(pair_type(sz), address, aligned(pair_size_log2(sz), order));
+    split(t, sz, pair, Rt, Rt2);
+    return true;
+}
+bool store_exclusive_pair(Translator& t, bool sz, MemOrder order, Reg Rs, Reg Rt2, Reg Rn, Reg Rt) {
+    const Value address = t.SP(Type::I64, Rn);
+    const Value pair = join(t, sz, Rt, Rt2);
+    t.set_X(Rs, t.b.store_excl(address, pair, aligned(pair_size_log2(sz), order)));
+    return true;
+}
+} // namespace
+
+bool STXR(Translator& t, Imm<2> size, Reg Rs, Reg Rn, Reg Rt) {
+    return store_exclusive(t, size, MemOrder::Plain, Rs, Rn, Rt);
+}
+bool STLXR(Translator& t, Imm<2> size, Reg Rs, Reg Rn, Reg Rt) {
+    return store_exclusive(t, size, MemOrder::Release, Rs, Rn, Rt);
+}
+bool LDXR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
+    return load_exclusive(t, size, MemOrder::Plain, Rn, Rt);
+}
+bool LDAXR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
+    return load_exclusive(t, size, MemOrder::Acquire, Rn, Rt);
+}
+bool STXP(Translator& t, bool sz, Reg Rs, Reg Rt2, Reg Rn, Reg Rt) {
+    return store_exclusive_pair(t, sz, MemOrder::Plain, Rs, Rt2, Rn, Rt);
+}
+bool STLXP(Translator& t, bool sz, Reg Rs, Reg Rt2, Reg Rn, Reg Rt) {
+    return store_exclusive_pair(t, sz, MemOrder::Release, Rs, Rt2, Rn, Rt);
+}
+bool LDXP(Translator& t, bool sz, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_exclusive_pair(t, sz, MemOrder::Plain, Rt2, Rn, Rt);
+}
+bool LDAXP(Translator& t, bool sz, Reg Rt2, Reg Rn, Reg Rt) {
+    return load_exclusive_pair(t, sz, MemOrder::Acquire, Rt2, Rn, Rt);
+}
+
+// --- Load/store ordered. LDLAR and STLLR order less than LDAR and STLR, so those serve; LDAPR too.
+
+namespace {
+bool load_acquire(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
+    const Address at{t.SP(Type::I64, Rn)};
+    t.set_X(Rt, load(t, Type::I64, at, aligned(size.v, MemOrder::Acquire)));
+    return true;
+}
+bool store_release(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
+    const Address at{t.SP(Type::I64, Rn)};
+    store(t, at, t.X(data_type(size.v), Rt), aligned(size.v, MemOrder::Release));
+    return true;
+}
+} // namespace
+
+bool STLLR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) { return store_release(t, size, Rn, Rt); }
+bool STLR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) { return store_release(t, size, Rn, Rt); }
+bool LDLAR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) { return load_acquire(t, size, Rn, Rt); }
+bool LDAR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) { return load_acquire(t, size, Rn, Rt); }
+bool LDAPR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) { return load_acquire(t, size, Rn, Rt); }
+
+// --- Compare and swap
+
+namespace {
+MemOrder order_of(bool acquire, bool release) {
+    return acquire ? (release ? MemOrder::AcquireRelease : MemOrder::Acquire)
+                   : (release ? MemOrder::Release : MemOrder::Plain);
+}
+
+// The low bytes of a register as a sub-word comparison needs them: without what lies above.
+Value low_bytes(Translator& t, Value value, unsigned size_log2) {
+    switch (size_log2) {
+    case 0:
+        return t.b.and_(value, t.imm(value.type, 0xff));
+    case 1:
+        return t.b.and_(value, t.imm(value.type, 0xffff));
+    default:
+        return value;
+    }
+}
+} // namespace
+
+bool CAS(Translator& t, Imm<2> size, bool L, Reg Rs, bool o0, Reg Rn, Reg Rt) {
+    const Type type = data_type(size.v);
+    const Value address = t.SP(Type::I64, Rn);
+    const Value expected = low_bytes(t, t.X(type, Rs), size.v);
+    const Value desired = t.X(type, Rt);
+    t.set_X(Rs, t.b.cas(address, expected, desired, aligned(size.v, order_of(L, o0))));
+    return true;
+}
+
+bool CASP(Translator& t, bool sz, bool L, Reg Rs, bool o0, Reg Rn, Reg Rt) {
+    if (number(Rs) & 1 || number(Rt) & 1) {
+        return t.unallocated();
+    }
+    const Value address = t.SP(Type::I64, Rn);
+    const Value expected = join(t, sz, Rs, Rs + 1);
+    const Value desired = join(t, sz, Rt, Rt + 1);
+    const MemInfo mem = aligned(pair_size_log2(sz), order_of(L, o0));
+    split(t, sz, t.b.cas(address, expected, desired, mem), Rs, Rs + 1);
+    return true;
+}
+
+// --- Atomic memory operations. With Rt = ZR (STADD...) an acquire has no effect; keeping it is
+// stronger.
+
+namespace {
+bool atomic(Translator& t, AtomicOp op, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    const Value address = t.SP(Type::I64, Rn);
+    const Value operand = t.X(data_type(size.v), Rs);
+    t.set_X(Rt, t.b.atomic_rmw(op, address, operand, aligned(size.v, order_of(A, R))));
+    return true;
+}
+} // namespace
+
+bool LDADD(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::Add, size, A, R, Rs, Rn, Rt);
+}
+bool LDCLR(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::Clr, size, A, R, Rs, Rn, Rt);
+}
+bool LDEOR(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::Eor, size, A, R, Rs, Rn, Rt);
+}
+bool LDSET(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::Set, size, A, R, Rs, Rn, Rt);
+}
+bool LDSMAX(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::SMax, size, A, R, Rs, Rn, Rt);
+}
+bool LDSMIN(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::SMin, size, A, R, Rs, Rn, Rt);
+}
+bool LDUMAX(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::UMax, size, A, R, Rs, Rn, Rt);
+}
+bool LDUMIN(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::UMin, size, A, R, Rs, Rn, Rt);
+}
+bool SWP(Translator& t, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
+    return atomic(t, AtomicOp::Swp, size, A, R, Rs, Rn, Rt);
+}
+
+} // namespace ulna::frontend

@@ -1,0 +1,81 @@
+// Address forms that all loads and stores share.
+#pragma once
+
+#include "frontend/a64/translator.h"
+
+namespace ulna::frontend {
+
+// How an immediate offset acts on the base register.
+enum class Wback : u8 { None, Pre, Post };
+
+// base + (index << shift) + disp, the operands of Builder::load and store.
+struct Address {
+    Value base;
+    i64 disp = 0;
+    Value index = {};
+    u8 index_shift = 0;
+
+    [[nodiscard]] Address plus(i64 bytes) const {
+        Address result = *this;
+        result.disp += bytes;
+        return result;
+    }
+};
+
+[[nodiscard]] inline Value load(Translator& t, Type type, const Address& at, MemInfo mem) {
+    mem.index_shift = at.index_shift;
+    return t.b.load(type, at.base, mem, at.disp, at.index);
+}
+inline void store(Translator& t, const Address& at, Value value, MemInfo mem) {
+    mem.index_shift = at.index_shift;
+    t.b.store(at.base, value, mem, at.disp, at.index);
+}
+
+// An access at [Rn|SP, #offset] with its writeback, which the instruction performs last.
+class ImmediateAccess {
+  public:
+    ImmediateAccess(Translator& t, Reg Rn, i64 offset, Wback wback)
+        : t_{t}, Rn_{Rn}, offset_{offset}, wback_{wback}, base_{t.SP(Type::I64, Rn)} {}
+
+    [[nodiscard]] Address address() const { return {base_, wback_ == Wback::Post ? 0 : offset_}; }
+    void write_back() const {
+        if (wback_ != Wback::None) {
+            t_.set_SP(Rn_, t_.b.add(base_, t_.b.c64(static_cast<u64>(offset_))));
+        }
+    }
+    // Loads into the base register: the loaded value stays (Constraint_WBSUPPRESS).
+    void write_back_unless(bool loaded_base) const {
+        if (!loaded_base) {
+            write_back();
+        }
+    }
+    // Whether `reg`, a transfer register (31 is ZR), is the base.
+    [[nodiscard]] bool is_base(Reg reg) const { return reg == Rn_ && reg != Reg::ZR; }
+
+  private:
+    Translator& t_;
+    Reg Rn_;
+    i64 offset_;
+    Wback wback_;
+    Value base_;
+};
+
+// [Rn|SP, Rm, extend #shift]; option<1> has been checked (sub-word extensions are unallocated).
+[[nodiscard]] inline Address
+register_offset(Translator& t, Reg Rn, Reg Rm, Imm<3> option, unsigned shift) {
+    Value index;
+    switch (option.v) {
+    case 2:
+        index = t.b.zext(t.X(Type::I32, Rm), Type::I64);
+        break; // UXTW
+    case 6:
+        index = t.b.sext(t.X(Type::I32, Rm), Type::I64);
+        break; // SXTW
+    default:
+        index = t.X(Type::I64, Rm);
+        break; // LSL, SXTX
+    }
+    return {t.SP(Type::I64, Rn), 0, index, static_cast<u8>(shift)};
+}
+
+} // namespace ulna::frontend

@@ -1,0 +1,64 @@
+// Guest code -> IR. The only header of the frontend that the runtime sees.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "ir/block.h"
+
+namespace ulna::frontend {
+
+// Where instruction words come from.
+class CodeSource {
+  public:
+    virtual ~CodeSource() = default;
+    // The readable, guest-executable words from pc (4-byte aligned) up to at most the end of its
+    // page. Empty: fetching pc faults. Words are read once; the span stays valid during the
+    // translation.
+    [[nodiscard]] virtual std::span<const u32> words(GuestAddr pc) = 0;
+};
+
+// What the modelled CPU looks like to EL0 (values of MRS for EL0-readable and kernel-emulated
+// registers).
+struct CpuModel {
+    u64 midr_el1 = 0;
+    u64 ctr_el0 = 0;
+    u64 dczid_el0 = 0;
+    u64 id_aa64pfr0_el1 = 0, id_aa64pfr1_el1 = 0;
+    u64 id_aa64isar0_el1 = 0, id_aa64isar1_el1 = 0, id_aa64isar2_el1 = 0;
+    u64 id_aa64mmfr0_el1 = 0, id_aa64mmfr1_el1 = 0, id_aa64mmfr2_el1 = 0;
+    u64 id_aa64zfr0_el1 = 0, id_aa64dfr0_el1 = 0;
+    u64 hwcap = 0, hwcap2 = 0; // AT_HWCAP, AT_HWCAP2 that go with them
+};
+// The default CPU: exactly the features that insn.def implements.
+[[nodiscard]] const CpuModel& default_cpu();
+
+struct TranslateOptions {
+    const CpuModel* cpu = &default_cpu();
+    unsigned max_instructions = 64;
+    bool follow_branches = true; // past unconditional direct branches within the page, and past
+                                 // conditional ones by side exits
+};
+
+// Translates the extended block at key.pc. Never fails: an unallocated encoding ends the block with
+// ExitReason::Undefined, an unreadable first word with FetchFault.
+void translate(const ir::BlockKey& key,
+               CodeSource& source,
+               const TranslateOptions& options,
+               ir::Block& out);
+
+// For dumps and reports: the insn.def row of a word ("ADD_imm"), or nullptr when unallocated.
+[[nodiscard]] const char* encoding_name(u32 word);
+
+// One row of insn.def as data, for generators and reports.
+struct EncodingInfo {
+    const char* name; // handler id
+    const char* mnemonic;
+    const char* pattern; // named-field bit pattern
+    const char* feature; // "Base", "LSE", ...
+    u32 mask, bits;
+};
+[[nodiscard]] std::span<const EncodingInfo> encodings();
+
+} // namespace ulna::frontend

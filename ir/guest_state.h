@@ -1,0 +1,164 @@
+// The state of one virtual CPU that translated code, the interpreter and the runtime share.
+//
+// Translated code addresses it as [state register + offset - kStateBias]: the bias puts X0..X30 and
+// SP within a signed 8-bit displacement. Nothing here may be reordered without looking at the
+// asserts.
+#pragma once
+
+#include <array>
+
+#include "ir/types.h"
+
+namespace ulna::ir {
+
+// Which part of the state a slot belongs to.
+enum class SlotGroup : u8 { Gpr, Vec, System };
+
+// Numbered by guest_state.def: X0..X30 are 0..30, then SP, V0..V31, NZCV and the system registers.
+enum class Slot : u16 {
+#define SLOTS(name, last, text, type, member, group) name##0, name##last = name##0 + last,
+#define SLOT(name, text, type, member, group) name,
+#include "ir/guest_state.def"
+#undef SLOT
+#undef SLOTS
+};
+inline constexpr unsigned kSlotCount = 0
+#define SLOTS(name, last, text, type, member, group) +(last + 1)
+#define SLOT(name, text, type, member, group) +1
+#include "ir/guest_state.def"
+#undef SLOT
+#undef SLOTS
+    ;
+
+[[nodiscard]] constexpr Slot x_slot(unsigned n) { return static_cast<Slot>(n); }
+[[nodiscard]] constexpr Slot v_slot(unsigned n) {
+    return static_cast<Slot>(static_cast<unsigned>(Slot::V0) + n);
+}
+[[nodiscard]] constexpr bool is_gpr(Slot slot) { return slot <= Slot::SP; }
+[[nodiscard]] constexpr bool is_vec(Slot slot) { return slot >= Slot::V0 && slot <= Slot::V31; }
+[[nodiscard]] const char* slot_name(Slot slot); // "x0", "sp", "v31", "nzcv", "tpidr_el0"
+
+// One entry of the per-thread indirect-branch table: guest PC to host code. Empty: pc == kNoPc.
+struct JumpCacheEntry {
+    u64 guest_pc;
+    u64 host_pc;
+};
+inline constexpr u64 kNoPc = ~u64{0};
+inline constexpr unsigned kJumpCacheBits = 12; // index = (pc >> 2) & (entries - 1)
+inline constexpr unsigned kJumpCacheEntries = 1u << kJumpCacheBits;
+
+// Host code addresses that translated code reaches through the state register, so that it needs no
+// relocation. Filled by the back end when it emits its stubs.
+struct HostThunks {
+    u64 exit = 0;        // leave to the dispatcher; see backend/exec_abi.h
+    u64 link = 0;        // resolve a direct link
+    u64 lookup = 0;      // indirect branch that missed the jump cache
+    u64 call_helper = 0; // helpers.def
+    u64 call_eval = 0;   // evaluate one pure or sticky IR operation out of line
+    u64 safepoint = 0;   // pending work noticed at an edge
+};
+
+struct alignas(64) CpuState {
+    // --- architectural state
+    u64 x[31] = {};
+    u64 sp = 0;
+    V128 v[32] = {};
+    u64 pc = 0;   // exact only outside translated code
+    u32 nzcv = 0; // four bits: N=8 Z=4 C=2 V=1
+    u32 fpsr = 0; // without the bits still held in MXCSR while translated code runs
+    u64 fpcr = 0;
+    u64 tpidr_el0 = 0;
+    u64 tpidrro_el0 = 0;
+    // exclusive monitor: armed when excl_bytes != 0
+    u64 excl_addr = 0;
+    V128 excl_value = {};
+    u32 excl_bytes = 0;
+
+    // --- shared with translated code
+    u32 pending = 0;     // non-zero: leave at the next safe point
+    u32 host_mxcsr = 0;  // of C++ code, restored on leaving
+    u32 guest_mxcsr = 0; // of translated code, per FPCR
+    u32 exit_reason = 0; // ExitReason, with exit_arg, set before HostThunks::exit
+    u32 exit_reserved = 0;
+    u64 exit_arg = 0;
+    u64 c_stack = 0;      // host stack of C++ code while translated code runs
+    u64 return_stack = 0; // initial stack pointer of translated code
+    u64 return_stack_current =
+        0; // where it stood at the last exit; set to return_stack to drop all frames
+    HostThunks thunks;
+    // C++ functions that thunks call; filled by Backend::prepare_state
+    u64 runtime_lookup = 0, runtime_link = 0; // backend::RuntimeCalls
+    u64 eval_function = 0;                    // void(CpuState&, const OpParams*)
+    u64 helper_table = 0;                     // HelperFn[kHelperCount]
+    u64 thunk_save[4] = {};                   // temporaries while a thunk runs C++
+    V128 thunk_vsave[4] = {};
+    u32 pair_borrowed =
+        0; // non-zero: X30 and X8 are in memory, their registers serve a 16-byte exchange
+    u32 mxcsr_scratch = 0;
+    V128 scratch[6] = {};    // arguments 0..3 and result (4) of out-of-line operations; 5: spare
+    u64 spill[64] = {};      // register allocator of tier 1, integers
+    V128 vspill[32] = {};    // and vectors
+    void* runtime = nullptr; // the owning runtime's thread object
+    JumpCacheEntry jump_cache[kJumpCacheEntries];
+};
+inline constexpr int kStateBias = 128;
+
+static_assert(std::is_standard_layout_v<CpuState>);
+static_assert(offsetof(CpuState, x) == 0 && offsetof(CpuState, sp) == 31 * 8,
+              "X0..X30 and SP are reachable by an 8-bit displacement from the bias");
+static_assert(offsetof(CpuState, v) % 16 == 0 && offsetof(CpuState, scratch) % 16 == 0 &&
+                  offsetof(CpuState, vspill) % 16 == 0 && offsetof(CpuState, excl_value) % 16 == 0,
+              "vector cells are accessed with aligned moves");
+
+struct SlotInfo {
+    u32 offset = 0; // in CpuState
+    Type type = Type::Void;
+    SlotGroup group = SlotGroup::System;
+};
+inline constexpr auto kSlotInfo = [] {
+    std::array<SlotInfo, kSlotCount> table{};
+    unsigned next = 0;
+#define SLOTS(name, last, text, type, member, group)                                               \
+    for (unsigned i = 0; i <= last; ++i) {                                                         \
+        table[next++] = {                                                                          \
+            static_cast<u32>(offsetof(CpuState, member) + i * sizeof(CpuState::member[0])),        \
+            Type::type, SlotGroup::group};                                                         \
+    }
+#define SLOT(name, text, type, member, group)                                                      \
+    table[next++] = {static_cast<u32>(offsetof(CpuState, member)), Type::type, SlotGroup::group};
+#include "ir/guest_state.def"
+#undef SLOT
+#undef SLOTS
+    return table;
+}();
+
+[[nodiscard]] constexpr Type slot_type(Slot slot) {
+    return kSlotInfo[static_cast<unsigned>(slot)].type;
+}
+[[nodiscard]] constexpr std::size_t slot_offset(Slot slot) {
+    return kSlotInfo[static_cast<unsigned>(slot)].offset;
+}
+
+// Why translated code or the interpreter came back to the dispatcher. CpuState::pc is where the
+// guest goes on, unless the line says otherwise.
+enum class ExitReason : u32 {
+    None,
+    Lookup,          // find or translate the block at pc
+    Svc,             // exit_arg = imm16; pc is after the SVC
+    Undefined,       // pc is at the instruction
+    Breakpoint,      // BRK; exit_arg = imm16; pc is at the instruction
+    InvalidateCache, // IC IVAU; exit_arg = address; pc is after the instruction
+    ContextSync,     // FPCR or the like changed: drop every frame and cached target
+    Safepoint,       // CpuState::pending was set
+    FetchFault,      // the instruction at pc cannot be read or executed
+    Fault,     // a guest access raised a host signal; pc is at the instruction, state is exact;
+               // the runtime's thread object holds the siginfo
+    Alignment, // MemInfo::aligned access at a misaligned address; exit_arg = address; pc is at the
+               // instruction, state is exact
+    MisalignedPc, // pc is not 4-byte aligned
+    Halt,         // tests: stop
+};
+inline constexpr unsigned kExitReasonCount = static_cast<unsigned>(ExitReason::Halt) + 1;
+[[nodiscard]] const char* exit_reason_name(ExitReason reason); // "svc"
+
+} // namespace ulna::ir

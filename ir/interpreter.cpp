@@ -1,0 +1,301 @@
+// The IR interpreter: values live in a per-thread array of 128-bit containers, pure operations go
+// through eval(), and this file does what has an effect.
+//
+// A guest access may fault, and the host's signal handler then leaves interpret() by longjmp. So
+// nothing here owns anything that a skipped destructor would leak, state is written only by
+// complete operations, and interpreter_guest_pc is set before every access.
+#include "ir/interpreter.h"
+
+#include <vector>
+
+#include "ir/eval.h"
+#include "ir/guest_access.h"
+#include "ir/helpers.h"
+
+namespace ulna::ir {
+
+thread_local volatile GuestAddr interpreter_guest_pc = 0;
+
+namespace {
+
+template <class... Fs> struct Overloaded : Fs... { using Fs::operator()...; };
+template <class... Fs> Overloaded(Fs...) -> Overloaded<Fs...>;
+
+thread_local std::vector<V128> value_storage;
+
+class Interpreter {
+  public:
+    Interpreter(const Block& block, CpuState& state, V128* values)
+        : block_{block}, state_{state}, values_{values} {}
+
+    ExitReason run() {
+        for (std::size_t i = 0; i < block_.insts.size(); ++i) {
+            const Inst& inst = block_.insts[i];
+            if (!inst.dead && !step(inst, values_[i])) {
+                return static_cast<ExitReason>(state_.exit_reason);
+            }
+        }
+        std::visit(Overloaded{
+                       [&](const ExitDirect& e) { leave(e.target); },
+                       [&](const ExitCond& e) {
+                           leave(value(e.condition).lo != 0 ? e.taken : e.not_taken);
+                       },
+                       [&](const ExitIndirect& e) { leave_indirect(e.target); },
+                       [&](const ExitCall& e) { leave(e.target); },
+                       [&](const ExitCallIndirect& e) { leave_indirect(e.target); },
+                       [&](const ExitReturn& e) { leave_indirect(e.target); },
+                       [&](const ExitTo& e) {
+                           leave(e.pc, e.reason, e.arg == kNoValue ? e.imm : value(e.arg).lo);
+                       },
+                   },
+                   block_.exit);
+        return static_cast<ExitReason>(state_.exit_reason);
+    }
+
+  private:
+    [[nodiscard]] const V128& value(ValueId id) const { return values_[id]; }
+    [[nodiscard]] const V128& arg(const Inst& inst, unsigned i) const {
+        return values_[inst.args[i]];
+    }
+
+    void leave(GuestAddr pc, ExitReason reason = ExitReason::Lookup, u64 exit_arg = 0) {
+        state_.pc = pc;
+        state_.exit_reason = static_cast<u32>(reason);
+        state_.exit_arg = exit_arg;
+    }
+    void leave_indirect(ValueId target) {
+        const GuestAddr pc = untagged(value(target).lo); // AArch64.BranchAddr with TBI
+        leave(pc, is_aligned(pc, 4) ? ExitReason::Lookup : ExitReason::MisalignedPc);
+    }
+
+    // False: the block was left.
+    bool step(const Inst& inst, V128& result);
+    bool memory_step(const Inst& inst, V128& result);
+
+    void get(const Inst& inst, V128& result) const;
+    void set(const Inst& inst);
+    void load(const Inst& inst, GuestAddr address, V128& result) const;
+    void store(const Inst& inst, GuestAddr address);
+    void load_exclusive(const Inst& inst, GuestAddr address, V128& result);
+    void store_exclusive(const Inst& inst, GuestAddr address, V128& result);
+    void call_helper(const Inst& inst, V128& result);
+    void pure(const Inst& inst, V128& result);
+    [[nodiscard]] GuestAddr address_of(const Inst& inst) const;
+
+    const Block& block_;
+    CpuState& state_;
+    V128* const values_;
+};
+
+void Interpreter::get(const Inst& inst, V128& result) const {
+    const Slot slot = inst.slot();
+    const char* const cell = reinterpret_cast<const char*>(&state_) + slot_offset(slot);
+    switch (slot_type(slot)) {
+    case Type::V128:
+        result = *reinterpret_cast<const V128*>(cell);
+        break;
+    case Type::Nzcv:
+        result = {*reinterpret_cast<const u32*>(cell), 0};
+        break;
+    default:
+        result = {*reinterpret_cast<const u64*>(cell), 0};
+        break;
+    }
+}
+
+void Interpreter::set(const Inst& inst) {
+    const Slot slot = inst.slot();
+    char* const cell = reinterpret_cast<char*>(&state_) + slot_offset(slot);
+    const V128& v = arg(inst, 0);
+    switch (slot_type(slot)) {
+    case Type::V128:
+        *reinterpret_cast<V128*>(cell) = v;
+        break;
+    case Type::Nzcv:
+        *reinterpret_cast<u32*>(cell) = static_cast<u32>(v.lo);
+        break;
+    default:
+        *reinterpret_cast<u64*>(cell) = v.lo;
+        break;
+    }
+}
+
+GuestAddr Interpreter::address_of(const Inst& inst) const {
+    GuestAddr address = arg(inst, 0).lo;
+    if (inst.op == Opcode::Load || inst.op == Opcode::Store) {
+        if (inst.args[1] != kNoValue) {
+            address += arg(inst, 1).lo << inst.mem().index_shift;
+        }
+        address += inst.imm;
+    }
+    return untagged(address);
+}
+
+// Arm's acquire and release are sequentially consistent among themselves (LDAR, STLR); the fence
+// after a release store is what the host needs for that.
+void Interpreter::load(const Inst& inst, GuestAddr address, V128& result) const {
+    const MemInfo mem = inst.mem();
+    result = load_guest(address, mem.size_log2);
+    if (mem.order != MemOrder::Plain) {
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    }
+    if (mem.sign) {
+        result.lo =
+            static_cast<u64>(sign_extend(result.lo, mem.bytes() * 8)) & ones(bit_width(inst.type));
+    }
+}
+
+void Interpreter::store(const Inst& inst, GuestAddr address) {
+    const MemInfo mem = inst.mem();
+    if (mem.order == MemOrder::Plain) {
+        store_guest(address, mem.size_log2, arg(inst, 2));
+    } else {
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        store_guest(address, mem.size_log2, arg(inst, 2));
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+}
+
+void Interpreter::load_exclusive(const Inst& inst, GuestAddr address, V128& result) {
+    load(inst, address, result);
+    state_.excl_addr = address;
+    state_.excl_value = result;
+    state_.excl_bytes = inst.mem().bytes();
+}
+
+// The monitor is modelled by address and value: the store succeeds when memory still holds what the
+// load saw. An ABA change goes unnoticed, which no portable guest code can depend on.
+void Interpreter::store_exclusive(const Inst& inst, GuestAddr address, V128& result) {
+    const MemInfo mem = inst.mem();
+    const bool armed = state_.excl_bytes == mem.bytes() && state_.excl_addr == address;
+    bool stored = false;
+    if (armed) {
+        const V128 old =
+            compare_exchange_guest(address, mem.size_log2, state_.excl_value, arg(inst, 1));
+        stored = old == state_.excl_value;
+    }
+    state_.excl_bytes = 0;
+    result = {!stored, 0};
+}
+
+void Interpreter::call_helper(const Inst& inst, V128& result) {
+    u64 args[kMaxArgs] = {};
+    for (unsigned i = 0; i < inst.arg_count; ++i) {
+        args[i] = inst.args[i] == kNoValue ? 0 : arg(inst, i).lo;
+    }
+    result = {kHelpers[inst.imm](state_, args[0], args[1], args[2], args[3]), 0};
+}
+
+void Interpreter::pure(const Inst& inst, V128& result) {
+    V128 args[kMaxArgs];
+    for (unsigned i = 0; i < inst.arg_count; ++i) {
+        if (inst.args[i] != kNoValue) {
+            args[i] = arg(inst, i);
+        }
+    }
+    result = eval(params_of(block_, inst), args, state_.fpsr);
+}
+
+bool Interpreter::memory_step(const Inst& inst, V128& result) {
+    const GuestAddr pc =
+        block_.guest_pcs.empty() ? block_.key.pc : block_.guest_pcs[inst.guest_index];
+    interpreter_guest_pc = pc;
+    const GuestAddr address = address_of(inst);
+    const MemInfo mem = inst.mem();
+    if (info(inst.op).param == Param::Mem) {
+        const bool plain = inst.op == Opcode::Load || inst.op == Opcode::Store;
+        if ((mem.aligned || !plain) && !is_aligned(address, mem.bytes())) {
+            leave(pc, ExitReason::Alignment, address);
+            return false;
+        }
+    }
+    switch (inst.op) {
+    case Opcode::Load:
+        load(inst, address, result);
+        break;
+    case Opcode::Store:
+        store(inst, address);
+        break;
+    case Opcode::LoadExcl:
+        load_exclusive(inst, address, result);
+        break;
+    case Opcode::StoreExcl:
+        store_exclusive(inst, address, result);
+        break;
+    case Opcode::AtomicRmw:
+        result = {atomic_rmw_guest(address, mem.size_log2, static_cast<AtomicOp>(inst.imm),
+                                   arg(inst, 1).lo),
+                  0};
+        break;
+    case Opcode::Cas:
+        result = compare_exchange_guest(address, mem.size_log2, arg(inst, 1), arg(inst, 2));
+        break;
+    case Opcode::ZeroBlock:
+        zero_guest_block(address);
+        break;
+    case Opcode::Probe:
+        (void)load_guest(address, 0);
+        break;
+    default:
+        UNREACHABLE("not a memory operation");
+    }
+    return true;
+}
+
+void fence(FenceKind kind) {
+    switch (kind) {
+    case FenceKind::Load:
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        break;
+    case FenceKind::Store:
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        break;
+    case FenceKind::Full:
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        break;
+    }
+}
+
+bool Interpreter::step(const Inst& inst, V128& result) {
+    if (may_fault(inst.op)) {
+        return memory_step(inst, result);
+    }
+    switch (inst.op) {
+    case Opcode::Get:
+        get(inst, result);
+        break;
+    case Opcode::Set:
+        set(inst);
+        break;
+    case Opcode::ClearExcl:
+        state_.excl_bytes = 0;
+        break;
+    case Opcode::Fence:
+        fence(static_cast<FenceKind>(inst.imm));
+        break;
+    case Opcode::CallHelper:
+        call_helper(inst, result);
+        break;
+    case Opcode::ExitIf:
+        if (arg(inst, 0).lo != 0) {
+            leave(inst.imm);
+            return false;
+        }
+        break;
+    default:
+        pure(inst, result);
+        break;
+    }
+    return true;
+}
+
+} // namespace
+
+ExitReason interpret(const Block& block, CpuState& state) {
+    if (value_storage.size() < block.insts.size()) {
+        value_storage.resize(block.insts.size() + 256);
+    }
+    return Interpreter{block, state, value_storage.data()}.run();
+}
+
+} // namespace ulna::ir

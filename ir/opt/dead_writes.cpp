@@ -1,0 +1,86 @@
+// Who observes guest state: side exits and the end of the block, and whatever may show it to the
+// runtime (faulting accesses, helpers). NZCV has fewer observers, because flags are set far more
+// often than read and materialising them is expensive: a faulting access counts only when the block
+// reads these flags after it, since a signal handler that resumes there starts a block which takes
+// them from the slot. Otherwise a handler sees in PSTATE.NZCV a value that the interrupted code
+// could never have read, and resuming is exact.
+#include "ir/opt/dead_writes.h"
+
+#include "ir/opt/scratch.h"
+
+namespace ulna::ir::opt {
+
+namespace {
+
+// Slots that a later Set overwrites before anything observes them.
+class Overwritten {
+  public:
+    explicit Overwritten(bool nzcv) { set(Slot::NZCV, nzcv); }
+
+    // Arithmetic instead of branches: what an instruction observes is hard to predict.
+    // `flags_read`: an instruction below reads the flags that are current here.
+    void observe(const Inst& inst, bool flags_read) {
+        const bool most =
+            has_effect(inst.op, Effects::Load, Effects::Store, Effects::Exit, Effects::Call);
+        const bool everything = (inst.op == Opcode::ExitIf && (inst.aux & kExitIfNzcvDead) == 0) ||
+                                (flags_read & has_effect(inst.op, Effects::Load, Effects::Store));
+        const u64 kept = u64{most} - 1; // all ones when nothing is observed
+        words_[0] &= kept;
+        words_[1] &= (kept | kNzcvBit) & (u64{everything} - 1);
+    }
+    // True when the slot was overwritten already.
+    bool overwrite(u64 slot) {
+        u64& word = words_[slot / 64];
+        const u64 bit = u64{1} << (slot % 64);
+        const bool was = (word & bit) != 0;
+        word |= bit;
+        return was;
+    }
+
+  private:
+    static constexpr unsigned kNzcv = static_cast<unsigned>(Slot::NZCV);
+    static constexpr u64 kNzcvBit = u64{1} << (kNzcv % 64);
+    static_assert(kNzcv / 64 == 1 && kSlotCount <= 128);
+
+    void set(Slot slot, bool value) {
+        const auto n = static_cast<unsigned>(slot);
+        words_[n / 64] |= u64{value} << (n % 64);
+    }
+    u64 words_[2] = {};
+};
+
+} // namespace
+
+void mark_dead_writes(Block& block) {
+    UseCounts& uses = scratch().uses;
+    uses.clear(block.insts.size());
+    if (const ValueId id = block.exit_value(); id != kNoValue) {
+        uses[id] = 1;
+    }
+    // Leaving to the dispatcher shows the state to system calls and debuggers.
+    Overwritten overwritten{!block.nzcv_live_out && !std::holds_alternative<ExitTo>(block.exit)};
+    std::array<u16, kSlotCount> get_uses{}; // of the Gets below that see what the slot holds here
+    for (std::size_t i = block.insts.size(); i-- > 0;) {
+        Inst& inst = block.insts[i];
+        DCHECK(!inst.dead);
+        if (inst.op == Opcode::Set) {
+            inst.dead = overwritten.overwrite(inst.imm);
+            uses[inst.args[0]] =
+                static_cast<u16>(uses[inst.args[0]] + get_uses[inst.imm] + !inst.dead);
+            get_uses[inst.imm] = 0;
+            continue;
+        }
+        inst.use_count = uses[i];
+        if (inst.op == Opcode::Get) {
+            get_uses[inst.imm] = static_cast<u16>(get_uses[inst.imm] + inst.use_count);
+            inst.use_count = get_uses[inst.imm];
+        } else if (inst.op == Opcode::CallHelper) {
+            get_uses[static_cast<unsigned>(Slot::FPCR)] = 0; // WriteFpcr
+        }
+        overwritten.observe(inst, get_uses[static_cast<unsigned>(Slot::NZCV)] != 0);
+        inst.dead = inst.use_count == 0 && is_removable(inst.op);
+        uses.add_args(inst, !inst.dead);
+    }
+}
+
+} // namespace ulna::ir::opt

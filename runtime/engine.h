@@ -1,0 +1,68 @@
+// Runs guest code: looks blocks up, translates what is missing, links, invalidates. One engine
+// serves all guest threads of a process. It knows nothing of Linux: exits it can't handle itself go
+// to its caller.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+#include "frontend/frontend.h"
+#include "ir/guest_state.h"
+
+namespace ulna::runtime {
+
+enum class EngineKind : u8 { Jit, Interpreter };
+
+struct EngineConfig {
+    EngineKind kind = EngineKind::Jit;
+    frontend::CodeSource* code = nullptr; // must be callable from any guest thread
+    frontend::TranslateOptions translate;
+    backend::CompileOptions compile;
+    bool passes = true;
+    u64 code_cache_bytes = 256u << 20; // reserved address space; memory is committed as used
+};
+
+class Engine {
+  public:
+    // Returns null and a reason when the host lacks what the JIT needs; callers fall back to
+    // Interpreter.
+    [[nodiscard]] static std::unique_ptr<Engine> create(const EngineConfig& config,
+                                                        std::string& why_not);
+    virtual ~Engine() = default;
+
+    // Allocates a thread's CpuState with its return stack; all-zero architectural state.
+    [[nodiscard]] virtual ir::CpuState* new_thread() = 0;
+    virtual void delete_thread(ir::CpuState* state) = 0;
+
+    // Runs until something the engine does not handle: Svc, Undefined, Breakpoint, Safepoint,
+    // FetchFault, Fault, MisalignedPc, Halt. Lookup, InvalidateCache and ContextSync are handled
+    // inside.
+    [[nodiscard]] virtual ir::ExitReason run(ir::CpuState& state) = 0;
+
+    // Forgets translations of [start, start + bytes). Other threads stop using them at their next
+    // safe point at the latest; the calling thread at once. Callable from any thread outside run().
+    virtual void invalidate(GuestAddr start, u64 bytes) = 0;
+
+    // Makes a thread leave run() with Safepoint soon. Async-signal-safe, callable from any thread.
+    virtual void request_safepoint(ir::CpuState& state) = 0;
+
+    // For the host's SIGSEGV/SIGBUS/SIGFPE/SIGILL handler, on the faulting thread. True: the fault
+    // came from a guest access; state is exact, the context now continues by leaving run() with
+    // Fault (or the return stack overflowed and the context just goes on: `resumed` is set). False:
+    // not guest code.
+    virtual bool on_host_fault(int signal, void* ucontext, ir::CpuState& state, bool& resumed) = 0;
+
+    // True when the context is inside translated code or its stubs.
+    [[nodiscard]] virtual bool in_translated_code(const void* ucontext) const = 0;
+
+    // Around a guest fork that does not share memory: no lock is held in the child, and only the
+    // calling thread exists there.
+    virtual void before_fork() = 0;
+    virtual void after_fork(bool in_child) = 0;
+
+    // Human-readable counters for --stats.
+    [[nodiscard]] virtual std::string stats() const = 0;
+};
+
+} // namespace ulna::runtime

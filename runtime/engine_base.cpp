@@ -1,0 +1,133 @@
+#include "runtime/engine_base.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "ir/support/check.h"
+#include "runtime/debug/log.h"
+#include "runtime/debug/perf_map.h"
+
+namespace ulna::runtime {
+
+thread_local EngineThread* EngineBase::current_ = nullptr;
+
+EngineBase::EngineBase(const EngineConfig& config)
+    : lifter_{config, filter_, statistics_},
+      // CTR_EL0.IminLine: log2 of words in the smallest instruction cache line (DDI 0487 D24.2.34).
+      cache_line_bytes_{u64{4} << (config.translate.cpu->ctr_el0 & 0xf)} {}
+
+ir::CpuState* EngineBase::new_thread() {
+    EngineThread* const thread = EngineThread::allocate();
+    if (thread == nullptr) {
+        return nullptr;
+    }
+    thread->engine = this;
+    prepare_thread(*thread);
+    registry_.add(*thread);
+    return &thread->state;
+}
+
+void EngineBase::delete_thread(ir::CpuState* state) {
+    EngineThread& thread = thread_of(*state);
+    registry_.remove(thread);
+    collect_counters(thread);
+    if (current_ == &thread) {
+        current_ = nullptr;
+    }
+    EngineThread::release(&thread);
+}
+
+void EngineBase::collect_counters(EngineThread& thread) const {
+    debug::count(statistics_.entries, std::exchange(thread.entries, 0));
+    debug::count(statistics_.indirect_misses, std::exchange(thread.indirect_misses, 0));
+}
+
+std::string EngineBase::stats() const {
+    registry_.for_each([this](EngineThread& thread) { collect_counters(thread); });
+    return statistics_.text();
+}
+
+void EngineBase::request_safepoint(ir::CpuState& state) {
+    pending_of(state).fetch_or(kPendingSafepoint);
+}
+
+bool EngineBase::take_pending(EngineThread& thread) {
+    const u32 bits = pending_of(thread.state).exchange(0);
+    if ((bits & kPendingFlush) != 0) {
+        thread.drop_host_addresses();
+    }
+    return (bits & kPendingSafepoint) != 0;
+}
+
+void EngineBase::invalidate(GuestAddr start, u64 bytes) {
+    debug::count(statistics_.invalidations);
+    if (filter_.may_contain(start, bytes)) {
+        invalidate_blocks(start, bytes, caller());
+    }
+}
+
+void EngineBase::invalidate_line(EngineThread& thread) {
+    constexpr u64 kTagMask = (u64{1} << 56) - 1; // the address may be tagged
+    const GuestAddr line = thread.state.exit_arg & kTagMask & ~(cache_line_bytes_ - 1);
+    invalidate(line, cache_line_bytes_);
+}
+
+ir::ExitReason EngineBase::exit_for(Miss miss) {
+    return miss == Miss::MisalignedPc ? ir::ExitReason::MisalignedPc : ir::ExitReason::FetchFault;
+}
+
+void EngineBase::before_fork() {
+    translation_mutex_.lock();
+    registry_.lock_for_fork();
+}
+
+void EngineBase::after_fork(bool in_child) {
+    if (in_child) {
+        EngineThread* const survivor = caller();
+        registry_.keep_only(survivor);
+        if (survivor != nullptr) {
+            survivor->discard_host_addresses();
+        }
+        fork_child();
+        debug::perf_map_after_fork();
+    }
+    registry_.unlock_after_fork();
+    translation_mutex_.unlock();
+}
+
+void EngineBase::log_execution(const ir::CpuState& state) {
+    if (!debug::log_wants(state.pc)) {
+        return;
+    }
+    if (debug::log_enabled(debug::Item::Exec)) {
+        debug::log_printf("Trace: [%016llx]\n", static_cast<unsigned long long>(state.pc));
+    }
+    if (!debug::log_enabled(debug::Item::Cpu)) {
+        return;
+    }
+    std::string text;
+    char cell[64];
+    const auto add = [&](const char* format, auto... values) {
+        std::snprintf(cell, sizeof cell, format, values...);
+        text += cell;
+    };
+    add(" PC=%016llx ", static_cast<unsigned long long>(state.pc));
+    for (unsigned i = 0; i < 31; ++i) {
+        add("X%02u=%016llx%c", i, static_cast<unsigned long long>(state.x[i]),
+            i % 3 == 1 ? '\n' : ' ');
+    }
+    const auto flag = [&](unsigned bit, char name) { return (state.nzcv & bit) != 0 ? name : '-'; };
+    add(" SP=%016llx\n", static_cast<unsigned long long>(state.sp));
+    add("PSTATE=%08x %c%c%c%c EL0t\n", state.nzcv << 28, flag(8, 'N'), flag(4, 'Z'), flag(2, 'C'),
+        flag(1, 'V'));
+    if (debug::log_enabled(debug::Item::Fpu) || debug::log_enabled(debug::Item::Vpu)) {
+        add("FPCR=%08llx FPSR=%08x\n", static_cast<unsigned long long>(state.fpcr), state.fpsr);
+        for (unsigned i = 0; i < 32; ++i) {
+            add("Q%02u=%016llx:%016llx%c", i, static_cast<unsigned long long>(state.v[i].hi),
+                static_cast<unsigned long long>(state.v[i].lo), i % 2 == 1 ? '\n' : ' ');
+        }
+    }
+    debug::log_text(text);
+}
+
+} // namespace ulna::runtime

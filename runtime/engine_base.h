@@ -1,0 +1,68 @@
+// What both engines share: threads, safe points, statistics.
+#pragma once
+
+#include "runtime/debug/statistics.h"
+#include "runtime/engine.h"
+#include "runtime/jit/engine_thread.h"
+#include "runtime/jit/lifter.h"
+#include "runtime/jit/page_index.h"
+
+namespace ulna::runtime {
+
+class EngineBase : public Engine {
+  public:
+    explicit EngineBase(const EngineConfig& config);
+
+    [[nodiscard]] ir::CpuState* new_thread() override;
+    void delete_thread(ir::CpuState* state) override;
+    void request_safepoint(ir::CpuState& state) override;
+    void invalidate(GuestAddr start, u64 bytes) override;
+    void before_fork() override;
+    void after_fork(bool in_child) override;
+    [[nodiscard]] std::string stats() const override;
+
+  protected:
+    // Why there is no translation to run.
+    enum class Miss : u8 { None, FetchFault, MisalignedPc, CacheFull };
+    [[nodiscard]] static ir::ExitReason exit_for(Miss miss);
+
+    // Prepares the architecture-independent part's counterpart in a new thread.
+    virtual void prepare_thread(EngineThread& thread) = 0;
+    // Forgets blocks of the range. `caller` may be null.
+    virtual void invalidate_blocks(GuestAddr start, u64 bytes, EngineThread* caller) = 0;
+    // With all locks held; the flag of the calling thread's caches is already set.
+    virtual void fork_child() = 0;
+
+    // Does what CpuState::pending asks for; true when the caller of run() asked.
+    [[nodiscard]] bool take_pending(EngineThread& thread);
+    // IC IVAU.
+    void invalidate_line(EngineThread& thread);
+    [[nodiscard]] static ir::BlockKey key_of(const ir::CpuState& state) {
+        return {state.pc, ir::BlockMode::from_fpcr(state.fpcr)};
+    }
+    // -d exec, cpu.
+    static void log_execution(const ir::CpuState& state);
+
+    // The thread that the calling host thread runs or ran last; null when it is gone.
+    static thread_local EngineThread* current_;
+    // The same if it is a thread of this engine, else null.
+    [[nodiscard]] EngineThread* caller() const {
+        return current_ != nullptr && current_->engine == this ? current_ : nullptr;
+    }
+
+    // Moves a thread's own counters into the common ones.
+    void collect_counters(EngineThread& thread) const;
+
+    mutable debug::Statistics statistics_;
+    mutable ThreadRegistry registry_;
+    PageFilter filter_;
+    std::mutex translation_mutex_;
+    Lifter lifter_; // under translation_mutex_
+    const u64 cache_line_bytes_;
+};
+
+[[nodiscard]] std::unique_ptr<Engine> make_jit_engine(const EngineConfig& config,
+                                                      std::string& why_not);
+[[nodiscard]] std::unique_ptr<Engine> make_interpreter_engine(const EngineConfig& config);
+
+} // namespace ulna::runtime

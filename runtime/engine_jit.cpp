@@ -1,0 +1,408 @@
+// The engine that runs host code: dispatcher, linking, invalidation, faults.
+//
+// Threads look blocks up without a lock and translate under one. Everything that makes an address
+// of translated code invalid works in two steps: first the table and the direct links forget it,
+// then the other threads are flagged (kPendingFlush) and drop what they hold - jump cache and
+// return stack - at their next safe point, in the dispatcher.
+
+#include "runtime/engine_base.h"
+
+#include <ctime>
+#include <unordered_set>
+
+#include "ir/support/check.h"
+#include "runtime/debug/disassemble.h"
+#include "runtime/debug/log.h"
+#include "runtime/debug/perf_map.h"
+#include "runtime/jit/host_context.h"
+
+namespace ulna::runtime {
+
+namespace {
+
+using debug::Item;
+using ir::ExitReason;
+
+// After so many different instructions have used tagged pointers, all new code strips tags.
+constexpr std::size_t kTaggedSitesBeforeAll = 64;
+
+class JitEngine final : public EngineBase {
+  public:
+    explicit JitEngine(const EngineConfig& config);
+    [[nodiscard]] bool start(std::string& why_not);
+
+    [[nodiscard]] ExitReason run(ir::CpuState& state) override;
+    bool on_host_fault(int signal, void* ucontext, ir::CpuState& state, bool& resumed) override;
+    [[nodiscard]] bool in_translated_code(const void* ucontext) const override {
+        return memory_.contains(host_pc(ucontext));
+    }
+
+  private:
+    struct Found {
+        u64 host = 0;
+        Miss miss = Miss::None;
+    };
+
+    void prepare_thread(EngineThread& thread) override;
+    void invalidate_blocks(GuestAddr start, u64 bytes, EngineThread* caller) override;
+    void before_fork() override;
+    void fork_child() override;
+
+    // Calls from the stubs.
+    static u64 lookup_call(ir::CpuState& state);
+    static u64 link_call(ir::CpuState& state, u64 stub);
+    u64 lookup(EngineThread& thread);
+    u64 link(EngineThread& thread, u64 stub);
+
+    void bring_up_to_date(EngineThread& thread, u64 generation);
+    [[nodiscard]] Found find_or_translate(ir::BlockKey key);
+    [[nodiscard]] Found translate(const TranslationLock& lock, ir::BlockKey key);
+    [[nodiscard]] bool masks_tags() const;
+    void make_room(u64 full_generation);
+    void tidy_after_flush();
+    void translate_for_tags(EngineThread& thread);
+    void dump_host(const TranslationLock& lock, u64 host) const;
+
+    const EngineConfig config_;
+    std::unique_ptr<backend::Backend> backend_;
+    backend::Stubs stubs_;
+    CodeMemory memory_;
+    std::unique_ptr<TranslationCache> cache_;
+    ExitReason (*enter_)(ir::CpuState*, u64) = nullptr;
+    bool link_blocks_ = true;
+
+    // Under the translation lock.
+    backend::CompiledBlock compiled_;
+    std::unordered_set<GuestAddr> tagged_accesses_;
+    std::atomic<bool> retired_exist_{false};
+};
+
+JitEngine::JitEngine(const EngineConfig& config) : EngineBase{config}, config_{config} {
+    constexpr Item kEachBlock[] = {Item::Exec, Item::Cpu, Item::NoChain};
+    for (Item item : kEachBlock) {
+        link_blocks_ = link_blocks_ && !debug::log_enabled(item);
+    }
+}
+
+bool JitEngine::start(std::string& why_not) {
+    backend_ = backend::make_host_backend(why_not);
+    if (backend_ == nullptr) {
+        return false;
+    }
+    stubs_ = backend_->make_stubs({.lookup = lookup_call, .link = link_call});
+    if (!memory_.create(config_.code_cache_bytes, stubs_.code, TranslationCache::kArenas,
+                        why_not)) {
+        return false;
+    }
+    cache_ = std::make_unique<TranslationCache>(memory_, statistics_);
+    enter_ = reinterpret_cast<decltype(enter_)>(memory_.stub_base() + stubs_.enter);
+    debug::perf_map_stubs(memory_.stub_base(), static_cast<u32>(stubs_.code.size()));
+    return true;
+}
+
+void JitEngine::prepare_thread(EngineThread& thread) {
+    backend_->prepare_state(thread.state, stubs_, memory_.stub_base(), thread.return_stack_top);
+    CHECK(thread.state.return_stack > thread.guard_high &&
+          thread.state.return_stack <= thread.return_stack_top);
+}
+
+// --- the dispatcher
+
+ExitReason JitEngine::run(ir::CpuState& state) {
+    EngineThread& thread = thread_of(state);
+    DCHECK(thread.engine == this);
+    current_ = &thread;
+    for (;;) {
+        if (pending_of(state).load(std::memory_order_relaxed) != 0 && take_pending(thread)) {
+            return ExitReason::Safepoint;
+        }
+        const u64 generation = registry_.enter(thread);
+        bring_up_to_date(thread, generation);
+        const Found found = find_or_translate(key_of(state));
+        if (found.host == 0) {
+            registry_.leave(thread);
+            if (found.miss != Miss::CacheFull) {
+                return exit_for(found.miss);
+            }
+            make_room(generation);
+            continue;
+        }
+        if (!link_blocks_) {
+            log_execution(state);
+        }
+        const ExitReason reason = enter_(&state, found.host);
+        registry_.leave(thread);
+        ++thread.entries;
+        switch (reason) {
+        case ExitReason::Lookup:
+            if (thread.tagged_access_pc != ir::kNoPc) {
+                translate_for_tags(thread);
+            }
+            break;
+        case ExitReason::InvalidateCache:
+            invalidate_line(thread);
+            break;
+        case ExitReason::ContextSync:
+            break; // all that is to do follows from the state
+        case ExitReason::Safepoint:
+            break; // pending says what for
+        default:
+            return reason;
+        }
+    }
+}
+
+// What a thread caches is valid for one generation and one mode.
+void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
+    const ir::BlockMode mode = ir::BlockMode::from_fpcr(thread.state.fpcr);
+    if (thread.seen_generation == generation && thread.seen_mode == mode.bits) {
+        return;
+    }
+    thread.drop_host_addresses();
+    if (thread.seen_mode != mode.bits) {
+        thread.seen_mode = mode.bits;
+        thread.state.guest_mxcsr = backend::mxcsr_of_fpcr(thread.state.fpcr);
+    }
+    if (thread.seen_generation != generation) {
+        thread.seen_generation = generation;
+        tidy_after_flush();
+    }
+}
+
+JitEngine::Found JitEngine::find_or_translate(ir::BlockKey key) {
+    if ((key.pc & 3) != 0) {
+        return {0, Miss::MisalignedPc};
+    }
+    if (!BlockTable::representable(key.pc)) {
+        return {0, Miss::FetchFault};
+    }
+    if (const u64 host = cache_->find(key); host != 0) {
+        return {host};
+    }
+    const TranslationLock lock{translation_mutex_};
+    if (const u64 host = cache_->find(key); host != 0) {
+        return {host};
+    }
+    if (const u64 host = cache_->adopt(lock, key); host != 0) {
+        return {host};
+    }
+    return translate(lock, key);
+}
+
+JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey key) {
+    if (!lifter_.lift(key)) {
+        return {0, Miss::FetchFault};
+    }
+    backend::CompileOptions options = config_.compile;
+    options.mask_tags = options.mask_tags || masks_tags();
+    {
+        const debug::StageTimer timer{statistics_.emit_ticks};
+        compiled_.reset();
+        backend_->compile(lifter_.block(), options, compiled_);
+    }
+    const debug::StageTimer timer{statistics_.install_ticks};
+    const u64 host = cache_->insert(lock, compiled_, lifter_.extent(), options.mask_tags);
+    if (host == 0) {
+        return {0, Miss::CacheFull};
+    }
+    debug::count(statistics_.host_bytes, compiled_.code.size());
+    if (debug::perf_map_enabled()) {
+        debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
+    }
+    if (debug::log_enabled(Item::OutAsm) && debug::log_wants(key.pc)) {
+        dump_host(lock, host);
+    }
+    return {host};
+}
+
+void JitEngine::dump_host(const TranslationLock& lock, u64 host) const {
+    const std::span<const u8> code = cache_->code_at(lock, host);
+    debug::log_text("OUT: [size=" + std::to_string(code.size()) + "]\n" +
+                    debug::disassemble_host(code, host) + "\n");
+}
+
+// --- calls from translated code. The thread stays active. Returning 0 leads to the dispatcher.
+
+u64 JitEngine::lookup_call(ir::CpuState& state) {
+    EngineThread& thread = thread_of(state);
+    return static_cast<JitEngine*>(thread.engine)->lookup(thread);
+}
+
+u64 JitEngine::link_call(ir::CpuState& state, u64 stub) {
+    EngineThread& thread = thread_of(state);
+    return static_cast<JitEngine*>(thread.engine)->link(thread, stub);
+}
+
+u64 JitEngine::lookup(EngineThread& thread) {
+    ++thread.indirect_misses;
+    if (!link_blocks_ || pending_of(thread.state).load(std::memory_order_relaxed) != 0) {
+        return 0;
+    }
+    // On a miss the dispatcher tries again and finds the reason.
+    const u64 host = find_or_translate(key_of(thread.state)).host;
+    if (host != 0) {
+        // An invalidation since the look-up has flagged this thread: the entry is gone at its safe
+        // point.
+        thread.cache_jump(thread.state.pc, host);
+    }
+    return host;
+}
+
+u64 JitEngine::link(EngineThread& thread, u64 stub) {
+    const TranslationLock lock{translation_mutex_};
+    const auto ref = cache_->link_at(lock, stub);
+    CHECK(ref.has_value());
+    thread.state.pc = ref->target.pc;
+    if (!ref->usable || !link_blocks_ ||
+        pending_of(thread.state).load(std::memory_order_relaxed) != 0 ||
+        !BlockTable::representable(ref->target.pc)) {
+        return 0;
+    }
+    u64 host = cache_->find(ref->target);
+    if (host == 0) {
+        host = cache_->adopt(lock, ref->target);
+    }
+    if (host == 0) {
+        host = translate(lock, ref->target).host;
+    }
+    if (host != 0) {
+        cache_->connect(lock, *ref, host);
+    }
+    return host;
+}
+
+// --- invalidation and the full cache
+
+void JitEngine::invalidate_blocks(GuestAddr start, u64 bytes, EngineThread* caller) {
+    bool any = false;
+    {
+        const TranslationLock lock{translation_mutex_};
+        cache_->invalidate(lock, start, bytes, [&](GuestAddr pc) {
+            any = true;
+            if (caller != nullptr) {
+                caller->forget_jump(pc);
+                caller->drop_frames();
+            }
+        });
+    }
+    if (any) {
+        registry_.flag_all(kPendingFlush, caller);
+    }
+}
+
+// Called by a thread that is not active. Other threads go on while it waits for the next arena.
+void JitEngine::make_room(u64 full_generation) {
+    {
+        const TranslationLock lock{translation_mutex_};
+        if (cache_->generation(lock) != full_generation) {
+            return; // another thread was faster
+        }
+        if (cache_->start_generation(lock, registry_.oldest_active())) {
+            registry_.publish_generation(cache_->generation(lock));
+            retired_exist_.store(true, std::memory_order_relaxed);
+            registry_.flag_all(kPendingFlush);
+            return;
+        }
+    }
+    // A thread is still in the arena that comes next: it was flagged then, and leaves at a safe
+    // point.
+    registry_.flag_all(kPendingFlush);
+    constexpr timespec kPause{0, 50'000};
+    nanosleep(&kPause, nullptr);
+}
+
+// Gives a retired arena back as soon as its last user has left it.
+void JitEngine::tidy_after_flush() {
+    if (!retired_exist_.load(std::memory_order_relaxed)) {
+        return;
+    }
+    const TranslationLock lock{translation_mutex_};
+    cache_->reclaim(lock, registry_.oldest_active());
+    retired_exist_.store(cache_->has_retired(lock), std::memory_order_relaxed);
+}
+
+void JitEngine::before_fork() {
+    EngineBase::before_fork();
+    TranslationLock lock{translation_mutex_, std::adopt_lock};
+    cache_->before_fork(lock);
+    lock.release(); // after_fork unlocks
+}
+
+void JitEngine::fork_child() {
+    TranslationLock lock{translation_mutex_, std::adopt_lock};
+    CHECK(cache_->after_fork_in_child(lock));
+    retired_exist_.store(false, std::memory_order_relaxed);
+    lock.release(); // after_fork unlocks
+}
+
+// --- faults
+
+bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& resumed) {
+    resumed = false;
+    const u64 pc = host_pc(ucontext);
+    if (!memory_.contains(pc)) {
+        return false;
+    }
+    EngineThread& thread = thread_of(state);
+    const HostTrap trap = host_trap(ucontext);
+    const u64 address = host_fault_address(ucontext);
+    if (trap == HostTrap::PageFault && address >= thread.guard_low && address < thread.guard_high) {
+        backend::reset_return_stack(ucontext, state);
+        debug::count(statistics_.stack_resets);
+        resumed = true;
+        return true;
+    }
+    // The thread was in translated code: it does not hold the lock.
+    const TranslationLock lock{translation_mutex_};
+    const auto fault = cache_->fault_at(lock, pc);
+    if (!fault) {
+        return false;
+    }
+    backend::save_pinned(ucontext, state);
+    state.pc = fault->pc;
+    if (trap == HostTrap::NonCanonical && !fault->masks_tags) {
+        thread.tagged_access_pc = fault->pc;
+        cache_->forget_at(lock, pc);
+        backend::redirect_to_exit(ucontext, state, ExitReason::Lookup);
+        resumed = true;
+        return true;
+    }
+    debug::count(statistics_.faults);
+    backend::redirect_to_exit(ucontext, state, ExitReason::Fault);
+    return true;
+}
+
+bool JitEngine::masks_tags() const {
+    if (tagged_accesses_.empty()) {
+        return false;
+    }
+    if (tagged_accesses_.size() >= kTaggedSitesBeforeAll) {
+        return true;
+    }
+    for (GuestAddr pc : lifter_.block().guest_pcs) {
+        if (tagged_accesses_.contains(pc)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void JitEngine::translate_for_tags(EngineThread& thread) {
+    {
+        const TranslationLock lock{translation_mutex_};
+        tagged_accesses_.insert(thread.tagged_access_pc);
+    }
+    thread.tagged_access_pc = ir::kNoPc;
+    debug::count(statistics_.tagged_blocks);
+    // The block was forgotten by the fault handler; drop the ways into it that are cached.
+    registry_.flag_all(kPendingFlush);
+}
+
+} // namespace
+
+std::unique_ptr<Engine> make_jit_engine(const EngineConfig& config, std::string& why_not) {
+    auto engine = std::make_unique<JitEngine>(config);
+    return engine->start(why_not) ? std::move(engine) : nullptr;
+}
+
+} // namespace ulna::runtime

@@ -1,0 +1,63 @@
+// BlockKey -> value, for look-ups by any thread at any time without a lock. One writer at a time.
+//
+// Open addressing with linear probing over pairs of atomics. A key, once in a slot, stays there;
+// removing clears the value only, and the slot is used again for the same key. A full table is
+// replaced by one of twice the size; the old arrays live as long as the table, since a reader may
+// still be in one (their sum is less than the newest, and a table dies with its generation).
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "ir/block_key.h"
+
+namespace ulna::runtime {
+
+class BlockTable {
+  public:
+    explicit BlockTable(unsigned log2_slots = 12);
+
+    // Guest addresses that can be keys: Linux user space has 48 bits at most.
+    [[nodiscard]] static constexpr bool representable(GuestAddr pc) {
+        return pc < (u64{1} << 48) && (pc & 3) == 0;
+    }
+
+    // The value, or 0. From any thread.
+    [[nodiscard]] u64 find(ir::BlockKey key) const;
+
+    // The caller holds the translation lock. Values are not 0.
+    void insert(ir::BlockKey key, u64 value);
+    void remove(ir::BlockKey key);
+
+  private:
+    struct Slot {
+        std::atomic<u64> key;
+        std::atomic<u64> value;
+    };
+    // A power of two of slots; zero pages are empty slots, and cost nothing until touched.
+    struct Array {
+        explicit Array(unsigned log2_slots);
+        ~Array();
+        Array(const Array&) = delete;
+        Array& operator=(const Array&) = delete;
+
+        const u64 mask;
+        const unsigned log2_slots;
+        Slot* const slots;
+    };
+
+    // PC and mode in one word that is never 0 (bit 17 is bit 1 of the PC, which is always clear).
+    [[nodiscard]] static u64 pack(ir::BlockKey key);
+    [[nodiscard]] static u64 first_slot(const Array& array, u64 packed) {
+        return (packed * 0x9e37'79b9'7f4a'7c15u) >> (64 - array.log2_slots);
+    }
+    [[nodiscard]] static Slot& slot_for(const Array& array, u64 packed);
+    void grow();
+
+    std::vector<std::unique_ptr<Array>> arrays_; // newest last
+    std::atomic<const Array*> current_{nullptr};
+    u64 used_slots_ = 0;
+};
+
+} // namespace ulna::runtime

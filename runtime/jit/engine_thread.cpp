@@ -1,0 +1,162 @@
+#include "runtime/jit/engine_thread.h"
+
+#include <cstring>
+#include <new>
+#include <sys/mman.h>
+
+#include "ir/support/check.h"
+
+namespace ulna::runtime {
+
+namespace {
+
+// One mapping per thread: guard | return stack | guard | EngineThread. 128 Ki nested guest calls;
+// deeper recursion only loses return prediction.
+constexpr u64 kPage = 4096;
+constexpr u64 kReturnStackBytes = 1u << 20;
+constexpr u64 kStackAt = kPage;
+constexpr u64 kThreadAt = kStackAt + kReturnStackBytes + kPage;
+constexpr u64 kThreadBytes = (sizeof(EngineThread) + kPage - 1) / kPage * kPage;
+constexpr u64 kMappingBytes = kThreadAt + kThreadBytes;
+
+[[nodiscard]] ir::JumpCacheEntry& jump_entry(ir::CpuState& state, GuestAddr pc) {
+    return state.jump_cache[(pc >> 2) & (ir::kJumpCacheEntries - 1)];
+}
+
+} // namespace
+
+void EngineThread::drop_host_addresses() {
+    clear_jump_cache();
+    drop_frames();
+}
+
+void EngineThread::discard_host_addresses() {
+    if (jump_cache_used) {
+        const u64 begin = reinterpret_cast<u64>(state.jump_cache);
+        const u64 end = begin + sizeof state.jump_cache;
+        const u64 first_page = (begin + kPage - 1) / kPage * kPage, last_page = end / kPage * kPage;
+        std::memset(state.jump_cache, 0, first_page - begin);
+        std::memset(reinterpret_cast<void*>(last_page), 0, end - last_page);
+        // Private anonymous memory reads as zero afterwards.
+        CHECK(madvise(reinterpret_cast<void*>(first_page), last_page - first_page, MADV_DONTNEED) ==
+              0);
+        jump_cache_used = false;
+    }
+    drop_host_addresses();
+}
+
+// An all-zero entry is as good as empty, except where a branch to address 0 would find it.
+void EngineThread::clear_jump_cache() {
+    if (jump_cache_used) {
+        std::memset(state.jump_cache, 0, sizeof state.jump_cache);
+        jump_cache_used = false;
+    }
+    state.jump_cache[0] = {ir::kNoPc, 0};
+}
+
+void EngineThread::cache_jump(GuestAddr pc, u64 host) {
+    jump_entry(state, pc) = {pc, host};
+    jump_cache_used = true;
+}
+
+void EngineThread::forget_jump(GuestAddr pc) {
+    if (ir::JumpCacheEntry& entry = jump_entry(state, pc); entry.guest_pc == pc) {
+        entry = {ir::kNoPc, 0};
+    }
+}
+
+EngineThread* EngineThread::allocate() {
+    void* const memory =
+        mmap(nullptr, kMappingBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        return nullptr;
+    }
+    u8* const base = static_cast<u8*>(memory);
+    if (mprotect(base + kStackAt, kReturnStackBytes, PROT_READ | PROT_WRITE) != 0 ||
+        mprotect(base + kThreadAt, kThreadBytes, PROT_READ | PROT_WRITE) != 0) {
+        munmap(memory, kMappingBytes);
+        return nullptr;
+    }
+    // Default-initialised on purpose: the jump cache stays untouched zero pages until it is used.
+    auto* const thread = new (base + kThreadAt) EngineThread;
+    thread->guard_low = reinterpret_cast<u64>(base);
+    thread->guard_high = thread->guard_low + kPage;
+    thread->return_stack_top = reinterpret_cast<u64>(base) + kStackAt + kReturnStackBytes;
+    thread->clear_jump_cache();
+    return thread;
+}
+
+void EngineThread::release(EngineThread* thread) {
+    munmap(reinterpret_cast<u8*>(thread) - kThreadAt, kMappingBytes);
+}
+
+void ThreadRegistry::add(EngineThread& thread) {
+    const std::lock_guard lock{mutex_};
+    thread.next = first_;
+    thread.previous = nullptr;
+    if (first_ != nullptr) {
+        first_->previous = &thread;
+    }
+    first_ = &thread;
+    thread.registered = true;
+}
+
+void ThreadRegistry::remove(EngineThread& thread) {
+    const std::lock_guard lock{mutex_};
+    if (!thread.registered) {
+        return;
+    }
+    (thread.previous != nullptr ? thread.previous->next : first_) = thread.next;
+    if (thread.next != nullptr) {
+        thread.next->previous = thread.previous;
+    }
+    thread.registered = false;
+}
+
+u64 ThreadRegistry::enter(EngineThread& thread) {
+    u64 generation = generation_.load();
+    for (;;) {
+        // Sequentially consistent against oldest_active: either it sees us active, or we see its
+        // generation.
+        thread.active_generation.store(generation);
+        const u64 now = generation_.load();
+        if (now == generation) {
+            return generation;
+        }
+        generation = now;
+    }
+}
+
+u64 ThreadRegistry::oldest_active() {
+    const std::lock_guard lock{mutex_};
+    u64 oldest = ~u64{0};
+    for (EngineThread* thread = first_; thread != nullptr; thread = thread->next) {
+        const u64 generation = thread->active_generation.load();
+        if (generation != 0 && generation < oldest) {
+            oldest = generation;
+        }
+    }
+    return oldest;
+}
+
+void ThreadRegistry::flag_all(u32 pending_bits, const EngineThread* except) {
+    const std::lock_guard lock{mutex_};
+    for (EngineThread* thread = first_; thread != nullptr; thread = thread->next) {
+        if (thread != except) {
+            pending_of(thread->state).fetch_or(pending_bits);
+        }
+    }
+}
+
+void ThreadRegistry::keep_only(EngineThread* thread) {
+    for (EngineThread* other = first_; other != nullptr; other = other->next) {
+        other->registered = other == thread;
+    }
+    first_ = thread;
+    if (thread != nullptr) {
+        thread->next = thread->previous = nullptr;
+        thread->registered = true;
+    }
+}
+
+} // namespace ulna::runtime

@@ -1,0 +1,132 @@
+#include "runtime/jit/lifter.h"
+
+#include "ir/opt/pipeline.h"
+#include "ir/printer.h"
+#include "runtime/debug/disassemble.h"
+#include "runtime/debug/log.h"
+#include "runtime/engine.h"
+
+#ifndef NDEBUG
+#include <cstdio>
+
+#include "ir/verifier.h"
+#endif
+
+namespace ulna::runtime {
+
+namespace {
+
+// How far past a successor's start the frontend may have looked for its use of the flags.
+constexpr u64 kLookAheadBytes = 40;
+
+using debug::Item;
+
+void verify_in_debug([[maybe_unused]] const ir::Block& block) {
+#ifndef NDEBUG
+    if (const std::string errors = ir::verify(block); !errors.empty()) {
+        std::fprintf(stderr, "%s%s", errors.c_str(), ir::print(block).c_str());
+        UNREACHABLE("malformed IR");
+    }
+#endif
+}
+
+u64 live_instructions(const ir::Block& block) {
+    u64 n = 0;
+    for (const ir::Inst& inst : block.insts) {
+        n += inst.dead ? 0 : 1;
+    }
+    return n;
+}
+
+} // namespace
+
+std::span<const u32> Lifter::TrackingSource::words(GuestAddr pc) {
+    filter_.mark(pc);
+    const std::span<const u32> words = source_.words(pc);
+    if (first_) {
+        first_ = false;
+        failed_ = words.empty();
+    }
+    return words;
+}
+
+Lifter::Lifter(const EngineConfig& config, PageFilter& filter, debug::Statistics& statistics)
+    : options_{config.translate},
+      passes_{config.passes},
+      statistics_{statistics},
+      source_{*config.code, filter} {}
+
+bool Lifter::lift(ir::BlockKey key) {
+    extent_.reset();
+    source_.start();
+    {
+        const debug::StageTimer timer{statistics_.lift_ticks};
+        frontend::translate(key, source_, options_, block_);
+    }
+    if (source_.failed() || block_.guest_pcs.empty()) {
+        return false;
+    }
+    verify_in_debug(block_);
+    for (GuestAddr pc : block_.guest_pcs) {
+        extent_.add(pc, 4);
+    }
+    debug::count(statistics_.blocks);
+    debug::count(statistics_.guest_instructions, block_.guest_pcs.size());
+    debug::count(statistics_.ir_instructions, block_.insts.size());
+    add_look_ahead();
+    const bool dumps = debug::any_log_enabled() && debug::log_wants(key.pc);
+    if (dumps) {
+        dump_guest();
+        if (debug::log_enabled(Item::Op)) {
+            dump_ir("OP");
+        }
+    }
+    {
+        const debug::StageTimer timer{statistics_.pass_ticks};
+        ir::run_passes(block_, {.enabled = passes_});
+    }
+    verify_in_debug(block_);
+    debug::count(statistics_.ir_after_passes, live_instructions(block_));
+    if (dumps && debug::log_enabled(Item::OpOpt)) {
+        dump_ir("OP after optimization");
+    }
+    return true;
+}
+
+// Flags were found dead by looking at the successors' code: a change there concerns this block too.
+void Lifter::add_look_ahead() {
+    const auto add = [&](GuestAddr target) {
+        if (target >> kPageBits == block_.key.pc >> kPageBits) {
+            extent_.add(target, kLookAheadBytes);
+        }
+    };
+    for (const ir::Inst& inst : block_.insts) {
+        if (inst.op == ir::Opcode::ExitIf && inst.aux != 0) { // flags dead on the way out
+            add(inst.imm);
+        }
+    }
+    if (block_.nzcv_live_out) {
+        return;
+    }
+    if (const auto* direct = std::get_if<ir::ExitDirect>(&block_.exit)) {
+        add(direct->target);
+    } else if (const auto* cond = std::get_if<ir::ExitCond>(&block_.exit)) {
+        add(cond->taken);
+        add(cond->not_taken);
+    } else if (const auto* call = std::get_if<ir::ExitCall>(&block_.exit)) {
+        add(call->target);
+    }
+}
+
+void Lifter::dump_guest() const {
+    if (debug::log_enabled(Item::InAsm)) {
+        debug::log_text("----------------\nIN:\n" +
+                        debug::disassemble_guest(block_.guest_words, block_.guest_pcs) + "\n");
+    }
+}
+
+void Lifter::dump_ir(const char* title) const {
+    debug::log_text(std::string{title} + ":\n" + ir::print(block_) + "\n");
+}
+
+} // namespace ulna::runtime

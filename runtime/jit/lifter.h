@@ -1,0 +1,54 @@
+// Guest code -> optimised IR, with the dumps and the bookkeeping that both engines need. One per
+// engine, used under its translation lock.
+#pragma once
+
+#include "frontend/frontend.h"
+#include "ir/block.h"
+#include "runtime/debug/statistics.h"
+#include "runtime/jit/page_index.h"
+#include "runtime/jit/translation_cache.h"
+
+namespace ulna::runtime {
+
+struct EngineConfig;
+
+class Lifter {
+  public:
+    Lifter(const EngineConfig& config, PageFilter& filter, debug::Statistics& statistics);
+
+    // False: the first instruction cannot be fetched.
+    [[nodiscard]] bool lift(ir::BlockKey key);
+
+    [[nodiscard]] const ir::Block& block() const { return block_; }
+    // The guest bytes that the block was made from.
+    [[nodiscard]] const GuestExtent& extent() const { return extent_; }
+
+  private:
+    // Marks pages before their code is read.
+    class TrackingSource final : public frontend::CodeSource {
+      public:
+        TrackingSource(frontend::CodeSource& source, PageFilter& filter)
+            : source_{source}, filter_{filter} {}
+        [[nodiscard]] std::span<const u32> words(GuestAddr pc) override;
+        void start() { first_ = true, failed_ = false; }
+        [[nodiscard]] bool failed() const { return failed_; }
+
+      private:
+        frontend::CodeSource& source_;
+        PageFilter& filter_;
+        bool first_ = true, failed_ = false;
+    };
+
+    void add_look_ahead();
+    void dump_guest() const;
+    void dump_ir(const char* title) const;
+
+    const frontend::TranslateOptions options_;
+    const bool passes_;
+    debug::Statistics& statistics_;
+    GuestExtent extent_;
+    TrackingSource source_;
+    ir::Block block_;
+};
+
+} // namespace ulna::runtime

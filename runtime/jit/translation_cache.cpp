@@ -1,0 +1,310 @@
+#include "runtime/jit/translation_cache.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "ir/support/check.h"
+
+namespace ulna::runtime {
+
+void GuestExtent::reset() {
+    low = ~GuestAddr{0};
+    high = 0;
+    pages.clear();
+}
+
+void GuestExtent::add(GuestAddr start, u64 bytes) {
+    low = std::min(low, start);
+    high = std::max(high, start + bytes);
+    const GuestAddr page = start >> kPageBits << kPageBits;
+    if (std::find(pages.begin(), pages.end(), page) == pages.end()) {
+        pages.push_back(page);
+    }
+}
+
+TranslationCache::TranslationCache(CodeMemory& memory, debug::Statistics& statistics)
+    : memory_{memory}, statistics_{statistics} {
+    CHECK(memory.arena_count() == kArenas);
+    start_in(0, 1);
+}
+
+void TranslationCache::start_in(u32 arena, u64 number, unsigned log2_slots) {
+    by_arena_[arena] =
+        std::make_unique<Generation>(number, arena, memory_.arena_begin(arena), log2_slots);
+    current_ = by_arena_[arena].get();
+    table_.store(&current_->table, std::memory_order_release);
+}
+
+u64 TranslationCache::find(ir::BlockKey key) const {
+    return table_.load(std::memory_order_acquire)->find(key);
+}
+
+u64 TranslationCache::insert(const TranslationLock&,
+                             const backend::CompiledBlock& compiled,
+                             const GuestExtent& extent,
+                             bool masks_tags) {
+    Generation& generation = *current_;
+    const u32 code_bytes = static_cast<u32>(compiled.code.size());
+    const u32 aligned_bytes = (code_bytes + kCodeAlign - 1) / kCodeAlign * kCodeAlign;
+    const u32 arena_end = memory_.arena_begin(generation.arena) + memory_.arena_bytes();
+    if (arena_end - generation.next_offset < aligned_bytes) {
+        CHECK(aligned_bytes <= memory_.arena_bytes());
+        return 0;
+    }
+    CachedBlock block{};
+    block.key = compiled.key;
+    block.code_offset = generation.next_offset;
+    block.code_bytes = code_bytes;
+    block.first_incoming = kNoLink;
+    block.low = extent.low;
+    block.high = extent.high;
+    block.masks_tags = masks_tags;
+    generation.next_offset += aligned_bytes;
+
+    memory_.write(block.code_offset, compiled.code);
+    add_links(generation, block, compiled);
+    add_faults(generation, block, compiled);
+    const auto index = static_cast<BlockIndex>(generation.blocks.size());
+    generation.blocks.push_back(block);
+    generation.starts.push_back(block.code_offset);
+    for (GuestAddr page : extent.pages) {
+        generation.pages.add(page, index);
+    }
+    const u64 host = memory_.host_of(block.code_offset);
+    generation.table.insert(block.key, host);
+    return host;
+}
+
+void TranslationCache::add_links(Generation& generation,
+                                 CachedBlock& block,
+                                 const backend::CompiledBlock& compiled) {
+    block.first_link = static_cast<u32>(generation.links.size());
+    block.link_count = static_cast<u16>(compiled.links.size());
+    for (const backend::LinkSite& site : compiled.links) {
+        generation.links.push_back(
+            {block.code_offset + site.displacement_offset, block.code_offset + site.stub_offset,
+             site.target, static_cast<BlockIndex>(generation.blocks.size()), kNoBlock, kNoLink});
+    }
+}
+
+void TranslationCache::add_faults(Generation& generation,
+                                  CachedBlock& block,
+                                  const backend::CompiledBlock& compiled) {
+    block.first_fault = static_cast<u32>(generation.faults.size());
+    block.fault_count = static_cast<u16>(compiled.faults.size());
+    for (const backend::FaultSite& site : compiled.faults) {
+        const i64 delta = static_cast<i64>(compiled.guest_pcs[site.guest_index] - compiled.key.pc);
+        generation.faults.push_back({site.code_offset, static_cast<i32>(delta)});
+    }
+}
+
+TranslationCache::Generation* TranslationCache::generation_at(u64 host) const {
+    if (!memory_.contains(host) || memory_.offset_of(host) < memory_.arena_begin(0)) {
+        return nullptr;
+    }
+    const u32 arena = memory_.arena_of(memory_.offset_of(host));
+    return arena < kArenas ? by_arena_[arena].get() : nullptr;
+}
+
+BlockIndex TranslationCache::block_at(const Generation& generation, u32 offset) {
+    const auto after = std::upper_bound(generation.starts.begin(), generation.starts.end(), offset);
+    if (after == generation.starts.begin()) {
+        return kNoBlock;
+    }
+    const auto index = static_cast<BlockIndex>(after - 1 - generation.starts.begin());
+    return offset - generation.starts[index] < generation.blocks[index].code_bytes ? index
+                                                                                   : kNoBlock;
+}
+
+std::optional<TranslationCache::LinkRef> TranslationCache::link_at(const TranslationLock&,
+                                                                   u64 stub_host) const {
+    const Generation* const generation = generation_at(stub_host);
+    if (generation == nullptr) {
+        return {};
+    }
+    const u32 offset = memory_.offset_of(stub_host);
+    const BlockIndex index = block_at(*generation, offset);
+    if (index == kNoBlock) {
+        return {};
+    }
+    const CachedBlock& block = generation->blocks[index];
+    for (u32 i = block.first_link; i < block.first_link + block.link_count; ++i) {
+        const Link& link = generation->links[i];
+        if (link.stub_offset == offset) {
+            return LinkRef{generation->number,
+                           i,
+                           {link.target, block.key.mode},
+                           generation == current_ && !block.forgotten};
+        }
+    }
+    return {};
+}
+
+void TranslationCache::connect(const TranslationLock&, const LinkRef& ref, u64 target_host) {
+    DCHECK(ref.usable && ref.generation == current_->number);
+    Link& link = current_->links[ref.link];
+    const u32 target_offset = memory_.offset_of(target_host);
+    const BlockIndex target = block_at(*current_, target_offset);
+    if (link.linked_to == target || target == kNoBlock) {
+        return; // another thread was faster
+    }
+    DCHECK(link.linked_to == kNoBlock);
+    link.linked_to = target;
+    CachedBlock& block = current_->blocks[target];
+    link.next_incoming = block.first_incoming;
+    block.first_incoming = ref.link;
+    memory_.patch_displacement(link.displacement_offset, target_offset);
+    debug::count(statistics_.links);
+}
+
+void TranslationCache::forget(BlockIndex index) {
+    CachedBlock& block = current_->blocks[index];
+    block.forgotten = true;
+    // A later block may have taken the key (tagged pointers).
+    if (current_->table.find(block.key) == memory_.host_of(block.code_offset)) {
+        current_->table.remove(block.key);
+    }
+    for (u32 i = block.first_incoming; i != kNoLink;) {
+        Link& link = current_->links[i];
+        memory_.patch_displacement(link.displacement_offset, link.stub_offset);
+        link.linked_to = kNoBlock;
+        i = std::exchange(link.next_incoming, kNoLink);
+        debug::count(statistics_.unlinks);
+    }
+    block.first_incoming = kNoLink;
+    debug::count(statistics_.invalidated_blocks);
+}
+
+void TranslationCache::forget_at(const TranslationLock&, u64 host) {
+    if (generation_at(host) != current_) {
+        return;
+    }
+    const BlockIndex index = block_at(*current_, memory_.offset_of(host));
+    if (index != kNoBlock && !current_->blocks[index].forgotten) {
+        forget(index);
+    }
+}
+
+std::optional<TranslationCache::Fault> TranslationCache::fault_at(const TranslationLock&,
+                                                                  u64 host) const {
+    const Generation* const generation = generation_at(host);
+    if (generation == nullptr) {
+        return {};
+    }
+    const u32 offset = memory_.offset_of(host);
+    const BlockIndex index = block_at(*generation, offset);
+    if (index == kNoBlock) {
+        return {};
+    }
+    const CachedBlock& block = generation->blocks[index];
+    const auto first = generation->faults.begin() + block.first_fault;
+    const auto last = first + block.fault_count;
+    const auto site =
+        std::lower_bound(first, last, offset - block.code_offset,
+                         [](const FaultRecord& record, u32 at) { return record.code_offset < at; });
+    if (site == last || site->code_offset != offset - block.code_offset) {
+        return {};
+    }
+    return Fault{block.key.pc + static_cast<u64>(i64{site->pc_delta}), block.masks_tags};
+}
+
+std::span<const u8> TranslationCache::code_at(const TranslationLock&, u64 host) const {
+    const Generation* const generation = generation_at(host);
+    const BlockIndex index =
+        generation == nullptr ? kNoBlock : block_at(*generation, memory_.offset_of(host));
+    if (index == kNoBlock) {
+        return {};
+    }
+    const CachedBlock& block = generation->blocks[index];
+    return memory_.read(block.code_offset, block.code_bytes);
+}
+
+bool TranslationCache::has_retired(const TranslationLock&) const {
+    return std::any_of(by_arena_.begin(), by_arena_.end(),
+                       [&](const auto& g) { return g != nullptr && g.get() != current_; });
+}
+
+void TranslationCache::reclaim(const TranslationLock&, u64 oldest_active) {
+    for (auto& generation : by_arena_) {
+        if (generation != nullptr && generation.get() != current_ &&
+            generation->number < oldest_active) {
+            memory_.discard_arena(generation->arena);
+            generation.reset();
+        }
+    }
+}
+
+bool TranslationCache::start_generation(const TranslationLock& lock, u64 oldest_active) {
+    reclaim(lock, oldest_active);
+    const u32 arena = (current_->arena + 1) % kArenas;
+    if (by_arena_[arena] != nullptr) {
+        return false;
+    }
+    start_in(arena, current_->number + 1);
+    drop_inherited();
+    debug::count(statistics_.cache_restarts);
+    return true;
+}
+
+void TranslationCache::before_fork(const TranslationLock&) {
+    discards_at_fork_ = memory_.discards();
+}
+
+bool TranslationCache::after_fork_in_child(const TranslationLock&) {
+    const u32 arena = current_->arena;
+    const u64 number = current_->number;
+    inherited_ = std::move(by_arena_[arena]);
+    for (auto& generation : by_arena_) {
+        generation.reset();
+    }
+    start_in(arena, number, kLog2SlotsInChild);
+    return memory_.privatise();
+}
+
+void TranslationCache::drop_inherited() {
+    inherited_.reset();
+    memory_.drop_inherited();
+}
+
+u64 TranslationCache::adopt(const TranslationLock& lock, ir::BlockKey key) {
+    if (inherited_ == nullptr) {
+        return 0;
+    }
+    const u64 old_host = inherited_->table.find(key);
+    if (old_host == 0) {
+        return 0;
+    }
+    const CachedBlock& old = inherited_->blocks[block_at(*inherited_, memory_.offset_of(old_host))];
+    adopted_.reset();
+    adopted_.key = key;
+    const std::span<const u8> code = memory_.inherited(old.code_offset, old.code_bytes);
+    adopted_.code.assign(code.begin(), code.end());
+    if (memory_.inherited_discards() != discards_at_fork_) {
+        drop_inherited(); // the parent's cache has started afresh
+        return 0;
+    }
+    for (u32 i = old.first_link; i < old.first_link + old.link_count; ++i) {
+        // Whatever the parent has linked it to, ours is not linked.
+        const Link& link = inherited_->links[i];
+        const u32 displacement = link.stub_offset - (link.displacement_offset + 4);
+        const u32 at = link.displacement_offset - old.code_offset;
+        std::memcpy(adopted_.code.data() + at, &displacement, sizeof displacement);
+        adopted_.links.push_back({at, link.stub_offset - old.code_offset, link.target});
+    }
+    for (u32 i = old.first_fault; i < old.first_fault + old.fault_count; ++i) {
+        const FaultRecord& fault = inherited_->faults[i];
+        adopted_.faults.push_back({fault.code_offset, static_cast<u32>(adopted_.guest_pcs.size())});
+        adopted_.guest_pcs.push_back(key.pc + static_cast<u64>(i64{fault.pc_delta}));
+    }
+    GuestExtent extent;
+    extent.low = old.low;
+    extent.high = old.high;
+    for (GuestAddr page = old.low >> kPageBits; page <= (old.high - 1) >> kPageBits; ++page) {
+        extent.pages.push_back(page << kPageBits);
+    }
+    debug::count(statistics_.adopted_blocks);
+    return insert(lock, adopted_, extent, old.masks_tags);
+}
+
+} // namespace ulna::runtime

@@ -1,0 +1,191 @@
+// All translations of a process: where each block's code is, what it was made from, who jumps to
+// it.
+//
+// Look-ups take no lock (BlockTable). Everything else takes the translation lock, and its token
+// proves it. Blocks live in generations, one per arena of the code memory. When the arena is full,
+// a new generation starts empty in the next arena and the old one is retired: threads still in it
+// run on until their next safe point, and its memory is reused when the last of them has passed one
+// (engine_thread.h).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "backend/backend.h"
+#include "runtime/debug/statistics.h"
+#include "runtime/jit/block_table.h"
+#include "runtime/jit/code_memory.h"
+#include "runtime/jit/page_index.h"
+
+namespace ulna::runtime {
+
+using TranslationLock = std::unique_lock<std::mutex>;
+
+// Guest addresses whose bytes a translation depends on: a hull, and its pages.
+struct GuestExtent {
+    GuestAddr low = ~GuestAddr{0};
+    GuestAddr high = 0; // exclusive
+    std::vector<GuestAddr> pages;
+
+    void reset();
+    void add(GuestAddr start, u64 bytes);
+};
+
+class TranslationCache {
+  public:
+    static constexpr u32 kArenas = 4;
+
+    TranslationCache(CodeMemory& memory, debug::Statistics& statistics);
+
+    // Host entry of a block, or 0. Lock-free; the calling thread is active (ThreadRegistry).
+    [[nodiscard]] u64 find(ir::BlockKey key) const;
+
+    // Places and publishes a block; 0 when the arena is full.
+    [[nodiscard]] u64 insert(const TranslationLock&,
+                             const backend::CompiledBlock& compiled,
+                             const GuestExtent& extent,
+                             bool masks_tags);
+
+    // In a forked child: takes over the parent's translation. 0: there is none, or no room.
+    [[nodiscard]] u64 adopt(const TranslationLock& lock, ir::BlockKey key);
+
+    // The link behind a link stub.
+    struct LinkRef {
+        u64 generation;
+        u32 link;
+        ir::BlockKey target;
+        bool usable; // false: its block is forgotten, do not patch it
+    };
+    [[nodiscard]] std::optional<LinkRef> link_at(const TranslationLock&, u64 stub_host) const;
+    // Makes the link lead to a block of the current generation.
+    void connect(const TranslationLock&, const LinkRef& ref, u64 target_host);
+
+    // Forgets every block that depends on the range: table, incoming links. Calls forgotten(pc) for
+    // each.
+    template <class Forgotten>
+    void invalidate(const TranslationLock&, GuestAddr start, u64 bytes, Forgotten forgotten);
+    // Forgets the block that holds this host address.
+    void forget_at(const TranslationLock&, u64 host);
+
+    struct Fault {
+        GuestAddr pc;
+        bool masks_tags;
+    };
+    // The guest instruction of a host instruction that may fault.
+    [[nodiscard]] std::optional<Fault> fault_at(const TranslationLock&, u64 host) const;
+    // Code of the block at this entry, for dumps.
+    [[nodiscard]] std::span<const u8> code_at(const TranslationLock&, u64 host) const;
+
+    [[nodiscard]] u64 generation(const TranslationLock&) const { return current_->number; }
+    // Retires everything and starts empty; false while the next arena is still in use.
+    [[nodiscard]] bool start_generation(const TranslationLock&, u64 oldest_active);
+    // Frees retired generations that no thread is active in.
+    void reclaim(const TranslationLock&, u64 oldest_active);
+    [[nodiscard]] bool has_retired(const TranslationLock&) const;
+
+    void before_fork(const TranslationLock&);
+    // Own, empty memory for the child; blocks of the parent are copied when they are first needed
+    // (adopt).
+    [[nodiscard]] bool after_fork_in_child(const TranslationLock&);
+
+  private:
+    struct CachedBlock {
+        ir::BlockKey key;
+        u32 code_offset, code_bytes;
+        u32 first_link, first_fault;
+        u32 first_incoming; // head of a list through Link::next_incoming
+        u16 link_count, fault_count;
+        GuestAddr low, high;
+        bool forgotten, masks_tags;
+    };
+    struct Link {
+        u32 displacement_offset, stub_offset; // in the code memory
+        GuestAddr target;
+        BlockIndex source;
+        BlockIndex linked_to;
+        u32 next_incoming;
+    };
+    struct FaultRecord {
+        u32 code_offset; // from the block's start
+        i32 pc_delta;    // from the block's PC
+    };
+    struct Generation {
+        Generation(u64 n, u32 in_arena, u32 begin, unsigned log2_slots)
+            : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots} {}
+        u64 number;
+        u32 arena;
+        u32 next_offset;
+        BlockTable table;
+        PageIndex pages;
+        std::vector<CachedBlock> blocks; // ascending code_offset
+        std::vector<u32> starts;         // their code_offsets again: what searches touch
+        std::vector<Link> links;
+        std::vector<FaultRecord> faults;
+    };
+    static constexpr u32 kNoLink = ~u32{0};
+    // Of a new table. Most forked children run little: theirs starts with a single page.
+    static constexpr unsigned kLog2Slots = 12, kLog2SlotsInChild = 8;
+
+    [[nodiscard]] Generation* generation_at(u64 host) const;
+    [[nodiscard]] static BlockIndex block_at(const Generation& generation, u32 offset);
+    void
+    add_links(Generation& generation, CachedBlock& block, const backend::CompiledBlock& compiled);
+    void
+    add_faults(Generation& generation, CachedBlock& block, const backend::CompiledBlock& compiled);
+    // Calls visit(index) for the live blocks that overlap the range; they leave the page index.
+    template <class Visit>
+    static void for_overlapping(Generation& generation, GuestAddr start, u64 bytes, Visit visit);
+    void forget(BlockIndex index);
+    void start_in(u32 arena, u64 number, unsigned log2_slots = kLog2Slots);
+    void drop_inherited();
+
+    CodeMemory& memory_;
+    debug::Statistics& statistics_;
+    std::array<std::unique_ptr<Generation>, kArenas> by_arena_;
+    Generation* current_ = nullptr;
+    std::atomic<const BlockTable*> table_{nullptr};
+    std::unique_ptr<Generation>
+        inherited_;                  // the parent's blocks, their code in CodeMemory::inherited
+    backend::CompiledBlock adopted_; // scratch
+    u64 discards_at_fork_ = 0;
+};
+
+template <class Forgotten>
+void TranslationCache::invalidate(const TranslationLock&,
+                                  GuestAddr start,
+                                  u64 bytes,
+                                  Forgotten forgotten) {
+    for_overlapping(*current_, start, bytes, [&](BlockIndex index) {
+        forget(index);
+        forgotten(current_->blocks[index].key.pc);
+    });
+    if (inherited_ != nullptr) {
+        for_overlapping(*inherited_, start, bytes, [&](BlockIndex index) {
+            inherited_->blocks[index].forgotten = true;
+            inherited_->table.remove(inherited_->blocks[index].key);
+        });
+    }
+}
+
+template <class Visit>
+void TranslationCache::for_overlapping(Generation& generation,
+                                       GuestAddr start,
+                                       u64 bytes,
+                                       Visit visit) {
+    generation.pages.for_overlapping(start, bytes, [&](BlockIndex index) {
+        const CachedBlock& block = generation.blocks[index];
+        if (block.forgotten) {
+            return true; // reached through another page before
+        }
+        if (block.high <= start || block.low > start + (bytes - 1)) {
+            return false;
+        }
+        visit(index);
+        return true;
+    });
+}
+
+} // namespace ulna::runtime

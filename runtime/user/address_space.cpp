@@ -1,0 +1,473 @@
+#include "runtime/user/address_space.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <mutex>
+
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/user/guest_memory.h"
+#include "runtime/user/guest_thread.h"
+#include "runtime/user/syscall.h"
+
+namespace ulna::user {
+
+namespace {
+
+// PROT_BTI and PROT_MTE exist on arm64 only and mean nothing without the features.
+constexpr int kGuestProtection = PROT_READ | PROT_WRITE | PROT_EXEC;
+// x86-64's MAP_32BIT and MAP_ABOVE4G: no such flags on arm64, where unknown ones are ignored.
+constexpr int kHostOnlyFlags = 0x40 | 0x80;
+// Enough for the longest translation without copying whole pages for short ones.
+constexpr u64 kFetchBytes = 512;
+// Spans handed out stay valid for this many further fetches of the same thread: more than a
+// translation makes.
+constexpr unsigned kFetchBuffers = 32;
+
+// Readable for the translator even when the guest may only execute; never executable.
+int host_protection(int guest) {
+    int host = guest & ~(PROT_EXEC | 0x30);
+    if ((guest & PROT_EXEC) != 0) {
+        host |= PROT_READ;
+    }
+    return host;
+}
+
+void* pointer(GuestAddr address) { return reinterpret_cast<void*>(address); }
+
+i64 host_map(GuestAddr address, u64 bytes, int protection, int flags, int fd, u64 offset) {
+    return host_syscall(SYS_mmap, address, bytes, static_cast<u64>(protection),
+                        static_cast<u64>(flags), static_cast<u64>(static_cast<i64>(fd)), offset);
+}
+
+// Whole pages inside the address space; 0 bytes are the caller's to judge.
+bool valid_range(GuestAddr address, u64 bytes) {
+    return address % kPageBytes == 0 && bytes <= kTaskSize && address <= kTaskSize - page_up(bytes);
+}
+
+void forget_translations(const std::vector<AddressSpace::Region>& stale) {
+    if (process().engine != nullptr) {
+        for (const AddressSpace::Region& part : stale) {
+            process().engine->invalidate(part.start, part.end - part.start);
+        }
+    }
+}
+
+} // namespace
+
+std::span<const u32> AddressSpace::words(GuestAddr pc) {
+    thread_local std::array<std::array<u32, kFetchBytes / 4>, kFetchBuffers> buffers;
+    thread_local unsigned next = 0;
+    const GuestAddr page_end = page_down(pc) + kPageBytes;
+    u64 bytes = std::min(page_end - pc, kFetchBytes);
+    const std::shared_lock lock(mutex_);
+    const auto region = find(pc);
+    if (region == map_.end() || (region->second.protection & PROT_EXEC) == 0) {
+        return {};
+    }
+    auto& buffer = buffers[next++ % kFetchBuffers];
+    if (!copy_from_guest(buffer.data(), pc, bytes)) {
+        return {}; // a file that shrank
+    }
+    return {buffer.data(), bytes / 4};
+}
+
+// --- the interval map
+
+AddressSpace::Map::const_iterator AddressSpace::find(GuestAddr address) const {
+    auto next = map_.upper_bound(address);
+    if (next == map_.begin()) {
+        return map_.end();
+    }
+    --next;
+    return address < next->second.end ? next : map_.end();
+}
+
+// Makes `address` a boundary when it lies inside a region.
+void AddressSpace::split(GuestAddr address) {
+    const auto found = find(address);
+    if (found == map_.end() || found->first == address) {
+        return;
+    }
+    const Value upper = found->second;
+    map_[found->first].end = address;
+    map_[address] = upper;
+}
+
+void AddressSpace::erase(GuestAddr start, GuestAddr end) {
+    split(start);
+    split(end);
+    map_.erase(map_.lower_bound(start), map_.lower_bound(end));
+}
+
+void AddressSpace::insert(GuestAddr start, GuestAddr end, int protection) {
+    erase(start, end);
+    protection &= kGuestProtection;
+    const auto after = map_.find(end);
+    if (after != map_.end() && after->second.protection == protection) {
+        end = after->second.end;
+        map_.erase(after);
+    }
+    const auto before = start == 0 ? map_.cend() : find(start - 1);
+    if (before != map_.end() && before->second.protection == protection) {
+        map_[before->first].end = end;
+    } else {
+        map_[start] = {end, protection};
+    }
+}
+
+std::vector<AddressSpace::Region> AddressSpace::owned_parts(GuestAddr start, GuestAddr end) const {
+    std::vector<Region> parts;
+    auto region = map_.upper_bound(start);
+    if (region != map_.begin()) {
+        --region;
+    }
+    for (; region != map_.end() && region->first < end; ++region) {
+        const GuestAddr from = std::max(start, region->first);
+        const GuestAddr to = std::min(end, region->second.end);
+        if (from < to) {
+            parts.push_back({from, to, region->second.protection});
+        }
+    }
+    return parts;
+}
+
+void AddressSpace::note_executable(GuestAddr start, GuestAddr end, Stale& stale) const {
+    for (const Region& part : owned_parts(start, end)) {
+        if ((part.protection & PROT_EXEC) != 0) {
+            stale.push_back(part);
+        }
+    }
+}
+
+bool AddressSpace::covers(GuestAddr start, GuestAddr end) const {
+    for (const Region& part : owned_parts(start, end)) {
+        if (part.start != start) {
+            return false;
+        }
+        start = part.end;
+    }
+    return start >= end;
+}
+
+bool AddressSpace::claim_gaps(GuestAddr start, GuestAddr end, std::vector<Region>& claimed) {
+    auto parts = owned_parts(start, end);
+    parts.push_back({end, end, 0});
+    for (const Region& part : parts) {
+        if (start < part.start) {
+            const i64 result =
+                host_map(start, part.start - start, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+            const bool placed = result == static_cast<i64>(start);
+            if (!placed) {
+                if (result > 0) { // a kernel without MAP_FIXED_NOREPLACE took it as a hint
+                    ::munmap(pointer(static_cast<u64>(result)), part.start - start);
+                }
+                for (const Region& gap : claimed) {
+                    ::munmap(pointer(gap.start), gap.end - gap.start);
+                }
+                return false;
+            }
+            claimed.push_back({start, part.start, 0});
+        }
+        start = part.end;
+    }
+    return true;
+}
+
+// --- system calls
+
+i64 AddressSpace::map_locked(
+    GuestAddr address, u64 bytes, int protection, int flags, int fd, u64 offset, Stale& stale) {
+    const bool fixed = (flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) == 0;
+    std::vector<Region> claimed;
+    if (fixed) {
+        if (!valid_range(address, bytes)) {
+            return address % kPageBytes != 0 ? -EINVAL : -ENOMEM;
+        }
+        if (!claim_gaps(address, address + page_up(bytes), claimed)) {
+            return -ENOMEM;
+        }
+    }
+    const i64 result =
+        host_map(address, bytes, host_protection(protection), flags & ~kHostOnlyFlags, fd, offset);
+    if (result < 0) {
+        for (const Region& gap : claimed) {
+            ::munmap(pointer(gap.start), gap.end - gap.start);
+        }
+        return result;
+    }
+    const auto start = static_cast<GuestAddr>(result);
+    note_executable(start, start + page_up(bytes), stale);
+    insert(start, start + page_up(bytes), protection);
+    return result;
+}
+
+i64 AddressSpace::map(GuestAddr address, u64 bytes, int protection, int flags, int fd, u64 offset) {
+    Stale stale;
+    i64 result;
+    {
+        const std::unique_lock lock(mutex_);
+        result = map_locked(address, bytes, protection, flags, fd, offset, stale);
+    }
+    forget_translations(stale);
+    return result;
+}
+
+i64 AddressSpace::unmap_locked(GuestAddr start, GuestAddr end, Stale& stale) {
+    note_executable(start, end, stale);
+    for (const Region& part : owned_parts(start, end)) {
+        const i64 result = host_syscall(SYS_munmap, part.start, part.end - part.start);
+        if (result < 0) {
+            return result; // sealed, or too many mappings
+        }
+        erase(part.start, part.end);
+    }
+    return 0;
+}
+
+i64 AddressSpace::unmap(GuestAddr address, u64 bytes) {
+    if (bytes == 0 || !valid_range(address, bytes)) {
+        return -EINVAL;
+    }
+    Stale stale;
+    i64 result;
+    {
+        const std::unique_lock lock(mutex_);
+        result = unmap_locked(address, address + page_up(bytes), stale);
+    }
+    forget_translations(stale);
+    return result;
+}
+
+i64 AddressSpace::protect(GuestAddr address, u64 bytes, int protection) {
+    if (address % kPageBytes != 0) {
+        return -EINVAL;
+    }
+    if (bytes == 0) {
+        return 0;
+    }
+    if (!valid_range(address, bytes)) {
+        return -ENOMEM;
+    }
+    const GuestAddr end = address + page_up(bytes);
+    Stale stale;
+    i64 result = 0;
+    {
+        const std::unique_lock lock(mutex_);
+        if ((protection & PROT_EXEC) == 0) {
+            note_executable(address, end, stale);
+        }
+        GuestAddr reached = address; // as the kernel: what lies before a hole is changed
+        for (const Region& part : owned_parts(address, end)) {
+            if (part.start != reached) {
+                break;
+            }
+            result = host_syscall(SYS_mprotect, part.start, part.end - part.start,
+                                  static_cast<u64>(host_protection(protection)));
+            if (result < 0) {
+                break;
+            }
+            insert(part.start, part.end, protection);
+            reached = part.end;
+        }
+        if (result == 0 && reached != end) {
+            result = -ENOMEM;
+        }
+    }
+    forget_translations(stale);
+    return result;
+}
+
+i64 AddressSpace::remap(
+    GuestAddr old_address, u64 old_bytes, u64 new_bytes, int flags, GuestAddr new_address) {
+    const u64 old_length = page_up(old_bytes);
+    const u64 new_length = page_up(new_bytes);
+    if (!valid_range(old_address, old_bytes) || new_length == 0 || new_length > kTaskSize) {
+        return -EINVAL;
+    }
+    Stale stale;
+    i64 result;
+    {
+        const std::unique_lock lock(mutex_);
+        const auto source = find(old_address);
+        if (source == map_.end() || !covers(old_address, old_address + old_length)) {
+            return -EFAULT;
+        }
+        const int protection = source->second.protection;
+        std::vector<Region> claimed;
+        if ((flags & MREMAP_FIXED) != 0) {
+            if (!valid_range(new_address, new_bytes)) {
+                return -EINVAL;
+            }
+            if (!claim_gaps(new_address, new_address + new_length, claimed)) {
+                return -ENOMEM;
+            }
+        }
+        result = host_syscall(SYS_mremap, old_address, old_bytes, new_bytes,
+                              static_cast<u64>(flags), new_address);
+        if (result < 0) {
+            for (const Region& gap : claimed) {
+                ::munmap(pointer(gap.start), gap.end - gap.start);
+            }
+            return result;
+        }
+        const auto target = static_cast<GuestAddr>(result);
+        note_executable(old_address, old_address + old_length, stale);
+        note_executable(target, target + new_length, stale);
+        if ((flags & MREMAP_DONTUNMAP) == 0) {
+            erase(old_address, old_address + old_length);
+        }
+        insert(target, target + new_length, protection);
+    }
+    forget_translations(stale);
+    return result;
+}
+
+i64 AddressSpace::advise(GuestAddr address, u64 bytes, int advice) {
+    if (address % kPageBytes != 0 || !valid_range(address, bytes)) {
+        return -EINVAL;
+    }
+    const GuestAddr end = address + page_up(bytes);
+    if (address == end) {
+        return host_syscall(SYS_madvise, address, bytes, static_cast<u64>(advice));
+    }
+    std::vector<Region> parts;
+    bool whole = false;
+    i64 result = 0;
+    {
+        // Shared: the call may take long, and only changes of the map must stay out.
+        const std::shared_lock lock(mutex_);
+        parts = owned_parts(address, end);
+        whole = covers(address, end);
+        for (const Region& part : parts) {
+            const i64 one = host_syscall(SYS_madvise, part.start, part.end - part.start,
+                                         static_cast<u64>(advice));
+            result = result == 0 ? one : result;
+        }
+    }
+    std::erase_if(parts, [](const Region& part) { return (part.protection & PROT_EXEC) == 0; });
+    forget_translations(parts); // MADV_DONTNEED and its kind change what is fetched
+    return result != 0 || whole ? result : -ENOMEM;
+}
+
+i64 AddressSpace::attach_shared(int id, GuestAddr address, int flags) {
+    shmid_ds segment;
+    if (::shmctl(id, IPC_STAT, &segment) < 0) {
+        return -errno;
+    }
+    const u64 bytes = page_up(segment.shm_segsz);
+    const int protection = ((flags & SHM_RDONLY) != 0 ? PROT_READ : PROT_READ | PROT_WRITE) |
+                           ((flags & SHM_EXEC) != 0 ? PROT_EXEC : 0);
+    Stale stale;
+    i64 result;
+    {
+        const std::unique_lock lock(mutex_);
+        std::vector<Region> claimed;
+        const GuestAddr at = (flags & SHM_RND) != 0 ? page_down(address) : address;
+        if ((flags & SHM_REMAP) != 0 && at != 0) {
+            if (!valid_range(at, bytes) || !claim_gaps(at, at + bytes, claimed)) {
+                return -EINVAL;
+            }
+        }
+        result = host_syscall(SYS_shmat, static_cast<u64>(id), address,
+                              static_cast<u64>(flags & ~SHM_EXEC));
+        if (result < 0) {
+            for (const Region& gap : claimed) {
+                ::munmap(pointer(gap.start), gap.end - gap.start);
+            }
+            return result;
+        }
+        const auto start = static_cast<GuestAddr>(result);
+        note_executable(start, start + bytes, stale);
+        insert(start, start + bytes, protection);
+        shared_segments_[start] = bytes;
+    }
+    forget_translations(stale);
+    return result;
+}
+
+i64 AddressSpace::detach_shared(GuestAddr address) {
+    u64 bytes;
+    Stale stale;
+    {
+        const std::unique_lock lock(mutex_);
+        const auto segment = shared_segments_.find(address);
+        if (segment == shared_segments_.end()) {
+            return -EINVAL;
+        }
+        const i64 result = host_syscall(SYS_shmdt, address);
+        if (result < 0) {
+            return result;
+        }
+        bytes = segment->second;
+        note_executable(address, address + bytes, stale);
+        shared_segments_.erase(segment);
+        erase(address, address + bytes);
+    }
+    forget_translations(stale);
+    return 0;
+}
+
+void AddressSpace::init_brk(GuestAddr start) { brk_start_ = brk_end_ = page_up(start); }
+
+u64 AddressSpace::brk(GuestAddr wanted) {
+    Stale stale;
+    {
+        const std::unique_lock lock(mutex_);
+        if (wanted < brk_start_ || wanted > kTaskSize) {
+            return brk_end_;
+        }
+        const GuestAddr mapped_end = page_up(brk_end_);
+        const GuestAddr wanted_end = page_up(wanted);
+        if (wanted_end > mapped_end) {
+            const i64 result =
+                map_locked(mapped_end, wanted_end - mapped_end, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0, stale);
+            if (result < 0) {
+                return brk_end_;
+            }
+        } else if (wanted_end < mapped_end && unmap_locked(wanted_end, mapped_end, stale) < 0) {
+            return brk_end_;
+        }
+        brk_end_ = wanted;
+    }
+    forget_translations(stale);
+    return wanted;
+}
+
+void AddressSpace::before_fork() {
+    mutex_.lock();
+    forking_ = ::getpid();
+}
+
+void AddressSpace::after_fork() {
+    if (::getpid() == forking_) {
+        mutex_.unlock();
+    } else { // held by a thread id that does not exist here: the C library would not let it go
+        std::destroy_at(&mutex_);
+        std::construct_at(&mutex_);
+    }
+}
+
+std::optional<int> AddressSpace::protection(GuestAddr address) const {
+    const std::shared_lock lock(mutex_);
+    const auto region = find(address);
+    return region == map_.end() ? std::nullopt : std::optional(region->second.protection);
+}
+
+bool AddressSpace::owns(GuestAddr address, u64 bytes) const {
+    const std::shared_lock lock(mutex_);
+    return address + bytes >= address && covers(address, address + bytes);
+}
+
+std::vector<AddressSpace::Region> AddressSpace::regions() const {
+    const std::shared_lock lock(mutex_);
+    return owned_parts(0, ~u64{0});
+}
+
+} // namespace ulna::user

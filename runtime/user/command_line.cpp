@@ -1,0 +1,300 @@
+#include "runtime/user/command_line.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+#include "runtime/debug/log.h"
+#include "runtime/user/version.h"
+
+namespace ulna::user {
+
+namespace {
+
+namespace debug = runtime::debug;
+
+// What parsing accumulates besides the options proper.
+struct Parse {
+    Options options;
+    std::vector<std::string> set_env;
+    std::vector<std::string> unset_env;
+    std::optional<std::string> argv0;
+    std::optional<int> exit_status;
+    std::string message;
+
+    void fail(const std::string& why) {
+        if (!exit_status) {
+            exit_status = 1;
+            message = "ulna: " + why + "\n";
+        }
+    }
+    void answer(const std::string& text) {
+        if (!exit_status) {
+            exit_status = 0;
+            message = text;
+        }
+    }
+};
+
+using Apply = void (*)(Parse&, const std::string& value);
+
+struct Option {
+    const char* name;     // without dashes; one or two dashes are both accepted
+    const char* value;    // name of the argument in the help; null: a flag
+    const char* variable; // environment variable without QEMU_ or ULNA_; null: none
+    const char* help;
+    Apply apply;
+};
+
+void split_commas(const std::string& list, std::vector<std::string>& to) {
+    for (std::size_t at = 0; at <= list.size();) {
+        const std::size_t comma = std::min(list.find(',', at), list.size());
+        if (comma > at) {
+            to.push_back(list.substr(at, comma - at));
+        }
+        at = comma + 1;
+    }
+}
+
+void set_stack(Parse& parse, const std::string& value) {
+    u64 bytes = 0;
+    const char* const end = value.data() + value.size();
+    auto [rest, error] = std::from_chars(value.data(), end, bytes);
+    unsigned shift = 0;
+    if (error == std::errc{} && rest != end) {
+        constexpr std::string_view kSuffixes = "bkmg";
+        const auto suffix = kSuffixes.find(static_cast<char>(*rest | 0x20));
+        shift = suffix == kSuffixes.npos ? 0 : static_cast<unsigned>(suffix) * 10;
+        rest += suffix == kSuffixes.npos ? 0 : 1;
+    }
+    bytes <<= shift;
+    if (error != std::errc{} || rest != end || bytes < (64u << 10) || bytes > (u64{64} << 30)) {
+        parse.fail("-s " + value + ": a stack size between 64K and 64G, such as 16M");
+        return;
+    }
+    parse.options.stack_bytes = bytes;
+}
+
+void set_cpu(Parse& parse, const std::string& value) {
+    // Names of other models are accepted so that scripts run; the model is always the same.
+    static constexpr std::string_view kModels[] = {
+        "max",         "a64fx",      "cortex-a35", "cortex-a53",  "cortex-a55",  "cortex-a57",
+        "cortex-a710", "cortex-a72", "cortex-a76", "neoverse-n1", "neoverse-n2", "neoverse-v1"};
+    if (value == "help" || value == "?") {
+        std::string text =
+            "Available CPUs (all run as max, which has exactly what is implemented):\n";
+        for (const std::string_view model : kModels) {
+            text += "  " + std::string(model) + "\n";
+        }
+        parse.answer(text);
+        return;
+    }
+    const std::string model = value.substr(0, value.find(','));
+    if (std::find(std::begin(kModels), std::end(kModels), model) == std::end(kModels)) {
+        parse.fail("-cpu " + model + ": no such CPU; -cpu help lists them");
+        return;
+    }
+    parse.options.cpu = value;
+}
+
+void set_log(Parse& parse, const std::string& value) {
+    if (value == "help" || value == "?") {
+        parse.answer(debug::log_item_help());
+        return;
+    }
+    std::string bad;
+    const std::optional<u32> items = debug::parse_log_items(value, bad);
+    if (!items) {
+        parse.fail("-d " + bad + ": no such log item; -d help lists them");
+        return;
+    }
+    parse.options.log_items |= *items;
+    parse.options.strace |= (*items & static_cast<u32>(debug::Item::Strace)) != 0;
+}
+
+void set_engine(Parse& parse, const std::string& value) {
+    if (value != "jit" && value != "interp") {
+        parse.fail("--engine=" + value + ": jit or interp");
+        return;
+    }
+    parse.options.interpreter_engine = value == "interp";
+}
+
+void show_help(Parse& parse, const std::string&);
+
+const char* const kVersionText =
+    "ulna " ULNA_VERSION " (AArch64 Linux programs on x86-64; options as qemu-aarch64)\n";
+
+// clang-format off
+constexpr Option kOptions[] = {
+    {"L",       "path",     "LD_PREFIX",   "root of an arm64 system: where its libraries are looked for first",
+        [](Parse& p, const std::string& v) { p.options.sysroot = v; }},
+    {"E",       "var=value","SET_ENV",     "set variables of the guest's environment (comma-separated, repeatable)",
+        [](Parse& p, const std::string& v) { split_commas(v, p.set_env); }},
+    {"U",       "var",      "UNSET_ENV",   "remove variables of the guest's environment (comma-separated, repeatable)",
+        [](Parse& p, const std::string& v) { split_commas(v, p.unset_env); }},
+    {"0",       "argv0",    "ARGV0",       "what the guest gets as argv[0]",
+        [](Parse& p, const std::string& v) { p.argv0 = v; }},
+    {"r",       "release",  "UNAME",       "kernel release that uname reports",
+        [](Parse& p, const std::string& v) { p.options.uname_release = v; }},
+    {"s",       "size",     "STACK_SIZE",  "least stack of the main thread, e.g. 16M",  set_stack},
+    {"cpu",     "model",    "CPU",         "CPU model; -cpu help lists them",           set_cpu},
+    {"strace",  nullptr,    "STRACE",      "log system calls",
+        [](Parse& p, const std::string&) { p.options.strace = true; }},
+    {"d",       "items",    "LOG",         "log items, comma-separated; -d help lists them", set_log},
+    {"D",       "file",     "LOG_FILENAME","where to log (%d: process id); standard error if not given",
+        [](Parse& p, const std::string& v) { p.options.log_file = v; }},
+    {"dfilter", "ranges",   "DFILTER",     "log only guest addresses in a..b, a+len or a-len",
+        [](Parse& p, const std::string& v) { p.options.dfilter = v; }},
+    {"stats",   nullptr,    "STATS",       "print what was translated, and the time it took, at exit",
+        [](Parse& p, const std::string&) { p.options.stats = true; }},
+    {"engine",  "jit|interp","ENGINE",     "translate to host code (default), or interpret the IR", set_engine},
+    {"perfmap", nullptr,    "PERFMAP",     "write /tmp/perf-PID.map for perf",
+        [](Parse& p, const std::string&) { p.options.perf_map = true; }},
+    {"g",       "port",     "GDB",         "debugger stub: not available yet, refused",
+        [](Parse& p, const std::string&) { p.fail("-g: the debugger stub comes later"); }},
+    {"one-insn-per-tb", nullptr, "ONE_INSN_PER_TB", "accepted for compatibility", [](Parse&, const std::string&) {}},
+    {"singlestep", nullptr, "SINGLESTEP",  "accepted for compatibility", [](Parse&, const std::string&) {}},
+    {"tb-size", "size",     "TB_SIZE",     "accepted for compatibility", [](Parse&, const std::string&) {}},
+    {"B",       "address",  "GUEST_BASE",  "accepted for compatibility: guest addresses are host addresses", [](Parse&, const std::string&) {}},
+    {"R",       "size",     "RESERVED_VA", "accepted for compatibility", [](Parse&, const std::string&) {}},
+    {"p",       "pagesize", "PAGESIZE",    "accepted for compatibility: pages have 4096 bytes", [](Parse&, const std::string&) {}},
+    {"seed",    "number",   "RAND_SEED",   "accepted for compatibility", [](Parse&, const std::string&) {}},
+    {"version", nullptr,    nullptr,       "print the version",
+        [](Parse& p, const std::string&) { p.answer(kVersionText); }},
+    {"help",    nullptr,    nullptr,       "print this help", show_help},
+    {"h",       nullptr,    nullptr,       "print this help", show_help},
+};
+// clang-format on
+
+void show_help(Parse& parse, const std::string&) {
+    std::string text = "usage: ulna [options] program [arguments...]\n"
+                       "Runs an AArch64 Linux program on this machine.\n\n";
+    for (const Option& option : kOptions) {
+        std::string left = std::string("  -") + option.name;
+        if (option.value != nullptr) {
+            left += std::string(" ") + option.value;
+        }
+        left.resize(std::max<std::size_t>(left.size() + 2, 24), ' ');
+        text += left + option.help;
+        if (option.variable != nullptr) {
+            text += std::string(" [ULNA_") + option.variable + ", QEMU_" + option.variable + "]";
+        }
+        text += '\n';
+    }
+    parse.answer(text);
+}
+
+const Option* find_option(std::string_view name) {
+    for (const Option& option : kOptions) {
+        if (name == option.name) {
+            return &option;
+        }
+    }
+    return nullptr;
+}
+
+// Applies `QEMU_NAME=value` and `ULNA_NAME=value`; the latter are seen second and win.
+void apply_environment(Parse& parse, char** environment) {
+    for (const std::string_view prefix : {"QEMU_", "ULNA_"}) {
+        for (char** entry = environment; *entry != nullptr; ++entry) {
+            const std::string_view text = *entry;
+            if (!text.starts_with(prefix)) {
+                continue;
+            }
+            const std::string_view rest = text.substr(prefix.size());
+            const std::size_t equals = std::min(rest.find('='), rest.size());
+            for (const Option& option : kOptions) {
+                if (option.variable != nullptr && rest.substr(0, equals) == option.variable) {
+                    option.apply(parse,
+                                 std::string(rest.substr(std::min(equals + 1, rest.size()))));
+                }
+            }
+        }
+    }
+}
+
+// Index of the program in argv.
+int apply_arguments(Parse& parse, int argc, char** argv) {
+    int at = 1;
+    for (; at < argc && argv[at][0] == '-' && argv[at][1] != '\0' && !parse.exit_status; ++at) {
+        std::string_view name = argv[at] + 1;
+        if (name == "-") {
+            return at + 1; // "--" ends the options
+        }
+        if (name.starts_with('-')) {
+            name.remove_prefix(1);
+        }
+        std::optional<std::string> value;
+        if (const std::size_t equals = name.find('='); equals != name.npos) {
+            value = name.substr(equals + 1);
+            name = name.substr(0, equals);
+        }
+        const Option* const option = find_option(name);
+        if (option == nullptr) {
+            parse.fail(std::string(argv[at]) + ": no such option; ulna -help lists them");
+            return at;
+        }
+        if (option->value != nullptr && !value) {
+            if (++at >= argc) {
+                parse.fail("-" + std::string(name) + ": needs an argument (" + option->value + ")");
+                return at;
+            }
+            value = argv[at];
+        }
+        option->apply(parse, value.value_or(""));
+    }
+    return at;
+}
+
+std::string_view name_of(std::string_view variable) {
+    return variable.substr(0, variable.find('='));
+}
+
+void make_environment(Parse& parse, char** environment) {
+    std::vector<std::string>& env = parse.options.env;
+    const auto remove = [&env](std::string_view name) {
+        std::erase_if(env, [name](const std::string& entry) { return name_of(entry) == name; });
+    };
+    for (char** entry = environment; *entry != nullptr; ++entry) {
+        env.emplace_back(*entry);
+    }
+    for (const std::string& name : parse.unset_env) {
+        remove(name);
+    }
+    for (const std::string& entry : parse.set_env) {
+        if (entry.find('=') == entry.npos) {
+            parse.fail("-E " + entry + ": needs var=value");
+            continue;
+        }
+        remove(name_of(entry));
+        env.push_back(entry);
+    }
+}
+
+} // namespace
+
+CommandLine parse_command_line(int argc, char** argv, char** environment, Variables variables) {
+    Parse parse;
+    if (variables == Variables::Apply) {
+        apply_environment(parse, environment);
+    }
+    const int program = apply_arguments(parse, argc, argv);
+    make_environment(parse, environment);
+    if (program >= argc) {
+        parse.fail("no program given; usage: ulna [options] program [arguments...]");
+    } else {
+        parse.options.program = argv[program];
+        parse.options.args.assign(argv + program, argv + argc);
+        if (parse.argv0) {
+            parse.options.args[0] = *parse.argv0;
+        }
+    }
+    if (!parse.options.dfilter.empty() && !debug::parse_address_ranges(parse.options.dfilter)) {
+        parse.fail("-dfilter " + parse.options.dfilter + ": ranges are a..b, a+len or a-len");
+    }
+    return {std::move(parse.options), parse.exit_status, std::move(parse.message)};
+}
+
+} // namespace ulna::user

@@ -1,0 +1,269 @@
+// execve of the guest. Everything that can fail is checked first, so that the guest gets the
+// kernel's error; then either this very file is executed again with the options it has now, or the
+// host's kernel gets a program that is not for Arm.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/debug/log.h"
+#include "runtime/user/exec_format.h"
+#include "runtime/user/guest_memory.h"
+#include "runtime/user/own_file.h"
+#include "runtime/user/paths.h"
+#include "runtime/user/process.h"
+#include "runtime/user/signals_state.h"
+
+namespace ulna::user {
+
+namespace {
+
+u64 address(const void* pointer) { return reinterpret_cast<u64>(pointer); }
+
+// Strings and the array of pointers to them.
+struct StringList {
+    std::vector<std::string> strings;
+    std::vector<const char*> pointers;
+
+    const char* const* c_array() {
+        pointers.clear();
+        for (const std::string& text : strings) {
+            pointers.push_back(text.c_str());
+        }
+        pointers.push_back(nullptr);
+        return pointers.data();
+    }
+};
+
+// Owned by the thread's signals while the call is made: a vfork child that succeeds never returns,
+// and its parent frees it. The descriptors are closed by hand, because the parent's table has
+// others at their numbers.
+struct Image {
+    std::string guest_path; // as given
+    std::string path;       // for the host
+    StringList args, environment, host_args;
+    int file = -1;                          // the program
+    int passed_file = -1, passed_self = -1; // survive the exec
+
+    void close_files() const {
+        for (const int fd : {file, passed_file, passed_self}) {
+            if (fd >= 0) {
+                close(fd);
+            }
+        }
+    }
+};
+
+i64 read_strings(GuestAddr array, std::vector<std::string>& out) {
+    constexpr u64 kMaxString = 131072;      // MAX_ARG_STRLEN
+    constexpr u64 kMaxStrings = 0x7fffffff; // MAX_ARG_STRINGS
+    constexpr u64 kMaxTotal = 6 << 20;      // three quarters of _STK_LIM
+    u64 total = 0;
+    for (u64 i = 0; array != 0 && i < kMaxStrings; ++i) {
+        GuestAddr text;
+        if (!get_guest(array + i * sizeof text, text)) {
+            return -EFAULT;
+        }
+        if (text == 0) {
+            break;
+        }
+        std::optional<std::string> read = guest_string(text, kMaxString);
+        if (!read) {
+            char probe;
+            return get_guest(text, probe) ? -E2BIG : -EFAULT;
+        }
+        total += read->size() + 1 + sizeof text;
+        if (total > kMaxTotal) {
+            return -E2BIG;
+        }
+        out.push_back(std::move(*read));
+    }
+    return 0;
+}
+
+i64 read_path(GuestAddr from, std::string& out) {
+    std::optional<std::string> path = guest_string(from, PATH_MAX - 1);
+    if (!path) {
+        char probe;
+        return get_guest(from, probe) ? -ENAMETOOLONG : -EFAULT;
+    }
+    out = std::move(*path);
+    return 0;
+}
+
+i64 read_request(const ExecRequest& request, Image& image) {
+    if (const i64 error = read_path(request.path, image.guest_path); error != 0) {
+        return error;
+    }
+    if (const i64 error = read_strings(request.args, image.args.strings); error != 0) {
+        return error;
+    }
+    if (const i64 error = read_strings(request.environment, image.environment.strings);
+        error != 0) {
+        return error;
+    }
+    if (image.args.strings.empty()) {
+        image.args.strings.emplace_back(); // since 5.18 the kernel adds an empty argv[0]
+    }
+    return 0;
+}
+
+bool is_by_descriptor(const ExecRequest& request, const Image& image) {
+    return image.guest_path.empty() && (request.flags & AT_EMPTY_PATH);
+}
+
+i64 open_program(const ExecRequest& request, Image& image) {
+    if (request.flags & ~u64{AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW}) {
+        return -EINVAL;
+    }
+    if (is_by_descriptor(request, image)) {
+        // It may have been opened with O_PATH: reading needs an open file description of its own.
+        const std::string link = "/proc/self/fd/" + std::to_string(request.directory_fd);
+        image.file = open(link.c_str(), O_RDONLY | O_CLOEXEC);
+        if (image.file < 0) {
+            image.file = fcntl(request.directory_fd, F_DUPFD_CLOEXEC, 0);
+        }
+    } else {
+        const bool follows = !(request.flags & AT_SYMLINK_NOFOLLOW);
+        image.path = host_path(image.guest_path, follows ? FollowLinks::Yes : FollowLinks::No);
+        image.file = openat(request.directory_fd, image.path.c_str(),
+                            O_RDONLY | O_CLOEXEC | O_NONBLOCK | (follows ? 0 : O_NOFOLLOW));
+    }
+    return image.file < 0 ? -errno : 0;
+}
+
+// The name by which the new program finds its file again.
+void name_program(const ExecRequest& request, Image& image) {
+    const bool relative = !image.path.empty() && image.path[0] != '/';
+    if (!image.path.empty() && !(relative && request.directory_fd != AT_FDCWD)) {
+        return;
+    }
+    const std::string link = "/proc/self/fd/" + std::to_string(image.file);
+    char target[PATH_MAX];
+    const ssize_t length = readlink(link.c_str(), target, sizeof target);
+    struct stat named, open_one;
+    if (length > 0 && length < PATH_MAX && (target[length] = '\0', stat(target, &named) == 0) &&
+        fstat(image.file, &open_one) == 0 && named.st_ino == open_one.st_ino &&
+        named.st_dev == open_one.st_dev) {
+        image.path = target;
+        return;
+    }
+    image.passed_file = fcntl(image.file, F_DUPFD, 0); // a file without a name
+    image.path = "/proc/self/fd/" + std::to_string(image.passed_file);
+}
+
+std::string log_items(u32 items) {
+    std::string list;
+#define LOG_ITEM(id, bit, name, meaning)                                                           \
+    if (items & (1u << (bit))) {                                                                   \
+        list += list.empty() ? name : "," name;                                                    \
+    }
+#include "runtime/debug/log_items.def"
+#undef LOG_ITEM
+    return list;
+}
+
+void add_options(const Options& options, std::vector<std::string>& to) {
+    const auto add = [&to](const char* name, const std::string& value) {
+        if (!value.empty()) {
+            to.emplace_back(name);
+            to.push_back(value);
+        }
+    };
+    const auto add_flag = [&to](const char* name, bool on) {
+        if (on) {
+            to.emplace_back(name);
+        }
+    };
+    add("-L", options.sysroot);
+    add("-r", options.uname_release);
+    add("-cpu", options.cpu);
+    add("-s", std::to_string(options.stack_bytes));
+    add("-d", log_items(options.log_items));
+    add("-D", options.log_file);
+    add("-dfilter", options.dfilter);
+    add_flag("-strace", options.strace);
+    add_flag("-stats", options.stats);
+    add_flag("-perfmap", options.perf_map);
+    add_flag("--engine=interp", options.interpreter_engine);
+}
+
+void make_host_args(Image& image) {
+    std::vector<std::string>& to = image.host_args.strings;
+    const std::vector<std::string>& guest = image.args.strings;
+    to = {"ulna", kHandoverPrefix + std::to_string(image.passed_self) + "," +
+                      std::to_string(image.passed_file)};
+    add_options(process().options, to);
+    to.insert(to.end(), {"-0", guest[0], "--", image.path});
+    to.insert(to.end(), guest.begin() + 1, guest.end());
+}
+
+i64 exec_self(Image& image) {
+    const bool by_path = own_path_is_visible();
+    const int own = own_file_descriptor();
+    if (!by_path && own < 0) {
+        return -ENOENT;
+    }
+    if (!by_path) {
+        image.passed_self = fcntl(own, F_DUPFD, 0);
+    }
+    make_host_args(image);
+    const char* const* args = image.host_args.c_array();
+    const char* const* environment = image.environment.c_array();
+    if (by_path) {
+        return blocking_syscall(SYS_execve, address(own_path()), address(args),
+                                address(environment));
+    }
+    return blocking_syscall(SYS_execveat, static_cast<u64>(own), address(""), address(args),
+                            address(environment), AT_EMPTY_PATH);
+}
+
+i64 exec_foreign(const ExecRequest& request, Image& image) {
+    return blocking_syscall(SYS_execveat, static_cast<u64>(request.directory_fd),
+                            address(image.path.c_str()), address(image.args.c_array()),
+                            address(image.environment.c_array()), request.flags);
+}
+
+i64 exec_image(GuestThread& thread, const ExecRequest& request, Image& image) {
+    if (const i64 error = read_request(request, image); error != 0) {
+        return error;
+    }
+    if (const i64 error = open_program(request, image); error != 0) {
+        return error;
+    }
+    const ExecVerdict verdict = examine_program(image.file);
+    if (verdict.error != 0) {
+        return verdict.error;
+    }
+    const bool is_arm = verdict.format == ExecFormat::Arm;
+    if (is_arm) {
+        name_program(request, image);
+    }
+    if (!prepare_signals_for_exec(thread)) {
+        undo_signals_for_exec(thread);
+        return kRestartNoIntr;
+    }
+    const i64 error = is_arm ? exec_self(image) : exec_foreign(request, image);
+    undo_signals_for_exec(thread);
+    return error;
+}
+
+} // namespace
+
+i64 exec_guest(GuestThread& thread, const ExecRequest& request) {
+    const auto image = std::make_shared<Image>();
+    thread.signals->exec_image = image;
+    const i64 error = exec_image(thread, request, *image);
+    image->close_files();
+    thread.signals->exec_image = nullptr;
+    return error;
+}
+
+} // namespace ulna::user

@@ -1,0 +1,61 @@
+// What every part of user mode shares: the process and its threads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/guest_state.h"
+#include "runtime/engine.h"
+
+namespace ulna::user {
+
+class AddressSpace;   // address_space.h: guest mappings with guest permissions
+struct ThreadSignals; // signals.h: mask, alternate stack, pending synchronous signal of one thread
+
+// Settings of the command line and environment (command_line.h parses them).
+struct Options {
+    std::string program;           // path as given
+    std::vector<std::string> args; // argv of the guest, argv[0] included
+    std::vector<std::string> env;  // environment of the guest, "NAME=value"
+    std::string sysroot;           // -L; empty: none
+    std::string uname_release;     // -r; empty: the host's
+    std::string cpu = "max";
+    u64 stack_bytes = 8u << 20; // -s
+    bool strace = false;
+    bool stats = false;
+    bool perf_map = false;
+    bool interpreter_engine = false; // --engine=interp
+    u32 log_items = 0;               // -d
+    std::string log_file;            // -D
+    std::string dfilter;
+};
+
+struct Process {
+    Options options;
+    std::unique_ptr<runtime::Engine> engine;
+    AddressSpace* space = nullptr;
+    std::string exe_path;   // absolute host path of the guest program: /proc/self/exe
+    std::vector<char> auxv; // as on the guest's stack: /proc/self/auxv
+    GuestAddr arg_start = 0, arg_end = 0, env_start = 0, env_end = 0; // /proc/self/cmdline, environ
+    GuestAddr stack_start = 0;
+    GuestAddr vdso_base = 0;
+    GuestAddr sigreturn_trampoline = 0; // in the vDSO: mov x8, #139; svc #0
+    std::string comm;                   // /proc/self/comm
+};
+[[nodiscard]] Process& process();
+
+struct GuestThread {
+    ir::CpuState* cpu = nullptr;
+    ThreadSignals* signals = nullptr;
+    pid_t tid = 0;
+    GuestAddr clear_child_tid = 0;
+    bool exiting = false; // leave the run loop
+    int exit_status = 0;
+};
+// The calling thread's guest thread; null on host-only threads.
+[[nodiscard]] GuestThread* current_thread();
+
+// Runs the guest until the thread ends. Dispatches syscalls, faults and signals. (thread.cpp)
+void run_thread(GuestThread& thread);
+
+} // namespace ulna::user

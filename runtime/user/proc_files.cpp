@@ -1,0 +1,330 @@
+#include "runtime/user/proc_files.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <string_view>
+#include <vector>
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "frontend/frontend.h"
+#include "runtime/user/address_space.h"
+#include "runtime/user/guest_memory.h"
+#include "runtime/user/guest_thread.h"
+
+namespace ulna::user {
+
+namespace {
+
+std::string read_host(const char* path) {
+    std::string text;
+    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+    char buffer[16384];
+    for (ssize_t got = 0; fd >= 0 && (got = ::read(fd, buffer, sizeof(buffer))) > 0;) {
+        text.append(buffer, static_cast<std::size_t>(got));
+    }
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    return text;
+}
+
+std::string_view next_line(std::string_view& text) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    return line;
+}
+
+// "start-end perms offset device inode   name" of /proc/PID/maps.
+struct MapsLine {
+    u64 start = 0, end = 0, offset = 0;
+    char sharing = 'p';
+    std::string_view device_and_inode;
+    std::string_view name;
+};
+
+std::optional<MapsLine> parse_maps_line(std::string_view line) {
+    MapsLine parsed;
+    const auto hex = [&line](u64& value, char separator) {
+        const auto [rest, error] =
+            std::from_chars(line.data(), line.data() + line.size(), value, 16);
+        const auto used = static_cast<std::size_t>(rest - line.data());
+        if (error != std::errc{} || used >= line.size() || line[used] != separator) {
+            return false;
+        }
+        line.remove_prefix(used + 1);
+        return true;
+    };
+    if (!hex(parsed.start, '-') || !hex(parsed.end, ' ') || line.size() < 5 || line[4] != ' ') {
+        return std::nullopt;
+    }
+    parsed.sharing = line[3];
+    line.remove_prefix(5);
+    if (!hex(parsed.offset, ' ')) {
+        return std::nullopt;
+    }
+    const std::size_t inode = line.find(' ') + 1;
+    const std::size_t inode_end = std::min(line.find(' ', inode), line.size());
+    parsed.device_and_inode = line.substr(0, inode_end);
+    const std::size_t name = line.find_first_not_of(' ', inode_end);
+    parsed.name = name == line.npos ? std::string_view{} : line.substr(name);
+    return parsed;
+}
+
+// Names that the kernel gives to anonymous mappings it knows.
+std::string_view guest_name(const AddressSpace::Region& part, std::string_view host_name) {
+    const Process& self = process();
+    if (!host_name.empty() && !host_name.starts_with("[heap]") &&
+        !host_name.starts_with("[stack]")) {
+        return host_name;
+    }
+    if (self.vdso_base >= part.start && self.vdso_base < part.end) {
+        return "[vdso]";
+    }
+    if (self.stack_start >= part.start && self.stack_start < part.end) {
+        return "[stack]";
+    }
+    if (part.start < self.space->brk_end() && part.end > self.space->brk_start()) {
+        return "[heap]";
+    }
+    return {};
+}
+
+std::string maps_line(const AddressSpace::Region& part, const MapsLine& host) {
+    char text[256];
+    const bool file = host.device_and_inode != "00:00 0";
+    const int length = std::snprintf(
+        text, sizeof(text), "%08llx-%08llx %c%c%c%c %08llx %.*s",
+        static_cast<unsigned long long>(part.start), static_cast<unsigned long long>(part.end),
+        (part.protection & PROT_READ) != 0 ? 'r' : '-',
+        (part.protection & PROT_WRITE) != 0 ? 'w' : '-',
+        (part.protection & PROT_EXEC) != 0 ? 'x' : '-', host.sharing,
+        static_cast<unsigned long long>(file ? host.offset + (part.start - host.start) : 0),
+        static_cast<int>(host.device_and_inode.size()), host.device_and_inode.data());
+    std::string line(text, static_cast<std::size_t>(length));
+    const std::string_view name = guest_name(part, host.name);
+    if (!name.empty()) {
+        line.resize(std::max<std::size_t>(line.size() + 1, 73), ' '); // the kernel's column
+        line += name;
+    }
+    return line + '\n';
+}
+
+// The parts of [start, end) that are the guest's, with its permissions.
+std::vector<AddressSpace::Region>
+guest_parts(const std::vector<AddressSpace::Region>& regions, u64 start, u64 end) {
+    std::vector<AddressSpace::Region> parts;
+    for (const AddressSpace::Region& region : regions) {
+        const u64 from = std::max(start, region.start);
+        const u64 to = std::min(end, region.end);
+        if (from < to) {
+            parts.push_back({from, to, region.protection});
+        }
+    }
+    return parts;
+}
+
+// maps, and smaps whose attribute lines follow each mapping's line.
+std::string guest_maps(const char* host_file) {
+    const std::string host_text = read_host(host_file);
+    const auto regions = process().space->regions();
+    std::string text;
+    std::string attributes;
+    std::vector<std::string> pending; // lines of one host mapping, waiting for its attributes
+    const auto flush = [&] {
+        for (const std::string& line : pending) {
+            text += line;
+            text += attributes;
+        }
+        pending.clear();
+        attributes.clear();
+    };
+    for (std::string_view rest = host_text; !rest.empty();) {
+        const std::string_view line = next_line(rest);
+        const std::optional<MapsLine> host = parse_maps_line(line);
+        if (!host) {
+            attributes += line;
+            attributes += '\n';
+            continue;
+        }
+        flush();
+        for (const auto& part : guest_parts(regions, host->start, host->end)) {
+            pending.push_back(maps_line(part, *host));
+        }
+    }
+    flush();
+    return text;
+}
+
+// What the guest may have changed since (setproctitle): read from its memory, as the kernel does.
+std::string guest_bytes(GuestAddr start, GuestAddr end) {
+    std::string text(end > start ? end - start : 0, '\0');
+    return copy_from_guest(text.data(), start, text.size()) ? text : std::string();
+}
+
+// Field numbers of proc(5).
+std::string guest_stat() {
+    const Process& self = process();
+    const std::string host = read_host("/proc/self/stat");
+    const std::size_t after_name = host.rfind(')');
+    if (after_name == host.npos) {
+        return host;
+    }
+    std::string text = host.substr(0, after_name + 1);
+    std::string_view rest = std::string_view(host).substr(after_name + 2);
+    for (unsigned field = 3; !rest.empty(); ++field) {
+        const std::size_t end = std::min(rest.find_first_of(" \n"), rest.size());
+        std::string value(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        switch (field) {
+        case 28:
+            value = std::to_string(self.stack_start);
+            break;
+        case 47:
+            value = std::to_string(self.space->brk_start());
+            break;
+        case 48:
+            value = std::to_string(self.arg_start);
+            break;
+        case 49:
+            value = std::to_string(self.arg_end);
+            break;
+        case 50:
+            value = std::to_string(self.env_start);
+            break;
+        case 51:
+            value = std::to_string(self.env_end);
+            break;
+        default:
+            break;
+        }
+        text += ' ' + value;
+    }
+    return text + '\n';
+}
+
+// Names of HWCAP and HWCAP2 bits, in bit order, as arch/arm64/kernel/cpuinfo.c prints them.
+constexpr const char* kHwcapNames[] = {
+    "fp",      "asimd", "evtstrm", "aes",   "pmull",    "sha1",   "sha2", "crc32",
+    "atomics", "fphp",  "asimdhp", "cpuid", "asimdrdm", "jscvt",  "fcma", "lrcpc",
+    "dcpop",   "sha3",  "sm3",     "sm4",   "asimddp",  "sha512", "sve",  "asimdfhm",
+    "dit",     "uscat", "ilrcpc",  "flagm", "ssbs",     "sb",     "paca", "pacg"};
+constexpr const char* kHwcap2Names[] = {
+    "dcpodp", "sve2",    "sveaes",   "svepmull", "svebitperm", "svesha3", "svesm4", "flagm2",
+    "frint",  "svei8mm", "svef32mm", "svef64mm", "svebf16",    "i8mm",    "bf16",   "dgh",
+    "rng",    "bti",     "mte",      "ecv",      "afp",        "rpres"};
+
+std::string guest_cpuinfo() {
+    const frontend::CpuModel& cpu = frontend::default_cpu();
+    std::string features;
+    const auto add = [&features](u64 bits, std::span<const char* const> names) {
+        for (std::size_t bit = 0; bit < names.size(); ++bit) {
+            if ((bits >> bit & 1) != 0) {
+                features += ' ';
+                features += names[bit];
+            }
+        }
+    };
+    add(cpu.hwcap, kHwcapNames);
+    add(cpu.hwcap2, kHwcap2Names);
+    const u64 midr = cpu.midr_el1;
+    const long count = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
+    std::string text;
+    for (long i = 0; i < count; ++i) {
+        char block[512];
+        std::snprintf(block, sizeof(block),
+                      "processor\t: %ld\nBogoMIPS\t: 125.00\nFeatures\t:%s\n"
+                      "CPU implementer\t: 0x%02x\nCPU architecture: 8\nCPU variant\t: 0x%x\n"
+                      "CPU part\t: 0x%03x\nCPU revision\t: %u\n\n",
+                      i, features.c_str(), static_cast<unsigned>(midr >> 24 & 0xff),
+                      static_cast<unsigned>(midr >> 20 & 0xf),
+                      static_cast<unsigned>(midr >> 4 & 0xfff), static_cast<unsigned>(midr & 0xf));
+        text += block;
+    }
+    return text;
+}
+
+struct View {
+    std::string_view name;
+    std::string (*text)();
+};
+constexpr View kViews[] = {
+    {"maps", [] { return guest_maps("/proc/self/maps"); }},
+    {"smaps", [] { return guest_maps("/proc/self/smaps"); }},
+    {"cmdline", [] { return guest_bytes(process().arg_start, process().arg_end); }},
+    {"environ", [] { return guest_bytes(process().env_start, process().env_end); }},
+    {"auxv", [] { return std::string(process().auxv.begin(), process().auxv.end()); }},
+    {"stat", guest_stat},
+};
+
+bool is_number(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+}
+
+// "/proc/self/maps" -> "maps"; empty when it is not a file of this process.
+std::string_view own_file(std::string_view path) {
+    if (!path.starts_with("/proc/")) {
+        return {};
+    }
+    path.remove_prefix(6);
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view who = path.substr(0, slash);
+    if (who != "self" && who != "thread-self" &&
+        !(is_number(who) && who == std::to_string(::getpid()))) {
+        return {};
+    }
+    path.remove_prefix(std::min(slash + 1, path.size()));
+    if (path.starts_with("task/")) { // threads share what is shown here (stat: except its times)
+        const std::string_view task = path.substr(5);
+        const std::size_t end = std::min(task.find('/'), task.size());
+        path = is_number(task.substr(0, end)) ? task.substr(std::min(end + 1, task.size()))
+                                              : std::string_view{};
+        return path == "stat" ? std::string_view{} : path;
+    }
+    return path;
+}
+
+} // namespace
+
+std::optional<std::string> proc_view(const std::string& path) {
+    if (!path.starts_with("/proc/")) {
+        return std::nullopt;
+    }
+    if (path == "/proc/cpuinfo") {
+        return guest_cpuinfo();
+    }
+    const std::string_view file = own_file(path);
+    for (const View& view : kViews) {
+        if (view.name == file) {
+            return view.text();
+        }
+    }
+    return std::nullopt;
+}
+
+i64 open_text(const std::string& text, u64 host_flags) {
+    const int writable = ::memfd_create("proc", MFD_CLOEXEC);
+    if (writable < 0) {
+        return -errno;
+    }
+    i64 result = 0;
+    for (std::size_t done = 0; done < text.size() && result == 0;) {
+        const ssize_t wrote = ::write(writable, text.data() + done, text.size() - done);
+        result = wrote < 0 ? -errno : 0;
+        done += wrote < 0 ? 0 : static_cast<std::size_t>(wrote);
+    }
+    if (result == 0) { // again, read-only and with the guest's flags
+        const std::string name = "/proc/self/fd/" + std::to_string(writable);
+        result = ::open(name.c_str(), O_RDONLY | static_cast<int>(host_flags & O_CLOEXEC));
+        result = result < 0 ? -errno : result;
+    }
+    ::close(writable);
+    return result;
+}
+
+} // namespace ulna::user

@@ -1,0 +1,94 @@
+// The end of threads and processes, and the hand-over to ourselves. See process.h and
+// thread_group.h.
+#include "runtime/user/process.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+#include "runtime/user/own_file.h"
+#include "runtime/user/signals_state.h"
+#include "runtime/user/thread_group.h"
+
+namespace ulna::user {
+
+namespace {
+
+void (*g_exit_hook)() = nullptr;
+
+} // namespace
+
+Process& process() {
+    static Process* const instance =
+        new Process; // never destroyed: other threads run until the end
+    return *instance;
+}
+
+void set_exit_hook(void (*hook)()) { g_exit_hook = hook; }
+
+void exit_process(GuestThread& thread, int status) {
+    // What a vfork child shares with its parent is not ours to flush.
+    if (g_exit_hook != nullptr && !thread.signals->group->borrows_memory) {
+        g_exit_hook();
+    }
+    while (true) {
+        host_syscall(SYS_exit_group, static_cast<u64>(status));
+    }
+}
+
+// The last thread's status becomes the process's, whichever thread it is (since Linux 5.17).
+void exit_thread(GuestThread& thread, int status) {
+    ThreadSignals& signals = *thread.signals;
+    if (signals.group->live.fetch_sub(1) == 1) {
+        exit_process(thread, status);
+    }
+    if (signals.is_pthread) {
+        thread.exit_status = status;
+        thread.exiting = true;
+        return;
+    }
+    // The host's libc must not unwind its first thread: that would end the process.
+    set_host_mask(kAllSignals);
+    set_current_thread(nullptr);
+    leave_host_thread(thread);
+    process().engine->delete_thread(thread.cpu);
+    while (true) {
+        host_syscall(SYS_exit, static_cast<u64>(status));
+    }
+}
+
+void init_process(const Handover& handover) { init_own_file(handover.self_fd); }
+
+// --- the hand-over: "--ulna-exec=<own descriptor>,<program's descriptor>", -1 for none
+
+Handover take_handover(int argc, char** argv) {
+    Handover handover = {.argc = argc, .argv = argv};
+    const std::string_view mark = argc > 1 ? argv[1] : "";
+    constexpr std::string_view kPrefix = kHandoverPrefix;
+    if (!mark.starts_with(kPrefix)) {
+        return handover;
+    }
+    const char* const end = mark.data() + mark.size();
+    const auto own = std::from_chars(mark.data() + kPrefix.size(), end, handover.self_fd);
+    if (own.ptr < end) {
+        std::from_chars(own.ptr + 1, end, handover.program_fd);
+    }
+    handover.active = true;
+    // argv[0] of the host takes the place of the mark.
+    argv[1] = argv[0];
+    handover.argv = argv + 1;
+    handover.argc = argc - 1;
+    return handover;
+}
+
+void finish_handover(const Handover& handover) {
+    if (handover.program_fd >= 0) {
+        close(handover.program_fd);
+    }
+}
+
+} // namespace ulna::user

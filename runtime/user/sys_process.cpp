@@ -1,0 +1,111 @@
+// System calls that make, wait for and replace processes.
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "runtime/user/guest_memory.h"
+#include "runtime/user/own_file.h"
+#include "runtime/user/process.h"
+#include "runtime/user/signals_state.h"
+#include "runtime/user/thread_group.h"
+
+namespace ulna::user {
+
+namespace {
+
+constexpr u64 kSignalMask = 0xff; // CSIGNAL
+constexpr u16 kMoveMount = 429;
+
+} // namespace
+
+// arm64: flags, stack, parent_tid, tls, child_tid (CONFIG_CLONE_BACKWARDS).
+i64 sys_clone(GuestThread& thread, const SyscallArgs& args_) {
+    CloneRequest request;
+    request.flags = static_cast<u32>(args_[0]) & ~kSignalMask;
+    request.exit_signal = request.flags & CLONE_THREAD ? 0 : args_[0] & kSignalMask;
+    request.stack_top = args_[1];
+    request.parent_tid = request.pidfd = untag(args_[2]);
+    request.tls = args_[3];
+    request.child_tid = untag(args_[4]);
+    if ((request.flags & CLONE_PIDFD) && (request.flags & (CLONE_PARENT_SETTID | CLONE_DETACHED))) {
+        return -EINVAL;
+    }
+    return clone_guest(thread, request);
+}
+
+i64 sys_clone3(GuestThread& thread, const SyscallArgs& args_) {
+    const u64 bytes = args_[1];
+    clone_args args = {};
+    if (bytes < CLONE_ARGS_SIZE_VER0) {
+        return -EINVAL;
+    }
+    if (bytes > 4096) {
+        return -E2BIG;
+    }
+    u8 raw[4096];
+    if (!copy_from_guest(raw, args_[0], bytes)) {
+        return -EFAULT;
+    }
+    const u64 known = std::min<u64>(bytes, sizeof args);
+    // A newer structure is fine as long as what we do not know is zero (copy_struct_from_user).
+    if (std::any_of(raw + known, raw + bytes, [](u8 byte) { return byte != 0; })) {
+        return -E2BIG;
+    }
+    std::copy_n(raw, known, reinterpret_cast<u8*>(&args));
+    if ((args.flags & (CLONE_DETACHED | kSignalMask)) || (args.exit_signal & ~kSignalMask) ||
+        args.exit_signal > kSignalCount || (args.stack == 0) != (args.stack_size == 0) ||
+        ((args.flags & (CLONE_THREAD | CLONE_PARENT)) && args.exit_signal != 0) ||
+        ((args.flags & CLONE_SIGHAND) && (args.flags & CLONE_CLEAR_SIGHAND)) ||
+        (args.set_tid == 0) != (args.set_tid_size == 0)) {
+        return -EINVAL;
+    }
+    return clone_guest(thread, {.flags = args.flags,
+                                .exit_signal = args.exit_signal,
+                                .stack_top = args.stack != 0 ? args.stack + args.stack_size : 0,
+                                .parent_tid = untag(args.parent_tid),
+                                .child_tid = untag(args.child_tid),
+                                .tls = args.tls,
+                                .pidfd = untag(args.pidfd),
+                                .set_tid = untag(args.set_tid),
+                                .set_tid_count = args.set_tid_size,
+                                .cgroup = args.cgroup});
+}
+
+// rusage, siginfo_t and the status word are equal.
+i64 sys_wait4(GuestThread&, const SyscallArgs& args_) {
+    return blocking_syscall(SYS_wait4, args_[0], untag(args_[1]), args_[2], untag(args_[3]));
+}
+i64 sys_waitid(GuestThread&, const SyscallArgs& args_) {
+    return blocking_syscall(SYS_waitid, args_[0], args_[1], untag(args_[2]), args_[3],
+                            untag(args_[4]));
+}
+
+i64 sys_execve(GuestThread& thread, const SyscallArgs& args_) {
+    return exec_guest(thread, {AT_FDCWD, args_[0], args_[1], args_[2], 0});
+}
+i64 sys_execveat(GuestThread& thread, const SyscallArgs& args_) {
+    return exec_guest(thread, {static_cast<int>(args_[0]), args_[1], args_[2], args_[3], args_[4]});
+}
+
+// Names may mean something else afterwards: our own file's, too.
+i64 sys_change_names(GuestThread& thread, const SyscallArgs& args_) {
+    struct Call {
+        u16 arm, host;
+    };
+    static constexpr Call kCalls[] = {{39, SYS_umount2}, {40, SYS_mount},  {41, SYS_pivot_root},
+                                      {51, SYS_chroot},  {268, SYS_setns}, {429, kMoveMount}};
+    const auto number = static_cast<u32>(thread.cpu->x[8]);
+    for (const Call& call : kCalls) {
+        if (call.arm == number) {
+            keep_own_file();
+            return host_syscall(call.host, args_[0], args_[1], args_[2], args_[3], args_[4]);
+        }
+    }
+    return -ENOSYS;
+}
+
+} // namespace ulna::user

@@ -1,0 +1,140 @@
+// The run loop of a guest thread: engine, system calls, faults, signals.
+#include "runtime/user/signals_state.h"
+#include "runtime/user/thread_group.h"
+
+#include "ir/support/bits.h"
+#include "ir/support/check.h"
+#include "runtime/user/address_space.h"
+#include "runtime/user/signals.h"
+#include "runtime/user/syscall.h"
+
+namespace ulna::user {
+
+namespace {
+
+thread_local GuestThread* t_current = nullptr;
+
+// ESR_EL1 as the kernel shows it in esr_context (DDI 0487 D24.2.40).
+constexpr u64 kInstructionLengthIs32 = u64{1} << 25;
+enum class ExceptionClass : u64 {
+    InstructionAbort = 0x20,
+    PcAlignment = 0x22,
+    DataAbort = 0x24,
+};
+constexpr u64 kTranslationFaultLevel3 = 0x07, kPermissionFaultLevel3 = 0x0f;
+constexpr u64 kAlignmentFault = 0x21, kExternalAbort = 0x10;
+constexpr u64 kWriteNotRead = 1 << 6;
+
+constexpr u64 make_esr(ExceptionClass exception, u64 syndrome) {
+    return static_cast<u64>(exception) << 26 | kInstructionLengthIs32 | syndrome;
+}
+
+u64 fault_status(int signal, int code) {
+    if (signal == SIGBUS) {
+        return code == BUS_ADRALN ? kAlignmentFault : kExternalAbort;
+    }
+    return code == SEGV_ACCERR ? kPermissionFaultLevel3 : kTranslationFaultLevel3;
+}
+
+void raise(GuestThread& thread, int signal, int code, GuestAddr address, u64 esr) {
+    SyncSignal sync;
+    sync.info.si_signo = signal;
+    sync.info.si_code = code;
+    sync.info.si_addr = reinterpret_cast<void*>(address);
+    sync.fault_address = address;
+    sync.esr = esr;
+    raise_sync(thread, sync);
+}
+
+void on_data_fault(GuestThread& thread) {
+    const ThreadSignals& signals = *thread.signals;
+    const siginfo_t& host = signals.fault;
+    // x86-64 reports a non-canonical address as a general protection fault without an address; to
+    // the guest it is an address that nothing maps.
+    const int code = host.si_code == SI_KERNEL ? int{SEGV_MAPERR} : host.si_code;
+    const u64 status = fault_status(host.si_signo, code);
+    raise(
+        thread, host.si_signo, code, reinterpret_cast<u64>(host.si_addr),
+        make_esr(ExceptionClass::DataAbort, status | (signals.fault_is_write ? kWriteNotRead : 0)));
+}
+
+void on_fetch_fault(GuestThread& thread) {
+    const GuestAddr pc = thread.cpu->pc;
+    const bool mapped = process().space != nullptr && process().space->protection(pc).has_value();
+    const int code = mapped ? SEGV_ACCERR : SEGV_MAPERR;
+    raise(thread, SIGSEGV, code, pc,
+          make_esr(ExceptionClass::InstructionAbort, fault_status(SIGSEGV, code)));
+}
+
+void on_svc(GuestThread& thread) {
+    const i64 result = dispatch_syscall(thread);
+    if (thread.exiting) {
+        return;
+    }
+    const bool restarts =
+        result == kRestartSys || result == kRestartNoIntr || result == kRestartNoHand;
+    if (restarts || has_signal_work(thread)) [[unlikely]] {
+        deliver_pending(thread, &result);
+    } else if (result != kSigreturnDone) {
+        thread.cpu->x[0] = static_cast<u64>(result);
+    }
+}
+
+void on_exit(GuestThread& thread, ir::ExitReason reason) {
+    const GuestAddr pc = thread.cpu->pc;
+    switch (reason) {
+    case ir::ExitReason::Svc:
+        on_svc(thread);
+        break;
+    case ir::ExitReason::Undefined:
+        raise(thread, SIGILL, ILL_ILLOPC, pc, 0);
+        break;
+    case ir::ExitReason::Breakpoint:
+        raise(thread, SIGTRAP, TRAP_BRKPT, pc, 0);
+        break;
+    case ir::ExitReason::Fault:
+        on_data_fault(thread);
+        break;
+    case ir::ExitReason::FetchFault:
+        on_fetch_fault(thread);
+        break;
+    case ir::ExitReason::MisalignedPc:
+        raise(thread, SIGBUS, BUS_ADRALN, pc, make_esr(ExceptionClass::PcAlignment, 0));
+        break;
+    case ir::ExitReason::Alignment:
+        raise(thread, SIGBUS, BUS_ADRALN, thread.cpu->exit_arg,
+              make_esr(ExceptionClass::DataAbort, kAlignmentFault));
+        break;
+    case ir::ExitReason::Halt:
+        thread.exiting = true;
+        break;
+    case ir::ExitReason::Safepoint:
+        break; // what is pending is delivered by the run loop
+    case ir::ExitReason::None:
+    case ir::ExitReason::Lookup:
+    case ir::ExitReason::InvalidateCache:
+    case ir::ExitReason::ContextSync:
+        UNREACHABLE("the engine handles this exit itself");
+    }
+}
+
+} // namespace
+
+GuestThread* current_thread() { return t_current; }
+void set_current_thread(GuestThread* thread) { t_current = thread; }
+
+void run_thread(GuestThread& thread) {
+    if (t_current != &thread) { // the main thread; clones have done this already
+        enter_host_thread(thread);
+        t_current = &thread;
+    }
+    runtime::Engine& engine = *process().engine;
+    while (!thread.exiting) {
+        if (has_signal_work(thread)) [[unlikely]] {
+            deliver_pending(thread, nullptr);
+        }
+        on_exit(thread, engine.run(*thread.cpu));
+    }
+}
+
+} // namespace ulna::user

@@ -1,0 +1,7 @@
+perl -e 'print join(",", map { $_ ** 2 } grep { $_ & 1 } 1 .. 9), "\n"'
+perl -MPOSIX -e 'printf "%.15g %s %d\n", POSIX::fmod(10, 3.3), strftime("%F", gmtime(86400)), floor(-1.5)'
+perl -e 'my %h; $h{$_ % 97} .= $_ for 1 .. 50000; my $t = 0; $t += length for values %h; print "$t\n"'
+perl -MDigest::SHA=sha256_hex -MMIME::Base64 -e 'print sha256_hex("abc"), " ", encode_base64("hello")'
+perl -e 'my $pid = fork; if (!$pid) { exit 3 } waitpid $pid, 0; print "child ", $? >> 8, "\n"; print `echo backtick`; $SIG{ALRM} = sub { die "alarm\n" }; eval { alarm 1; sleep 5 }; print $@'
+perl -MTime::HiRes -MList::Util=sum,shuffle -MData::Dumper -e '$Data::Dumper::Sortkeys = 1; $Data::Dumper::Indent = 0; print Dumper({a => [1, 2], b => "x"}), sum(shuffle(1 .. 100)), "\n"'
+perl -e 'my $s = "aXbXc" x 1000; my $n = () = $s =~ /X(?=b|c)/g; (my $r = reverse $s) =~ tr/a-c/A-C/; print "$n ", substr($r, 0, 6), " ", sprintf("%b", 37), "\n"'

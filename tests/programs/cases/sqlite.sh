@@ -1,0 +1,4 @@
+sqlite3 t.db "create table t(a integer primary key, b text, c real); insert into t(b, c) values ('x', 1.5), ('y', 2.25), ('z', -3);"
+sqlite3 t.db "with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) insert into t(b, c) select 'n' || i % 100, i / 7.0 from n; create index i on t(b); select count(*), round(sum(c), 4), max(b) from t;"
+sqlite3 -json t.db "select b, count(*) k from t group by b order by k desc, b limit 2"; sqlite3 t.db "pragma integrity_check; select json_extract('{\"a\":[1,2,3]}', '\$.a[1]'), hex(zeroblob(2)), printf('%.3f', 2.0/3), strftime('%Y', 0, 'unixepoch'), group_concat(b) from t where a < 4;"
+sqlite3 t.db "begin; delete from t where a % 2; rollback; select count(*) from t; vacuum; select sum(length(b)) from t; select a from t where b like 'n9%' order by c desc limit 3;"

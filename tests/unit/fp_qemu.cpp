@@ -1,0 +1,318 @@
+// Every floating-point encoding, lifted and interpreted, against qemu-aarch64: values, FPSR and
+// NZCV over edge values in all rounding, flush and default-NaN modes.
+//
+// The test writes a static Arm program that needs no toolchain. For each instruction word it loops
+// over one table of input records: load V0-V3, X1, FPCR and NZCV, clear FPSR, execute the word,
+// store V0, X0, FPSR and NZCV. Words use V0/X0 as destination, V1/X1, V2 and V3 as sources. Skipped
+// without qemu-aarch64.
+#include <cstdio>
+#include <cstdlib>
+#include <elf.h>
+#include <map>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/frontend.h"
+#include "ir/interpreter.h"
+#include "tests/unit/fp_host.h"
+
+#include "tests/support/catch.h"
+
+using namespace ulna;
+using namespace ulna::ir;
+using test::Random;
+
+namespace {
+
+constexpr u64 kCodeBase = 0x10000000, kInputBase = 0x20000000, kOutputBase = 0x30000000;
+constexpr unsigned kInputCount = 1200, kWordsPerEncoding = 10;
+
+struct Input {
+    V128 v[4];
+    u64 x1, fpcr, nzcv, reserved;
+};
+static_assert(sizeof(Input) == 96);
+struct Output {
+    V128 v0;
+    u64 x0, fpsr, nzcv, reserved;
+    bool operator==(const Output&) const = default;
+};
+static_assert(sizeof(Output) == 48);
+
+// --- words
+
+// A random word of a row, with the register fields where the harness wants them.
+[[nodiscard]] u32 random_word(const frontend::EncodingInfo& info, Random& random) {
+    u32 word = info.bits | (static_cast<u32>(random.next()) & ~info.mask);
+    const std::map<std::string_view, u32> registers = {
+        {"Rd:5", 0}, {"Rn:5", 1}, {"Rm:5", 2}, {"Ra:5", 3}};
+    unsigned left = 32;
+    std::string_view pattern = info.pattern;
+    while (!pattern.empty()) {
+        const std::string_view token = pattern.substr(0, pattern.find(' '));
+        pattern.remove_prefix(std::min(pattern.size(), token.size() + 1));
+        if (token.find_first_not_of("01-") == token.npos) {
+            left -= static_cast<unsigned>(token.size());
+            continue;
+        }
+        const std::size_t colon = token.find(':');
+        left -=
+            colon == token.npos ? 1 : static_cast<unsigned>(std::atoi(token.data() + colon + 1));
+        if (const auto found = registers.find(token); found != registers.end()) {
+            word = (word & ~(0x1fu << left)) | found->second << left;
+        }
+    }
+    return word;
+}
+
+class OneWord final : public frontend::CodeSource {
+  public:
+    explicit OneWord(u32 word) : word_{word} {}
+    std::span<const u32> words(GuestAddr pc) override {
+        return pc == kCodeBase ? std::span<const u32>{&word_, 1} : std::span<const u32>{};
+    }
+
+  private:
+    u32 word_;
+};
+
+[[nodiscard]] bool translate_word(u32 word, u64 fpcr, Block& block) {
+    OneWord source{word};
+    BlockKey key{};
+    key.pc = kCodeBase;
+    key.mode = BlockMode::from_fpcr(fpcr);
+    frontend::TranslateOptions options;
+    options.max_instructions = 1;
+    frontend::translate(key, source, options, block);
+    const auto* exit = std::get_if<ExitTo>(&block.exit);
+    return exit == nullptr || exit->reason != ExitReason::Undefined;
+}
+
+[[nodiscard]] std::vector<u32> choose_words(Random& random) {
+    std::vector<u32> words;
+    Block block;
+    for (const frontend::EncodingInfo& info : frontend::encodings()) {
+        const std::string_view name = info.name, feature = info.feature;
+        const bool ours = (feature == "FP" || feature == "AdvSIMD") &&
+                          (name[0] == 'F' || name.starts_with("CVTF"));
+        for (unsigned n = 0; ours && n < kWordsPerEncoding; ++n) {
+            const u32 word = random_word(info, random);
+            const char* const row = frontend::encoding_name(word);
+            if (row != nullptr && row == name &&
+                std::find(words.begin(), words.end(), word) == words.end() &&
+                translate_word(word, 0, block)) {
+                words.push_back(word);
+            }
+        }
+    }
+    return words;
+}
+
+// --- inputs
+
+template <class F>
+[[nodiscard]] V128 random_lanes(Random& random, const std::vector<BitsOf<F>>& edges) {
+    V128 v;
+    for (unsigned i = 0; i < 128 / F::kBits; ++i) {
+        const bool edge = random.below(3) != 0;
+        v.set_lane<BitsOf<F>>(i, edge ? edges[random.below(static_cast<unsigned>(edges.size()))]
+                                      : test::random_value<F>(random));
+    }
+    return v;
+}
+
+[[nodiscard]] std::vector<Input> choose_inputs(Random& random) {
+    const auto halves = test::edge_values<Half>();
+    const auto singles = test::edge_values<Single>();
+    const auto doubles = test::edge_values<Double>();
+    std::vector<Input> inputs(kInputCount);
+    for (Input& input : inputs) {
+        const unsigned kind = random.below(9);
+        for (V128& v : input.v) {
+            v = kind == 0  ? random_lanes<Half>(random, halves)
+                : kind < 5 ? random_lanes<Single>(random, singles)
+                           : random_lanes<Double>(random, doubles);
+        }
+        const unsigned shift = random.below(64);
+        input.x1 = random.below(2) ? random.next() >> shift : (u64{1} << shift) - random.below(2);
+        const u64 rmode = random.below(4) << 22, fz = u64{random.below(3) == 0} << 24,
+                  dn = u64{random.below(4) == 0} << 25, ahp = u64{random.below(4) == 0} << 26;
+        input.fpcr = rmode | fz | dn | ahp;
+        input.nzcv = u64{random.below(16)} << 28;
+    }
+    return inputs;
+}
+
+[[nodiscard]] Output interpret_case(const Block& block, const Input& input) {
+    static CpuState state;
+    std::copy(std::begin(input.v), std::end(input.v), state.v);
+    state.x[0] = 0;
+    state.x[1] = input.x1;
+    state.fpcr = input.fpcr;
+    state.nzcv = static_cast<u32>(input.nzcv >> 28);
+    state.fpsr = 0;
+    (void)interpret(block, state);
+    return {state.v[0], state.x[0], state.fpsr, u64{state.nzcv} << 28, 0};
+}
+
+// --- the program. X28 and X29 point to the records, X27 counts, X9 and X10 are scratch.
+constexpr u32 movz(u32 Rd, u64 imm16, u32 half) {
+    return 0xd2800000 | half << 21 | (imm16 & 0xffff) << 5 | Rd;
+}
+constexpr u32 movk(u32 Rd, u64 imm16, u32 half) {
+    return 0xf2800000 | half << 21 | (imm16 & 0xffff) << 5 | Rd;
+}
+
+void emit_number(std::vector<u32>& code, u32 Rd, u64 value) {
+    code.push_back(movz(Rd, value, 0));
+    code.push_back(movk(Rd, value >> 16, 1));
+}
+
+void emit_loop(std::vector<u32>& code, u32 word) {
+    emit_number(code, 28, kInputBase);
+    emit_number(code, 27, kInputCount);
+    const std::size_t start = code.size();
+    code.insert(code.end(), {
+                                0xad400780, // ldp q0, q1, [x28]
+                                0xad410f82, // ldp q2, q3, [x28, #32]
+                                0xa9442781, // ldp x1, x9, [x28, #64]
+                                0xf9402b8a, // ldr x10, [x28, #80]
+                                0xd2800000, // mov x0, #0
+                                0xd51b4409, // msr fpcr, x9
+                                0xd51b443f, // msr fpsr, xzr
+                                0xd51b420a, // msr nzcv, x10
+                                word,
+                                0xd53b4429, // mrs x9, fpsr
+                                0xd53b420a, // mrs x10, nzcv
+                                0xd51b441f, // msr fpcr, xzr
+                                0x3d8003a0, // str q0, [x29]
+                                0xa90127a0, // stp x0, x9, [x29, #16]
+                                0xf90013aa, // str x10, [x29, #32]
+                                0x9101839c, // add x28, x28, #96
+                                0x9100c3bd, // add x29, x29, #48
+                                0xd100077b, // sub x27, x27, #1
+                            });
+    const u32 distance = static_cast<u32>(start - code.size()) & 0x7ffff;
+    code.push_back(0xb5000000 | distance << 5 | 27); // cbnz x27, start
+}
+
+[[nodiscard]] std::vector<u32> program(const std::vector<u32>& words) {
+    std::vector<u32> code;
+    emit_number(code, 29, kOutputBase);
+    for (const u32 word : words) {
+        emit_loop(code, word);
+    }
+    const u32 kWrite = 64, kExit = 93, kSvc = 0xd4000001;
+    emit_number(code, 1, kOutputBase);
+    emit_number(code, 19, words.size() * kInputCount * sizeof(Output));
+    const u32 retry[] = {
+        movz(0, 1, 0),
+        0xaa1303e2 /* mov x2, x19 */,
+        movz(8, kWrite, 0),
+        kSvc,
+        0x8b000021 /* add x1, x1, x0 */,
+        0xeb000273 /* subs x19, x19, x0 */,
+        0x54000000 | ((0x80000 - 6) & 0x7ffff) << 5 | 1 /* b.ne */,
+    };
+    code.insert(code.end(), std::begin(retry), std::end(retry));
+    code.insert(code.end(), {movz(0, 0, 0), movz(8, kExit, 0), kSvc});
+    return code;
+}
+
+void write_elf(std::FILE* file, const std::vector<u32>& words, const std::vector<Input>& inputs) {
+    const std::vector<u32> code = program(words);
+    const u64 code_bytes = code.size() * 4, input_bytes = inputs.size() * sizeof(Input);
+    const u64 output_bytes = words.size() * inputs.size() * sizeof(Output);
+    const u64 code_offset = 0x1000, input_offset = align_up(code_offset + code_bytes, 0x1000);
+    Elf64_Ehdr header{};
+    std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+    header.e_ident[EI_CLASS] = ELFCLASS64;
+    header.e_ident[EI_DATA] = ELFDATA2LSB;
+    header.e_ident[EI_VERSION] = EV_CURRENT;
+    header.e_type = ET_EXEC;
+    header.e_machine = EM_AARCH64;
+    header.e_version = EV_CURRENT;
+    header.e_entry = kCodeBase;
+    header.e_phoff = sizeof header;
+    header.e_ehsize = sizeof header;
+    header.e_phentsize = sizeof(Elf64_Phdr);
+    header.e_phnum = 3;
+    const Elf64_Phdr segments[3] = {
+        {PT_LOAD, PF_R | PF_X, code_offset, kCodeBase, kCodeBase, code_bytes, code_bytes, 0x1000},
+        {PT_LOAD, PF_R, input_offset, kInputBase, kInputBase, input_bytes, input_bytes, 0x1000},
+        {PT_LOAD, PF_R | PF_W, 0, kOutputBase, kOutputBase, 0, output_bytes, 0x1000},
+    };
+    std::fwrite(&header, sizeof header, 1, file);
+    std::fwrite(segments, sizeof segments, 1, file);
+    std::fseek(file, static_cast<long>(code_offset), SEEK_SET);
+    std::fwrite(code.data(), 4, code.size(), file);
+    std::fseek(file, static_cast<long>(input_offset), SEEK_SET);
+    std::fwrite(inputs.data(), sizeof(Input), inputs.size(), file);
+}
+
+[[nodiscard]] std::vector<Output> run_with_qemu(const std::vector<u32>& words,
+                                                const std::vector<Input>& inputs) {
+    char path[] = "/tmp/ulna-fp-XXXXXX";
+    std::FILE* const file = fdopen(mkstemp(path), "wb");
+    write_elf(file, words, inputs);
+    std::fclose(file);
+    chmod(path, 0700);
+    std::vector<Output> outputs(words.size() * inputs.size());
+    std::FILE* const pipe = popen((std::string("exec qemu-aarch64 -cpu max ") + path).c_str(), "r");
+    outputs.resize(std::fread(outputs.data(), sizeof(Output), outputs.size(), pipe));
+    pclose(pipe);
+    unlink(path);
+    return outputs;
+}
+
+[[nodiscard]] std::string describe(const Input& input, const Output& want, const Output& got) {
+    std::string text;
+    char line[200];
+    for (unsigned n = 0; n < 4; ++n) {
+        std::snprintf(line, sizeof line, " v%u=%016lx:%016lx", n, input.v[n].hi, input.v[n].lo);
+        text += line;
+    }
+    std::snprintf(line, sizeof line, " x1=%lx fpcr=%lx nzcv=%lx", input.x1, input.fpcr, input.nzcv);
+    text += line;
+    for (const Output* out : {&got, &want}) {
+        std::snprintf(line, sizeof line, "\n  %s v0=%016lx:%016lx x0=%lx fpsr=%lx nzcv=%lx",
+                      out == &got ? "got " : "want", out->v0.hi, out->v0.lo, out->x0, out->fpsr,
+                      out->nzcv);
+        text += line;
+    }
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("floating-point instructions equal qemu-aarch64", "[fp][qemu]") {
+    if (std::system("command -v qemu-aarch64 >/dev/null 2>&1") != 0) {
+        WARN("skipped: qemu-aarch64 is not installed");
+        return;
+    }
+    Random random{1};
+    const std::vector<u32> words = choose_words(random);
+    const std::vector<Input> inputs = choose_inputs(random);
+    const std::vector<Output> expected = run_with_qemu(words, inputs);
+    REQUIRE(expected.size() == words.size() * inputs.size());
+    for (std::size_t w = 0; w < words.size(); ++w) {
+        std::map<u64, Block> blocks; // per mode
+        unsigned differences = 0;
+        std::string first;
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            Block& block = blocks[inputs[i].fpcr];
+            if (block.guest_pcs.empty()) {
+                REQUIRE(translate_word(words[w], inputs[i].fpcr, block));
+            }
+            const Output got = interpret_case(block, inputs[i]);
+            const Output& want = expected[w * inputs.size() + i];
+            if (!(got == want) && differences++ == 0) {
+                first = describe(inputs[i], want, got);
+            }
+        }
+        INFO(frontend::encoding_name(words[w]) << " " << std::hex << words[w] << first);
+        CHECK(differences == 0);
+    }
+}

@@ -1,0 +1,200 @@
+// The cache with made-up blocks: 16 bytes that say who they are, then a link's displacement, then
+// its stub.
+#include "runtime/jit/translation_cache.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/catch.h"
+
+using namespace ulna;
+using namespace ulna::runtime;
+
+namespace {
+
+constexpr u32 kDisplacementAt = 16, kStubAt = 32, kBlockBytes = 48;
+
+struct Fixture {
+    CodeMemory memory;
+    debug::Statistics statistics;
+    std::unique_ptr<TranslationCache> cache;
+    std::mutex mutex;
+    TranslationLock lock{mutex};
+
+    explicit Fixture(u64 bytes = 1u << 20) {
+        const std::vector<u8> stubs(100, 0xcc);
+        std::string why;
+        REQUIRE(memory.create(bytes, stubs, TranslationCache::kArenas, why));
+        cache = std::make_unique<TranslationCache>(memory, statistics);
+    }
+
+    u64 add(GuestAddr pc, GuestAddr target, unsigned instructions = 4, u32 mode = 0) {
+        backend::CompiledBlock block;
+        block.key = {pc, {mode}};
+        block.code.assign(kBlockBytes, static_cast<u8>(pc >> 4));
+        const i32 to_stub = kStubAt - (kDisplacementAt + 4);
+        std::memcpy(block.code.data() + kDisplacementAt, &to_stub, 4);
+        block.links = {{kDisplacementAt, kStubAt, target}};
+        GuestExtent extent;
+        for (unsigned i = 0; i < instructions; ++i) {
+            block.guest_pcs.push_back(pc + i * 4);
+            extent.add(pc + i * 4, 4);
+        }
+        block.faults = {{3, 1}, {9, 2}};
+        return cache->insert(lock, block, extent, false);
+    }
+
+    // Where the block's jump leads.
+    u64 jump_target(u64 host) {
+        i32 displacement = 0;
+        std::memcpy(&displacement, reinterpret_cast<const void*>(host + kDisplacementAt), 4);
+        return host + kDisplacementAt + 4 + static_cast<u64>(i64{displacement});
+    }
+
+    void link(u64 from, u64 to) {
+        const auto ref = cache->link_at(lock, from + kStubAt);
+        REQUIRE(ref.has_value());
+        REQUIRE(ref->usable);
+        cache->connect(lock, *ref, to);
+    }
+
+    std::vector<GuestAddr> invalidate(GuestAddr start, u64 bytes) {
+        std::vector<GuestAddr> pcs;
+        cache->invalidate(lock, start, bytes, [&](GuestAddr pc) { pcs.push_back(pc); });
+        std::sort(pcs.begin(), pcs.end());
+        return pcs;
+    }
+};
+
+} // namespace
+
+TEST_CASE("code cache: blocks are found, aligned and executable-side readable", "[runtime]") {
+    Fixture f;
+    const u64 a = f.add(0x1000, 0x2000);
+    const u64 b = f.add(0x2000, 0x1000);
+    CHECK(a % kCodeAlign == 0);
+    CHECK(b >= a + kBlockBytes);
+    CHECK(f.cache->find({0x1000, {}}) == a);
+    CHECK(f.cache->find({0x2000, {}}) == b);
+    CHECK(f.cache->find({0x1000, {8}}) == 0);
+    CHECK(f.memory.contains(a));
+    CHECK(*reinterpret_cast<const u8*>(b) == 0x00);
+    CHECK(*reinterpret_cast<const u8*>(f.memory.stub_base()) == 0xcc);
+}
+
+TEST_CASE("code cache: links are patched, and undone when the target goes", "[runtime]") {
+    Fixture f;
+    const u64 a = f.add(0x1000, 0x2000);
+    const u64 b = f.add(0x2000, 0x2000);
+    const u64 c = f.add(0x3000, 0x2000);
+    CHECK(f.jump_target(a) == a + kStubAt);
+    f.link(a, b);
+    f.link(b, b); // to itself
+    f.link(c, b);
+    f.link(c, b); // twice is harmless
+    CHECK(f.jump_target(a) == b);
+    CHECK(f.jump_target(b) == b);
+    CHECK(f.invalidate(0x2000, 4) == std::vector<GuestAddr>{0x2000});
+    CHECK(f.jump_target(a) == a + kStubAt);
+    CHECK(f.jump_target(b) == b + kStubAt);
+    CHECK(f.jump_target(c) == c + kStubAt);
+    CHECK(f.cache->find({0x2000, {}}) == 0);
+    const auto ref = f.cache->link_at(f.lock, b + kStubAt);
+    REQUIRE(ref.has_value());
+    CHECK_FALSE(ref->usable); // b is forgotten
+    CHECK(ref->target.pc == 0x2000);
+    const u64 again = f.add(0x2000, 0x1000);
+    f.link(a, again);
+    CHECK(f.jump_target(a) == again);
+}
+
+TEST_CASE("code cache: invalidation takes exactly what overlaps", "[runtime]") {
+    Fixture f;
+    f.add(0x1000, 0, 4); // 1000..1010
+    f.add(0x1010, 0, 4); // 1010..1020
+    f.add(0x1ff8, 0, 4); // 1ff8..2008, two pages
+    f.add(0x1000, 0, 4, 8);
+    CHECK(f.invalidate(0x1020, 64).empty());
+    CHECK(f.invalidate(0x100c, 4) == std::vector<GuestAddr>{0x1000, 0x1000});
+    CHECK(f.invalidate(0x100c, 4).empty());
+    CHECK(f.invalidate(0x2000, 4096) == std::vector<GuestAddr>{0x1ff8});
+    CHECK(f.invalidate(0x1000, 4096) == std::vector<GuestAddr>{0x1010});
+    CHECK(f.invalidate(0, u64{1} << 47).empty());
+}
+
+TEST_CASE("code cache: fault sites", "[runtime]") {
+    Fixture f;
+    f.add(0x1000, 0);
+    const u64 b = f.add(0x2000, 0);
+    REQUIRE(f.cache->fault_at(f.lock, b + 9).has_value());
+    CHECK(f.cache->fault_at(f.lock, b + 3)->pc == 0x2004);
+    CHECK(f.cache->fault_at(f.lock, b + 9)->pc == 0x2008);
+    CHECK_FALSE(f.cache->fault_at(f.lock, b + 4).has_value());
+    CHECK_FALSE(f.cache->fault_at(f.lock, f.memory.stub_base()).has_value());
+    CHECK_FALSE(f.cache->fault_at(f.lock, 0x1234).has_value());
+}
+
+TEST_CASE("code cache: a full arena waits for its readers, and old code stays until then",
+          "[runtime]") {
+    Fixture f{64u << 10};
+    u64 generation = f.cache->generation(f.lock);
+    CHECK(generation == 1);
+    const u64 first = f.add(0x1000, 0x2000);
+    for (unsigned restarts = 0; restarts < 3; ++restarts) {
+        for (GuestAddr pc = 0x10000; f.add(pc, 0x2000) != 0; pc += 16) {
+        }
+        REQUIRE(f.cache->start_generation(f.lock, 1)); // somebody is active in generation 1
+        CHECK(f.cache->find({0x1000, {}}) == 0);
+    }
+    // The next arena is the first one's: its reader must leave before.
+    CHECK_FALSE(f.cache->start_generation(f.lock, 1));
+    CHECK(*reinterpret_cast<const u8*>(first) == 0x00);
+    CHECK(f.cache->fault_at(f.lock, first + 3)->pc == 0x1004);
+    CHECK_FALSE(f.cache->link_at(f.lock, first + kStubAt)->usable);
+    CHECK(f.cache->start_generation(f.lock, ~u64{0}));
+    CHECK(f.cache->generation(f.lock) == 5);
+    CHECK(f.add(0x1000, 0x2000) == first); // reused
+}
+
+TEST_CASE("code cache: a forked child has its own copy", "[runtime]") {
+    Fixture f;
+    const u64 a = f.add(0x1000, 0x2000);
+    const u64 b = f.add(0x2000, 0x1000);
+    f.add(0x5000, 0x1000);
+    f.link(a, b);
+    f.cache->before_fork(f.lock);
+    int to_child[2];
+    REQUIRE(pipe(to_child) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        char go = 0;
+        bool good = read(to_child[0], &go, 1) == 1; // the parent has linked b meanwhile
+        good = good && f.cache->after_fork_in_child(f.lock);
+        good = good && f.cache->find({0x1000, {}}) == 0;
+        const u64 b2 = f.cache->adopt(f.lock, {0x2000, {}});
+        const u64 a2 = f.cache->adopt(f.lock, {0x1000, {}});
+        good = good && a2 != 0 && b2 != 0 && f.cache->find({0x1000, {}}) == a2;
+        good = good && f.jump_target(a2) == a2 + kStubAt && f.jump_target(b2) == b2 + kStubAt;
+        good = good && f.cache->fault_at(f.lock, b2 + 9)->pc == 0x2008;
+        good = good && f.cache->adopt(f.lock, {0x4000, {}}) == 0; // made after the fork
+        f.link(a2, b2);
+        good = good && f.jump_target(a2) == b2;
+        // Invalidated before it is taken over.
+        good = good && f.invalidate(0x5000, 4).empty() && f.cache->adopt(f.lock, {0x5000, {}}) == 0;
+        const u64 c = f.add(0x3000, 0x1000);
+        good = good && c != 0 && f.invalidate(0x2000, 4).size() == 1 &&
+               f.jump_target(a) == a + kStubAt;
+        _exit(good ? 0 : 1);
+    }
+    f.link(b, a);
+    const u64 mine = f.add(0x4000, 0x1000);
+    REQUIRE(write(to_child[1], "x", 1) == 1);
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(f.jump_target(a) == b);
+    CHECK(f.jump_target(b) == a);
+    CHECK(*reinterpret_cast<const u8*>(mine) == 0x00);
+    close(to_child[0]);
+    close(to_child[1]);
+}

@@ -1,0 +1,132 @@
+// Runs blocks through the x86-64 back end with the smallest possible runtime: code goes to one RWX
+// buffer, links are patched at once, lookups find what the test has compiled.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+#include "ir/interpreter.h"
+
+namespace ulna::test {
+
+class X64Runner {
+  public:
+    X64Runner() {
+        std::string why_not;
+        backend_ = backend::make_host_backend(why_not);
+        if (!backend_) {
+            return;
+        }
+        code_ = static_cast<u8*>(map(kCodeBytes, PROT_READ | PROT_WRITE | PROT_EXEC));
+        return_stack_ = static_cast<u8*>(map(kStackBytes, PROT_READ | PROT_WRITE));
+        stubs_ = backend_->make_stubs({lookup, link});
+        std::memcpy(code_, stubs_.code.data(), stubs_.code.size());
+        start_ = used_ = (stubs_.code.size() + 63) & ~std::size_t{63};
+        state = std::make_unique<ir::CpuState>();
+        state->runtime = this;
+        prepare();
+    }
+    ~X64Runner() {
+        munmap(code_, kCodeBytes);
+        munmap(return_stack_, kStackBytes);
+    }
+    X64Runner(const X64Runner&) = delete;
+
+    [[nodiscard]] bool available() const { return backend_ != nullptr; }
+
+    // Forgets all blocks and all state.
+    void reset() {
+        used_ = start_;
+        blocks_.clear();
+        links_.clear();
+        *state = ir::CpuState{};
+        state->runtime = this;
+        prepare();
+    }
+
+    // Compiles and places a block; later lookups of its PC find it.
+    u64 add(const ir::Block& block) {
+        backend_->compile(block, options, compiled);
+        u8* const at = code_ + used_;
+        std::memcpy(at, compiled.code.data(), compiled.code.size());
+        used_ += (compiled.code.size() + 63) & ~std::size_t{63};
+        for (const backend::LinkSite& site : compiled.links) {
+            links_[reinterpret_cast<u64>(at) + site.stub_offset] = {at + site.displacement_offset,
+                                                                    site.target};
+        }
+        const u64 entry = reinterpret_cast<u64>(at);
+        blocks_[block.key.pc] = entry;
+        return entry;
+    }
+
+    ir::ExitReason enter(u64 entry) {
+        state->guest_mxcsr = backend::mxcsr_of_fpcr(state->fpcr);
+        using Enter = u32 (*)(ir::CpuState*, u64);
+        const auto function = reinterpret_cast<Enter>(code_ + stubs_.enter);
+        return static_cast<ir::ExitReason>(function(state.get(), entry));
+    }
+    ir::ExitReason run(const ir::Block& block) { return enter(add(block)); }
+
+    std::unique_ptr<ir::CpuState> state;
+    backend::CompileOptions options;
+    backend::CompiledBlock compiled;
+    unsigned lookups = 0, linked = 0;
+
+    [[nodiscard]] backend::Backend& backend() { return *backend_; }
+    [[nodiscard]] u8* code() { return code_; }
+    [[nodiscard]] u8* return_stack() { return return_stack_; }
+
+    static constexpr std::size_t kCodeBytes = 16u << 20, kStackBytes = 64u << 10;
+
+  private:
+    struct Link {
+        u8* displacement;
+        GuestAddr target;
+    };
+
+    static void* map(std::size_t bytes, int protection) {
+        return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
+    void prepare() {
+        backend_->prepare_state(*state, stubs_, reinterpret_cast<u64>(code_),
+                                reinterpret_cast<u64>(return_stack_) + kStackBytes);
+    }
+    static u64 lookup(ir::CpuState& state) {
+        auto& self = *static_cast<X64Runner*>(state.runtime);
+        ++self.lookups;
+        const auto found = self.blocks_.find(state.pc);
+        if (found == self.blocks_.end()) {
+            return 0;
+        }
+        state.jump_cache[state.pc >> 2 & (ir::kJumpCacheEntries - 1)] = {state.pc, found->second};
+        return found->second;
+    }
+    static u64 link(ir::CpuState& state, u64 stub) {
+        auto& self = *static_cast<X64Runner*>(state.runtime);
+        const Link& link = self.links_.at(stub);
+        const auto found = self.blocks_.find(link.target);
+        if (found == self.blocks_.end()) {
+            state.pc = link.target;
+            return 0;
+        }
+        ++self.linked;
+        const u32 distance =
+            static_cast<u32>(found->second - reinterpret_cast<u64>(link.displacement) - 4);
+        std::memcpy(link.displacement, &distance, 4);
+        return found->second;
+    }
+
+    std::unique_ptr<backend::Backend> backend_;
+    backend::Stubs stubs_;
+    u8* code_ = nullptr;
+    u8* return_stack_ = nullptr;
+    std::size_t start_ = 0, used_ = 0;
+    std::map<u64, u64> blocks_;
+    std::map<u64, Link> links_;
+};
+
+} // namespace ulna::test

@@ -1,0 +1,170 @@
+// `ulna [options] program [arguments]`: runs one AArch64 Linux program.
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "ir/support/check.h"
+#include "runtime/debug/log.h"
+#include "runtime/debug/perf_map.h"
+#include "runtime/user/address_space.h"
+#include "runtime/user/command_line.h"
+#include "runtime/user/elf_loader.h"
+#include "runtime/user/guest_thread.h"
+#include "runtime/user/initial_stack.h"
+#include "runtime/user/paths.h"
+#include "runtime/user/proc_files.h"
+#include "runtime/user/process.h"
+#include "runtime/user/signals.h"
+#include "runtime/user/thread_group.h"
+#include "runtime/user/vdso.h"
+
+namespace {
+
+using namespace ulna;
+using namespace ulna::user;
+
+[[noreturn]] void fail(int status, const std::string& why) {
+    std::fprintf(stderr, "ulna: %s\n", why.c_str());
+    std::exit(status);
+}
+
+void start_log(const Options& options) {
+    namespace debug = runtime::debug;
+    u32 items = options.log_items;
+    if (options.strace) {
+        items |= static_cast<u32>(debug::Item::Strace);
+    }
+    if (items != 0) {
+        const auto ranges = debug::parse_address_ranges(options.dfilter);
+        const std::string why =
+            debug::configure_log(items, options.log_file, ranges.value_or(debug::AddressRanges{}));
+        if (!why.empty()) {
+            fail(1, "-D " + why);
+        }
+    }
+    if (options.perf_map) {
+        debug::enable_perf_map();
+    }
+}
+
+std::unique_ptr<runtime::Engine> start_engine(const Options& options, AddressSpace& space) {
+    runtime::EngineConfig config;
+    config.code = &space;
+    config.kind =
+        options.interpreter_engine ? runtime::EngineKind::Interpreter : runtime::EngineKind::Jit;
+    std::string why_not;
+    auto engine = runtime::Engine::create(config, why_not);
+    if (engine == nullptr && config.kind == runtime::EngineKind::Jit) {
+        std::fprintf(stderr, "ulna: no translation on this host (%s): interpreting\n",
+                     why_not.c_str());
+        config.kind = runtime::EngineKind::Interpreter;
+        engine = runtime::Engine::create(config, why_not);
+    }
+    if (engine == nullptr) {
+        fail(1, "cannot start: " + why_not);
+    }
+    return engine;
+}
+
+// Without links or a trailing slash, as host_path wants it.
+void resolve_sysroot(std::string& sysroot) {
+    char resolved[PATH_MAX];
+    if (!sysroot.empty() && ::realpath(sysroot.c_str(), resolved) != nullptr) {
+        sysroot = std::string(resolved) == "/" ? "" : resolved;
+    }
+}
+
+// The program as named; when that is not for us, the sysroot's file of that name.
+std::string find_program(const std::string& path) {
+    if (!sysroot_is_empty() && !is_runnable(path)) {
+        return host_path(path, FollowLinks::Yes);
+    }
+    return path;
+}
+
+LoadedProgram load(const Options& options) {
+    auto loaded = load_program(find_program(options.program), options.args);
+    if (const auto* error = std::get_if<LoadError>(&loaded)) {
+        fail(error->exit_status, error->message);
+    }
+    return std::get<LoadedProgram>(std::move(loaded));
+}
+
+void name_process(const LoadedProgram& program) {
+    Process& self = process();
+    self.exe_path = program.path;
+    self.comm = self.options.program.substr(self.options.program.rfind('/') + 1).substr(0, 15);
+    ::prctl(PR_SET_NAME, self.comm.c_str());
+}
+
+// binfmt_misc with the flag P: argv is {ulna, path, argv[0], arguments...}, and the kernel says so.
+std::vector<char*> registered_arguments(int argc, char** argv) {
+    constexpr unsigned long kPreservesArgv0 = 1; // AT_FLAGS_PRESERVE_ARGV0
+    std::vector<char*> args(argv, argv + argc);
+    if ((::getauxval(AT_FLAGS) & kPreservesArgv0) != 0 && argc > 2) {
+        static char option[] = "-0";
+        static char end[] = "--";
+        args = {argv[0], option, argv[2], end, argv[1]};
+        args.insert(args.end(), argv + 3, argv + argc);
+    }
+    args.push_back(nullptr);
+    return args;
+}
+
+} // namespace
+
+int main(int argc, char** argv, char** environment) {
+    std::set_new_handler([] { out_of_memory("ulna itself"); });
+    std::vector<char*> arguments = registered_arguments(argc, argv);
+    const Handover handover =
+        take_handover(static_cast<int>(arguments.size()) - 1, arguments.data());
+    CommandLine line = parse_command_line(handover.argc, handover.argv, environment,
+                                          handover.active ? Variables::Ignore : Variables::Apply);
+    if (line.exit_status) {
+        std::fputs(line.message.c_str(), *line.exit_status == 0 ? stdout : stderr);
+        return *line.exit_status;
+    }
+    static AddressSpace space; // outlives every thread
+    Process& self = process();
+    self.options = std::move(line.options);
+    self.space = &space;
+    resolve_sysroot(self.options.sysroot);
+    start_log(self.options);
+    init_process(handover);
+    init_signals();
+    const LoadedProgram program = load(self.options);
+    finish_handover(handover);
+    name_process(program);
+    space.init_brk(program.end);
+    std::optional<GuestAddr> sp;
+    if (!map_vdso() || !(sp = make_initial_stack(program))) {
+        fail(kExitCannotRun,
+             program.name + ": no memory for its stack (arguments too long, or -s too big)");
+    }
+    namespace debug = runtime::debug;
+    if (debug::log_enabled(debug::Item::Page)) {
+        debug::log_text(proc_view("/proc/self/maps").value_or(""));
+    }
+    self.engine = start_engine(self.options, space);
+    if (self.options.stats) {
+        set_exit_hook([] { std::fputs(process().engine->stats().c_str(), stderr); });
+    }
+
+    static GuestThread thread;
+    thread.cpu = self.engine->new_thread();
+    if (thread.cpu == nullptr) {
+        out_of_memory("the main thread");
+    }
+    thread.signals = new_thread_signals(nullptr);
+    thread.tid = ::getpid();
+    thread.cpu->pc = program.start;
+    thread.cpu->sp = *sp;
+    run_thread(thread);
+    return thread.exit_status;
+}
