@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "frontend/a64/features.h"
 #include "ir/block.h"
 
 namespace ulna::frontend {
@@ -19,9 +20,12 @@ class CodeSource {
     [[nodiscard]] virtual std::span<const u32> words(GuestAddr pc) = 0;
 };
 
-// What the modelled CPU looks like to EL0 (values of MRS for EL0-readable and kernel-emulated
-// registers).
+// What the modelled CPU looks like to EL0: its features, and the values of MRS for EL0-readable and
+// kernel-emulated registers that go with them.
 struct CpuModel {
+    const char* name = "";
+    const char* description = "";
+    FeatureSet features;
     u64 midr_el1 = 0;
     u64 ctr_el0 = 0;
     u64 dczid_el0 = 0;
@@ -31,8 +35,15 @@ struct CpuModel {
     u64 id_aa64zfr0_el1 = 0, id_aa64dfr0_el1 = 0;
     u64 hwcap = 0, hwcap2 = 0; // AT_HWCAP, AT_HWCAP2 that go with them
 };
-// The default CPU: exactly the features that insn.def implements.
+// The default CPU, `max`: every feature that is implemented.
 [[nodiscard]] const CpuModel& default_cpu();
+// All models, and the one that "model[,feature=on|off]..." means; without a value, why_not is set.
+[[nodiscard]] std::span<const CpuModel> cpu_models();
+[[nodiscard]] std::optional<CpuModel> parse_cpu(std::string_view text, std::string& why_not);
+[[nodiscard]] std::string
+feature_names(FeatureSet features); // " FP AdvSIMD CRC32", as insn.def has them
+// The names that the Features line of /proc/cpuinfo has, each after a space.
+[[nodiscard]] std::string cpuinfo_features(const CpuModel& cpu);
 
 struct TranslateOptions {
     const CpuModel* cpu = &default_cpu();
@@ -49,14 +60,14 @@ void translate(const ir::BlockKey& key,
                ir::Block& out);
 
 // For dumps and reports: the insn.def row of a word ("ADD_imm"), or nullptr when unallocated.
-[[nodiscard]] const char* encoding_name(u32 word);
+[[nodiscard]] const char* encoding_name(u32 word, FeatureSet features = FeatureSet::all());
 
 // One row of insn.def as data, for generators and reports.
 struct EncodingInfo {
     const char* name; // handler id
     const char* mnemonic;
     const char* pattern; // named-field bit pattern
-    const char* feature; // "Base", "LSE", ...
+    Feature feature;
     u32 mask, bits;
 };
 [[nodiscard]] std::span<const EncodingInfo> encodings();

@@ -56,6 +56,7 @@ void start_log(const Options& options) {
 std::unique_ptr<runtime::Engine> start_engine(const Options& options, AddressSpace& space) {
     runtime::EngineConfig config;
     config.code = &space;
+    config.translate.cpu = &process().options.cpu_model;
     config.kind =
         options.interpreter_engine ? runtime::EngineKind::Interpreter : runtime::EngineKind::Jit;
     std::string why_not;

@@ -20,7 +20,7 @@ constexpr unsigned kRowCount = 0
 
 constexpr EncodingInfo kInfos[kRowCount] = {
 #define INSN(handler, mnemonic, pattern, feature)                                                  \
-    {#handler, mnemonic, pattern, #feature, kPattern<pattern>.mask, kPattern<pattern>.bits},
+    {#handler, mnemonic, pattern, Feature::feature, kPattern<pattern>.mask, kPattern<pattern>.bits},
 #include "frontend/a64/insn.def"
 #undef INSN
 };
@@ -34,8 +34,8 @@ constexpr unsigned specificity(const Encoding& row) {
 constexpr Rows sorted_rows() {
     Rows rows = {{
 #define INSN(handler, mnemonic, pattern, feature)                                                  \
-    {kPattern<pattern>.mask, kPattern<pattern>.bits, kPattern<pattern>.nonzero, 0,                 \
-     &Thunk<pattern, &handler>::call},
+    {kPattern<pattern>.mask, kPattern<pattern>.bits,         kPattern<pattern>.nonzero, 0,         \
+     Feature::feature,       &Thunk<pattern, &handler>::call},
 #include "frontend/a64/insn.def"
 #undef INSN
     }};
@@ -101,11 +101,11 @@ constexpr Buckets kBuckets = make_buckets();
 
 } // namespace
 
-const Encoding* decode(u32 word) {
+const Encoding* decode(u32 word, FeatureSet features) {
     const unsigned bucket = bucket_of(word);
     for (unsigned i = kBuckets.start[bucket]; i < kBuckets.start[bucket + 1]; ++i) {
         const Encoding& row = kRows[kBuckets.rows[i]];
-        if (row.matches(word)) {
+        if (row.matches(word) && features.has(row.feature)) {
             return &row;
         }
     }
@@ -116,8 +116,8 @@ std::span<const Encoding> decode_order() { return kRows; }
 
 std::span<const EncodingInfo> encodings() { return kInfos; }
 
-const char* encoding_name(u32 word) {
-    const Encoding* row = decode(word);
+const char* encoding_name(u32 word, FeatureSet features) {
+    const Encoding* row = decode(word, features);
     return row == nullptr ? nullptr : kInfos[row->index].name;
 }
 

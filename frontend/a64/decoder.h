@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "frontend/a64/features.h"
 #include "frontend/a64/pattern.h"
 
 namespace ulna::frontend {
@@ -11,6 +12,7 @@ struct Encoding {
     u32 mask, bits;
     u32 nonzero; // mask of a field that must not be zero; 0: none
     u16 index;   // into encodings()
+    Feature feature;
     Handler handler;
 
     [[nodiscard]] constexpr bool matches(u32 word) const {
@@ -18,8 +20,8 @@ struct Encoding {
     }
 };
 
-// The row with the most fixed bits that matches, or null: unallocated.
-[[nodiscard]] const Encoding* decode(u32 word);
+// The row with the most fixed bits that matches and whose feature is present, or null: unallocated.
+[[nodiscard]] const Encoding* decode(u32 word, FeatureSet features);
 
 // All rows, most fixed bits first.
 [[nodiscard]] std::span<const Encoding> decode_order();

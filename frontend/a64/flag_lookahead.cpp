@@ -61,8 +61,8 @@ FlagInfo branch_system(u32 word) {
 
 } // namespace
 
-FlagInfo flag_info(u32 word) {
-    if (decode(word) == nullptr) {
+FlagInfo flag_info(u32 word, FeatureSet features) {
+    if (decode(word, features) == nullptr) {
         return {FlagUse::Unknown};
     }
     switch (bits(word, 28, 25)) {
@@ -91,10 +91,10 @@ FlagInfo flag_info(u32 word) {
 namespace {
 
 // A branch may lead back, but never forward past the window, and the budget bounds loops.
-bool is_dead_from(std::span<const u32> words, i64 at, unsigned& budget) {
+bool is_dead_from(std::span<const u32> words, FeatureSet features, i64 at, unsigned& budget) {
     while (budget != 0 && at >= 0 && at < static_cast<i64>(words.size())) {
         --budget;
-        const FlagInfo info = flag_info(words[static_cast<std::size_t>(at)]);
+        const FlagInfo info = flag_info(words[static_cast<std::size_t>(at)], features);
         switch (info.use) {
         case FlagUse::WritesAll:
             return true;
@@ -108,7 +108,7 @@ bool is_dead_from(std::span<const u32> words, i64 at, unsigned& budget) {
             at += info.offset;
             break;
         case FlagUse::Branch:
-            if (!is_dead_from(words, at + info.offset, budget)) {
+            if (!is_dead_from(words, features, at + info.offset, budget)) {
                 return false;
             }
             ++at;
@@ -120,9 +120,10 @@ bool is_dead_from(std::span<const u32> words, i64 at, unsigned& budget) {
 
 } // namespace
 
-bool nzcv_is_dead_in(std::span<const u32> words) {
+bool nzcv_is_dead_in(std::span<const u32> words, FeatureSet features) {
     unsigned budget = kFlagLookaheadWords;
-    return is_dead_from(words.first(std::min<std::size_t>(words.size(), budget)), 0, budget);
+    return is_dead_from(words.first(std::min<std::size_t>(words.size(), budget)), features, 0,
+                        budget);
 }
 
 } // namespace ulna::frontend

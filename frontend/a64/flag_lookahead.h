@@ -8,6 +8,7 @@
 
 #include <span>
 
+#include "frontend/a64/features.h"
 #include "ir/support/bits.h"
 
 namespace ulna::frontend {
@@ -16,13 +17,13 @@ namespace ulna::frontend {
 inline constexpr unsigned kFlagLookaheadWords = 10;
 
 // `words` starts at the address in question; at most kFlagLookaheadWords are read.
-[[nodiscard]] bool nzcv_is_dead_in(std::span<const u32> words);
+[[nodiscard]] bool nzcv_is_dead_in(std::span<const u32> words, FeatureSet features);
 
 enum class FlagUse : u8 { None, WritesAll, Reads, Unknown, Jump, Branch };
 struct FlagInfo {
     FlagUse use;
     i64 offset = 0; // Jump (B, BL) and Branch (CBZ, TBZ...): the target's distance in words
 };
-[[nodiscard]] FlagInfo flag_info(u32 word);
+[[nodiscard]] FlagInfo flag_info(u32 word, FeatureSet features);
 
 } // namespace ulna::frontend

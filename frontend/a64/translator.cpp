@@ -33,7 +33,7 @@ void Translator::run() {
         next_pc_ = pc_ + 4;
         const u32 word = words_[index];
         b.begin_guest_instruction(pc_, word);
-        const Encoding* encoding = decode(word);
+        const Encoding* encoding = decode(word, cpu().features);
         go_on = encoding != nullptr ? encoding->handler(*this, word) : undefined();
     }
     b.block().nzcv_live_out = !wrote_nzcv_ || !nzcv_dead_after(b.block().exit);
@@ -76,14 +76,14 @@ bool Translator::branch_if(Value condition, GuestAddr target) {
 
 bool Translator::nzcv_dead_at(GuestAddr address) {
     if (in_words(address)) {
-        return nzcv_is_dead_in(words_.subspan((address - start_) / 4));
+        return nzcv_is_dead_in(words_.subspan((address - start_) / 4), cpu().features);
     }
     if (align_down(address, kPageBytes) != align_down(start_, kPageBytes) ||
         !is_aligned(address, 4) || extra_fetches_ == kMaxExtraFetches) {
         return false;
     }
     ++extra_fetches_;
-    return nzcv_is_dead_in(source_.words(address));
+    return nzcv_is_dead_in(source_.words(address), cpu().features);
 }
 
 bool Translator::nzcv_dead_after(const ir::Exit& exit) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "frontend/frontend.h"
 #include "runtime/debug/log.h"
 #include "runtime/user/version.h"
 
@@ -77,24 +78,23 @@ void set_stack(Parse& parse, const std::string& value) {
 }
 
 void set_cpu(Parse& parse, const std::string& value) {
-    // Names of other models are accepted so that scripts run; the model is always the same.
-    static constexpr std::string_view kModels[] = {
-        "max",         "a64fx",      "cortex-a35", "cortex-a53",  "cortex-a55",  "cortex-a57",
-        "cortex-a710", "cortex-a72", "cortex-a76", "neoverse-n1", "neoverse-n2", "neoverse-v1"};
     if (value == "help" || value == "?") {
-        std::string text =
-            "Available CPUs (all run as max, which has exactly what is implemented):\n";
-        for (const std::string_view model : kModels) {
-            text += "  " + std::string(model) + "\n";
+        std::string text = "Available CPUs (-cpu model[,feature=on|off]...):\n";
+        for (const frontend::CpuModel& model : frontend::cpu_models()) {
+            const std::size_t width = std::strlen(model.name);
+            text += "  " + std::string(model.name) + std::string(14 - width, ' ') +
+                    model.description + "\n   " + frontend::feature_names(model.features) + "\n";
         }
         parse.answer(text);
         return;
     }
-    const std::string model = value.substr(0, value.find(','));
-    if (std::find(std::begin(kModels), std::end(kModels), model) == std::end(kModels)) {
-        parse.fail("-cpu " + model + ": no such CPU; -cpu help lists them");
+    std::string why_not;
+    const std::optional<frontend::CpuModel> model = frontend::parse_cpu(value, why_not);
+    if (!model) {
+        parse.fail("-cpu " + why_not + "; -cpu help lists them");
         return;
     }
+    parse.options.cpu_model = *model;
     parse.options.cpu = value;
 }
 

@@ -19,7 +19,8 @@ struct Options {
     std::vector<std::string> env;  // environment of the guest, "NAME=value"
     std::string sysroot;           // -L; empty: none
     std::string uname_release;     // -r; empty: the host's
-    std::string cpu = "max";
+    std::string cpu = "max";       // -cpu as given, and what it means
+    frontend::CpuModel cpu_model = frontend::default_cpu();
     u64 stack_bytes = 8u << 20; // -s
     bool strace = false;
     bool stats = false;

@@ -73,7 +73,7 @@ std::vector<u64> push_strings(StackWriter& stack, const std::vector<std::string>
 
 std::vector<u64>
 make_auxv(const LoadedProgram& program, GuestAddr random, GuestAddr platform, GuestAddr name) {
-    const frontend::CpuModel& cpu = frontend::default_cpu();
+    const frontend::CpuModel& cpu = process().options.cpu_model;
     // clang-format off
     std::vector<u64> auxv = {
         AT_SYSINFO_EHDR, process().vdso_base,

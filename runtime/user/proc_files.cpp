@@ -208,30 +208,9 @@ std::string guest_stat() {
     return text + '\n';
 }
 
-// Names of HWCAP and HWCAP2 bits, in bit order, as arch/arm64/kernel/cpuinfo.c prints them.
-constexpr const char* kHwcapNames[] = {
-    "fp",      "asimd", "evtstrm", "aes",   "pmull",    "sha1",   "sha2", "crc32",
-    "atomics", "fphp",  "asimdhp", "cpuid", "asimdrdm", "jscvt",  "fcma", "lrcpc",
-    "dcpop",   "sha3",  "sm3",     "sm4",   "asimddp",  "sha512", "sve",  "asimdfhm",
-    "dit",     "uscat", "ilrcpc",  "flagm", "ssbs",     "sb",     "paca", "pacg"};
-constexpr const char* kHwcap2Names[] = {
-    "dcpodp", "sve2",    "sveaes",   "svepmull", "svebitperm", "svesha3", "svesm4", "flagm2",
-    "frint",  "svei8mm", "svef32mm", "svef64mm", "svebf16",    "i8mm",    "bf16",   "dgh",
-    "rng",    "bti",     "mte",      "ecv",      "afp",        "rpres"};
-
 std::string guest_cpuinfo() {
-    const frontend::CpuModel& cpu = frontend::default_cpu();
-    std::string features;
-    const auto add = [&features](u64 bits, std::span<const char* const> names) {
-        for (std::size_t bit = 0; bit < names.size(); ++bit) {
-            if ((bits >> bit & 1) != 0) {
-                features += ' ';
-                features += names[bit];
-            }
-        }
-    };
-    add(cpu.hwcap, kHwcapNames);
-    add(cpu.hwcap2, kHwcap2Names);
+    const frontend::CpuModel& cpu = process().options.cpu_model;
+    const std::string features = frontend::cpuinfo_features(cpu);
     const u64 midr = cpu.midr_el1;
     const long count = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
     std::string text;

@@ -94,9 +94,11 @@ class OneWord final : public frontend::CodeSource {
     std::vector<u32> words;
     Block block;
     for (const frontend::EncodingInfo& info : frontend::encodings()) {
-        const std::string_view name = info.name, feature = info.feature;
-        const bool ours = (feature == "FP" || feature == "AdvSIMD") &&
-                          (name[0] == 'F' || name.starts_with("CVTF"));
+        const std::string_view name = info.name;
+        const bool ours =
+            frontend::FeatureSet{frontend::Feature::FP, frontend::Feature::AdvSIMD}.has(
+                info.feature) &&
+            (name[0] == 'F' || name.starts_with("CVTF"));
         for (unsigned n = 0; ours && n < kWordsPerEncoding; ++n) {
             const u32 word = random_word(info, random);
             const char* const row = frontend::encoding_name(word);

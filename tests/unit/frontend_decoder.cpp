@@ -69,7 +69,7 @@ TEST_CASE("decode finds the first matching row", "[frontend]") {
             const auto rows = decode_order();
             const auto first =
                 std::ranges::find_if(rows, [&](const Encoding& r) { return r.matches(word); });
-            const Encoding* const found = decode(word);
+            const Encoding* const found = decode(word, FeatureSet::all());
             REQUIRE(found == (first == rows.end() ? nullptr : &*first));
             reached |= found == &row;
         }
@@ -84,7 +84,7 @@ TEST_CASE("words without a row are unallocated", "[frontend]") {
         const u32 word = static_cast<u32>(random());
         const bool any =
             std::ranges::any_of(decode_order(), [&](const Encoding& r) { return r.matches(word); });
-        REQUIRE((decode(word) != nullptr) == any);
+        REQUIRE((decode(word, FeatureSet::all()) != nullptr) == any);
     }
 }
 
@@ -151,6 +151,7 @@ TEST_CASE("flag use of instructions", "[frontend]") {
     };
     for (const Row& row : kRows) {
         INFO(std::hex << row.word);
-        CHECK(static_cast<int>(flag_info(row.word).use) == static_cast<int>(row.use));
+        CHECK(static_cast<int>(flag_info(row.word, FeatureSet::all()).use) ==
+              static_cast<int>(row.use));
     }
 }

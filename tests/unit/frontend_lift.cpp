@@ -295,24 +295,6 @@ TEST_CASE("system registers at EL0", "[frontend]") {
     }
 }
 
-TEST_CASE("the advertised features have rows, and only those", "[frontend]") {
-    const frontend::CpuModel& cpu = frontend::default_cpu();
-    const auto has = [](std::string_view feature) {
-        return std::ranges::any_of(frontend::encodings(),
-                                   [&](const auto& row) { return feature == row.feature; });
-    };
-    CHECK((cpu.hwcap & 1 << 7) != 0);
-    CHECK(has("CRC32"));
-    CHECK((cpu.hwcap & 1 << 8) != 0);
-    CHECK(has("LSE"));
-    CHECK((cpu.hwcap & 1 << 12) != 0);
-    CHECK(has("RDM"));
-    CHECK((cpu.hwcap & 1 << 15) != 0);
-    CHECK(has("LRCPC"));
-    CHECK((cpu.hwcap & (1 << 9 | 1 << 10)) == 0); // half precision
-    CHECK(cpu.hwcap2 == 0);
-}
-
 TEST_CASE("cache maintenance", "[frontend]") {
     // ic ivau, x3 tells the runtime the address; isb ends the block.
     const Block ic = translate({0xd50b7523, kNop});

@@ -53,9 +53,10 @@ using test::X64Runner;
 // --- cases
 
 [[nodiscard]] bool is_ours(const frontend::EncodingInfo& info) {
-    constexpr std::string_view kFeatures[] = {"AdvSIMD", "AES",     "PMULL",  "SHA1", "SHA256",
-                                              "RDM",     "DotProd", "SHA512", "SHA3"};
-    const bool is_simd_row = std::ranges::find(kFeatures, info.feature) != std::end(kFeatures);
+    using enum frontend::Feature;
+    constexpr frontend::FeatureSet kFeatures{AdvSIMD, AES,     PMULL,  SHA1, SHA256,
+                                             RDM,     DotProd, SHA512, SHA3};
+    const bool is_simd_row = kFeatures.has(info.feature);
     // FP rows have their own tests. Theirs have opcodes 11xxx and the like, ours the names below.
     const std::string_view name = info.name;
     return is_simd_row &&

@@ -413,8 +413,9 @@ TEST_CASE("x64 floating point instruction sequences equal the interpreter", "[fp
     }
     std::vector<const frontend::EncodingInfo*> rows;
     for (const frontend::EncodingInfo& info : frontend::encodings()) {
-        const std::string_view name = info.name, feature = info.feature;
-        if ((feature == "FP" || feature == "AdvSIMD") &&
+        const std::string_view name = info.name;
+        if (frontend::FeatureSet{frontend::Feature::FP, frontend::Feature::AdvSIMD}.has(
+                info.feature) &&
             (name[0] == 'F' || name.starts_with("CVTF"))) {
             rows.push_back(&info);
         }

@@ -1,0 +1,70 @@
+// CPU models: features, what shows them, and what they make of the decoder.
+#include <algorithm>
+
+#include "frontend/a64/decoder.h"
+#include "frontend/frontend.h"
+#include "tests/support/catch.h"
+
+using namespace ulna;
+using namespace ulna::frontend;
+using enum ulna::frontend::Feature;
+
+namespace {
+constexpr u32 kLdadd = 0xf8210040;   // ldadd x1, x0, [x2]
+constexpr u32 kSha512h = 0xce628020; // sha512h q0, q1, v2.2d
+constexpr u32 kCrc32x = 0x9ac24c20;  // crc32x w0, w1, x2
+
+std::optional<CpuModel> parse(std::string_view text) {
+    std::string why;
+    auto model = parse_cpu(text, why);
+    CHECK(model.has_value() == why.empty());
+    return model;
+}
+} // namespace
+
+TEST_CASE("max has every implemented feature, and rows have only those", "[frontend]") {
+    const FeatureSet all = default_cpu().features;
+    CHECK(all == FeatureSet::all());
+    for (const EncodingInfo& row : encodings()) {
+        INFO(row.name);
+        CHECK(all.has(row.feature));
+    }
+}
+
+TEST_CASE("a model shows its features", "[frontend]") {
+    const auto a72 = parse("cortex-a72");
+    REQUIRE(a72);
+    CHECK(a72->midr_el1 == 0x410fd083);
+    CHECK(a72->id_aa64isar0_el1 == 0x11120); // CRC32, SHA256, SHA1, AES with PMULL
+    CHECK(a72->hwcap == 0x8fb);              // fp asimd aes pmull sha1 sha2 crc32 cpuid
+    CHECK(a72->hwcap2 == 0);
+    CHECK(cpuinfo_features(*a72) == " fp asimd aes pmull sha1 sha2 crc32 cpuid");
+    const CpuModel& max = default_cpu();
+    CHECK(bits(max.id_aa64isar0_el1, 7, 4) == 2);   // the larger of AES and PMULL
+    CHECK(bits(max.id_aa64isar0_el1, 15, 12) == 2); // and of SHA256 and SHA512
+}
+
+TEST_CASE("a feature that a model lacks is not decoded", "[frontend]") {
+    const auto a72 = parse("cortex-a72"), a76 = parse("cortex-a76");
+    REQUIRE((a72 && a76));
+    CHECK(decode(kCrc32x, a72->features) != nullptr);
+    CHECK(decode(kLdadd, a72->features) == nullptr);
+    CHECK(decode(kLdadd, a76->features) != nullptr);
+    CHECK(decode(kSha512h, a76->features) == nullptr);
+    CHECK(decode(kSha512h, default_cpu().features) != nullptr);
+}
+
+TEST_CASE("features are switched by name", "[frontend]") {
+    const auto model = parse("max,lse=off,sha512=off");
+    REQUIRE(model);
+    CHECK_FALSE(model->features.has(LSE));
+    CHECK((model->hwcap & 1 << 8) == 0);
+    CHECK(bits(model->id_aa64isar0_el1, 23, 20) == 0);
+    CHECK(bits(model->id_aa64isar0_el1, 15, 12) == 1);
+    CHECK(parse("cortex-a72,lse")->features.has(LSE));
+    for (const char* wrong :
+         {"", "nosuch", "max,nosuch=on", "max,lse=maybe", "max,", "max,base=off", "max,fp=off"}) {
+        INFO(wrong);
+        CHECK_FALSE(parse(wrong));
+    }
+}
