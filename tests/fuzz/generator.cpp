@@ -143,7 +143,7 @@ std::uint64_t Generator::integer() {
     }
 }
 
-// Half of the time lanes that are interesting as single or double precision.
+// Two thirds of the time lanes that are interesting as half, single or double precision.
 std::uint64_t Generator::fp_lanes() {
     static constexpr std::uint32_t kSingles[] = {
         0,          0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000,
@@ -173,7 +173,21 @@ std::uint64_t Generator::fp_lanes() {
                                                  0x3fe0000000000000,
                                                  0x3ff8000000000000,
                                                  0x36a0000000000000};
-    switch (random_.below(6)) {
+    static constexpr std::uint16_t kHalves[] = {
+        0,      0x8000, 1,      0x8001, 0x0200, 0x03ff, 0x0400, 0x8400, 0x0401, 0x0800, 0x13ff,
+        0x1400, 0x2c00, 0x3800, 0x3bff, 0x3c00, 0xbc00, 0x3c01, 0x3e00, 0x4000, 0x5bff, 0x5c00,
+        0x6400, 0x7800, 0x77ff, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7c01, 0xfd55, 0x7e00, 0xfe01};
+    const auto half = [&]() -> std::uint64_t {
+        if (random_.one_in(2)) {
+            return kHalves[random_.below(std::size(kHalves))];
+        }
+        const std::uint32_t bits = static_cast<std::uint32_t>(random_.next() >> 24);
+        return random_.one_in(4) ? bits & 0xffff : (bits & 0x8fff) | (12 + (bits >> 16 & 3)) << 10;
+    };
+    switch (random_.below(8)) {
+    case 6:
+    case 7:
+        return half() | half() << 16 | half() << 32 | half() << 48;
     case 0:
         return kSingles[random_.below(std::size(kSingles))] |
                std::uint64_t{kSingles[random_.below(std::size(kSingles))]} << 32;
@@ -218,10 +232,11 @@ FuzzCase Generator::next() {
     }
     test.state.nzcv = random_.below(16);
     if (options_.random_fpcr) {
-        // RMode, FZ, DN, AHP: FZ16 matters only with FEAT_FP16.
+        // FZ16, RMode, FZ, DN, AHP
         test.state.fpcr =
-            std::uint64_t{random_.below(4)} << 22 | std::uint64_t{random_.one_in(3)} << 24 |
-            std::uint64_t{random_.one_in(3)} << 25 | std::uint64_t{random_.one_in(4)} << 26;
+            std::uint64_t{random_.one_in(4)} << 19 | std::uint64_t{random_.below(4)} << 22 |
+            std::uint64_t{random_.one_in(3)} << 24 | std::uint64_t{random_.one_in(3)} << 25 |
+            std::uint64_t{random_.one_in(4)} << 26;
     }
     return test;
 }

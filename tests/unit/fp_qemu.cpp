@@ -27,7 +27,7 @@ using test::Random;
 namespace {
 
 constexpr u64 kCodeBase = 0x10000000, kInputBase = 0x20000000, kOutputBase = 0x30000000;
-constexpr unsigned kInputCount = 1200, kWordsPerEncoding = 10;
+constexpr unsigned kInputCount = 1600, kWordsPerEncoding = 10;
 
 struct Input {
     V128 v[4];
@@ -95,10 +95,10 @@ class OneWord final : public frontend::CodeSource {
     Block block;
     for (const frontend::EncodingInfo& info : frontend::encodings()) {
         const std::string_view name = info.name;
-        const bool ours =
-            frontend::FeatureSet{frontend::Feature::FP, frontend::Feature::AdvSIMD}.has(
-                info.feature) &&
-            (name[0] == 'F' || name.starts_with("CVTF"));
+        const bool ours = frontend::FeatureSet{frontend::Feature::FP, frontend::Feature::AdvSIMD,
+                                               frontend::Feature::FP16}
+                              .has(info.feature) &&
+                          (name[0] == 'F' || name.starts_with("CVTF"));
         for (unsigned n = 0; ours && n < kWordsPerEncoding; ++n) {
             const u32 word = random_word(info, random);
             const char* const row = frontend::encoding_name(word);
@@ -133,15 +133,16 @@ template <class F>
     for (Input& input : inputs) {
         const unsigned kind = random.below(9);
         for (V128& v : input.v) {
-            v = kind == 0  ? random_lanes<Half>(random, halves)
-                : kind < 5 ? random_lanes<Single>(random, singles)
+            v = kind < 3   ? random_lanes<Half>(random, halves)
+                : kind < 6 ? random_lanes<Single>(random, singles)
                            : random_lanes<Double>(random, doubles);
         }
         const unsigned shift = random.below(64);
         input.x1 = random.below(2) ? random.next() >> shift : (u64{1} << shift) - random.below(2);
         const u64 rmode = random.below(4) << 22, fz = u64{random.below(3) == 0} << 24,
-                  dn = u64{random.below(4) == 0} << 25, ahp = u64{random.below(4) == 0} << 26;
-        input.fpcr = rmode | fz | dn | ahp;
+                  dn = u64{random.below(4) == 0} << 25, ahp = u64{random.below(4) == 0} << 26,
+                  fz16 = u64{random.below(3) == 0} << 19;
+        input.fpcr = fz16 | rmode | fz | dn | ahp;
         input.nzcv = u64{random.below(16)} << 28;
     }
     return inputs;

@@ -20,6 +20,21 @@ std::optional<CpuModel> parse(std::string_view text) {
     CHECK(model.has_value() == why.empty());
     return model;
 }
+
+bool executes(u32 word, const CpuModel& cpu) {
+    struct OneWord final : CodeSource {
+        u32 word = 0;
+        std::span<const u32> words(GuestAddr) override { return {&word, 1}; }
+    } source;
+    source.word = word;
+    TranslateOptions options;
+    options.cpu = &cpu;
+    options.max_instructions = 1;
+    ir::Block block;
+    translate({0x1000, {}}, source, options, block);
+    const auto* exit = std::get_if<ir::ExitTo>(&block.exit);
+    return exit == nullptr || exit->reason != ir::ExitReason::Undefined;
+}
 } // namespace
 
 TEST_CASE("max has every implemented feature, and rows have only those", "[frontend]") {
@@ -52,6 +67,29 @@ TEST_CASE("a feature that a model lacks is not decoded", "[frontend]") {
     CHECK(decode(kLdadd, a76->features) != nullptr);
     CHECK(decode(kSha512h, a76->features) == nullptr);
     CHECK(decode(kSha512h, default_cpu().features) != nullptr);
+}
+
+TEST_CASE("half-precision forms of shared rows need FP16", "[frontend]") {
+    const auto without = parse("max,fp16=off");
+    REQUIRE(without);
+    constexpr u32 kHalf[] = {
+        0x1ee22820, // fadd h0, h1, h2
+        0x1ee22020, // fcmp h1, h2
+        0x1ee60020, // fmov w0, h1
+        0x9ef80020, // fcvtzs x0, h1
+        0x1ec2fc20, // scvtf h0, w1, #1
+        0x4f1fe420, // scvtf v0.8h, v1.8h, #1
+        0x7f10fc20, // fcvtzu h0, h1, #16
+        0x4e421420, // fadd v0.8h, v1.8h, v2.8h
+        0x4f03fe00, // fmov v0.8h, #1.0
+    };
+    for (const u32 word : kHalf) {
+        INFO(std::hex << word);
+        CHECK(executes(word, default_cpu()));
+        CHECK_FALSE(executes(word, *without));
+    }
+    constexpr u32 kFcvtSH = 0x1ee24020; // fcvt s0, h1: in the base architecture
+    CHECK(executes(kFcvtSH, *without));
 }
 
 TEST_CASE("features are switched by name", "[frontend]") {

@@ -6,9 +6,9 @@
 namespace ulna::frontend {
 
 // The type of an `ftype` field for everything but FCVT: half precision needs FEAT_FP16.
-[[nodiscard]] inline std::optional<Type> arithmetic_type(Imm<2> ftype) {
+[[nodiscard]] inline std::optional<Type> arithmetic_type(const Translator& t, Imm<2> ftype) {
     const auto type = fp_type(ftype);
-    return type == Type::F16 ? std::nullopt : type;
+    return type == Type::F16 && !t.cpu().features.has(Feature::FP16) ? std::nullopt : type;
 }
 
 // Parameter of Opcode::FRInt.
@@ -25,6 +25,9 @@ inline constexpr u64 kToNearest = static_cast<u64>(Rounding::TieEven),
 // The lanes of a full register, whatever part of it the instruction uses: element indices reach it
 // all.
 [[nodiscard]] inline Shape full_shape(bool sz) { return sz ? shape::D2 : shape::S4; }
+
+// The lanes of a half-precision vector instruction.
+[[nodiscard]] inline Shape half_shape(bool Q) { return Q ? shape::H8 : shape::H4; }
 
 // One element of a vector register as an FP scalar.
 [[nodiscard]] inline Value element(Translator& t, bool sz, Vec vec, unsigned index) {

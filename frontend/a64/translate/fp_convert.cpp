@@ -8,7 +8,7 @@ using ir::FixedInfo;
 
 namespace {
 bool to_int(Translator& t, FixedInfo info, bool sf, Imm<2> ftype, Vec Rn, Reg Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -18,7 +18,7 @@ bool to_int(Translator& t, FixedInfo info, bool sf, Imm<2> ftype, Vec Rn, Reg Rd
 }
 
 bool from_int(Translator& t, FixedInfo info, bool sf, Imm<2> ftype, Reg Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }

@@ -10,7 +10,7 @@ using ir::fmuladd::kNegateFactor;
 
 namespace {
 bool unary(Translator& t, Opcode op, Imm<2> ftype, Vec Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -19,7 +19,7 @@ bool unary(Translator& t, Opcode op, Imm<2> ftype, Vec Rn, Vec Rd) {
 }
 
 bool round_to_integral(Translator& t, u64 how, Imm<2> ftype, Vec Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -28,7 +28,7 @@ bool round_to_integral(Translator& t, u64 how, Imm<2> ftype, Vec Rn, Vec Rd) {
 }
 
 bool binary(Translator& t, Opcode op, Imm<2> ftype, Vec Rm, Vec Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -37,7 +37,7 @@ bool binary(Translator& t, Opcode op, Imm<2> ftype, Vec Rm, Vec Rn, Vec Rd) {
 }
 
 bool multiply_add(Translator& t, u64 negate, Imm<2> ftype, Vec Rm, Vec Ra, Vec Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -45,12 +45,15 @@ bool multiply_add(Translator& t, u64 negate, Imm<2> ftype, Vec Rm, Vec Ra, Vec R
     t.set_F(Rd, t.b.emit(Opcode::FMulAdd, *type, {addend, op1, op2}, 0, negate));
     return true;
 }
+
+// Between W and S, X and D; half precision goes with both.
+[[nodiscard]] bool fits_gpr(Type type, bool sf) { return type == Type::F16 || type == fp_type(sf); }
 } // namespace
 
 // --- moves
 bool FMOV_to_gpr(Translator& t, bool sf, Imm<2> ftype, Vec Rn, Reg Rd) {
-    const auto type = arithmetic_type(ftype);
-    if (!type || *type != fp_type(sf)) {
+    const auto type = arithmetic_type(t, ftype);
+    if (!type || !fits_gpr(*type, sf)) {
         return t.unallocated();
     }
     t.set_X(Rd, t.b.emit(Opcode::FToI, gpr(sf), {t.F(*type, Rn)}));
@@ -58,8 +61,8 @@ bool FMOV_to_gpr(Translator& t, bool sf, Imm<2> ftype, Vec Rn, Reg Rd) {
 }
 
 bool FMOV_from_gpr(Translator& t, bool sf, Imm<2> ftype, Reg Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
-    if (!type || *type != fp_type(sf)) {
+    const auto type = arithmetic_type(t, ftype);
+    if (!type || !fits_gpr(*type, sf)) {
         return t.unallocated();
     }
     t.set_F(Rd, t.b.emit(Opcode::IToF, *type, {t.X(gpr(sf), Rn)}));
@@ -78,7 +81,7 @@ bool FMOV_to_top(Translator& t, Reg Rn, Vec Rd) {
 }
 
 bool FMOV_reg(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -87,7 +90,7 @@ bool FMOV_reg(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd) {
 }
 
 bool FMOV_imm(Translator& t, Imm<2> ftype, Imm<8> imm8, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -154,7 +157,7 @@ bool FMINNM_scalar(Translator& t, Imm<2> ftype, Vec Rm, Vec Rn, Vec Rd) {
 }
 
 bool FNMUL_scalar(Translator& t, Imm<2> ftype, Vec Rm, Vec Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -179,7 +182,7 @@ bool FNMSUB(Translator& t, Imm<2> ftype, Vec Rm, Vec Ra, Vec Rn, Vec Rd) {
 
 // --- compare and select
 bool FCMP(Translator& t, Imm<2> ftype, Vec Rm, Vec Rn, bool E, bool zero) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -189,7 +192,7 @@ bool FCMP(Translator& t, Imm<2> ftype, Vec Rm, Vec Rn, bool E, bool zero) {
 }
 
 bool FCCMP(Translator& t, Imm<2> ftype, Vec Rm, Cond cond, Vec Rn, bool E, Imm<4> nzcv) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }
@@ -209,7 +212,7 @@ bool FCCMP(Translator& t, Imm<2> ftype, Vec Rm, Cond cond, Vec Rn, bool E, Imm<4
 }
 
 bool FCSEL(Translator& t, Imm<2> ftype, Vec Rm, Cond cond, Vec Rn, Vec Rd) {
-    const auto type = arithmetic_type(ftype);
+    const auto type = arithmetic_type(t, ftype);
     if (!type) {
         return t.unallocated();
     }

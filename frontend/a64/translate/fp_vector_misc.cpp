@@ -48,12 +48,19 @@ bool narrow(Translator& t, Rounding rounding, Shape result, bool Q, Vec Rn, Vec 
     return true;
 }
 
-// The shape of a fixed-point conversion; empty when reserved or when it needs FEAT_FP16.
-[[nodiscard]] std::optional<bool> fixed_size(Imm<4> immh) {
-    return immh.bit(3) ? std::optional{true} : immh.bit(2) ? std::optional{false} : std::nullopt;
+// The lane size of a fixed-point conversion, as the `size` of vector_shape; empty when reserved.
+[[nodiscard]] std::optional<Imm<2>> fixed_size(const Translator& t, Imm<4> immh) {
+    if (immh.bit(3)) {
+        return Imm<2>{3};
+    }
+    if (immh.bit(2)) {
+        return Imm<2>{2};
+    }
+    return immh.bit(1) && t.cpu().features.has(Feature::FP16) ? std::optional{Imm<2>{1}}
+                                                              : std::nullopt;
 }
-[[nodiscard]] u8 fraction_bits(bool sz, Imm<4> immh, Imm<3> immb) {
-    return static_cast<u8>((sz ? 128 : 64) - concat(immh, immb).v);
+[[nodiscard]] u8 fraction_bits(Imm<2> size, Imm<4> immh, Imm<3> immb) {
+    return static_cast<u8>((16u << size.v) - concat(immh, immb).v);
 }
 bool vector_fixed(Translator& t,
                   Opcode op,
@@ -64,20 +71,23 @@ bool vector_fixed(Translator& t,
                   Imm<3> immb,
                   Vec Rn,
                   Vec Rd) {
-    const auto sz = fixed_size(immh);
-    if (!sz) {
+    const auto size = fixed_size(t, immh);
+    if (!size || (*size == 3u && !Q)) {
         return t.reserved();
     }
-    return vector(t, op, Q, *sz, Rn, Rd,
-                  FixedInfo{fraction_bits(*sz, immh, immb), !U, rounding}.pack());
+    const FixedInfo info{fraction_bits(*size, immh, immb), !U, rounding};
+    t.set_V(Rd, t.b.vec(op, vector_shape(*size, Q), {t.V(Rn)}, info.pack()));
+    return true;
 }
 bool lane_fixed(
     Translator& t, Opcode op, Rounding rounding, bool U, Imm<4> immh, Imm<3> immb, Vec Rn, Vec Rd) {
-    const auto sz = fixed_size(immh);
-    if (!sz) {
+    const auto size = fixed_size(t, immh);
+    if (!size) {
         return t.reserved();
     }
-    return convert_lane(t, op, *sz, Rn, Rd, {fraction_bits(*sz, immh, immb), !U, rounding});
+    const FixedInfo info{fraction_bits(*size, immh, immb), !U, rounding};
+    t.set_V(Rd, t.b.vec(op, scalar_shape(*size), {t.V(Rn)}, info.pack()));
+    return true;
 }
 } // namespace
 

@@ -166,4 +166,105 @@ bool FCVTZ_fixed_vec(Translator& t, bool Q, bool U, Imm<4> immh, Imm<3> immb, Ve
 bool CVTF_fixed_lane(Translator& t, bool U, Imm<4> immh, Imm<3> immb, Vec Rn, Vec Rd);
 bool FCVTZ_fixed_lane(Translator& t, bool U, Imm<4> immh, Imm<3> immb, Vec Rn, Vec Rd);
 
+// --- Advanced SIMD three same (half precision)
+bool FMAXNM_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMLA_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FADD_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMULX_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FCMEQ_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMAX_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FRECPS_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMINNM_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMLS_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FSUB_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMIN_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FRSQRTS_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMAXNMP_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FADDP_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMUL_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FCMGE_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FACGE_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMAXP_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FDIV_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMINNMP_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FABD_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FCMGT_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FACGT_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMINP_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+
+// --- Advanced SIMD scalar three same (half precision)
+bool FMULX_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+bool FCMEQ_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+bool FRECPS_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+bool FRSQRTS_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+bool FCMGE_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+bool FACGE_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+bool FABD_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+bool FCMGT_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+bool FACGT_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd);
+
+// --- Advanced SIMD two-register miscellaneous (half precision)
+bool FCMGT_zero_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FCMEQ_zero_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FCMLT_zero_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FABS_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FCMGE_zero_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FCMLE_zero_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FNEG_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FRINTN_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FRINTM_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FRINTP_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FRINTZ_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FRINTA_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FRINTX_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FRINTI_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FCVTN_int_half(Translator& t, bool Q, bool U, Vec Rn, Vec Rd);
+bool FCVTM_int_half(Translator& t, bool Q, bool U, Vec Rn, Vec Rd);
+bool FCVTA_int_half(Translator& t, bool Q, bool U, Vec Rn, Vec Rd);
+bool FCVTP_int_half(Translator& t, bool Q, bool U, Vec Rn, Vec Rd);
+bool FCVTZ_int_half(Translator& t, bool Q, bool U, Vec Rn, Vec Rd);
+bool CVTF_half(Translator& t, bool Q, bool U, Vec Rn, Vec Rd);
+bool FRECPE_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FRSQRTE_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FSQRT_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+
+// --- Advanced SIMD scalar two-register miscellaneous (half precision)
+bool FCMGT_zero_lane_half(Translator& t, Vec Rn, Vec Rd);
+bool FCMEQ_zero_lane_half(Translator& t, Vec Rn, Vec Rd);
+bool FCMLT_zero_lane_half(Translator& t, Vec Rn, Vec Rd);
+bool FCMGE_zero_lane_half(Translator& t, Vec Rn, Vec Rd);
+bool FCMLE_zero_lane_half(Translator& t, Vec Rn, Vec Rd);
+bool FCVTN_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd);
+bool FCVTM_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd);
+bool FCVTA_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd);
+bool FCVTP_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd);
+bool FCVTZ_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd);
+bool CVTF_lane_half(Translator& t, bool U, Vec Rn, Vec Rd);
+bool FRECPE_lane_half(Translator& t, Vec Rn, Vec Rd);
+bool FRECPX_lane_half(Translator& t, Vec Rn, Vec Rd);
+bool FRSQRTE_lane_half(Translator& t, Vec Rn, Vec Rd);
+
+// --- Advanced SIMD scalar pairwise (half precision)
+bool FMAXNMP_pair_half(Translator& t, Vec Rn, Vec Rd);
+bool FADDP_pair_half(Translator& t, Vec Rn, Vec Rd);
+bool FMAXP_pair_half(Translator& t, Vec Rn, Vec Rd);
+bool FMINNMP_pair_half(Translator& t, Vec Rn, Vec Rd);
+bool FMINP_pair_half(Translator& t, Vec Rn, Vec Rd);
+
+// --- Advanced SIMD across lanes (half precision)
+bool FMAXNMV_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FMAXV_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FMINNMV_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool FMINV_half(Translator& t, bool Q, Vec Rn, Vec Rd);
+
+// --- Advanced SIMD vector x indexed element (half precision)
+bool FMLA_elem_half(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMLS_elem_half(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMUL_elem_half(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMULX_elem_half(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMLA_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMLS_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMUL_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMULX_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+
 } // namespace ulna::frontend

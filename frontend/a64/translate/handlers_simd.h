@@ -93,6 +93,7 @@ bool MOVI_MVNI(Translator& t, bool Q, bool op, Imm<3> abc, Imm<4> cmode, Imm<5> 
 bool ORR_BIC_word(Translator& t, bool Q, bool op, Imm<3> abc, Imm<2> amount, Imm<5> defgh, Vec Rd);
 bool ORR_BIC_half(Translator& t, bool Q, bool op, Imm<3> abc, bool amount, Imm<5> defgh, Vec Rd);
 bool FMOV_vimm(Translator& t, bool Q, bool op, Imm<3> abc, Imm<5> defgh, Vec Rd);
+bool FMOV_vimm_half(Translator& t, bool Q, Imm<3> abc, Imm<5> defgh, Vec Rd);
 
 // Dot product
 ThreeSame SDOT_vec, UDOT_vec;

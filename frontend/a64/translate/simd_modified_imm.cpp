@@ -42,4 +42,10 @@ bool FMOV_vimm(Translator& t, bool Q, bool op, Imm<3> abc, Imm<5> defgh, Vec Rd)
     return true;
 }
 
+bool FMOV_vimm_half(Translator& t, bool Q, Imm<3> abc, Imm<5> defgh, Vec Rd) {
+    const u64 imm16 = vfp_expand_imm(16, concat(abc, defgh));
+    t.set_V(Rd, t.b.vconst(register_bytes(Q), replicate(imm16, 16)));
+    return true;
+}
+
 } // namespace ulna::frontend

@@ -100,6 +100,12 @@ std::optional<u64> id_register(const CpuModel& cpu, Imm<4> CRm, Imm<3> op2) {
     return CRm.v >= 2 && CRm.v <= 7 ? std::optional{u64{0}} : std::nullopt;
 }
 
+// FPCR without the fields whose features are absent.
+[[nodiscard]] Value without_res0(Translator& t, Value fpcr) {
+    constexpr u64 kFZ16 = u64{1} << 19;
+    return t.cpu().features.has(Feature::FP16) ? fpcr : t.b.andnot(fpcr, t.b.c64(kFZ16));
+}
+
 bool read(Translator& t, Reg Rt, Value value) {
     t.set_X(Rt, value);
     return true;
@@ -150,7 +156,7 @@ bool MSR_reg(Translator& t, bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> 
         t.b.set(Slot::TPIDR_EL0, X());
         return true;
     case kFPCR:
-        t.b.call(ir::HelperId::WriteFpcr, {X()});
+        t.b.call(ir::HelperId::WriteFpcr, {without_res0(t, X())});
         return t.leave(ir::ExitReason::ContextSync, t.next());
     default:
         return t.undefined();
