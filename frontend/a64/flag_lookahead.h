@@ -3,7 +3,8 @@
 //
 // A memory access on the way does not count as a reader: when it faults, a signal handler sees NZCV
 // as it was before its last, dead, computation. Nothing that runs on can tell; supervisor calls,
-// breakpoints and undefined instructions, where debuggers and emulating handlers look, do count.
+// breakpoints and undefined instructions, where debuggers and emulating handlers look, do count,
+// except for words that have a row whose handler refuses them (a reserved shift amount, say).
 #pragma once
 
 #include <span>

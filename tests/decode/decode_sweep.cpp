@@ -20,6 +20,7 @@
 #include <tuple>
 
 #include "frontend/a64/decoder.h"
+#include "frontend/a64/flag_lookahead.h"
 #include "tests/decode/differences.h"
 #include "tests/decode/llvm_decoder.h"
 #include "tests/decode/mnemonics.h"
@@ -69,6 +70,9 @@ class Sweep {
         } else if (ours && theirs.verdict == Verdict::Unpredictable) {
             subject(Difference::Unpredictable, word, theirs).add(word);
         }
+        if (!is_safe_flag_use(word, ours, theirs.instruction)) {
+            subject(Difference::Flags, word, theirs).add(word);
+        }
     }
     void merge(const Sweep& other) {
         words_ += other.words_;
@@ -96,6 +100,17 @@ class Sweep {
     [[nodiscard]] LlvmDecoder& llvm() { return llvm_; }
 
   private:
+    // Whether what the look-ahead makes of the word leaves nobody with stale flags. To take a
+    // writer for an instruction that does not touch the flags is.
+    [[nodiscard]] bool is_safe_flag_use(u32 word, bool ours, unsigned instruction) {
+        const frontend::FlagUse use = frontend::flag_info(word, cpu_.features).use;
+        if (use == frontend::FlagUse::Unknown || use == frontend::FlagUse::Reads || !ours ||
+            instruction == 0) {
+            return true;
+        }
+        const LlvmDecoder::FlagUse theirs = llvm_.flag_use(instruction);
+        return !theirs.reads && (theirs.writes || use != frontend::FlagUse::WritesAll);
+    }
     void count_row(u32 word, unsigned instruction) {
         const frontend::Encoding* const row = frontend::decode(word, cpu_.features);
         ++row_words_[row->index];

@@ -8,7 +8,7 @@ namespace ulna::decode {
 
 namespace {
 
-const std::string kNames[] = {"accepted", "rejected", "unpredictable"};
+const std::string kNames[] = {"accepted", "rejected", "unpredictable", "flags"};
 
 struct Field {
     const char* name;

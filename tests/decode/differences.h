@@ -14,6 +14,7 @@ enum class Difference : u8 {
     Accepted,      // Ulna runs it, LLVM knows no such instruction
     Rejected,      // UNDEFINED in Ulna, an instruction to LLVM
     Unpredictable, // Ulna runs it, LLVM says that it is CONSTRAINED UNPREDICTABLE
+    Flags,         // the NZCV look-ahead takes it for something else than it is to LLVM
 };
 [[nodiscard]] const char* name(Difference kind);
 

@@ -81,7 +81,8 @@ struct LlvmDecoder::State {
     std::unique_ptr<llvm::MCInstPrinter> printer;
     llvm::MCInst inst; // the last one decoded
     unsigned mrs = 0;
-    std::vector<bool> is_system; // by instruction
+    std::vector<bool> is_system;    // by instruction
+    std::vector<FlagUse> flag_uses; // by instruction
 };
 
 LlvmDecoder::LlvmDecoder(std::span<const std::string> features)
@@ -99,6 +100,16 @@ LlvmDecoder::LlvmDecoder(std::span<const std::string> features)
     s.printer.reset(
         target().createMCInstPrinter(triple, 0, *s.assembly, *s.instructions, *s.registers));
     s.is_system.resize(s.instructions->getNumOpcodes());
+    llvm::MCRegister nzcv;
+    for (unsigned i = 1; i < s.registers->getNumRegs(); ++i) {
+        nzcv = std::string_view{s.registers->getName(i)} == "NZCV" ? llvm::MCRegister{i} : nzcv;
+    }
+    CHECK(nzcv.isValid());
+    for (unsigned i = 0; i < s.instructions->getNumOpcodes(); ++i) {
+        const llvm::MCInstrDesc& desc = s.instructions->get(i);
+        s.flag_uses.push_back({desc.hasImplicitUseOfPhysReg(nzcv),
+                               desc.hasImplicitDefOfPhysReg(nzcv, s.registers.get())});
+    }
     std::size_t found = 0;
     for (unsigned i = 0; i < s.is_system.size(); ++i) {
         s.is_system[i] = std::ranges::find(kSystemInstructions, s.instructions->getName(i)) !=
@@ -125,6 +136,10 @@ LlvmDecoder::Result LlvmDecoder::decode(u32 word) {
     }
     return {status == llvm::MCDisassembler::Success ? Verdict::Allocated : Verdict::Unpredictable,
             s.inst.getOpcode()};
+}
+
+LlvmDecoder::FlagUse LlvmDecoder::flag_use(unsigned instruction) const {
+    return state_->flag_uses[instruction];
 }
 
 bool LlvmDecoder::is_system(unsigned instruction) const { return state_->is_system[instruction]; }

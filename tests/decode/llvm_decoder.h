@@ -33,6 +33,10 @@ class LlvmDecoder {
     [[nodiscard]] Result decode(u32 word);
     // "ADDXri"; with the register or operation for system instructions: "MRS.NZCV", "SYSxt.dc.zva".
     [[nodiscard]] std::string name(const Result& result, u32 word);
+    struct FlagUse {
+        bool reads, writes; // NZCV
+    };
+    [[nodiscard]] FlagUse flag_use(unsigned instruction) const;
     // Whether words of one instruction can have different names.
     [[nodiscard]] bool is_system(unsigned instruction) const;
     [[nodiscard]] std::string mnemonic(unsigned instruction) const; // "add"
