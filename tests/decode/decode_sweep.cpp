@@ -5,9 +5,11 @@
 //
 // --full walks all 2^32 words (with --every N, one of N blocks of 2^20 words); otherwise it takes,
 // for every row of insn.def, random words of it and of its neighbours (one fixed bit flipped), and
-// random words of the whole space. A difference is explained by a line of differences.txt or makes
-// the program fail. --full also fails for a line that explains nothing and for a row that no word
-// reaches, when the CPU has all features.
+// all system instructions with two of their 32 registers, and random words of the whole space. A
+// difference is explained by a line of differences.txt or makes the program fail; so does a word
+// that is another instruction to LLVM than its row says, or that the NZCV look-ahead takes for
+// harmless when it is not. --full also fails for a line that explains nothing and for a row that no
+// word reaches, when the CPU has all features.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
