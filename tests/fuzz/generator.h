@@ -38,8 +38,6 @@ class Generator {
     Generator(std::uint64_t seed, GeneratorOptions options);
     [[nodiscard]] FuzzCase next();
     [[nodiscard]] std::size_t row_count() const { return rows_.size(); }
-    // What instructions are made of.
-    [[nodiscard]] const std::vector<const frontend::EncodingInfo*>& rows() const { return rows_; }
 
   private:
     std::uint32_t instruction();

@@ -3,9 +3,7 @@
 //
 //   insn_fuzz [--seed N] [--count N] [--length N] [--filter NAME] [--fpcr] [--vixl 0|1] [--peer
 //   EMULATOR HARNESS]
-//             [--exclusions FILE] [--keep-going N] [--rows]
-//
-// --rows lists the rows that it generates, for tools/isa-report.
+//             [--exclusions FILE] [--keep-going N]
 //
 // The IR interpreter without passes is the base; compared with it are the interpreter with passes,
 // the JIT, the JIT with every value spilled, and the oracles.
@@ -249,7 +247,6 @@ class Campaign {
 int main(int argc, char** argv) {
     Settings settings;
     std::map<std::string, std::vector<std::string>> per_oracle;
-    bool list_rows = false;
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
         const auto value = [&] {
@@ -270,8 +267,6 @@ int main(int argc, char** argv) {
             settings.generator.filter = value();
         } else if (option == "--fpcr") {
             settings.generator.random_fpcr = true;
-        } else if (option == "--rows") {
-            list_rows = true;
         } else if (option == "--vixl") {
             settings.vixl = std::atoi(value()) != 0;
         } else if (option == "--peer") {
@@ -285,13 +280,6 @@ int main(int argc, char** argv) {
             std::fprintf(stderr, "insn_fuzz: unknown option %s\n", option.c_str());
             return 2;
         }
-    }
-    if (list_rows) {
-        const Generator generator{settings.seed, settings.generator};
-        for (const auto* row : generator.rows()) {
-            std::printf("%s\n", row->name);
-        }
-        return 0;
     }
     return Campaign{settings}.run(per_oracle);
 }
