@@ -133,20 +133,20 @@ void combine(Emitter& e, AtomicOp op, unsigned size, Gpr fresh, Gpr old, Gpr ope
     }
 }
 
-// The operand of a minimum or maximum, extended as combine() compares it.
+// The operand of a minimum or maximum, extended as combine() compares it; in place, because a fifth
+// temporary would be a pinned register's, and the access may fault.
 Gpr extended_operand(Emitter& e, ValueId v, AtomicOp op, unsigned size) {
     const bool min_max = op >= AtomicOp::SMax && op <= AtomicOp::UMin;
-    const Gpr operand = e.use_gpr(v);
     if (!min_max || size >= 2) {
-        return operand;
+        return e.use_gpr(v);
     }
-    const Gpr extended = e.scratch_gpr();
+    const Gpr operand = e.use_gpr_copy(v);
     if (op == AtomicOp::SMax || op == AtomicOp::SMin) {
-        e.c.movsx(extended.cvt32(), sized(operand, size));
+        e.c.movsx(operand.cvt32(), sized(operand, size));
     } else {
-        e.c.movzx(extended.cvt32(), sized(operand, size));
+        e.c.movzx(operand.cvt32(), sized(operand, size));
     }
-    return extended;
+    return operand;
 }
 
 void emit_loop(Emitter& e, const Inst& inst, AtomicOp op) {

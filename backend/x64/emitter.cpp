@@ -196,6 +196,7 @@ void Emitter::place_literals(CompiledBlock& out) {
 // --- faults and jumps
 
 void Emitter::fault_site() {
+    CHECK(borrowed_.empty()); // a fault takes pinned registers for what the guest has in them
     out_->faults.push_back({c.position(), block_->insts[index_].guest_index});
 }
 

@@ -5,6 +5,7 @@
 #include "ir/support/bits.h"
 #include "ir/support/check.h"
 #include "runtime/user/address_space.h"
+#include "runtime/user/guest_memory.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/syscall.h"
 
@@ -49,12 +50,15 @@ void raise(GuestThread& thread, int signal, int code, GuestAddr address, u64 esr
 void on_data_fault(GuestThread& thread) {
     const ThreadSignals& signals = *thread.signals;
     const siginfo_t& host = signals.fault;
-    // x86-64 reports a non-canonical address as a general protection fault without an address; to
-    // the guest it is an address that nothing maps.
-    const int code = host.si_code == SI_KERNEL ? int{SEGV_MAPERR} : host.si_code;
-    const u64 status = fault_status(host.si_signo, code);
+    // x86-64 reports a non-canonical address as a general protection fault, or as a stack fault
+    // (SIGBUS) when the base is RBP or RSP, without an address; to the guest it is an address that
+    // nothing maps.
+    const bool non_canonical = host.si_code == SI_KERNEL;
+    const int signal = non_canonical ? SIGSEGV : host.si_signo;
+    const int code = non_canonical ? int{SEGV_MAPERR} : host.si_code;
+    const u64 status = fault_status(signal, code);
     raise(
-        thread, host.si_signo, code, reinterpret_cast<u64>(host.si_addr),
+        thread, signal, code, reinterpret_cast<u64>(host.si_addr),
         make_esr(ExceptionClass::DataAbort, status | (signals.fault_is_write ? kWriteNotRead : 0)));
 }
 
@@ -102,7 +106,7 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
         raise(thread, SIGBUS, BUS_ADRALN, pc, make_esr(ExceptionClass::PcAlignment, 0));
         break;
     case ir::ExitReason::Alignment:
-        raise(thread, SIGBUS, BUS_ADRALN, thread.cpu->exit_arg,
+        raise(thread, SIGBUS, BUS_ADRALN, untag(thread.cpu->exit_arg),
               make_esr(ExceptionClass::DataAbort, kAlignmentFault));
         break;
     case ir::ExitReason::Halt:

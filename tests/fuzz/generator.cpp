@@ -1,244 +1,688 @@
-// Registers with a role, so that memory accesses hit the data area: X27, X28 and SP point into it,
-// X26 is a small index. No generated instruction may write them, other than by base writeback.
 #include "tests/fuzz/generator.h"
 
 #include <algorithm>
-#include <string_view>
+#include <utility>
 
 namespace ulna::fuzz {
 
 namespace {
 
-constexpr unsigned kIndex = 26, kBase0 = 27, kBase1 = 28, kSp = 31;
+enum : unsigned {
+    kFpsrValue = 19,
+    kFpcrValue = 20,
+    kCounter0 = 21,
+    kSavedLink = 22,
+    kTarget = 23,
+    kCounter1 = 24,
+    kEdge = 25,
+    kIndex = 26,
+    kBase0 = 27,
+    kBase1 = 28,
+    kLink = 30,
+    kSp = 31,
+};
+constexpr u32 kRoles = 1u << kFpsrValue | 1u << kFpcrValue | 1u << kCounter0 | 1u << kSavedLink |
+                       1u << kTarget | 1u << kCounter1 | 1u << kEdge | 1u << kIndex | 1u << kBase0 |
+                       1u << kBase1 | 1u << kLink | 1u << kSp;
 
-constexpr unsigned field(std::uint32_t word, unsigned lsb, unsigned width) {
-    return word >> lsb & ((1u << width) - 1);
+// Words that programs are put together with (DDI 0487 C6.2).
+constexpr u32 kClrex = 0xd503305f;
+constexpr u32 branch_word() { return 0x14000000; }
+constexpr u32 sub_one(unsigned r, bool flags) {
+    return (flags ? 0xf1000000 : 0xd1000000) | 1u << 10 | r << 5 | r;
 }
-constexpr std::uint32_t
-with_field(std::uint32_t word, unsigned lsb, unsigned width, std::uint32_t value) {
-    const std::uint32_t mask = ((1u << width) - 1) << lsb;
-    return (word & ~mask) | value << lsb;
-}
-bool has_role(unsigned reg) { return reg >= kIndex && reg <= kBase1; }
+constexpr u32 b_pl() { return 0x54000005; }
+constexpr u32 tbz_sign(unsigned r, bool set) { return (set ? 0xb7f80000 : 0xb6f80000) | r; }
+constexpr u32 cbz(unsigned r) { return 0xb4000000 | r; }
+constexpr u32 adr(unsigned r) { return 0x10000000 | r; }
+constexpr u32 adrp(unsigned r) { return 0x90000000 | r; }
+constexpr u32 add_immediate(unsigned d, unsigned n) { return 0x91000000 | n << 5 | d; }
+constexpr u32 move(unsigned d, unsigned m) { return 0xaa0003e0 | m << 16 | d; }
+constexpr u32 ret(unsigned n) { return 0xd65f0000 | n << 5; }
 
-// DDI 0487 C4.1: op0 (bits 28:25).
-bool is_load_store(std::uint32_t word) { return (word & 0x0a000000) == 0x08000000; }
-bool is_vector_group(std::uint32_t word) { return (word & 0x0e000000) == 0x0e000000; }
-bool is_immediate_group(std::uint32_t word) { return (word & 0x1c000000) == 0x10000000; }
-bool is_branch_or_system(std::uint32_t word) { return (word & 0x1c000000) == 0x14000000; }
-bool is_literal_load(std::uint32_t word) { return (word & 0x3b000000) == 0x18000000; }
-bool is_extended_add(std::uint32_t word) { return (word & 0x1f200000) == 0x0b200000; }
-bool is_simd_structure_postindex(std::uint32_t word) { return (word & 0xbe800000) == 0x0c800000; }
-bool is_register_offset(std::uint32_t word) { return (word & 0x3b200c00) == 0x38200800; }
-// LDXR, STXR, LDXP, STXP and their ordered forms.
-bool is_exclusive(std::uint32_t word) { return (word & 0x3f800000) == 0x08000000; }
-bool is_fp_to_general(std::uint32_t word) {
-    return (word & 0x7f200c00) == 0x1e200000 || // FMOV, FCVT* to and from general registers
-           (word & 0x7f200000) == 0x1e000000 || // fixed-point
-           (word & 0xbfe0d400) == 0x0e001400;   // UMOV, SMOV (imm4 = xx1x1)
-}
+constexpr Field kImm26{"imm26", 0, 26, false}, kImm19{"imm19", 5, 19, false},
+    kImm14{"imm14", 5, 14, false};
+// Not a distance but the label's offset in its page: the ADD after an ADRP.
+constexpr Field kPageOffset{"lo12", 10, 12, false};
 
-// Role registers may not be written; a word that might is refused.
-bool spoils_roles(std::uint32_t word) {
-    const unsigned Rd = field(word, 0, 5);
-    if (is_load_store(word)) {
-        const unsigned Rt2 = field(word, 10, 5), Rs = field(word, 16, 5);
-        const bool vector = word >> 26 & 1;
-        return !vector && (has_role(Rd) || Rd == kIndex || has_role(Rt2) ||
-                           (has_role(Rs) && !is_register_offset(word)));
-    }
-    if (is_vector_group(word)) {
-        return is_fp_to_general(word) && has_role(Rd);
-    }
-    return has_role(Rd) || (Rd == kSp && (is_immediate_group(word) || is_extended_add(word)));
+// System registers whose value another machine cannot agree on: op1:CRn:CRm:op2.
+constexpr u32 system_register(u32 op1, u32 CRn, u32 CRm, u32 op2) {
+    return op1 << 11 | CRn << 7 | CRm << 3 | op2;
 }
+constexpr u32 kUncomparable[] = {
+    system_register(3, 14, 0, 0), // CNTFRQ_EL0: of the machine
+    system_register(3, 14, 0, 2), // CNTVCT_EL0: time
+    system_register(3, 14, 0, 6), // CNTVCTSS_EL0: time
+    system_register(3, 2, 4, 0),  // RNDR: random
+    system_register(3, 2, 4, 1),  // RNDRRS: random
+};
 
-// True when the modelled CPU executes the word: a row may refuse some of its field values, as those
-// of features that are absent.
-bool is_allocated(std::uint32_t word) {
-    struct OneWord final : frontend::CodeSource {
-        std::uint32_t word = 0;
-        std::span<const u32> words(GuestAddr) override { return {&word, 1}; }
-    } source;
-    source.word = word;
-    frontend::TranslateOptions options;
-    options.max_instructions = 1;
-    static ir::Block block;
-    block.reset({FUZZ_CODE_ADDRESS, {}});
-    frontend::translate(block.key, source, options, block);
-    const auto* exit = std::get_if<ir::ExitTo>(&block.exit);
-    return exit == nullptr || exit->reason != ir::ExitReason::Undefined;
+// Hints that change registers where FEAT_PAuth exists and are NOPs elsewhere: XPACLRI, PACIA1716...
+bool is_pauth_hint(u32 word) {
+    const u32 hint = word >> 5 & 127;
+    return hint == 7 || hint == 8 || hint == 10 || hint == 12 || hint == 14 ||
+           (hint >= 24 && hint <= 31);
 }
 
-} // namespace
-
-Generator::Generator(std::uint64_t seed, GeneratorOptions options)
-    : random_{seed}, options_{std::move(options)} {
-    for (const auto& row : frontend::encodings()) {
-        const std::string_view name{row.name};
-        const bool excluded =
-            std::ranges::any_of(options_.excluded, [&](const auto& e) { return name == e; });
-        if (!excluded && name.find(options_.filter) != std::string_view::npos &&
-            !is_branch_or_system(row.bits)) {
-            rows_.push_back(&row);
-        }
-    }
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+    return std::ranges::any_of(names, [&](const std::string& n) { return n == name; });
 }
 
-std::uint32_t Generator::instruction() {
-    for (;;) {
-        const auto& row = *rows_[random_.below(static_cast<std::uint32_t>(rows_.size()))];
-        std::uint32_t word =
-            row.bits | (static_cast<std::uint32_t>(random_.next() >> 16) & ~row.mask);
-        if (is_load_store(word)) {
-            if (is_literal_load(word)) {
-                continue; // PC-relative: would read code or leave the mapped pages
-            }
-            const unsigned bases[] = {kBase0, kBase1, kSp};
-            word = with_field(word, 5, 5, bases[random_.below(3)]);
-            if (is_register_offset(word) ||
-                (is_simd_structure_postindex(word) && field(word, 16, 5) != 31)) {
-                word = with_field(word, 16, 5, kIndex);
-            }
-        }
-        if (options_.length > 1 && is_exclusive(word)) {
-            continue; // a store-exclusive of another size than the load's is CONSTRAINED
-                      // UNPREDICTABLE
-        }
-        const char* name = frontend::encoding_name(word);
-        if (name != nullptr && std::string_view{name} == row.name && !spoils_roles(word) &&
-            is_allocated(word)) {
-            return word;
-        }
-    }
+template <class T, std::size_t N> T pick(Random& random, const T (&values)[N]) {
+    return values[random.below(N)];
 }
 
-std::uint64_t Generator::integer() {
-    static constexpr std::uint64_t kEdges[] = {0,
-                                               1,
-                                               2,
-                                               0x7f,
-                                               0x80,
-                                               0xff,
-                                               0x7fff,
-                                               0x8000,
-                                               0xffff,
-                                               0x7fffffff,
-                                               0x80000000,
-                                               0xffffffff,
-                                               0x100000000,
-                                               0x7fffffffffffffff,
-                                               0x8000000000000000,
-                                               0xffffffffffffffff,
-                                               0xfffffffffffffffe,
-                                               0x5555555555555555,
-                                               0xaaaaaaaaaaaaaaaa};
-    switch (random_.below(4)) {
+u64 edge_integer(Random& random) {
+    static constexpr u64 kEdges[] = {0,
+                                     1,
+                                     2,
+                                     0x7f,
+                                     0x80,
+                                     0xff,
+                                     0x7fff,
+                                     0x8000,
+                                     0xffff,
+                                     0x7fffffff,
+                                     0x80000000,
+                                     0xffffffff,
+                                     0x100000000,
+                                     0x7fffffffffffffff,
+                                     0x8000000000000000,
+                                     0xffffffffffffffff,
+                                     0xfffffffffffffffe,
+                                     0x5555555555555555,
+                                     0xaaaaaaaaaaaaaaaa};
+    switch (random.below(4)) {
     case 0:
-        return kEdges[random_.below(std::size(kEdges))];
+        return pick(random, kEdges);
     case 1:
-        return random_.next() >> random_.below(64);
+        return random.next() >> random.below(64);
     default:
-        return random_.next();
+        return random.next();
     }
 }
 
-// Two thirds of the time lanes that are interesting as half, single or double precision.
-std::uint64_t Generator::fp_lanes() {
-    static constexpr std::uint32_t kSingles[] = {
-        0,          0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000,
-        0x7fc00000, 0xffc00001, 0x7f800001, 0xffa00000, 1,          0x80000001,
-        0x007fffff, 0x00800000, 0x7f7fffff, 0x4f000000, 0xcf000000, 0x4f800000,
-        0x3f000000, 0x3fc00000, 0x5f000000, 0x33800000};
-    static constexpr std::uint64_t kDoubles[] = {0,
-                                                 1ull << 63,
-                                                 0x3ff0000000000000,
-                                                 0xbff0000000000000,
-                                                 0x7ff0000000000000,
-                                                 0xfff0000000000000,
-                                                 0x7ff8000000000000,
-                                                 0xfff8000000000001,
-                                                 0x7ff0000000000001,
-                                                 0xfff4000000000000,
-                                                 1,
-                                                 0x8000000000000001,
-                                                 0x000fffffffffffff,
-                                                 0x0010000000000000,
-                                                 0x7fefffffffffffff,
-                                                 0x41e0000000000000,
-                                                 0xc1e0000000000000,
-                                                 0x43e0000000000000,
-                                                 0xc3e0000000000000,
-                                                 0x43f0000000000000,
-                                                 0x3fe0000000000000,
-                                                 0x3ff8000000000000,
-                                                 0x36a0000000000000};
+// Mostly lanes that are interesting as half, single or double precision.
+u64 edge_lanes(Random& random) {
     static constexpr std::uint16_t kHalves[] = {
         0,      0x8000, 1,      0x8001, 0x0200, 0x03ff, 0x0400, 0x8400, 0x0401, 0x0800, 0x13ff,
         0x1400, 0x2c00, 0x3800, 0x3bff, 0x3c00, 0xbc00, 0x3c01, 0x3e00, 0x4000, 0x5bff, 0x5c00,
         0x6400, 0x7800, 0x77ff, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7c01, 0xfd55, 0x7e00, 0xfe01};
-    const auto half = [&]() -> std::uint64_t {
-        if (random_.one_in(2)) {
-            return kHalves[random_.below(std::size(kHalves))];
-        }
-        const std::uint32_t bits = static_cast<std::uint32_t>(random_.next() >> 24);
-        return random_.one_in(4) ? bits & 0xffff : (bits & 0x8fff) | (12 + (bits >> 16 & 3)) << 10;
+    static constexpr u32 kSingles[] = {0,          0x80000000, 0x3f800000, 0xbf800000, 0x7f800000,
+                                       0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0xffa00000,
+                                       1,          0x80000001, 0x007fffff, 0x00800000, 0x7f7fffff,
+                                       0x4f000000, 0xcf000000, 0x4f800000, 0x3f000000, 0x3fc00000,
+                                       0x5f000000, 0x33800000};
+    static constexpr u64 kDoubles[] = {0,
+                                       1ull << 63,
+                                       0x3ff0000000000000,
+                                       0xbff0000000000000,
+                                       0x7ff0000000000000,
+                                       0xfff0000000000000,
+                                       0x7ff8000000000000,
+                                       0xfff8000000000001,
+                                       0x7ff0000000000001,
+                                       0xfff4000000000000,
+                                       1,
+                                       0x8000000000000001,
+                                       0x000fffffffffffff,
+                                       0x0010000000000000,
+                                       0x7fefffffffffffff,
+                                       0x41e0000000000000,
+                                       0xc1e0000000000000,
+                                       0x43e0000000000000,
+                                       0xc3e0000000000000,
+                                       0x43f0000000000000,
+                                       0x3fe0000000000000,
+                                       0x3ff8000000000000,
+                                       0x36a0000000000000};
+    const auto four = [&](auto half) {
+        return u64{half()} | u64{half()} << 16 | u64{half()} << 32 | u64{half()} << 48;
     };
-    switch (random_.below(8)) {
-    case 6:
-    case 7:
-        return half() | half() << 16 | half() << 32 | half() << 48;
+    switch (random.below(9)) {
     case 0:
-        return kSingles[random_.below(std::size(kSingles))] |
-               std::uint64_t{kSingles[random_.below(std::size(kSingles))]} << 32;
+        return pick(random, kSingles) | u64{pick(random, kSingles)} << 32;
     case 1:
-        return kDoubles[random_.below(std::size(kDoubles))];
+        return pick(random, kDoubles);
     case 2: { // ordinary magnitudes, where operations are exact or round
-        const std::uint64_t exponent = 1023 - 30 + random_.below(60);
-        return (random_.next() & 0x800fffffffffffff) | exponent << 52;
+        const u64 exponent = 1023 - 30 + random.below(60);
+        return (random.next() & 0x800fffffffffffff) | exponent << 52;
     }
     case 3: {
         const auto single = [&] {
-            return (static_cast<std::uint32_t>(random_.next() >> 20) & 0x807fffff) |
-                   (127 - 20 + random_.below(40)) << 23;
+            return (static_cast<u32>(random.next() >> 20) & 0x807fffff) |
+                   (127 - 20 + random.below(40)) << 23;
         };
-        return single() | std::uint64_t{single()} << 32;
+        return single() | u64{single()} << 32;
     }
+    case 4:
+        return four([&] { return pick(random, kHalves); });
+    case 5:
+        return four([&] {
+            return static_cast<std::uint16_t>((random.next() >> 20 & 0x83ff) |
+                                              (15 - 8 + random.below(16)) << 10);
+        });
     default:
-        return integer();
+        return edge_integer(random);
     }
 }
 
-FuzzCase Generator::next() {
-    FuzzCase test{};
-    test.count = options_.length;
-    test.data_seed = static_cast<std::uint32_t>(random_.next() >> 13);
-    for (unsigned i = 0; i < test.count; ++i) {
-        test.words[i] = instruction();
+} // namespace
+
+const std::vector<std::uint8_t>& rich_memory() {
+    static const auto content = [] {
+        Random random{20};
+        std::vector<std::uint8_t> bytes(kWindowBytes);
+        for (unsigned i = 0; i < kWindowBytes; i += 8) {
+            const u64 value = random.one_in(3) ? edge_integer(random) : edge_lanes(random);
+            __builtin_memcpy(bytes.data() + i, &value, 8);
+        }
+        return bytes;
+    }();
+    return content;
+}
+
+Generator::Generator(std::uint64_t seed, GeneratorOptions options)
+    : random_{seed}, options_{std::move(options)}, rows_{rows_of(*options_.cpu)} {
+    for (const Row& row : rows_) {
+        const bool wanted = options_.exact_filter
+                                ? row.name() == options_.filter
+                                : row.name().find(options_.filter) != std::string_view::npos;
+        if (!wanted || contains(options_.excluded, row.name())) {
+            continue;
+        }
+        chosen_.push_back(&row);
+        if (row.is_branch_or_system()) {
+            (row.branch_offset() != nullptr || (row.info->bits & 0xfe000000) == 0xd6000000
+                 ? branch_rows_
+                 : system_rows_)
+                .push_back(&row);
+        } else if (row.is_exclusive()) {
+            exclusive_rows_.push_back(&row);
+        }
     }
-    for (auto& x : test.state.x) {
-        x = integer();
+    for (const Row& row : rows_) {
+        if (row.name() != "MRS" && row.name() != "MSR_reg") {
+            continue;
+        }
+        auto& registers = row.name() == "MRS" ? readable_ : writable_;
+        for (u32 CRn = 0; CRn < 16; ++CRn) {
+            for (u32 low = 0; low < 128; ++low) { // CRm:op2
+                const u32 id = system_register(3, CRn, low >> 3, low & 7);
+                const u32 word = row.info->bits | 1u << 19 | id << 5;
+                if (!std::ranges::count(kUncomparable, id) &&
+                    !effects_of(word, *options_.cpu).undefined) {
+                    registers.push_back(id);
+                }
+            }
+        }
+    }
+    has_fp16_ = (options_.cpu->id_aa64pfr0_el1 >> 16 & 15) == 1;
+}
+
+const Row* Generator::row_named(std::string_view name) const {
+    const auto found = std::ranges::find_if(rows_, [&](const Row& r) { return r.name() == name; });
+    return found == rows_.end() ? nullptr : &*found;
+}
+
+// --- Words
+
+u32 Generator::field_value(const Field& field) {
+    const u32 largest = (1u << field.width) - 1;
+    if (field.ignored) {
+        return random_.one_in(4) ? static_cast<u32>(random_.next() >> 20) & largest : largest;
+    }
+    if (field.name[0] == 'R' && field.width == 5) {
+        if (random_.one_in(8)) {
+            return 31;
+        }
+        return sequence_ && !random_.one_in(12) ? random_.below(kFpsrValue) : random_.below(32);
+    }
+    if (field.width >= 4 && random_.one_in(3)) {
+        const u32 edges[] = {0, 1, largest, largest >> 1, (largest >> 1) + 1, largest - 1};
+        return pick(random_, edges);
+    }
+    return static_cast<u32>(random_.next() >> 20) & largest;
+}
+
+u32 Generator::random_word(const Row& row) {
+    u32 word = row.info->bits;
+    u32 previous = 0;
+    for (const Field& field : row.fields) {
+        const bool reg = field.name[0] == 'R' && field.width == 5;
+        const u32 value = reg && random_.one_in(8) ? previous : field_value(field);
+        previous = reg ? value : previous;
+        word = field.set(word, value);
+    }
+    if (const Field* offset = row.literal_offset()) {
+        if (!random_.one_in(32)) {
+            const u32 at = kPoolOffset / 4 + random_.below(kPoolBytes / 4 - 4);
+            word = offset->set(word, at - static_cast<u32>(words_.size()));
+        }
+    } else if (row.is_load_store()) {
+        word = memory_word(row, word);
+    } else if (row.name() == "MRS" || row.name() == "MSR_reg") {
+        word = system_register_word(row, word);
+    } else if (row.is_branch_or_system() && row.field("Rt") != nullptr &&
+               (row.info->bits >> 19 & 0x1fff) == 0b1101010100001 && row.name() != "SYS") {
+        // DC, IC: an address
+        const u32 data[] = {kBase0, kBase1, kBase0, kEdge},
+                  code[] = {kBase0, kBase1, kTarget, kTarget};
+        word = row.field("Rt")->set(word, row.name() == "IC_IVAU" ? pick(random_, code)
+                                                                  : pick(random_, data));
+    }
+    return word;
+}
+
+u32 Generator::memory_word(const Row& row, u32 word) {
+    const Field* const Rn = row.field("Rn");
+    if (Rn == nullptr) {
+        return word;
+    }
+    const u32 bases[] = {kBase0, kBase1, kSp};
+    if (!wild_ || !random_.one_in(6)) {
+        word = Rn->set(word, random_.one_in(12) ? u32{kEdge} : pick(random_, bases));
+    }
+    if (const Field* imm12 = row.field("imm12"); imm12 != nullptr && !random_.one_in(24)) {
+        word = imm12->set(word, imm12->get(word) & 0xff);
+    }
+    const Field* const Rm = row.field("Rm");
+    if (Rm != nullptr && !Rm->ignored && (!wild_ || !random_.one_in(4))) {
+        // Register offset, or the increment of a structure access; 31 there means its size.
+        const bool increment = row.field("option") == nullptr;
+        word = Rm->set(word, increment && random_.one_in(2) ? 31 : u32{kIndex});
+    }
+    return word;
+}
+
+u32 Generator::system_register_word(const Row& row, u32 word) {
+    const bool reads = row.name() == "MRS";
+    const auto& registers = reads ? readable_ : writable_;
+    const u32 id = registers[random_.below(static_cast<u32>(registers.size()))];
+    word = (word & 0x1f) | row.info->bits | 1u << 19 | id << 5;
+    // FPCR and FPSR take bits only that every implementation has.
+    const bool fpcr = id == system_register(3, 4, 4, 0), fpsr = id == system_register(3, 4, 4, 1);
+    if (!reads && (fpcr || fpsr)) {
+        const u32 valid = fpcr ? kFpcrValue : kFpsrValue;
+        word = (word & ~0x1fu) | (random_.one_in(4) ? 31 : valid);
+    }
+    return word;
+}
+
+// True for words of the row that the modelled CPU executes, whose effects the architecture defines,
+// and that keep the registers with a role.
+bool Generator::usable(const Row& row, u32 word) {
+    const char* const name = frontend::encoding_name(word, options_.cpu->features);
+    if (name == nullptr || row.name() != name || (row.name() == "HINT" && is_pauth_hint(word))) {
+        return false;
+    }
+    const Effects effects = effects_of(word, *options_.cpu);
+    if (effects.undefined && row.name() != "UDF") {
+        return false;
+    }
+    u32 writes = static_cast<u32>(effects.writes.to_ulong());
+    if (row.is_load_store()) {
+        const auto reg = [&](const char* field_name) -> u32 {
+            const Field* const field = row.field(field_name);
+            return field == nullptr || field->ignored ? 99 : field->get(word);
+        };
+        const u32 Rn = reg("Rn"), Rt = reg("Rt"), Rt2 = reg("Rt2"), Rs = reg("Rs");
+        const bool vector = (word >> 26 & 1) != 0;
+        const bool writeback = Rn < 32 && (writes >> Rn & 1) != 0;
+        if (!vector && (row.name().find("_post") != std::string_view::npos ||
+                        row.name().find("_pre") != std::string_view::npos)) {
+            if (Rn != 31 && (Rt == Rn || Rt2 == Rn)) {
+                return false; // CONSTRAINED UNPREDICTABLE
+            }
+        }
+        const bool load = (word >> 22 & 1) != 0;
+        if (load && Rt2 < 32 && Rt == Rt2) {
+            return false; // likewise: a pair into one register
+        }
+        if (row.is_store_exclusive() && (Rs == Rt || Rs == Rt2 || (Rs == Rn && Rn != 31))) {
+            return false; // likewise
+        }
+        const bool pointer = Rn == kEdge || Rn == kBase0 || Rn == kBase1 || Rn == kSp;
+        if (writeback && pointer && (vector || (Rt != Rn && Rt2 != Rn && Rs != Rn))) {
+            writes &= ~(1u << Rn);
+        }
+    }
+    if (!sequence_) {
+        return true;
+    }
+    if (row.branch_offset() != nullptr) {
+        writes &= ~(1u << kLink); // BL
+    }
+    return (writes & kRoles) == 0 && (row.is_branch_or_system() || !effects.leaves);
+}
+
+// --- Parts of programs
+
+bool Generator::emit_plain(const Row& row) {
+    for (unsigned tries = 0; tries < 300; ++tries) {
+        const u32 word = random_word(row);
+        if (usable(row, word)) {
+            push(word);
+            return true;
+        }
+    }
+    return false;
+}
+
+void Generator::plain() {
+    for (unsigned tries = 0; tries < 20; ++tries) {
+        const Row& row = *chosen_[random_.below(static_cast<u32>(chosen_.size()))];
+        const bool system = row.is_branch_or_system();
+        if ((!system || is_harmless(row)) && !row.is_exclusive() && row.name() != "UDF" &&
+            emit_plain(row)) {
+            return;
+        }
+    }
+    push(MACHINE_NOP);
+}
+
+bool Generator::is_harmless(const Row& row) const {
+    const auto name = row.name();
+    return std::ranges::count(system_rows_, &row) != 0 && name != "SVC" && name != "BRK";
+}
+
+void Generator::branch_to(u32 word, const Field& field, std::size_t label) {
+    fixups_.push_back({words_.size(), field, label});
+    push(word);
+}
+
+void Generator::branch(const Row& row) {
+    const Field& offset = *row.branch_offset();
+    const u32 word = random_word(row);
+    if (!usable(row, word)) {
+        return;
+    }
+    if (row.name() == "BL" && function_count_ != 0 && !random_.one_in(4)) {
+        function_fixups_.push_back({words_.size(), offset, random_.below(function_count_)});
+        push(word);
+        return;
+    }
+    branch_to(word, offset, starts_.size() + random_.below(4));
+}
+
+// BR, BLR and RET to a place that is known.
+void Generator::register_branch(const Row& row) {
+    const bool call = row.name() == "BLR" && function_count_ != 0;
+    const std::size_t label =
+        call ? random_.below(function_count_) : starts_.size() + random_.below(4);
+    auto& fixups = call ? function_fixups_ : fixups_;
+    if (random_.one_in(3)) {
+        push(adrp(kTarget));
+        fixups.push_back({words_.size(), kPageOffset, label});
+        push(add_immediate(kTarget, kTarget));
+    } else {
+        fixups.push_back({words_.size(), kImm19, label}); // immhi, in words
+        push(adr(kTarget));
+    }
+    push(row.field("Rn")->set(row.info->bits, kTarget));
+}
+
+// A load-exclusive, up to two harmless instructions, the store-exclusive that goes with it.
+void Generator::exclusive_pair(const Row& row) {
+    const auto partner = [&](bool store) -> const Row& {
+        std::vector<const Row*> fitting;
+        for (const Row& other : rows_) {
+            if (other.is_exclusive() && other.is_store_exclusive() == store &&
+                (other.info->bits >> 21 & 1) == (row.info->bits >> 21 & 1)) {
+                fitting.push_back(&other);
+            }
+        }
+        return *fitting[random_.below(static_cast<u32>(fitting.size()))];
+    };
+    const Row& load = row.is_store_exclusive() ? partner(false) : row;
+    const Row& store = row.is_store_exclusive() ? row : partner(true);
+    const std::size_t start = words_.size();
+    if (row.is_store_exclusive() && random_.one_in(10)) { // fails: nothing is armed
+        push(kClrex);
+        if (!emit_plain(row)) {
+            words_.resize(start);
+        }
+        return;
+    }
+    const bool was_sequence = std::exchange(sequence_, true); // the base must survive
+    if (emit_plain(load)) {
+        const u32 armed = words_.back();
+        const u32 kept = 0xc0000000 | 0x1fu << 5; // size, Rn
+        const bool rereads_base =
+            (effects_of(armed, *options_.cpu).writes >> (armed >> 5 & 31)).test(0);
+        for (unsigned n = random_.below(3); n != 0; --n) {
+            if (const Row* arithmetic = row_named("ADD_imm")) {
+                emit_plain(*arithmetic);
+            }
+        }
+        if (random_.one_in(12)) {
+            push(kClrex);
+        }
+        bool done = false;
+        for (unsigned tries = 0; tries < 100 && !done && !rereads_base; ++tries) {
+            const u32 word = (random_word(store) & ~kept) | (armed & kept);
+            done = usable(store, word);
+            if (done) {
+                push(word);
+            }
+        }
+        if (!done || clobbered(start, armed >> 5 & 31)) {
+            words_.resize(start);
+        }
+    }
+    sequence_ = was_sequence;
+}
+
+bool Generator::clobbered(std::size_t start, unsigned reg) const {
+    for (std::size_t i = start; i + 1 < words_.size(); ++i) {
+        if (effects_of(words_[i], *options_.cpu).writes.test(reg)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Goes back to an earlier element while a counter lasts. All loops share two counters, so that the
+// number of times around is bounded however they nest.
+void Generator::loop_end() {
+    const std::size_t label =
+        main_start_ + random_.below(static_cast<u32>(starts_.size() - main_start_));
+    switch (random_.below(4)) {
+    case 0:
+        push(sub_one(kCounter1, true));
+        branch_to(b_pl(), kImm19, label);
+        break;
+    case 1:
+        push(sub_one(kCounter1, false));
+        branch_to(tbz_sign(kCounter1, false), kImm14, label);
+        break;
+    case 2:
+        push(sub_one(kCounter1, false));
+        branch_to(tbz_sign(kCounter1, true), kImm14, starts_.size());
+        branch_to(branch_word(), kImm26, label);
+        break;
+    default:
+        branch_to(cbz(kCounter0), kImm19, starts_.size());
+        push(sub_one(kCounter0, false));
+        branch_to(branch_word(), kImm26, label);
+        break;
+    }
+}
+
+// Functions that main code may call; the second may call the first.
+void Generator::functions() {
+    for (unsigned f = 0; f < function_count_; ++f) {
+        function_starts_.push_back(words_.size());
+        const bool nested = f != 0 && random_.one_in(2);
+        if (nested) {
+            push(move(kSavedLink, kLink));
+            function_fixups_.push_back({words_.size(), kImm26, 0});
+            push(0x94000000); // BL
+        }
+        for (unsigned n = 1 + random_.below(3); n != 0; --n) {
+            plain();
+        }
+        push(ret(nested ? kSavedLink : kLink));
+    }
+}
+
+void Generator::element() {
+    starts_.push_back(words_.size());
+    if (sequence_ && fits(8) && random_.one_in(10) && options_.filter.empty()) {
+        loop_end();
+        return;
+    }
+    const auto from = [&](const std::vector<const Row*>& rows) -> const Row& {
+        return *rows[random_.below(static_cast<u32>(rows.size()))];
+    };
+    const u32 kind = sequence_ ? random_.below(20) : 19;
+    const Row& row = kind < 3 && !branch_rows_.empty()       ? from(branch_rows_)
+                     : kind == 3 && !exclusive_rows_.empty() ? from(exclusive_rows_)
+                     : kind == 4 && !system_rows_.empty()    ? from(system_rows_)
+                                                             : from(chosen_);
+    emit_row(row);
+}
+
+void Generator::emit_row(const Row& row) {
+    const auto name = row.name();
+    const bool needs_room = row.is_exclusive() || row.is_branch_or_system();
+    if (needs_room && !fits(6) && sequence_) {
+        plain();
+    } else if (row.branch_offset() != nullptr) {
+        branch(row);
+    } else if (name == "BR" || name == "BLR" || name == "RET") {
+        register_branch(row);
+    } else if (row.is_exclusive()) {
+        exclusive_pair(row);
+    } else if (name == "SVC" ||
+               ((name == "UDF" || name == "BRK") && sequence_ && !random_.one_in(24))) {
+        plain();
+    } else if (!emit_plain(row)) {
+        plain();
+    }
+}
+
+MachineProgram Generator::program(bool wild) {
+    wild_ = wild;
+    u32 length = options_.length;
+    if (length == 0) {
+        const u32 kind = random_.below(20);
+        length = kind < 7    ? 1
+                 : kind < 12 ? 2 + random_.below(8)
+                             : 10 + random_.below(kMaxWords - 12);
+    }
+    words_.clear();
+    starts_.clear();
+    fixups_.clear();
+    function_fixups_.clear();
+    function_starts_.clear();
+    budget_ = std::min<std::size_t>(length, kMaxWords - 2);
+    sequence_ = length > 1;
+    main_start_ = 0;
+    function_count_ = length > 20 && options_.filter.empty() ? random_.below(3) : 0;
+    program_fpcr_ = random_.one_in(2) ? 0 : random_fpcr();
+    if (!sequence_) {
+        const Row& row = *chosen_[random_.below(static_cast<u32>(chosen_.size()))];
+        if (std::ranges::count(branch_rows_, &row) != 0) { // something to jump over
+            sequence_ = true;
+            budget_ = 8;
+            starts_.push_back(0);
+            emit_row(row);
+            for (unsigned n = 1 + random_.below(3); n != 0; --n) {
+                starts_.push_back(words_.size());
+                push(add_immediate(random_.below(4), random_.below(4)) | random_.below(4096) << 10);
+            }
+        } else {
+            starts_.push_back(0);
+            budget_ = 8;
+            emit_row(row);
+        }
+    } else {
+        const bool functions_first = function_count_ != 0 && random_.one_in(2);
+        if (functions_first) {
+            starts_.push_back(0);
+            branch_to(branch_word(), kImm26, 1);
+            functions();
+            main_start_ = 1;
+        }
+        const std::size_t reserve = functions_first ? 0 : function_count_ * 7u + 1;
+        budget_ -= std::min(budget_ - 2, reserve);
+        while (fits(1)) {
+            element();
+        }
+        if (!functions_first && function_count_ != 0) {
+            branch_to(branch_word(), kImm26, ~std::size_t{0});
+            functions();
+        }
+    }
+    resolve();
+    MachineProgram result{};
+    result.count = static_cast<u32>(std::min<std::size_t>(words_.size(), kMaxWords));
+    std::copy_n(words_.begin(), result.count, result.words);
+    return result;
+}
+
+void Generator::resolve() {
+    const auto patch = [&](const Fixup& fixup, std::size_t target) {
+        const auto value = fixup.field.name == "lo12" ? target * 4 : target - fixup.at;
+        words_[fixup.at] = fixup.field.set(words_[fixup.at], static_cast<u32>(value));
+    };
+    for (const Fixup& fixup : fixups_) {
+        patch(fixup, fixup.label < starts_.size() ? starts_[fixup.label] : words_.size());
+    }
+    for (const Fixup& fixup : function_fixups_) {
+        patch(fixup, function_starts_[fixup.label]);
+    }
+}
+
+// --- States
+
+u64 Generator::random_fpcr() {
+    if (!options_.random_fpcr) {
+        return 0;
+    }
+    return u64{random_.below(4)} << 22 | u64{random_.one_in(3)} << 24 |
+           u64{random_.one_in(3)} << 25 | u64{random_.one_in(4)} << 26 |
+           u64{has_fp16_ && random_.one_in(3)} << 19;
+}
+
+MachineState Generator::state() {
+    MachineState state{};
+    for (u64& x : state.x) {
+        x = edge_integer(random_);
+    }
+    for (u64& v : state.v) {
+        v = edge_lanes(random_);
     }
     const auto pointer = [&] {
-        return FUZZ_DATA_ADDRESS + kDataBytes / 2 + random_.below(256) * 16 +
-               (random_.one_in(8) ? random_.below(16) : 0);
+        const u64 tag = random_.one_in(48) ? random_.next() & ~(~u64{0} >> 8) : 0;
+        return tag | (MACHINE_DATA + kDataBytes / 2 - 2048 + random_.below(256) * 16 +
+                      (random_.one_in(8) ? random_.below(16) : 0));
     };
-    test.state.x[kIndex] = random_.below(64) * 8;
-    test.state.x[kBase0] = pointer();
-    test.state.x[kBase1] = pointer();
-    test.state.sp = pointer() & ~15ull;
-    for (auto& v : test.state.v) {
-        v = fp_lanes();
+    const auto edge = [&] {
+        const u64 edges[] = {0, kDataBytes, kWindowBytes};
+        return MACHINE_DATA + pick(random_, edges) - 32 + random_.below(64);
+    };
+    constexpr u64 kFpsrBits = 0x0800009f; // QC, IDC, IXC, UFC, OFC, DZC, IOC
+    state.x[kFpsrValue] = random_.next() & kFpsrBits;
+    state.x[kFpcrValue] = random_fpcr();
+    state.x[kCounter0] = random_.below(5);
+    state.x[kCounter1] = random_.below(6);
+    state.x[kTarget] = MACHINE_CODE;
+    state.x[kEdge] = edge();
+    state.x[kIndex] = random_.below(16) * 8;
+    if (random_.one_in(6)) {
+        state.x[kIndex] = u64{0} - random_.below(256);
     }
-    test.state.nzcv = random_.below(16);
-    if (options_.random_fpcr) {
-        // FZ16, RMode, FZ, DN, AHP
-        test.state.fpcr =
-            std::uint64_t{random_.one_in(4)} << 19 | std::uint64_t{random_.below(4)} << 22 |
-            std::uint64_t{random_.one_in(3)} << 24 | std::uint64_t{random_.one_in(3)} << 25 |
-            std::uint64_t{random_.one_in(4)} << 26;
-    }
-    return test;
+    state.x[kBase0] = pointer();
+    state.x[kBase1] = pointer();
+    state.x[kLink] = MACHINE_LEAVE;
+    state.sp = pointer() & (random_.one_in(16) ? ~u64{0} : ~u64{15});
+    state.nzcv = random_.below(16);
+    state.fpcr = random_.one_in(4) ? random_fpcr() : program_fpcr_;
+    state.fpsr = random_.one_in(4) ? random_.next() & kFpsrBits : 0;
+    state.tpidr = random_.next();
+    return state;
 }
 
 } // namespace ulna::fuzz

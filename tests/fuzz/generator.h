@@ -1,52 +1,104 @@
-// Random instructions and states. Everything derives from one seed.
+// Random programs and states for the machine of tests/insn.
+//
+// Programs are straight runs of random instructions, among them forward branches of every kind,
+// calls and returns, and loops whose counters bound them. Some registers have a role, so that
+// memory accesses mostly hit the data window and branches the program; instructions that would
+// write them are not chosen:
+//
+//   X19 X20    a valid FPSR and FPCR value, for MSR
+//   X21, X24   loop counters
+//   X22        a saved X30
+//   X23        branch targets
+//   X25        points near an edge of the window: accesses may fault
+//   X26        a small index
+//   X27 X28 SP point into the window's middle; base writeback may move them, and X25
+//   X30        return address; the leave address before the first call
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "frontend/frontend.h"
-#include "tests/fuzz/case.h"
+#include "tests/fuzz/random.h"
+#include "tests/fuzz/rows.h"
+#include "tests/insn/machine.h"
 
 namespace ulna::fuzz {
 
-class Random {
-  public:
-    explicit Random(std::uint64_t seed) : state_{seed * 0x9e3779b97f4a7c15u + 1} {}
-    std::uint64_t next() {
-        state_ ^= state_ << 13;
-        state_ ^= state_ >> 7;
-        return state_ ^= state_ << 17;
-    }
-    std::uint32_t below(std::uint32_t limit) {
-        return static_cast<std::uint32_t>((next() >> 11) % limit);
-    }
-    bool one_in(std::uint32_t n) { return below(n) == 0; }
-
-  private:
-    std::uint64_t state_;
-};
-
 struct GeneratorOptions {
-    std::string filter;  // only rows whose name contains this
-    unsigned length = 1; // instructions in a case
-    bool random_fpcr = false;
-    std::vector<std::string> excluded; // row names, from exclusions.txt
+    const frontend::CpuModel* cpu = nullptr;
+    std::string filter;        // only rows whose name contains this, beside what they need
+    bool exact_filter = false; // is this
+    unsigned length = 0;       // instructions in a program; 0: varies
+    bool random_fpcr = true;
+    std::vector<std::string> excluded; // row names
 };
 
 class Generator {
   public:
     Generator(std::uint64_t seed, GeneratorOptions options);
-    [[nodiscard]] FuzzCase next();
-    [[nodiscard]] std::size_t row_count() const { return rows_.size(); }
+    // A wild one may use any register as an address, so its stores may hit anything that is mapped.
+    [[nodiscard]] MachineProgram program(bool wild = false);
+    // A state to start the latest program from, with pointers into window 0.
+    [[nodiscard]] MachineState state();
+    // What programs are made of.
+    [[nodiscard]] const std::vector<const Row*>& rows() const { return chosen_; }
 
   private:
-    std::uint32_t instruction();
-    std::uint64_t integer();
-    std::uint64_t fp_lanes();
+    struct Fixup { // the word's PC-relative field gets the distance to the label
+        std::size_t at;
+        Field field;
+        std::size_t label; // number of an element, or of a function
+    };
+
+    [[nodiscard]] std::uint32_t field_value(const Field& field);
+    [[nodiscard]] std::uint32_t random_word(const Row& row);
+    [[nodiscard]] std::uint32_t memory_word(const Row& row, std::uint32_t word);
+    [[nodiscard]] std::uint32_t system_register_word(const Row& row, std::uint32_t word);
+    [[nodiscard]] bool usable(const Row& row, std::uint32_t word);
+    [[nodiscard]] bool is_harmless(const Row& row) const;
+    [[nodiscard]] bool clobbered(std::size_t start, unsigned reg) const;
+
+    // Parts of a program: each appends words.
+    void element();
+    void emit_row(const Row& row);
+    bool emit_plain(const Row& row);
+    void plain();
+    void branch(const Row& row);
+    void register_branch(const Row& row);
+    void exclusive_pair(const Row& row);
+    void loop_end();
+    void functions();
+    void branch_to(std::uint32_t word, const Field& field, std::size_t label);
+    void resolve();
+    void push(std::uint32_t word) { words_.push_back(word); }
+    [[nodiscard]] bool fits(std::size_t words) const { return words_.size() + words <= budget_; }
+
+    [[nodiscard]] const Row* row_named(std::string_view name) const;
+    [[nodiscard]] std::uint64_t random_fpcr();
 
     Random random_;
     GeneratorOptions options_;
-    std::vector<const frontend::EncodingInfo*> rows_;
+    std::vector<Row> rows_;
+    std::vector<const Row*> chosen_; // rows that the filter takes
+    std::vector<const Row*> branch_rows_, exclusive_rows_, system_rows_; // among them
+    std::vector<std::uint32_t> readable_, writable_; // system registers, op1:CRn:CRm:op2
+    bool has_fp16_ = false;
+
+    // The program that is being made.
+    std::vector<std::uint32_t> words_;
+    std::size_t budget_ = 0;
+    bool wild_ = false;
+    bool sequence_ = false;           // registers with a role keep it
+    std::vector<std::size_t> starts_; // first word of each element: where branches lead
+    std::size_t main_start_ = 0;      // first element that is not a function
+    std::vector<Fixup> fixups_, function_fixups_;
+    unsigned function_count_ = 0;
+    std::vector<std::size_t> function_starts_;
+    std::uint64_t program_fpcr_ = 0;
 };
+
+// Lanes and integers of tests: the window's content, equal in all windows, the same in every
+// campaign.
+[[nodiscard]] const std::vector<std::uint8_t>& rich_memory();
 
 } // namespace ulna::fuzz

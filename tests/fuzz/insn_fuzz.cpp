@@ -1,252 +1,267 @@
-// Random instructions on every engine and oracle; the first difference of a case is shrunk and
-// printed.
+// Random programs on every engine and oracle; what differs is shrunk and printed as a line for
+// tests/insn.
 //
-//   insn_fuzz [--seed N] [--count N] [--length N] [--filter NAME] [--fpcr] [--vixl 0|1] [--peer
-//   EMULATOR HARNESS]
-//             [--exclusions FILE] [--keep-going N]
-//
-// The IR interpreter without passes is the base; compared with it are the interpreter with passes,
-// the JIT, the JIT with every value spilled, and the oracles.
+//   insn_fuzz [--count N] [--minutes N] [--seed N] [--jobs N]     executed instructions, time,
+//   processes
+//             [--filter NAME] [--length N] [--fpcr 0|1]           rows, instructions in a program,
+//             FPCR modes
+//             [--vixl 0|1] [--peer "EMULATOR ARGUMENTS" HARNESS]  oracles
+//             [--exclusions FILE] [--keep-going N]                differences before a process
+//             stops
+//   insn_fuzz --emit-lines N [--filter ROW] [--into FOLDER] ...   makes lines (tests/README.md)
+//   insn_fuzz --rows [--filter ROW] [--exclusions FILE]           lists the rows that it generates
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <map>
 #include <sstream>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "tests/fuzz/engine_runner.h"
+#include "tests/fuzz/emit_lines.h"
 #include "tests/fuzz/generator.h"
-#include "tests/fuzz/oracle.h"
+#include "tests/fuzz/judge.h"
+#include "tests/fuzz/shrink.h"
 
 using namespace ulna;
 using namespace ulna::fuzz;
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 struct Settings {
-    u64 seed = 1, count = 20000;
-    unsigned keep_going = 10;
-    bool vixl = true;
-    std::string emulator, harness;
+    u64 seed = 1, count = 200'000;
+    double minutes = 0;
+    unsigned jobs = 1, keep_going = 10;
+    unsigned emit = 0;
+    std::string into;
+    Judge::Options judge;
     GeneratorOptions generator;
 };
 
-// Exclusions: "row-name  # reason" a line; "vixl:row-name" excludes it for one oracle only.
-void read_exclusions(const char* path,
-                     Settings& settings,
-                     std::map<std::string, std::vector<std::string>>& per_oracle) {
-    std::ifstream file{path};
-    for (std::string line; std::getline(file, line);) {
-        std::istringstream words{line.substr(0, line.find('#'))};
-        std::string word;
-        if (!(words >> word)) {
-            continue;
-        }
-        if (const auto colon = word.find(':'); colon != std::string::npos) {
-            per_oracle[word.substr(0, colon)].push_back(word.substr(colon + 1));
-        } else {
-            settings.generator.excluded.push_back(word);
-        }
-    }
-}
+unsigned long long print(u64 value) { return value; }
 
-// What differs, in one line; empty when equal.
-std::string difference(const FuzzResult& a, const FuzzResult& b, bool compare_fpsr) {
-    char text[200];
-    const auto say = [&](const char* what, u64 x, u64 y) {
-        std::snprintf(text, sizeof text, "%s %016llx != %016llx", what,
-                      static_cast<unsigned long long>(x), static_cast<unsigned long long>(y));
-        return std::string{text};
-    };
-    if (a.signal != b.signal) {
-        return say("signal", a.signal, b.signal);
-    }
-    if (a.signal != 0 && a.pc != b.pc) {
-        return say("pc", a.pc, b.pc);
-    }
-    for (unsigned i = 0; i < 31; ++i) {
-        if (a.state.x[i] != b.state.x[i]) {
-            return say(("x" + std::to_string(i)).c_str(), a.state.x[i], b.state.x[i]);
-        }
-    }
-    if (a.state.sp != b.state.sp) {
-        return say("sp", a.state.sp, b.state.sp);
-    }
-    for (unsigned i = 0; i < 64; ++i) {
-        if (a.state.v[i] != b.state.v[i]) {
-            return say(("v" + std::to_string(i / 2) + (i % 2 ? ".hi" : ".lo")).c_str(),
-                       a.state.v[i], b.state.v[i]);
-        }
-    }
-    // NZCV at a fault may be stale where it is provably dead (ir/opt/README.md).
-    if (a.signal == 0 && a.state.nzcv != b.state.nzcv) {
-        return say("nzcv", a.state.nzcv, b.state.nzcv);
-    }
-    if (compare_fpsr && a.state.fpsr != b.state.fpsr) {
-        return say("fpsr", a.state.fpsr, b.state.fpsr);
-    }
-    return a.data_hash != b.data_hash ? say("memory", a.data_hash, b.data_hash) : "";
-}
-
-void print_case(const FuzzCase& test) {
-    std::printf("  words:");
-    for (unsigned i = 0; i < test.count; ++i) {
-        const char* name = frontend::encoding_name(test.words[i]);
-        std::printf(" %08x(%s)", test.words[i], name ? name : "?");
-    }
-    std::printf(" fpcr %08llx nzcv %llx\n", static_cast<unsigned long long>(test.state.fpcr),
-                static_cast<unsigned long long>(test.state.nzcv));
-    for (unsigned i = 0; i < test.count && test.count == 1; ++i) {
-        for (const unsigned lsb : {5u, 16u, 10u, 0u}) {
-            const unsigned r = test.words[i] >> lsb & 31;
-            std::printf("    r%u: x %016llx v %016llx:%016llx\n", r,
-                        static_cast<unsigned long long>(r < 31 ? test.state.x[r] : test.state.sp),
-                        static_cast<unsigned long long>(test.state.v[2 * r + 1]),
-                        static_cast<unsigned long long>(test.state.v[2 * r]));
-        }
-    }
-}
-
+// One process of a campaign.
 class Campaign {
   public:
-    explicit Campaign(Settings settings) : settings_{std::move(settings)} {}
+    Campaign(const Settings& settings, unsigned job, Counters& counters)
+        : settings_{settings},
+          counters_{counters},
+          judge_{settings.judge, counters},
+          generator_{settings.seed * 1000 + job, settings.generator} {}
 
-    int run(const std::map<std::string, std::vector<std::string>>& per_oracle) {
-        per_oracle_ = per_oracle;
-        if (!prepare()) {
+    int run() {
+        std::string why_not;
+        if (!judge_.ready(why_not)) {
+            std::printf("insn_fuzz: %s\n", why_not.c_str());
             return 2;
         }
-        Generator generator{settings_.seed, settings_.generator};
-        std::printf("insn_fuzz: %zu rows, seed %llu, %llu cases of %u\n", generator.row_count(),
-                    static_cast<unsigned long long>(settings_.seed),
-                    static_cast<unsigned long long>(settings_.count), settings_.generator.length);
-        for (u64 i = 0; i < settings_.count && failures_ < settings_.keep_going; ++i) {
-            FuzzCase test = generator.next();
-            if (const std::string what = check(test); !what.empty()) {
-                shrink(test);
-                std::printf("DIFFERENCE case %llu: %s\n", static_cast<unsigned long long>(i),
-                            check(test).c_str());
-                print_case(test);
-                std::fflush(stdout);
-                ++failures_;
+        const auto start = Clock::now();
+        const u64 share = settings_.count / settings_.jobs;
+        const auto done = [&] {
+            if (settings_.minutes > 0) {
+                const std::chrono::duration<double> elapsed = Clock::now() - start;
+                return elapsed.count() >= settings_.minutes * 60;
             }
-            ++cases_;
+            return judge_.stepper().executed() >= share;
+        };
+        while (!done() && counters_.differences < settings_.keep_going) {
+            if (++batches_ % 16 == 0) {
+                wild_batch();
+            } else {
+                batch();
+            }
+            counters_.executed = judge_.stepper().executed();
         }
-        std::printf("insn_fuzz: %llu cases, %llu comparisons with oracles, %u differences\n",
-                    static_cast<unsigned long long>(cases_),
-                    static_cast<unsigned long long>(judged_), failures_);
-        return failures_ == 0 ? 0 : 1;
+        const auto& rows = judge_.stepper().executed_rows();
+        std::copy(rows.begin(), rows.end(), counters_.rows);
+        return counters_.differences == 0 ? 0 : 1;
     }
 
   private:
-    bool prepare() {
-        const auto add = [&](const char* name, runtime::EngineConfig config) {
-            std::string why;
-            config.code_cache_bytes = 4u << 20;
-            auto runner = EngineRunner::create(name, config, why);
-            if (runner == nullptr) {
-                std::printf("insn_fuzz: %s: %s\n", name, why.c_str());
-                return false;
-            }
-            engines_.push_back(std::move(runner));
-            return true;
-        };
-        runtime::EngineConfig config;
-        config.kind = runtime::EngineKind::Interpreter;
-        config.passes = false;
-        bool ok = add("interp-nopass", config);
-        config.passes = true;
-        ok = ok && add("interp", config);
-        config.kind = runtime::EngineKind::Jit;
-        ok = ok && add("jit", config);
-        config.compile.spill_everything = true;
-        ok = ok && add("jit-spill", config);
-        if (settings_.vixl) {
-            oracles_.push_back(make_vixl_oracle());
-        }
-        if (!settings_.emulator.empty()) {
-            std::string why;
-            if (auto peer = make_peer_oracle(settings_.emulator, settings_.harness, why)) {
-                oracles_.push_back(std::move(peer));
-            } else {
-                std::printf("insn_fuzz: without the peer: %s\n", why.c_str());
+    void batch() {
+        MachineProgram programs[kPrograms];
+        std::vector<Judge::Run> runs;
+        for (unsigned p = 0; p < kPrograms; ++p) {
+            programs[p] = generator_.program();
+            for (unsigned s = 0; s < kRuns / kPrograms; ++s) {
+                runs.push_back({p, generator_.state()});
             }
         }
-        return ok;
+        unsigned last_program = kPrograms;
+        for (const auto& found : judge_.check_batch(programs, runs)) {
+            const Judge::Run& run = runs[found.run];
+            if (run.program != last_program && counters_.differences < settings_.keep_going) {
+                report({programs[run.program], run.state, rich_memory()}, found.what);
+                last_program = run.program;
+            }
+        }
     }
 
-    std::string check(const FuzzCase& test) {
-        const FuzzResult base = engines_[0]->run(test);
-        for (size_t i = 1; i < engines_.size(); ++i) {
-            if (const std::string what = difference(base, engines_[i]->run(test), true);
-                !what.empty()) {
-                return engines_[0]->name() + " / " + engines_[i]->name() + ": " + what;
-            }
-        }
-        for (const auto& oracle : oracles_) {
-            const bool simulator = !oracle->models_fpsr();
-            // The simulator has no faults. The peer's CPU has features that ours lacks: FP16 and
-            // others (SIGILL here), and unaligned exclusives and ordered accesses inside 16 bytes
-            // (FEAT_LSE2; SIGBUS here).
-            const bool lacks_feature = base.signal == SIGILL || base.signal == SIGBUS;
-            if (excluded(*oracle, test) || lacks_feature || (simulator && base.signal != 0)) {
-                continue;
-            }
-            if (const auto theirs = oracle->run(test)) {
-                ++judged_;
-                if (const std::string what = difference(base, *theirs, oracle->models_fpsr());
-                    !what.empty()) {
-                    return engines_[0]->name() + " / " + oracle->name() + ": " + what;
+    // Programs whose stores may go anywhere, so one run at a time.
+    void wild_batch() {
+        judge_.allow_only_first_window(true);
+        for (unsigned p = 0; p < kPrograms; ++p) {
+            const MachineProgram program = generator_.program(true);
+            for (unsigned s = 0; s < kRuns / kPrograms; ++s) {
+                const Judge::Run run{0, generator_.state()};
+                const auto found = judge_.check_batch({&program, 1}, {&run, 1});
+                if (!found.empty() && counters_.differences < settings_.keep_going) {
+                    report({program, run.state, rich_memory()}, found[0].what);
+                    break;
                 }
             }
         }
-        return "";
+        judge_.allow_only_first_window(false);
     }
 
-    bool excluded(const Oracle& oracle, const FuzzCase& test) const {
-        const auto found = per_oracle_.find(oracle.name());
-        if (found == per_oracle_.end()) {
-            return false;
+    void report(const insn::Case& test, const std::string& what) {
+        ++counters_.differences;
+        std::string text = "DIFFERENCE " + what + "\n";
+        const auto pair = [](const std::string& w) { return w.substr(0, w.find(':')); };
+        Difference found = judge_.check(test);
+        if (found.what.empty()) {
+            text += "  (only with what ran before it)\n";
+            print_line(text, {"", test, {}});
+            return;
         }
-        for (unsigned i = 0; i < test.count; ++i) {
-            const char* name = frontend::encoding_name(test.words[i]);
-            for (const auto& row : found->second) {
-                if (name != nullptr && row == name) {
-                    return true;
-                }
-            }
+        const std::string wanted = pair(found.what);
+        const insn::Case small = shrunk(test, [&](const insn::Case& smaller) {
+            return pair(judge_.check(smaller).what) == wanted;
+        });
+        found = judge_.check(small);
+        text += "  shrunk: " + found.what + "; rows:" + row_names(small.program) + "\n";
+        print_line(text, {disassembly(small.program), small, found.expected});
+    }
+    std::string row_names(const MachineProgram& program) const {
+        std::string names;
+        for (unsigned i = 0; i < program.count; ++i) {
+            const char* const name = frontend::encoding_name(program.words[i]);
+            names += program.words[i] == MACHINE_NOP ? "" : std::string{" "} + (name ? name : "?");
         }
-        return false;
+        return names;
+    }
+    void print_line(const std::string& head, const insn::Line& line) {
+        std::printf("%s%s\n", head.c_str(), insn::format_line(line).c_str());
+        std::fflush(stdout);
     }
 
-    // Drops instructions while the case still fails.
-    void shrink(FuzzCase& test) {
-        for (unsigned i = 0; i < test.count && test.count > 1;) {
-            FuzzCase smaller = test;
-            std::memmove(smaller.words + i, smaller.words + i + 1, (smaller.count - i - 1) * 4);
-            --smaller.count;
-            if (check(smaller).empty()) {
-                ++i;
-            } else {
-                test = smaller;
-            }
-        }
-    }
-
-    Settings settings_;
-    std::map<std::string, std::vector<std::string>> per_oracle_;
-    std::vector<std::unique_ptr<EngineRunner>> engines_;
-    std::vector<std::unique_ptr<Oracle>> oracles_;
-    u64 cases_ = 0, judged_ = 0;
-    unsigned failures_ = 0;
+    const Settings& settings_;
+    u64 batches_ = 0;
+    Counters& counters_;
+    Judge judge_;
+    Generator generator_;
 };
+
+// The sum over all processes.
+void summary(const Settings& settings, const Counters* counters, double seconds) {
+    Counters sum{};
+    for (unsigned job = 0; job < settings.jobs; ++job) {
+        const auto* from = reinterpret_cast<const u64*>(&counters[job]);
+        auto* to = reinterpret_cast<u64*>(&sum);
+        for (std::size_t i = 0; i < sizeof(Counters) / 8; ++i) {
+            to[i] += from[i];
+        }
+    }
+    std::printf("insn_fuzz: %llu instructions executed in %llu runs of %llu programs, %.0f s, %.0f "
+                "a second\n",
+                print(sum.executed), print(sum.runs), print(sum.programs), seconds,
+                static_cast<double>(sum.executed) / seconds);
+    std::printf(
+        "  comparisons of runs: interp %llu, jit %llu, jit-spill %llu, vixl %llu, peer %llu\n",
+        print(sum.compared_engines[0]), print(sum.compared_engines[1]),
+        print(sum.compared_engines[2]), print(sum.compared_vixl), print(sum.compared_peer));
+    for (unsigned i = 0; i < static_cast<unsigned>(Unjudged::Count); ++i) {
+        if (sum.unjudged[i] != 0) {
+            std::printf("  not judged: %llu (%s)\n", print(sum.unjudged[i]),
+                        unjudged_name(static_cast<Unjudged>(i)));
+        }
+    }
+    if (sum.endless != 0) {
+        std::printf("  not run: %llu (does not end)\n", print(sum.endless));
+    }
+    std::string never;
+    unsigned count = 0, wanted = 0;
+    for (const Row& row : rows_of(*settings.generator.cpu)) {
+        if (row.name().find(settings.generator.filter) != std::string_view::npos) {
+            ++wanted;
+            if (sum.rows[row.index] == 0) {
+                never += " " + std::string{row.name()};
+                ++count;
+            }
+        }
+    }
+    std::printf("  rows never executed: %u of %u%s\n", count, wanted, never.c_str());
+    std::printf("  differences: %llu\n", print(sum.differences));
+}
+
+int run_campaign(const Settings& settings) {
+    const std::size_t bytes = sizeof(Counters) * settings.jobs;
+    auto* const counters = static_cast<Counters*>(
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    std::printf("insn_fuzz: seed %llu, %u process%s\n", print(settings.seed), settings.jobs,
+                settings.jobs == 1 ? "" : "es");
+    std::fflush(stdout);
+    const auto start = Clock::now();
+    std::vector<pid_t> children;
+    for (unsigned job = 0; job < settings.jobs; ++job) {
+        const pid_t child = fork();
+        if (child == 0) {
+            const int status = Campaign{settings, job, counters[job]}.run();
+            std::fflush(stdout);
+            std::exit(status);
+        }
+        children.push_back(child);
+    }
+    int worst = 0;
+    for (const pid_t child : children) {
+        int status = 0;
+        waitpid(child, &status, 0);
+        if (!WIFEXITED(status)) {
+            std::printf("insn_fuzz: a process died of signal %d\n", WTERMSIG(status));
+        }
+        worst = std::max(worst, WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+    }
+    const std::chrono::duration<double> elapsed = Clock::now() - start;
+    summary(settings, counters, elapsed.count());
+    return worst;
+}
+
+int run_emit(Settings& settings) {
+    static Counters counters;
+    settings.judge.adopt_peer_ids = false; // lines hold for the default CPU
+    Judge judge{settings.judge, counters};
+    std::string why_not;
+    if (!judge.ready(why_not)) {
+        std::fprintf(stderr, "insn_fuzz: %s\n", why_not.c_str());
+        return 2;
+    }
+    EmitOptions options;
+    options.lines = settings.emit;
+    options.filter = settings.generator.filter;
+    options.folder = settings.into;
+    options.seed = settings.seed;
+    return emit_lines(judge, *settings.generator.cpu, options) == 0 ? 0 : 1;
+}
+
+std::vector<std::string> split_words(const char* text) {
+    std::istringstream stream{text};
+    std::vector<std::string> words;
+    for (std::string word; stream >> word;) {
+        words.push_back(word);
+    }
+    return words;
+}
 
 } // namespace
 
 int main(int argc, char** argv) {
     Settings settings;
-    std::map<std::string, std::vector<std::string>> per_oracle;
+    bool list_rows = false;
+    settings.judge.cpu = settings.generator.cpu = &frontend::default_cpu();
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
         const auto value = [&] {
@@ -256,30 +271,52 @@ int main(int argc, char** argv) {
             }
             return argv[++i];
         };
+        const auto number = [&] { return std::strtoull(value(), nullptr, 0); };
         if (option == "--seed") {
-            settings.seed = std::strtoull(value(), nullptr, 0);
+            settings.seed = number();
         } else if (option == "--count") {
-            settings.count = std::strtoull(value(), nullptr, 0);
+            settings.count = number();
+        } else if (option == "--minutes") {
+            settings.minutes = std::atof(value());
+        } else if (option == "--jobs") {
+            settings.jobs = std::max(1u, static_cast<unsigned>(number()));
         } else if (option == "--length") {
-            settings.generator.length = std::min<unsigned>(
-                kMaxWords - 1, static_cast<unsigned>(std::strtoul(value(), nullptr, 0)));
+            settings.generator.length = static_cast<unsigned>(number());
         } else if (option == "--filter") {
             settings.generator.filter = value();
         } else if (option == "--fpcr") {
-            settings.generator.random_fpcr = true;
+            settings.generator.random_fpcr = number() != 0;
         } else if (option == "--vixl") {
-            settings.vixl = std::atoi(value()) != 0;
+            settings.judge.vixl = number() != 0;
         } else if (option == "--peer") {
-            settings.emulator = value();
-            settings.harness = value();
+            settings.judge.peer = split_words(value());
+            settings.judge.harness = value();
         } else if (option == "--exclusions") {
-            read_exclusions(value(), settings, per_oracle);
+            std::string why_not;
+            if (!settings.judge.exclusions.read(value(), why_not)) {
+                std::fprintf(stderr, "insn_fuzz: %s\n", why_not.c_str());
+                return 2;
+            }
+            settings.generator.excluded = settings.judge.exclusions.rows(Exclusions::Generator);
         } else if (option == "--keep-going") {
-            settings.keep_going = static_cast<unsigned>(std::atoi(value()));
+            settings.keep_going = static_cast<unsigned>(number());
+        } else if (option == "--emit-lines") {
+            settings.emit = static_cast<unsigned>(number());
+        } else if (option == "--rows") {
+            list_rows = true;
+        } else if (option == "--into") {
+            settings.into = value();
         } else {
             std::fprintf(stderr, "insn_fuzz: unknown option %s\n", option.c_str());
             return 2;
         }
     }
-    return Campaign{settings}.run(per_oracle);
+    if (list_rows) {
+        const Generator generator{settings.seed, settings.generator};
+        for (const Row* row : generator.rows()) {
+            std::printf("%s\n", row->info->name);
+        }
+        return 0;
+    }
+    return settings.emit != 0 ? run_emit(settings) : run_campaign(settings);
 }

@@ -3,86 +3,79 @@
 
 #include <cstring>
 
-#include "tests/fuzz/oracle.h"
+#include "tests/fuzz/oracle_vixl.h"
 
 namespace ulna::fuzz {
 
-namespace {
-
 namespace arm = vixl::aarch64;
+using insn::Machine;
 
-class VixlOracle final : public Oracle {
-  public:
-    VixlOracle() : simulator_{&decoder_} { simulator_.SetColouredTrace(false); }
+struct VixlOracle::Simulator {
+    arm::Decoder decoder;
+    arm::Simulator simulator{&decoder};
 
-    std::optional<FuzzResult> run(const FuzzCase& test) override {
-        if ((test.state.fpcr & ~(u64{1} << 25)) != 0) {
-            return std::nullopt; // it rounds to nearest only and never flushes
-        }
-        auto* code = reinterpret_cast<uint32_t*>(FUZZ_CODE_ADDRESS);
-        std::memcpy(code, test.words, test.count * 4);
-        fill_data(data(), test.data_seed);
-        set_state(test.state);
-        const auto* begin = reinterpret_cast<const arm::Instruction*>(code);
-        const auto* end = begin + test.count * 4;
-        simulator_.WritePc(begin);
-        for (unsigned steps = 0; steps < 4096; ++steps) {
-            const auto* pc = simulator_.ReadPc();
-            if (pc == end) {
-                return result();
-            }
-            if (pc < begin || pc > end) {
-                return std::nullopt;
-            }
-            simulator_.ExecuteInstruction();
-        }
-        return std::nullopt;
-    }
-    bool models_fpsr() const override { return false; }
-    const char* name() const override { return "vixl"; }
+    Simulator() { simulator.SetColouredTrace(false); }
 
-  private:
-    using u64 = std::uint64_t;
-    static uint8_t* data() { return reinterpret_cast<uint8_t*>(FUZZ_DATA_ADDRESS); }
-
-    void set_state(const FuzzState& state) {
-        simulator_.ResetState();
+    void set_state(const MachineState& state) {
+        simulator.ResetState();
         for (unsigned i = 0; i < 31; ++i) {
-            simulator_.WriteXRegister(static_cast<int>(i), static_cast<int64_t>(state.x[i]));
+            simulator.WriteXRegister(i, static_cast<int64_t>(state.x[i]));
         }
-        simulator_.WriteXRegister(31, static_cast<int64_t>(state.sp), arm::Simulator::NoRegLog,
-                                  arm::Reg31IsStackPointer);
+        simulator.WriteXRegister(31, static_cast<int64_t>(state.sp), arm::Simulator::NoRegLog,
+                                 arm::Reg31IsStackPointer);
         for (unsigned i = 0; i < 32; ++i) {
             arm::Simulator::qreg_t q;
             std::memcpy(&q, &state.v[2 * i], 16);
-            simulator_.WriteQRegister(static_cast<int>(i), q);
+            simulator.WriteQRegister(i, q);
         }
-        simulator_.ReadNzcv().SetRawValue(static_cast<uint32_t>(state.nzcv << 28));
-        simulator_.ReadFpcr().SetRawValue(static_cast<uint32_t>(state.fpcr));
+        simulator.ReadNzcv().SetRawValue(static_cast<uint32_t>(state.nzcv << 28));
+        simulator.ReadFpcr().SetRawValue(static_cast<uint32_t>(state.fpcr));
     }
-
-    FuzzResult result() {
-        FuzzResult out{};
+    void get_state(MachineState& out) {
         for (unsigned i = 0; i < 31; ++i) {
-            out.state.x[i] = static_cast<u64>(simulator_.ReadXRegister(static_cast<int>(i)));
+            out.x[i] = static_cast<u64>(simulator.ReadXRegister(i));
         }
-        out.state.sp = static_cast<u64>(simulator_.ReadXRegister(31, arm::Reg31IsStackPointer));
+        out.sp = static_cast<u64>(simulator.ReadXRegister(31, arm::Reg31IsStackPointer));
         for (unsigned i = 0; i < 32; ++i) {
-            const arm::Simulator::qreg_t q = simulator_.ReadQRegister(static_cast<int>(i));
-            std::memcpy(&out.state.v[2 * i], &q, 16);
+            const arm::Simulator::qreg_t q = simulator.ReadQRegister(i);
+            std::memcpy(&out.v[2 * i], &q, 16);
         }
-        out.state.nzcv = simulator_.ReadNzcv().GetRawValue() >> 28;
-        out.state.fpcr = simulator_.ReadFpcr().GetRawValue();
-        out.data_hash = hash_data(data());
-        return out;
+        out.nzcv = simulator.ReadNzcv().GetRawValue() >> 28;
+        out.fpcr = simulator.ReadFpcr().GetRawValue();
     }
-
-    arm::Decoder decoder_;
-    arm::Simulator simulator_;
 };
 
-} // namespace
+VixlOracle::VixlOracle() : simulator_{std::make_unique<Simulator>()} {}
+VixlOracle::~VixlOracle() = default;
 
-std::unique_ptr<Oracle> make_vixl_oracle() { return std::make_unique<VixlOracle>(); }
+bool VixlOracle::run(unsigned slot, const MachineState& in, MachineResult& out) {
+    constexpr u64 kDefaultNan = u64{1} << 25;
+    if ((in.fpcr & ~kDefaultNan) != 0) {
+        return false;
+    }
+    out = {};
+    arm::Simulator& simulator = simulator_->simulator;
+    sigjmp_buf landing;
+    Machine::Guard guard{landing};
+    if (sigsetjmp(landing, 1) != 0) { // it aborted: VIXL_UNIMPLEMENTED and the like
+        return false;
+    }
+    simulator_->set_state(in);
+    simulator.WritePc(reinterpret_cast<const arm::Instruction*>(Machine::code_address(slot)));
+    constexpr unsigned kMaxSteps = 8192;
+    for (unsigned steps = 0; steps < kMaxSteps; ++steps) {
+        const auto pc = reinterpret_cast<u64>(simulator.ReadPc());
+        if (pc == MACHINE_LEAVE) {
+            simulator_->get_state(out.state);
+            out.pc = pc;
+            return true;
+        }
+        if (Machine::get().words(pc).empty()) {
+            return false;
+        }
+        simulator.ExecuteInstruction();
+    }
+    return false;
+}
 
 } // namespace ulna::fuzz
