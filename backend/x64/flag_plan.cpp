@@ -282,6 +282,8 @@ bool Emitter::keeps_flags(unsigned index) const {
                                  mem.order == ir::MemOrder::Acquire;
         return !mem.aligned && plain_store && mem.index_shift <= 3 && !options_->mask_tags;
     }
+    case Opcode::Probe:
+        return !options_->mask_tags;
     default:
         return table_[inst.op].flags & kKeepsFlags;
     }

@@ -40,8 +40,6 @@ class Generator {
     [[nodiscard]] MachineProgram program(bool wild = false);
     // A state to start the latest program from, with pointers into window 0.
     [[nodiscard]] MachineState state();
-    // What programs are made of.
-    [[nodiscard]] const std::vector<const Row*>& rows() const { return chosen_; }
 
   private:
     struct Fixup { // the word's PC-relative field gets the distance to the label

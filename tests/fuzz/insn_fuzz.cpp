@@ -9,7 +9,6 @@
 //             [--exclusions FILE] [--keep-going N]                differences before a process
 //             stops
 //   insn_fuzz --emit-lines N [--filter ROW] [--into FOLDER] ...   makes lines (tests/README.md)
-//   insn_fuzz --rows [--filter ROW] [--exclusions FILE]           lists the rows that it generates
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -170,10 +169,12 @@ void summary(const Settings& settings, const Counters* counters, double seconds)
                 "a second\n",
                 print(sum.executed), print(sum.runs), print(sum.programs), seconds,
                 static_cast<double>(sum.executed) / seconds);
-    std::printf(
-        "  comparisons of runs: interp %llu, jit %llu, jit-spill %llu, vixl %llu, peer %llu\n",
-        print(sum.compared_engines[0]), print(sum.compared_engines[1]),
-        print(sum.compared_engines[2]), print(sum.compared_vixl), print(sum.compared_peer));
+    const char* const engines[] = {"interp", "jit", "jit-tags", "jit-spill"};
+    std::printf("  comparisons of runs:");
+    for (unsigned i = 0; i < 4; ++i) {
+        std::printf(" %s %llu,", engines[i], print(sum.compared_engines[i]));
+    }
+    std::printf(" vixl %llu, peer %llu\n", print(sum.compared_vixl), print(sum.compared_peer));
     for (unsigned i = 0; i < static_cast<unsigned>(Unjudged::Count); ++i) {
         if (sum.unjudged[i] != 0) {
             std::printf("  not judged: %llu (%s)\n", print(sum.unjudged[i]),
@@ -260,7 +261,6 @@ std::vector<std::string> split_words(const char* text) {
 
 int main(int argc, char** argv) {
     Settings settings;
-    bool list_rows = false;
     settings.judge.cpu = settings.generator.cpu = &frontend::default_cpu();
     for (int i = 1; i < argc; ++i) {
         const std::string option = argv[i];
@@ -302,21 +302,12 @@ int main(int argc, char** argv) {
             settings.keep_going = static_cast<unsigned>(number());
         } else if (option == "--emit-lines") {
             settings.emit = static_cast<unsigned>(number());
-        } else if (option == "--rows") {
-            list_rows = true;
         } else if (option == "--into") {
             settings.into = value();
         } else {
             std::fprintf(stderr, "insn_fuzz: unknown option %s\n", option.c_str());
             return 2;
         }
-    }
-    if (list_rows) {
-        const Generator generator{settings.seed, settings.generator};
-        for (const Row* row : generator.rows()) {
-            std::printf("%s\n", row->info->name);
-        }
-        return 0;
     }
     return settings.emit != 0 ? run_emit(settings) : run_campaign(settings);
 }

@@ -45,7 +45,7 @@ enum class Unjudged : u8 {
 
 struct Counters {
     u64 programs, runs, executed, endless;
-    u64 compared_engines[3], compared_vixl, compared_peer;
+    u64 compared_engines[4], compared_vixl, compared_peer;
     u64 unjudged[static_cast<unsigned>(Unjudged::Count)];
     u64 differences;
     u64 rows[2048]; // executed, by index into encodings()

@@ -187,6 +187,9 @@ std::vector<std::unique_ptr<Executor>> make_engines(const frontend::CpuModel& cp
     add("interp", config);
     config.kind = runtime::EngineKind::Jit;
     add("jit", config);
+    config.compile.mask_tags = true;
+    add("jit-tags", config);
+    config.compile.mask_tags = false;
     config.compile.spill_everything = true;
     add("jit-spill", config);
     return engines;

@@ -21,7 +21,7 @@ std::vector<std::unique_ptr<Executor>> all_executors() {
     std::string why_not;
     auto executors = make_engines(frontend::default_cpu(), why_not);
     INFO(why_not);
-    CHECK(executors.size() == 3);
+    CHECK(executors.size() == 4);
     executors.push_back(std::make_unique<Stepper>(frontend::default_cpu()));
     return executors;
 }
