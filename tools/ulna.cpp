@@ -59,6 +59,9 @@ std::unique_ptr<runtime::Engine> start_engine(const Options& options, AddressSpa
     config.translate.cpu = &process().options.cpu_model;
     config.kind =
         options.interpreter_engine ? runtime::EngineKind::Interpreter : runtime::EngineKind::Jit;
+    if (options.code_cache_mib != 0) {
+        config.code_cache_bytes = options.code_cache_mib << 20;
+    }
     std::string why_not;
     auto engine = runtime::Engine::create(config, why_not);
     if (engine == nullptr && config.kind == runtime::EngineKind::Jit) {
@@ -89,18 +92,24 @@ std::string find_program(const std::string& path) {
     return path;
 }
 
-LoadedProgram load(const Options& options) {
-    auto loaded = load_program(find_program(options.program), options.args);
+LoadedProgram load(const Options& options, const Handover& handover) {
+    const bool is_open = handover.program_fd >= 0;
+    const std::string path = is_open ? options.program : find_program(options.program);
+    auto loaded = load_program(path, options.args, handover.program_fd);
     if (const auto* error = std::get_if<LoadError>(&loaded)) {
         fail(error->exit_status, error->message);
     }
-    return std::get<LoadedProgram>(std::move(loaded));
+    auto program = std::get<LoadedProgram>(std::move(loaded));
+    program.name = handover.name != nullptr ? handover.name : options.program;
+    return program;
 }
 
 void name_process(const LoadedProgram& program) {
     Process& self = process();
     self.exe_path = program.path;
-    self.comm = self.options.program.substr(self.options.program.rfind('/') + 1).substr(0, 15);
+    // A program executed by descriptor has no name of its own but its file's.
+    const std::string& name = program.name.starts_with("/dev/fd/") ? program.path : program.name;
+    self.comm = name.substr(name.rfind('/') + 1).substr(0, 15);
     ::prctl(PR_SET_NAME, self.comm.c_str());
 }
 
@@ -125,8 +134,11 @@ int main(int argc, char** argv, char** environment) {
     std::vector<char*> arguments = registered_arguments(argc, argv);
     const Handover handover =
         take_handover(static_cast<int>(arguments.size()) - 1, arguments.data());
-    CommandLine line = parse_command_line(handover.argc, handover.argv, environment,
-                                          handover.active ? Variables::Ignore : Variables::Apply);
+    // A program with more rights than its caller must not be told by it where its libraries are.
+    const bool trusts_environment = !handover.active && ::getauxval(AT_SECURE) == 0;
+    CommandLine line =
+        parse_command_line(handover.argc, handover.argv, environment,
+                           trusts_environment ? Variables::Apply : Variables::Ignore);
     if (line.exit_status) {
         std::fputs(line.message.c_str(), *line.exit_status == 0 ? stdout : stderr);
         return *line.exit_status;
@@ -139,7 +151,7 @@ int main(int argc, char** argv, char** environment) {
     start_log(self.options);
     init_process(handover);
     init_signals();
-    const LoadedProgram program = load(self.options);
+    const LoadedProgram program = load(self.options, handover);
     finish_handover(handover);
     name_process(program);
     space.init_brk(program.end);

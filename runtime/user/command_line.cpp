@@ -77,6 +77,18 @@ void set_stack(Parse& parse, const std::string& value) {
     parse.options.stack_bytes = bytes;
 }
 
+void set_code_cache(Parse& parse, const std::string& value) {
+    constexpr u64 kMostMib = 1024; // blocks reach each other with 32-bit displacements
+    u64 mib = 0;
+    const char* const end = value.data() + value.size();
+    const auto [rest, error] = std::from_chars(value.data(), end, mib);
+    if (error != std::errc{} || rest != end || mib > kMostMib) {
+        parse.fail("-tb-size " + value + ": a code cache of 1 to 1024 MiB, or 0 for the default");
+        return;
+    }
+    parse.options.code_cache_mib = mib;
+}
+
 void set_cpu(Parse& parse, const std::string& value) {
     if (value == "help" || value == "?") {
         std::string text = "Available CPUs (-cpu model[,feature=on|off]...):\n";
@@ -156,7 +168,7 @@ constexpr Option kOptions[] = {
         [](Parse& p, const std::string&) { p.fail("-g: the debugger stub comes later"); }},
     {"one-insn-per-tb", nullptr, "ONE_INSN_PER_TB", "accepted for compatibility", [](Parse&, const std::string&) {}},
     {"singlestep", nullptr, "SINGLESTEP",  "accepted for compatibility", [](Parse&, const std::string&) {}},
-    {"tb-size", "size",     "TB_SIZE",     "accepted for compatibility", [](Parse&, const std::string&) {}},
+    {"tb-size", "size",     "TB_SIZE",     "most MiB of translated code; 0: the default, 256", set_code_cache},
     {"B",       "address",  "GUEST_BASE",  "accepted for compatibility: guest addresses are host addresses", [](Parse&, const std::string&) {}},
     {"R",       "size",     "RESERVED_VA", "accepted for compatibility", [](Parse&, const std::string&) {}},
     {"p",       "pagesize", "PAGESIZE",    "accepted for compatibility: pages have 4096 bytes", [](Parse&, const std::string&) {}},

@@ -33,6 +33,7 @@ constexpr std::size_t kScriptLine = 256;
 class File {
   public:
     explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+    explicit File(int opened) : fd_(::fcntl(opened, F_DUPFD_CLOEXEC, 0)) {}
     File(const File&) = delete;
     File& operator=(const File&) = delete;
     ~File() {
@@ -310,6 +311,13 @@ std::string absolute(const std::string& path) {
     return ::realpath(path.c_str(), resolved) != nullptr ? resolved : path;
 }
 
+// Of an open file: where it lies now. A file without a name is known by the one it was asked for.
+std::string absolute(int descriptor, const std::string& path) {
+    const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+    std::string name = absolute(link);
+    return name == link ? absolute(path) : name;
+}
+
 LoadError cannot_open(const std::string& path, int error) {
     const bool missing = error == ENOENT || error == ENOTDIR;
     return {missing ? kExitNotFound : kExitCannotRun, path + ": " + std::strerror(error)};
@@ -365,7 +373,7 @@ Problem load_elf(const std::string& path, const File& file, LoadedProgram& resul
     if (!bias) {
         return cannot_run(path, "no memory to load it");
     }
-    result.path = absolute(path);
+    result.path = absolute(file.fd(), path);
     result.entry = result.start = elf.header.e_entry + *bias;
     result.headers = headers_in_memory(elf, *bias);
     result.header_count = elf.segments.size();
@@ -410,16 +418,18 @@ std::optional<Script> parse_script(const File& file) {
 
 } // namespace
 
-std::variant<LoadedProgram, LoadError> load_program(const std::string& path,
-                                                    const std::vector<std::string>& args) {
+std::variant<LoadedProgram, LoadError>
+load_program(const std::string& path, const std::vector<std::string>& args, int descriptor) {
     LoadedProgram result;
     result.args = args;
     result.name = path;
     std::string file_path = path;
+    std::string script_path = path; // as the interpreter of the next level gets it
     for (unsigned nesting = 0; nesting <= kMaxScripts; ++nesting) {
         errno = 0;
-        const File file(file_path);
-        if (Problem problem = check_access(file_path, file)) {
+        const bool is_open = nesting == 0 && descriptor >= 0; // and execve has checked it
+        const File file = is_open ? File(descriptor) : File(file_path);
+        if (Problem problem = is_open ? std::nullopt : check_access(file_path, file)) {
             return *problem;
         }
         const std::optional<Script> script = parse_script(file);
@@ -434,12 +444,12 @@ std::variant<LoadedProgram, LoadError> load_program(const std::string& path,
         if (script->argument) {
             changed.push_back(*script->argument);
         }
-        changed.push_back(nesting == 0 ? path : result.name);
+        changed.push_back(script_path);
         if (result.args.size() > 1) {
             changed.insert(changed.end(), result.args.begin() + 1, result.args.end());
         }
         result.args = std::move(changed);
-        result.name = script->interpreter;
+        script_path = script->interpreter;
         file_path = host_path(script->interpreter, FollowLinks::Yes);
         if (::access(file_path.c_str(), F_OK) != 0) {
             return LoadError{kExitNotFound,

@@ -20,7 +20,7 @@ struct LoadError {
 
 struct LoadedProgram {
     std::string path;              // of the ELF file: absolute
-    std::string name;              // as it was asked for: AT_EXECFN
+    std::string name;              // as it was asked for, a script's own: AT_EXECFN
     std::vector<std::string> args; // changed by "#!" lines
     GuestAddr entry = 0;           // of the program
     GuestAddr start = 0;           // where execution begins: the interpreter's entry or `entry`
@@ -31,9 +31,10 @@ struct LoadedProgram {
     bool executable_stack = false;
 };
 
-// Maps the program, and its ELF interpreter if it names one, into process().space.
+// Maps the program, and its ELF interpreter if it names one, into process().space. `descriptor` is
+// the file when it is open already (-1: not): what the path leads to may not be readable for us.
 [[nodiscard]] std::variant<LoadedProgram, LoadError>
-load_program(const std::string& path, const std::vector<std::string>& args);
+load_program(const std::string& path, const std::vector<std::string>& args, int descriptor = -1);
 
 // The first bytes of an AArch64 ELF executable or a script: something this program can run?
 [[nodiscard]] bool is_runnable(const std::string& path);

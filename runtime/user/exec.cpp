@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -159,6 +160,15 @@ void name_program(const ExecRequest& request, Image& image) {
     image.path = "/proc/self/fd/" + std::to_string(image.passed_file);
 }
 
+// bprm->filename of the kernel.
+std::string asked_name(const ExecRequest& request, const Image& image) {
+    if (request.directory_fd == AT_FDCWD || image.guest_path.starts_with('/')) {
+        return image.guest_path;
+    }
+    const std::string directory = "/dev/fd/" + std::to_string(request.directory_fd);
+    return image.guest_path.empty() ? directory : directory + "/" + image.guest_path;
+}
+
 std::string log_items(u32 items) {
     std::string list;
 #define LOG_ITEM(id, bit, name, meaning)                                                           \
@@ -186,6 +196,9 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     add("-r", options.uname_release);
     add("-cpu", options.cpu);
     add("-s", std::to_string(options.stack_bytes));
+    if (options.code_cache_mib != 0) {
+        add("-tb-size", std::to_string(options.code_cache_mib));
+    }
     add("-d", log_items(options.log_items));
     add("-D", options.log_file);
     add("-dfilter", options.dfilter);
@@ -195,17 +208,17 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     add_flag("--engine=interp", options.interpreter_engine);
 }
 
-void make_host_args(Image& image) {
+void make_host_args(const ExecRequest& request, Image& image) {
     std::vector<std::string>& to = image.host_args.strings;
     const std::vector<std::string>& guest = image.args.strings;
     to = {"ulna", kHandoverPrefix + std::to_string(image.passed_self) + "," +
-                      std::to_string(image.passed_file)};
+                      std::to_string(image.passed_file) + "," + asked_name(request, image)};
     add_options(process().options, to);
     to.insert(to.end(), {"-0", guest[0], "--", image.path});
     to.insert(to.end(), guest.begin() + 1, guest.end());
 }
 
-i64 exec_self(Image& image) {
+i64 exec_self(const ExecRequest& request, Image& image) {
     const bool by_path = own_path_is_visible();
     const int own = own_file_descriptor();
     if (!by_path && own < 0) {
@@ -214,7 +227,7 @@ i64 exec_self(Image& image) {
     if (!by_path) {
         image.passed_self = fcntl(own, F_DUPFD, 0);
     }
-    make_host_args(image);
+    make_host_args(request, image);
     const char* const* args = image.host_args.c_array();
     const char* const* environment = image.environment.c_array();
     if (by_path) {
@@ -231,28 +244,51 @@ i64 exec_foreign(const ExecRequest& request, Image& image) {
                             address(image.environment.c_array()), request.flags);
 }
 
+// Set-user-id, set-group-id, file capabilities: rights that only the kernel can give.
+bool gives_rights(int file) {
+    constexpr mode_t kSetGroup = S_ISGID | S_IXGRP;
+    struct stat status;
+    if (fstat(file, &status) != 0) {
+        return false;
+    }
+    return ((status.st_mode & S_ISUID) != 0 && status.st_uid != geteuid()) ||
+           ((status.st_mode & kSetGroup) == kSetGroup && status.st_gid != getegid()) ||
+           (geteuid() != 0 && fgetxattr(file, "security.capability", nullptr, 0) > 0);
+}
+
+template <class Exec> i64 with_signals_prepared(GuestThread& thread, const Exec& exec) {
+    const i64 error = prepare_signals_for_exec(thread) ? exec() : kRestartNoIntr;
+    undo_signals_for_exec(thread);
+    return error;
+}
+
 i64 exec_image(GuestThread& thread, const ExecRequest& request, Image& image) {
     if (const i64 error = read_request(request, image); error != 0) {
         return error;
     }
+    const auto by_kernel = [&] {
+        return with_signals_prepared(thread, [&] { return exec_foreign(request, image); });
+    };
     if (const i64 error = open_program(request, image); error != 0) {
-        return error;
+        // A program may be executable without being readable. The kernel can open it for us when
+        // Arm programs are registered with binfmt_misc.
+        const i64 kernels = error == -EACCES ? by_kernel() : error;
+        return kernels == -ENOEXEC ? error : kernels;
     }
     const ExecVerdict verdict = examine_program(image.file);
     if (verdict.error != 0) {
         return verdict.error;
     }
-    const bool is_arm = verdict.format == ExecFormat::Arm;
-    if (is_arm) {
-        name_program(request, image);
+    if (verdict.format == ExecFormat::Foreign) {
+        return by_kernel();
     }
-    if (!prepare_signals_for_exec(thread)) {
-        undo_signals_for_exec(thread);
-        return kRestartNoIntr;
+    if (gives_rights(image.file)) {
+        if (const i64 error = by_kernel(); error != -ENOEXEC) {
+            return error;
+        }
     }
-    const i64 error = is_arm ? exec_self(image) : exec_foreign(request, image);
-    undo_signals_for_exec(thread);
-    return error;
+    name_program(request, image);
+    return with_signals_prepared(thread, [&] { return exec_self(request, image); });
 }
 
 } // namespace

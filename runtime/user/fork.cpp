@@ -11,6 +11,7 @@
 #include "runtime/user/address_space.h"
 #include "runtime/user/clone_child.h"
 #include "runtime/user/guest_memory.h"
+#include "runtime/user/io_uring.h"
 
 // The host libc's own preparation of malloc for a fork: there when it is linked statically.
 extern "C" {
@@ -92,6 +93,7 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
     AddressSpace* space = process().space;
     const bool plain = is_plain_fork(request);
     std::unique_lock table_lock(thread.signals->table->lock);
+    lock_rings();
     engine.before_fork();
     if (space != nullptr) {
         space->before_fork();
@@ -102,6 +104,7 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
         space->after_fork();
     }
     engine.after_fork(pid == 0);
+    unlock_rings();
     table_lock.unlock();
     if (pid == 0) {
         become_forked_child(thread, request, plain);

@@ -22,6 +22,7 @@ struct Options {
     std::string cpu = "max";       // -cpu as given, and what it means
     frontend::CpuModel cpu_model = frontend::default_cpu();
     u64 stack_bytes = 8u << 20; // -s
+    u64 code_cache_mib = 0;     // -tb-size; 0: the engine's choice
     bool strace = false;
     bool stats = false;
     bool perf_map = false;

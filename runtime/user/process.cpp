@@ -2,10 +2,12 @@
 // thread_group.h.
 #include "runtime/user/process.h"
 
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <string_view>
@@ -19,6 +21,14 @@ namespace ulna::user {
 namespace {
 
 void (*g_exit_hook)() = nullptr;
+
+// binfmt_misc with the flag O or C: the kernel has opened the program, which may be one that we
+// could not. The guest does not see the descriptor, as it would not on an Arm kernel.
+int registered_program() {
+    errno = 0;
+    const unsigned long descriptor = getauxval(AT_EXECFD);
+    return errno == 0 ? static_cast<int>(descriptor) : -1;
+}
 
 } // namespace
 
@@ -63,19 +73,21 @@ void exit_thread(GuestThread& thread, int status) {
 
 void init_process(const Handover& handover) { init_own_file(handover.self_fd); }
 
-// --- the hand-over: "--ulna-exec=<own descriptor>,<program's descriptor>", -1 for none
+// --- the hand-over: "--ulna-exec=<own descriptor>,<program's descriptor>,<its name>", -1 for none
 
 Handover take_handover(int argc, char** argv) {
     Handover handover = {.argc = argc, .argv = argv};
     const std::string_view mark = argc > 1 ? argv[1] : "";
     constexpr std::string_view kPrefix = kHandoverPrefix;
     if (!mark.starts_with(kPrefix)) {
+        handover.program_fd = registered_program();
         return handover;
     }
     const char* const end = mark.data() + mark.size();
     const auto own = std::from_chars(mark.data() + kPrefix.size(), end, handover.self_fd);
     if (own.ptr < end) {
-        std::from_chars(own.ptr + 1, end, handover.program_fd);
+        const auto program = std::from_chars(own.ptr + 1, end, handover.program_fd);
+        handover.name = program.ptr < end ? program.ptr + 1 : nullptr;
     }
     handover.active = true;
     // argv[0] of the host takes the place of the mark.

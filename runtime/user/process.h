@@ -18,8 +18,9 @@ struct Handover {
     bool active = false;
     int argc;
     char** argv;
-    int self_fd = -1;    // our own file, when /proc may be out of reach
-    int program_fd = -1; // the program was given as a descriptor, and its name refers to this one
+    int self_fd = -1;           // our own file, when /proc may be out of reach
+    int program_fd = -1;        // the program is open already: what to load
+    const char* name = nullptr; // the program's, as the guest wrote it; null: as in argv
 };
 [[nodiscard]] Handover take_handover(int argc, char** argv);
 

@@ -10,10 +10,11 @@
 #include <sys/syscall.h>
 
 #include "runtime/user/address_space.h"
+#include "runtime/user/epoll_event.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/host_numbers.h"
 #include "runtime/user/open_flags.h"
-#include "runtime/user/paths.h"
+#include "runtime/user/path_argument.h"
 #include "runtime/user/proc_files.h"
 #include "runtime/user/syscall.h"
 
@@ -35,14 +36,6 @@ struct ArmStat {
 static_assert(sizeof(ArmStat) == 128 && offsetof(ArmStat, st_size) == 48 &&
               offsetof(ArmStat, st_blocks) == 64);
 
-// struct epoll_event: packed on x86-64 only.
-struct ArmEpollEvent {
-    u32 events;
-    u32 padding;
-    u64 data;
-};
-static_assert(sizeof(ArmEpollEvent) == 16 && sizeof(epoll_event) == 12);
-
 i64 put_stat(GuestAddr to, const struct stat& host) {
     ArmStat arm{};
     arm.st_dev = host.st_dev;
@@ -63,33 +56,6 @@ i64 put_stat(GuestAddr to, const struct stat& host) {
     arm.st_ctime_nsec = host.st_ctim.tv_nsec;
     return put_guest(to, arm) ? 0 : -EFAULT;
 }
-
-// A path argument for the host. Bad pointers and over-long names are handed on for the kernel to
-// judge.
-class PathArgument {
-  public:
-    PathArgument(GuestAddr guest, FollowLinks follow) : argument_(guest) {
-        std::optional<std::string> text = guest == 0 ? std::nullopt : guest_string(guest);
-        if (!text) {
-            return;
-        }
-        guest_ = std::move(*text);
-        host_ = host_path(guest_, follow);
-        if (host_ != guest_) {
-            argument_ = reinterpret_cast<u64>(host_.c_str());
-        }
-    }
-    PathArgument(const PathArgument&) = delete;
-    PathArgument& operator=(const PathArgument&) = delete;
-    [[nodiscard]] u64 argument() const { return argument_; }
-    [[nodiscard]] const std::string& guest() const { return guest_; }
-
-  private:
-    u64 argument_;
-    std::string guest_, host_;
-};
-
-FollowLinks follow_unless(bool no_follow) { return no_follow ? FollowLinks::No : FollowLinks::Yes; }
 
 std::optional<i64> try_proc_view(const std::string& path, u64 host_flags) {
     if ((host_flags & (O_ACCMODE | O_PATH)) != O_RDONLY) {
@@ -260,13 +226,11 @@ i64 sys_epoll_ctl(GuestThread&, const SyscallArgs& args_) {
     if (operation == EPOLL_CTL_DEL) {
         return host_syscall(SYS_epoll_ctl, epoll, operation, fd, 0);
     }
-    ArmEpollEvent arm;
+    GuestEpollEvent arm;
     if (!get_guest(event, arm)) {
         return -EFAULT;
     }
-    epoll_event host{};
-    host.events = arm.events;
-    host.data.u64 = arm.data;
+    const HostEpollEvent host = {arm.events, arm.data};
     return host_syscall(SYS_epoll_ctl, epoll, operation, fd, reinterpret_cast<u64>(&host));
 }
 

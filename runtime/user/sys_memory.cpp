@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "runtime/user/address_space.h"
+#include "runtime/user/io_uring.h"
 #include "runtime/user/syscall.h"
 
 namespace ulna::user {
@@ -15,8 +16,12 @@ AddressSpace& space() { return *process().space; }
 
 i64 sys_mmap(GuestThread&, const SyscallArgs& args_) {
     const auto [address, bytes, protection, flags, fd, offset] = args_;
-    return space().map(address, bytes, static_cast<int>(protection), static_cast<int>(flags),
-                       static_cast<int>(fd), offset);
+    const i64 result = space().map(address, bytes, static_cast<int>(protection),
+                                   static_cast<int>(flags), static_cast<int>(fd), offset);
+    if (result >= 0 && (flags & MAP_SHARED) != 0 && (flags & MAP_ANONYMOUS) == 0) {
+        note_ring_mapping(static_cast<int>(fd), offset, static_cast<GuestAddr>(result));
+    }
+    return result;
 }
 
 i64 sys_munmap(GuestThread&, const SyscallArgs& args_) { return space().unmap(args_[0], args_[1]); }

@@ -1,54 +1,16 @@
 // Calls that wait for descriptors under a temporary signal mask.
-//
-// The host kernel exchanges the masks atomically; ours (signals_state.h) follows: while the call
-// waits the guest's mask is the temporary one, and an interrupted call leaves it in force until
-// delivery has chosen the handler, whose frame saves the original.
 #include <sys/syscall.h>
 
 #include <array>
-#include <cerrno>
-#include <optional>
 
-#include "runtime/user/guest_memory.h"
-#include "runtime/user/signals_state.h"
+#include "runtime/user/epoll_event.h"
+#include "runtime/user/temporary_mask.h"
 
 namespace ulna::user {
 
 namespace {
 
-constexpr u64 kSetBytes = sizeof(SignalSet);
-
 u64 address(const void* pointer) { return reinterpret_cast<u64>(pointer); }
-
-// Reads the optional mask argument; an errno when it is bad.
-i64 read_mask(GuestAddr from, u64 bytes, std::optional<SignalSet>& mask) {
-    if (from == 0) {
-        return 0;
-    }
-    SignalSet set;
-    if (bytes != kSetBytes) {
-        return -EINVAL;
-    }
-    if (!get_guest(from, set)) {
-        return -EFAULT;
-    }
-    mask = set;
-    return 0;
-}
-
-// Makes `call` with the address of the host's mask (0: none).
-template <class Call>
-i64 wait_with_mask(GuestThread& thread, const std::optional<SignalSet>& mask, const Call& call) {
-    if (!mask) {
-        return call(u64{0});
-    }
-    begin_temporary_mask(thread, *mask);
-    if (thread.signals->held & ~thread.signals->mask) {
-        return -EINTR; // a held signal is deliverable under this mask
-    }
-    const SignalSet host = host_mask_for(*mask);
-    return end_temporary_mask(thread, call(address(&host)));
-}
 
 } // namespace
 
@@ -59,7 +21,7 @@ i64 sys_ppoll(GuestThread& thread, const SyscallArgs& args_) {
     }
     return wait_with_mask(thread, mask, [&](u64 host_mask) {
         return blocking_syscall(SYS_ppoll, untag(args_[0]), args_[1], untag(args_[2]), host_mask,
-                                kSetBytes);
+                                kSignalSetBytes);
     });
 }
 
@@ -73,25 +35,29 @@ i64 sys_pselect6(GuestThread& thread, const SyscallArgs& args_) {
         return error;
     }
     return wait_with_mask(thread, mask, [&](u64 host_mask) {
-        const std::array<u64, 2> host_packed = {host_mask, kSetBytes};
+        const std::array<u64, 2> host_packed = {host_mask, kSignalSetBytes};
         return blocking_syscall(SYS_pselect6, args_[0], untag(args_[1]), untag(args_[2]),
                                 untag(args_[3]), untag(args_[4]), address(&host_packed));
     });
 }
 
-namespace {
+i64 sys_io_pgetevents(GuestThread& thread, const SyscallArgs& args_) {
+    std::array<u64, 2> packed = {}; // struct __aio_sigset: pointer to the mask, its size
+    if (args_[5] != 0 && !get_guest(args_[5], packed)) {
+        return -EFAULT;
+    }
+    std::optional<SignalSet> mask;
+    if (const i64 error = read_mask(packed[0], packed[1], mask); error != 0) {
+        return error;
+    }
+    return wait_with_mask(thread, mask, [&](u64 host_mask) {
+        const std::array<u64, 2> host_packed = {host_mask, kSignalSetBytes};
+        return blocking_syscall(SYS_io_pgetevents, args_[0], args_[1], args_[2], untag(args_[3]),
+                                untag(args_[4]), address(&host_packed));
+    });
+}
 
-// struct epoll_event: packed to 12 bytes on x86-64 only.
-struct HostEpollEvent {
-    u32 events;
-    u64 data;
-} __attribute__((packed));
-struct GuestEpollEvent {
-    u32 events;
-    u32 padding;
-    u64 data;
-};
-static_assert(sizeof(HostEpollEvent) == 12 && sizeof(GuestEpollEvent) == 16);
+namespace {
 
 // The host writes its smaller structures into the guest's array; they are spread out from the end,
 // in place, so that no copy of the array is needed. The kernel has already checked that it is
@@ -119,7 +85,8 @@ i64 epoll_wait_with_mask(GuestThread& thread, const SyscallArgs& args, long numb
     const GuestAddr events = untag(args[1]);
     const u64 timeout = number == SYS_epoll_pwait ? args[3] : untag(args[3]);
     const i64 count = wait_with_mask(thread, mask, [&](u64 host_mask) {
-        return blocking_syscall(number, args[0], events, args[2], timeout, host_mask, kSetBytes);
+        return blocking_syscall(number, args[0], events, args[2], timeout, host_mask,
+                                kSignalSetBytes);
     });
     return count > 0 ? spread_events(events, count) : count;
 }

@@ -58,6 +58,10 @@ TEST_CASE("argv[0], stack, log items", "[user][options]") {
     CHECK(line.options.stack_bytes == 16u << 20);
     CHECK(line.options.log_items != 0);
     CHECK(line.options.strace);
+    CHECK(line.options.code_cache_mib == 0);
+    CHECK(parse({"-tb-size", "32", "p"}).options.code_cache_mib == 32);
+    CHECK(parse({"-tb-size", "1025", "p"}).exit_status == 1);
+    CHECK(parse({"-tb-size", "1M", "p"}).exit_status == 1);
     CHECK(parse({"-s", "12k3", "p"}).exit_status == 1);
     CHECK(parse({"-s", "1", "p"}).exit_status == 1);
 }
@@ -80,5 +84,5 @@ TEST_CASE("mistakes get one clear line", "[user][options]") {
         CHECK(parse({option}).exit_status == 0);
     }
     CHECK(parse({"-cpu", "help"}).message.find("cortex-a57") != std::string::npos);
-    CHECK(!parse({"-one-insn-per-tb", "-tb-size", "32", "-cpu", "cortex-a53", "p"}).exit_status);
+    CHECK(!parse({"-one-insn-per-tb", "-cpu", "cortex-a53", "p"}).exit_status);
 }

@@ -3,6 +3,7 @@
 #include <random>
 
 #include <elf.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -180,6 +181,19 @@ TEST_CASE("scripts run their interpreter with one argument", "[user][loader]") {
     const auto& loaded = std::get<LoadedProgram>(result);
     CHECK(loaded.args == std::vector<std::string>{program, "-x y", script, "1", "2"});
     CHECK(loaded.path == program);
+    CHECK(loaded.name == script);
+}
+
+TEST_CASE("a program that is open already is not looked for", "[user][loader]") {
+    Fixture fixture;
+    const TestElf elf = make_elf();
+    const std::string program = fixture.write(&elf, sizeof(elf));
+    const int descriptor = ::open(program.c_str(), O_RDONLY | O_CLOEXEC);
+    const auto result = load_program("/nonexistent/name", {"name"}, descriptor);
+    REQUIRE(std::holds_alternative<LoadedProgram>(result));
+    CHECK(std::get<LoadedProgram>(result).name == "/nonexistent/name");
+    CHECK(std::get<LoadedProgram>(result).path == program);
+    CHECK(::close(descriptor) == 0);
 }
 
 TEST_CASE("truncated and mutated files never crash the loader", "[user][loader]") {
