@@ -17,6 +17,7 @@
 #include "runtime/user/elf_loader.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/initial_stack.h"
+#include "runtime/user/kernel_view.h"
 #include "runtime/user/paths.h"
 #include "runtime/user/proc_files.h"
 #include "runtime/user/process.h"
@@ -160,6 +161,7 @@ int main(int argc, char** argv, char** environment) {
         fail(kExitCannotRun,
              program.name + ": no memory for its stack (arguments too long, or -s too big)");
     }
+    show_guest_arguments();
     namespace debug = runtime::debug;
     if (debug::log_enabled(debug::Item::Page)) {
         debug::log_text(proc_view("/proc/self/maps").value_or(""));

@@ -15,6 +15,7 @@
 #include "runtime/user/address_space.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
+#include "runtime/user/signals_state.h"
 
 namespace ulna::user {
 
@@ -208,6 +209,59 @@ std::string guest_stat() {
     return text + '\n';
 }
 
+// Dispositions of the signals that always have our handler are the guest's, and the untagged
+// address bits are arm64's.
+std::string guest_status() {
+    const std::string host = read_host("/proc/self/status");
+    ThreadSignals& signals = *current_thread()->signals;
+    std::string text;
+    for (std::string_view rest = host; !rest.empty();) {
+        const std::string_view line = next_line(rest);
+        const std::string_view name = line.substr(0, line.find(':'));
+        const bool is_caught = name == "SigCgt";
+        char changed[64];
+        if (is_caught || name == "SigIgn") {
+            SignalSet set = 0;
+            std::from_chars(line.data() + 8, line.data() + line.size(), set, 16);
+            for (int signal = 1; signal <= kSignalCount; ++signal) {
+                const u64 handler = action_of(signals, signal).handler;
+                if (is_synchronous(signal)) {
+                    const bool is_in = is_caught ? is_handler(handler) : handler == kHandlerIgnore;
+                    set = is_in ? set | signal_bit(signal) : set & ~signal_bit(signal);
+                }
+            }
+            std::snprintf(changed, sizeof(changed), "%.6s:\t%016llx", line.data(),
+                          static_cast<unsigned long long>(set));
+            text += changed;
+        } else if (name == "untag_mask") {
+            text += "untag_mask:\t0xffffffffffffff";
+        } else if (name.starts_with("x86_")) {
+            continue;
+        } else {
+            text += line;
+        }
+        text += '\n';
+    }
+    return text;
+}
+
+// "Linux version RELEASE (..."
+std::string guest_version() {
+    std::string text = read_host("/proc/version");
+    const std::size_t at = text.find("version ");
+    const std::string& release = process().options.uname_release;
+    if (!release.empty() && at != text.npos) {
+        const std::size_t start = at + 8;
+        text.replace(start, text.find(' ', start) - start, release);
+    }
+    return text;
+}
+
+std::string guest_release() {
+    const std::string& release = process().options.uname_release;
+    return release.empty() ? read_host("/proc/sys/kernel/osrelease") : release + "\n";
+}
+
 std::string guest_cpuinfo() {
     const frontend::CpuModel& cpu = process().options.cpu_model;
     const std::string features = frontend::cpuinfo_features(cpu);
@@ -228,6 +282,10 @@ std::string guest_cpuinfo() {
     return text;
 }
 
+bool is_number(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+}
+
 struct View {
     std::string_view name;
     std::string (*text)();
@@ -239,10 +297,36 @@ constexpr View kViews[] = {
     {"environ", [] { return guest_bytes(process().env_start, process().env_end); }},
     {"auxv", [] { return std::string(process().auxv.begin(), process().auxv.end()); }},
     {"stat", guest_stat},
+    {"status", guest_status},
 };
 
-bool is_number(std::string_view text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+// Of the machine, by their whole name.
+constexpr View kMachineViews[] = {
+    {"/proc/cpuinfo", guest_cpuinfo},
+    {"/proc/version", guest_version},
+    {"/proc/sys/kernel/arch", [] { return std::string("aarch64\n"); }},
+    {"/proc/sys/kernel/osrelease", guest_release},
+};
+
+// /sys/devices/system/cpu/cpuN/regs/identification/{midr,revidr}_el1, which only arm64 has.
+std::optional<std::string> cpu_register(std::string_view path) {
+    constexpr std::string_view kCpus = "/sys/devices/system/cpu/cpu",
+                               kRegisters = "/regs/identification/";
+    const std::size_t at = path.find(kRegisters);
+    if (!path.starts_with(kCpus) || at == path.npos ||
+        !is_number(path.substr(kCpus.size(), at - kCpus.size())) ||
+        ::access(std::string(path.substr(0, at)).c_str(), F_OK) != 0) {
+        return std::nullopt;
+    }
+    const std::string_view name = path.substr(at + kRegisters.size());
+    if (name != "midr_el1" && name != "revidr_el1") {
+        return std::nullopt;
+    }
+    char text[32];
+    std::snprintf(text, sizeof(text), "0x%016llx\n",
+                  static_cast<unsigned long long>(
+                      name == "midr_el1" ? process().options.cpu_model.midr_el1 : 0));
+    return text;
 }
 
 // "/proc/self/maps" -> "maps"; empty when it is not a file of this process.
@@ -263,7 +347,7 @@ std::string_view own_file(std::string_view path) {
         const std::size_t end = std::min(task.find('/'), task.size());
         path = is_number(task.substr(0, end)) ? task.substr(std::min(end + 1, task.size()))
                                               : std::string_view{};
-        return path == "stat" ? std::string_view{} : path;
+        return path == "stat" || path == "status" ? std::string_view{} : path;
     }
     return path;
 }
@@ -272,10 +356,12 @@ std::string_view own_file(std::string_view path) {
 
 std::optional<std::string> proc_view(const std::string& path) {
     if (!path.starts_with("/proc/")) {
-        return std::nullopt;
+        return path.starts_with("/sys/") ? cpu_register(path) : std::nullopt;
     }
-    if (path == "/proc/cpuinfo") {
-        return guest_cpuinfo();
+    for (const View& view : kMachineViews) {
+        if (view.name == path) {
+            return view.text();
+        }
     }
     const std::string_view file = own_file(path);
     for (const View& view : kViews) {
