@@ -243,7 +243,7 @@ unsigned print_unknown_features(Sweep& sweep, const Explanations& known) {
 
 // A line that explains nothing is wrong or left over; so is a row that no word has.
 unsigned
-print_unused(const Sweep& sweep, const Explanations& known, const std::vector<bool>& used_names) {
+print_unused(Sweep& sweep, const Explanations& known, const std::vector<bool>& used_names) {
     std::map<const Explanation*, u64> uses;
     std::map<std::string, u64> rows;
     for (const auto& [subject, differences] : sweep.subjects()) {
@@ -263,6 +263,12 @@ print_unused(const Sweep& sweep, const Explanations& known, const std::vector<bo
         if (!used_names[i]) {
             ++failures;
             std::printf("differences.txt:%u: explains nothing\n", known.names[i].line);
+        }
+    }
+    for (const auto& [feature, reason] : known.features) {
+        if (std::ranges::count(sweep.llvm().unknown_features(), feature) == 0) {
+            ++failures;
+            std::printf("differences.txt: %s: LLVM knows it, or no CPU has it\n", feature.c_str());
         }
     }
     for (std::size_t i = 0; i < sweep.row_words().size(); ++i) {

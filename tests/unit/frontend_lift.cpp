@@ -289,8 +289,16 @@ TEST_CASE("system registers at EL0", "[frontend]") {
     CHECK(run({msr(kFPSR, 0), mrs(kFPSR, 1), kSvc0}, *state) == ExitReason::Svc);
     CHECK(state->x[1] == 0x0800009f);
 
-    for (u32 word : {mrs(kCurrentEL, 0), mrs(kDAIF, 0), msr(kTPIDRRO, 0), msr(kCTR, 0),
-                     msr(kMIDR, 0), 0xd50342dfu /* MSR DAIFSet, #2 */}) {
+    // Whether EL0 may use the performance monitors can be asked; it may not.
+    constexpr u32 kPMUSERENR = sysreg(3, 3, 9, 14, 0), kPMCCNTR = sysreg(3, 3, 9, 13, 0);
+    state = new_state();
+    state->x[0] = ~u64{0};
+    CHECK(run({mrs(kPMUSERENR, 0), kSvc0}, *state) == ExitReason::Svc);
+    CHECK(state->x[0] == 0);
+
+    for (u32 word :
+         {mrs(kPMCCNTR, 0), msr(kPMUSERENR, 0), mrs(kCurrentEL, 0), mrs(kDAIF, 0), msr(kTPIDRRO, 0),
+          msr(kCTR, 0), msr(kMIDR, 0), 0xd50342dfu /* MSR DAIFSet, #2 */}) {
         CHECK(exit_to(translate({word})).reason == ExitReason::Undefined);
     }
 }

@@ -65,7 +65,7 @@ constexpr u32 kNZCV = sysreg(3, 3, 4, 2, 0), kFPCR = sysreg(3, 3, 4, 4, 0),
               kFPSR = sysreg(3, 3, 4, 4, 1), kTPIDR_EL0 = sysreg(3, 3, 13, 0, 2),
               kTPIDRRO_EL0 = sysreg(3, 3, 13, 0, 3), kCTR_EL0 = sysreg(3, 3, 0, 0, 1),
               kDCZID_EL0 = sysreg(3, 3, 0, 0, 7), kCNTFRQ_EL0 = sysreg(3, 3, 14, 0, 0),
-              kCNTVCT_EL0 = sysreg(3, 3, 14, 0, 2);
+              kCNTVCT_EL0 = sysreg(3, 3, 14, 0, 2), kPMUSERENR_EL0 = sysreg(3, 3, 9, 14, 0);
 
 constexpr u32 encode(bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> op2) {
     return sysreg(2u + o0, op1.v, CRn.v, CRm.v, op2.v);
@@ -130,6 +130,8 @@ bool MRS(Translator& t, bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> op2,
         return read(t, Rt, t.b.c64(t.cpu().dczid_el0));
     case kCNTFRQ_EL0:
         return read(t, Rt, t.b.c64(ir::kCounterFrequency));
+    case kPMUSERENR_EL0: // never trapped; 0: the other performance monitors are (D24.5)
+        return read(t, Rt, t.b.c64(0));
     case kCNTVCT_EL0:
         return read(t, Rt, t.b.call(ir::HelperId::ReadCntvct));
     default:
