@@ -59,21 +59,24 @@ class Sweep {
         : cpu_{cpu}, known_{known}, ulna_{cpu}, llvm_{architectural_features(cpu)} {}
 
     void compare(u32 word) {
-        const bool ours = ulna_.accepts(word);
+        const frontend::Encoding* const row = ulna_.row(word);
+        const bool ours = row != nullptr && ulna_.accepts(word);
         const LlvmDecoder::Result theirs = llvm_.decode(word);
         const bool allocated = theirs.verdict != Verdict::Unallocated;
         ++words_;
         if (ours && allocated) {
             ++both_;
-            count_row(word, theirs.instruction);
+            ++row_words_[row->index];
+            pairs_[row->index * llvm_.instruction_count() + theirs.instruction] = true;
         }
         if (ours != allocated) {
-            subject(ours ? Difference::Accepted : Difference::Rejected, word, theirs).add(word);
+            subject(ours ? Difference::Accepted : Difference::Rejected, row, word, theirs)
+                .add(word);
         } else if (ours && theirs.verdict == Verdict::Unpredictable) {
-            subject(Difference::Unpredictable, word, theirs).add(word);
+            subject(Difference::Unpredictable, row, word, theirs).add(word);
         }
-        if (!is_safe_flag_use(word, ours, theirs.instruction)) {
-            subject(Difference::Flags, word, theirs).add(word);
+        if (ours && allocated && !is_safe_flag_use(word, theirs.instruction)) {
+            subject(Difference::Flags, row, word, theirs).add(word);
         }
     }
     void merge(const Sweep& other) {
@@ -104,23 +107,19 @@ class Sweep {
   private:
     // Whether what the look-ahead makes of the word leaves nobody with stale flags. To take a
     // writer for an instruction that does not touch the flags is.
-    [[nodiscard]] bool is_safe_flag_use(u32 word, bool ours, unsigned instruction) {
+    [[nodiscard]] bool is_safe_flag_use(u32 word, unsigned instruction) {
         const frontend::FlagUse use = frontend::flag_info(word, cpu_.features).use;
-        if (use == frontend::FlagUse::Unknown || use == frontend::FlagUse::Reads || !ours ||
-            instruction == 0) {
+        if (use == frontend::FlagUse::Unknown || use == frontend::FlagUse::Reads) {
             return true;
         }
         const LlvmDecoder::FlagUse theirs = llvm_.flag_use(instruction);
         return !theirs.reads && (theirs.writes || use != frontend::FlagUse::WritesAll);
     }
-    void count_row(u32 word, unsigned instruction) {
-        const frontend::Encoding* const row = frontend::decode(word, cpu_.features);
-        ++row_words_[row->index];
-        pairs_[row->index * llvm_.instruction_count() + instruction] = true;
-    }
     using Combination = std::tuple<Difference, const frontend::Encoding*, unsigned, u32>;
-    SubjectDifferences& subject(Difference kind, u32 word, const LlvmDecoder::Result& theirs) {
-        const frontend::Encoding* const row = frontend::decode(word, cpu_.features);
+    SubjectDifferences& subject(Difference kind,
+                                const frontend::Encoding* row,
+                                u32 word,
+                                const LlvmDecoder::Result& theirs) {
         // Neighbours mostly differ alike.
         const bool system = llvm_.is_system(theirs.instruction);
         const Combination combination{kind, row, theirs.instruction, system ? word >> 5 : 0};

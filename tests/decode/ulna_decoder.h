@@ -1,17 +1,22 @@
 // What our decoder and handlers make of a word: an instruction, or UNDEFINED.
 #pragma once
 
+#include "frontend/a64/decoder.h"
 #include "frontend/frontend.h"
 
 namespace ulna::decode {
 
-// One per thread. It lifts each word as a block of its own, since legality is the handlers' to say.
+// One per thread. It lifts each word that has a row as a block of its own, since legality is the
+// handlers' to say.
 class UlnaDecoder : frontend::CodeSource {
   public:
     explicit UlnaDecoder(const frontend::CpuModel& cpu) {
         options_.cpu = &cpu;
         options_.max_instructions = 1;
         options_.follow_branches = false;
+    }
+    [[nodiscard]] const frontend::Encoding* row(u32 word) const {
+        return frontend::decode(word, options_.cpu->features);
     }
     [[nodiscard]] bool accepts(u32 word) {
         word_ = word;
