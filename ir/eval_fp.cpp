@@ -176,6 +176,19 @@ V128 multiply_add(const OpParams& params, const V128* args, u32& fpsr) {
         });
 }
 
+V128 multiply_add_long(const OpParams& params, const V128* args, u32& fpsr) {
+    const bool negate = params.imm == fmuladd::kNegateFactor;
+    FpContext fp{BlockMode{params.mode}};
+    V128 out;
+    for (unsigned i = 0; i < Shape::unpack(params.aux).lanes(); ++i) {
+        const u16 op1 = args[1].lane<u16>(i);
+        out.set_lane<u32>(i, FPMulAddH(args[0].lane<u32>(i), negate ? FPNeg<Half>(op1) : op1,
+                                       args[2].lane<u16>(i), fp));
+    }
+    fpsr |= fp.flags;
+    return out;
+}
+
 V128 round_int(const OpParams& params, const V128* args, u32& fpsr) {
     const Rounding rounding = static_cast<Rounding>(params.imm & 0xff);
     const bool exact = bit(params.imm, 8);
@@ -363,6 +376,7 @@ void add_fp_evals(EvalTable& table) {
     table[Opcode::FNeg] = lanes<1, FPNegOp>;
     table[Opcode::FAbs] = lanes<1, FPAbsOp>;
     table[Opcode::FMulAdd] = multiply_add;
+    table[Opcode::FMulAddL] = multiply_add_long;
     table[Opcode::FRecpE] = lanes<1, FPRecipEstimateOp>;
     table[Opcode::FRSqrtE] = lanes<1, FPRSqrtEstimateOp>;
     table[Opcode::FRecpS] = lanes<2, FPRecipStepFusedOp>;

@@ -362,6 +362,31 @@ BitsOf<F> FPMulAdd(BitsOf<F> addend, BitsOf<F> op1, BitsOf<F> op2, FpContext& fp
     UNREACHABLE("one operand is a NaN");
 }
 
+u32 FPMulAddH(u32 addend, u16 op1, u16 op2, FpContext& fp) {
+    const Unpacked a = FPUnpack<Single>(addend, fp), u1 = FPUnpack<Half>(op1, fp),
+                   u2 = FPUnpack<Half>(op2, fp);
+    if (!a.is_nan() && !u1.is_nan() && !u2.is_nan()) {
+        return add_product<Single>(a, u1, u2, fp);
+    }
+    const bool invalid = (u1.is_inf() && u2.is_zero()) || (u1.is_zero() && u2.is_inf());
+    if (a.type == FpType::QNaN && invalid) {
+        return invalid_operation<Single>(fp);
+    }
+    // FPProcessNaNs3H: the order of FPProcessNaNs3, a half converted after it was processed
+    for (const FpType type : {FpType::SNaN, FpType::QNaN}) {
+        if (a.type == type) {
+            return FPProcessNaN<Single>(type, addend, fp);
+        }
+        if (u1.type == type || u2.type == type) {
+            const u16 nan = FPProcessNaN<Half>(type, u1.type == type ? op1 : op2, fp);
+            constexpr unsigned kShift = Single::kFracBits - Half::kFracBits;
+            return Layout<Single>::pack(Layout<Half>::sign(nan), Layout<Single>::kMaxBiased,
+                                        static_cast<u64>(nan & Layout<Half>::kFracMask) << kShift);
+        }
+    }
+    UNREACHABLE("one operand is a NaN");
+}
+
 namespace {
 // (addend - op1 * op2) * 2^scale; `zero_times_inf` is the value for 0 * infinity.
 template <class F>

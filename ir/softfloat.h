@@ -69,6 +69,8 @@ template <class F> [[nodiscard]] BitsOf<F> FPSqrt(BitsOf<F> op, FpContext& fp);
 // addend + op1 * op2, rounded once.
 template <class F>
 [[nodiscard]] BitsOf<F> FPMulAdd(BitsOf<F> addend, BitsOf<F> op1, BitsOf<F> op2, FpContext& fp);
+// The same with half-precision factors.
+[[nodiscard]] u32 FPMulAddH(u32 addend, u16 op1, u16 op2, FpContext& fp);
 // 2 - op1 * op2 and (3 - op1 * op2) / 2, rounded once.
 template <class F>
 [[nodiscard]] BitsOf<F> FPRecipStepFused(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp);

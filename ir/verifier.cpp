@@ -72,6 +72,7 @@ constexpr LaneRule kLaneRules[] = {
     {Opcode::VExt,       Opcode::VExt,         0, 0},
     {Opcode::VTbl,       Opcode::VTbl,         0, 0},
     {Opcode::FAdd,       Opcode::FMinNmV,      1, 3}, // floating point: H, S, D
+    {Opcode::FMulAddL,   Opcode::FMulAddL,     2, 2},
     {Opcode::VFCvtToInt, Opcode::VFCvtFromInt, 1, 3},
     {Opcode::VFCvtL,     Opcode::VFCvtL,       2, 3}, // from H or S
     {Opcode::VFCvtN,     Opcode::VFCvtN,       1, 2}, // to H or S

@@ -165,6 +165,17 @@ Emitter::Condition Emitter::test_flags_value(ValueId flags, Cond cond) {
 Emitter::Condition Emitter::compare_fp(const Inst& inst, Cond cond) {
     const FpCondition& row = kAfterFCmp[static_cast<u8>(cond)];
     const ValueId left = inst.args[row.exchange ? 1 : 0], right = inst.args[row.exchange ? 0 : 1];
+    if (type_of(left) == Type::F16) { // in single precision
+        const Xmm half_a = use_xmm(left), half_b = use_xmm(right);
+        const Xmm a = scratch_xmm(), b = scratch_xmm();
+        c.vpmovzxwq(a, half_a);
+        c.vcvtph2ps(a, a);
+        c.vpmovzxwq(b, half_b);
+        c.vcvtph2ps(b, b);
+        condition_start_ = c.position();
+        inst.imm & 1 ? c.vcomiss(a, b) : c.vucomiss(a, b);
+        return row.condition;
+    }
     const Xmm a = use_xmm(left);
     const XmmMem b = use_xmm_mem(right);
     condition_start_ = c.position();

@@ -31,9 +31,11 @@ Lanes lanes_of(Type type, u16 aux) {
 }
 
 bool inlines(Emitter& e, const Inst& inst, Type type, u16 aux) {
-    const bool half_precision =
-        type == Type::F16 || (type == Type::V128 && Shape::unpack(aux).lane_bytes() == 2);
-    if (half_precision || (e.mode().fz() && lanes_of(type, aux).form == Form::Half)) {
+    if (type == Type::F16 || (type == Type::V128 && Shape::unpack(aux).lane_bytes() == 2)) {
+        emit_half_precision(e, inst);
+        return false;
+    }
+    if (e.mode().fz() && lanes_of(type, aux).form == Form::Half) {
         e.call_eval(inst);
         return false;
     }

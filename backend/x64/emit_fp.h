@@ -35,6 +35,7 @@ enum Predicate : u8 {
     kNotGreater = 0x1a, // quiet, true when unordered
     kLessQuiet = 0x11,  // quiet, false when unordered
     kNotLess = 0x15,    // quiet, true when unordered
+    kNotEqual = 0x04,   // quiet, true when unordered
 };
 // Immediate of VROUNDxx and VCVTPS2PH.
 enum HostRounding : u8 {
@@ -75,8 +76,8 @@ struct Lanes {
 };
 [[nodiscard]] Lanes lanes_of(Type type, u16 aux);
 
-// May this operation be computed with host instructions? Otherwise it was evaluated out of line:
-// half precision, and with FPCR.FZ vectors of 8 bytes.
+// Is this operation left to the caller's host instructions? Otherwise it has been emitted: half
+// precision (emit_fp_half.h), and out of line, with FPCR.FZ, vectors of 8 bytes.
 [[nodiscard]] bool inlines(Emitter& e, const Inst& inst, Type type, u16 aux);
 
 // One instruction in its four widths: ss sd ps pd.
@@ -165,6 +166,10 @@ class Flush {
 // d = a rounded to integral, ties away from zero, without Inexact (emit_fp_misc.cpp). Needs DN = 0.
 // Writes all lanes of d for forms other than Full: zero_rest follows. d is not a.
 void round_ties_away(Emitter& e, Lanes lanes, Xmm d, Xmm a, Xmm u, Xmm w);
+
+// Half precision (emit_fp_half.cpp): is the result, and emits the operation.
+[[nodiscard]] bool is_half_precision(const Inst& inst);
+void emit_half_precision(Emitter& e, const Inst& inst);
 
 void add_fp_arithmetic_emitters(EmitTable& table);
 void add_fp_misc_emitters(EmitTable& table);

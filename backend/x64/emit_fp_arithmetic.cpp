@@ -345,6 +345,7 @@ void add_fp_arithmetic_emitters(EmitTable& table) {
     table.set(Opcode::FMulX, emit_FMulX);
     table.set(Opcode::FSqrt, emit_FSqrt);
     table.set(Opcode::FMulAdd, emit_FMulAdd);
+    table.set(Opcode::FMulAddL, emit_half_precision);
     table.set(Opcode::FRecpS, emit_FRecpS);
     table.set(Opcode::FRSqrtS, emit_FRSqrtS);
     table.set(Opcode::FAddP, emit_FAddP);

@@ -24,9 +24,9 @@ Jump jump_if_least_normal_half(Emitter& e, Xmm d, Xmm u) {
 void emit_FCvt(Emitter& e, const Inst& inst) {
     const Type from = static_cast<Type>(inst.aux), to = inst.type;
     const bool half = from == Type::F16 || to == Type::F16;
-    const bool through_double = half && (from == Type::F64 || to == Type::F64);
+    const bool double_to_half = from == Type::F64 && to == Type::F16; // would round twice
     const bool current = static_cast<Rounding>(inst.imm) == Rounding::Current;
-    if (!plain_nans(e) || !current || (half && (e.mode().ahp() || through_double))) {
+    if (!plain_nans(e) || !current || double_to_half || (half && e.mode().ahp())) {
         e.call_eval(inst);
         return;
     }
@@ -37,6 +37,9 @@ void emit_FCvt(Emitter& e, const Inst& inst) {
         e.c.vxorps(d, d, d); // lanes above would be converted too, and raise Invalid
         e.c.vpblendw(d, d, a, 1);
         e.c.vcvtph2ps(d, d);
+        if (to == Type::F64) {
+            e.c.vcvtss2sd(d, d, d);
+        }
         e.mark_clean(inst);
         return;
     }
@@ -187,8 +190,12 @@ void emit_FCvtToInt(Emitter& e, const Inst& inst) {
     const Type from = static_cast<Type>(inst.aux);
     const FixedInfo info = FixedInfo::unpack(inst.imm);
     const bool away = info.rounding == Rounding::TieAway, rounds = info.rounding != Rounding::Zero;
-    if (from == Type::F16 || (info.fraction_bits != 0 && rounds) ||
-        info.rounding == Rounding::Odd || (away && e.mode().dn())) {
+    if (from == Type::F16) {
+        emit_half_precision(e, inst);
+        return;
+    }
+    if ((info.fraction_bits != 0 && rounds) || info.rounding == Rounding::Odd ||
+        (away && e.mode().dn())) {
         e.call_eval(inst);
         return;
     }
@@ -395,7 +402,7 @@ void scale_down(Emitter& e, Lanes lanes, Xmm d, unsigned fraction_bits) {
 void emit_FCvtFromInt(Emitter& e, const Inst& inst) {
     const FixedInfo info = FixedInfo::unpack(inst.imm);
     if (inst.type == Type::F16) {
-        e.call_eval(inst);
+        emit_half_precision(e, inst);
         return;
     }
     const Lanes lanes = lanes_of(inst.type, 0);
@@ -464,7 +471,7 @@ void emit_VFCvtFromInt(Emitter& e, const Inst& inst) {
     const FixedInfo info = FixedInfo::unpack(inst.imm);
     const Lanes lanes = lanes_of(inst.type, inst.aux);
     if (inst.shape().lane_bytes() == 2) {
-        e.call_eval(inst);
+        emit_half_precision(e, inst);
     } else if (lanes.dbl) {
         doubles_from_int(e, inst, lanes, info);
     } else {

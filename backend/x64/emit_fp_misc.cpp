@@ -8,14 +8,10 @@ using G = Xbyak::CodeGenerator;
 constexpr Widths kMax{&G::vmaxss, &G::vmaxsd, &G::vmaxps, &G::vmaxpd};
 constexpr Widths kMin{&G::vminss, &G::vminsd, &G::vminps, &G::vminpd};
 
-[[nodiscard]] bool is_half_precision(const Inst& inst) {
-    return inst.type == Type::F16 || (inst.type == Type::V128 && inst.shape().lane_bytes() == 2);
-}
-
 // --- sign bits: exact in every mode
 void emit_FNeg(Emitter& e, const Inst& inst) {
     if (is_half_precision(inst)) {
-        e.call_eval(inst);
+        emit_half_precision(e, inst);
         return;
     }
     const Lanes lanes = lanes_of(inst.type, inst.aux);
@@ -34,7 +30,7 @@ void emit_FNeg(Emitter& e, const Inst& inst) {
 
 void emit_FAbs(Emitter& e, const Inst& inst) {
     if (is_half_precision(inst)) {
-        e.call_eval(inst);
+        emit_half_precision(e, inst);
         return;
     }
     const Lanes lanes = lanes_of(inst.type, inst.aux);
@@ -142,10 +138,10 @@ void emit_max_pairs(Emitter& e, const Inst& inst) { min_max_pairs(e, inst, true)
 void emit_min_pairs(Emitter& e, const Inst& inst) { min_max_pairs(e, inst, false); }
 
 void min_max_across(Emitter& e, const Inst& inst, bool maximum) {
-    if (inst.shape() != ir::shape::S4) {
-        e.call_eval(inst);
+    if (!inlines(e, inst, inst.type, inst.aux)) {
         return;
     }
+    CHECK(inst.shape() == ir::shape::S4);
     const Lanes lanes{Form::Full, false};
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm d = e.def_xmm(inst, Overlap::None);

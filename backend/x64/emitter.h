@@ -174,6 +174,7 @@ class Emitter {
     // The value is in memory and this operation is its last use: it can only be a memory operand
     // well.
     [[nodiscard]] bool in_memory_only(ValueId v) const;
+    [[nodiscard]] bool in_pinned_xmm(ValueId v) const;
     // The value into a scratch register that is exactly `reg`.
     void use_gpr_in(ValueId v, HostReg reg);
 

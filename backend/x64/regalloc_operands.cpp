@@ -204,6 +204,11 @@ bool Emitter::in_memory_only(ValueId v) const {
     return values_[r].reg == kNoReg && values_[r].memory != kNoMemory && dies_here(r);
 }
 
+bool Emitter::in_pinned_xmm(ValueId v) const {
+    const u8 reg = state_of(v).reg;
+    return reg != kNoReg && is_pinned_xmm(reg);
+}
+
 Xmm Emitter::use_xmm(ValueId v) {
     const ValueId r = rep(v);
     ValueState& value = values_[r];

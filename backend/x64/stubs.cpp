@@ -74,9 +74,11 @@ class StubGenerator : public Xbyak::CodeGenerator {
         }
     }
 
-    // RAX and RCX are free from here on.
+    // RAX and RCX are free from here on. Half precision leaves the upper halves of YMM registers
+    // dirty, which would slow C++ down.
     void to_cpp() {
         store_pinned();
+        vzeroupper();
         mov(cell(offsetof(CpuState, return_stack_current)), rsp);
         mov(rsp, cell(offsetof(CpuState, c_stack)));
         vstmxcsr(

@@ -1,5 +1,5 @@
-// Advanced SIMD half precision (FEAT_FP16) with two or three registers: what fp_vector.cpp has for
-// single and double precision (DDI 0487 C4.1.96).
+// Advanced SIMD half precision (FEAT_FP16, FEAT_FHM) with two or three registers: what
+// fp_vector.cpp has for single and double precision (DDI 0487 C4.1.96).
 #include "frontend/a64/translate/fp_common.h"
 #include "frontend/a64/translate/handlers_fp.h"
 #include "frontend/a64/translate/simd_common.h"
@@ -40,6 +40,21 @@ bool scalar_multiply_add(Translator& t, bool subtract, Vec Rn, Value operand2, V
     const Value addend = t.F(Type::F16, Rd), operand1 = t.F(Type::F16, Rn);
     t.set_F(Rd, t.b.emit(Opcode::FMulAdd, Type::F16, {addend, operand1, operand2}, 0,
                          negated(subtract)));
+    return true;
+}
+
+// The halves, in the low lanes, that a long multiplication takes from a register.
+[[nodiscard]] Value factors(Translator& t, bool high, bool Q, Vec vec) {
+    if (!high) {
+        return t.V(vec);
+    }
+    return Q ? t.b.unary(Opcode::VHigh, t.V(vec))
+             : t.b.vec(Opcode::VDupLane, shape::S2, {t.V(vec)}, 1);
+}
+bool multiply_add_long(
+    Translator& t, bool subtract, bool Q, Value operand1, Value operand2, Vec Rd) {
+    const Shape shape = Q ? shape::S4 : shape::S2;
+    t.set_V(Rd, t.b.vec(Opcode::FMulAddL, shape, {t.V(Rd), operand1, operand2}, negated(subtract)));
     return true;
 }
 } // namespace
@@ -208,6 +223,36 @@ bool FMUL_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec R
 bool FMULX_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd) {
     return scalar(t, Opcode::FMulX, t.F(Type::F16, Rn),
                   element(t, low_register(Rm), concat(H, L, M).v), Rd);
+}
+
+// --- FMLAL and FMLSL take the low half of what Q selects, FMLAL2 and FMLSL2 the high half
+bool FMLAL(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd) {
+    return multiply_add_long(t, false, Q, factors(t, false, Q, Rn), factors(t, false, Q, Rm), Rd);
+}
+bool FMLAL2(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd) {
+    return multiply_add_long(t, false, Q, factors(t, true, Q, Rn), factors(t, true, Q, Rm), Rd);
+}
+bool FMLSL(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd) {
+    return multiply_add_long(t, true, Q, factors(t, false, Q, Rn), factors(t, false, Q, Rm), Rd);
+}
+bool FMLSL2(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd) {
+    return multiply_add_long(t, true, Q, factors(t, true, Q, Rn), factors(t, true, Q, Rm), Rd);
+}
+bool FMLAL_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd) {
+    const Value operand2 = broadcast(t, low_register(Rm), concat(H, L, M).v);
+    return multiply_add_long(t, false, Q, factors(t, false, Q, Rn), operand2, Rd);
+}
+bool FMLAL2_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd) {
+    const Value operand2 = broadcast(t, low_register(Rm), concat(H, L, M).v);
+    return multiply_add_long(t, false, Q, factors(t, true, Q, Rn), operand2, Rd);
+}
+bool FMLSL_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd) {
+    const Value operand2 = broadcast(t, low_register(Rm), concat(H, L, M).v);
+    return multiply_add_long(t, true, Q, factors(t, false, Q, Rn), operand2, Rd);
+}
+bool FMLSL2_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd) {
+    const Value operand2 = broadcast(t, low_register(Rm), concat(H, L, M).v);
+    return multiply_add_long(t, true, Q, factors(t, true, Q, Rn), operand2, Rd);
 }
 
 } // namespace ulna::frontend

@@ -267,4 +267,14 @@ bool FMLS_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec R
 bool FMUL_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
 bool FMULX_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
 
+// --- Advanced SIMD half-precision multiply into single-precision sums
+bool FMLAL(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMLAL2(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMLSL(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMLSL2(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+bool FMLAL_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMLAL2_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMLSL_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+bool FMLSL2_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
+
 } // namespace ulna::frontend
