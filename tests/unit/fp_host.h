@@ -69,8 +69,21 @@ inline u16 host_to_half(u32 a, u32& mxcsr) {
 inline u32 host_from_half(u16 a, u32& mxcsr) {
     return host_run("vcvtph2ps %%xmm0, %%xmm0", u32, a, 0, 0, mxcsr);
 }
+// Half precision, on hosts that compute in it (has_host_half): FTZ and DAZ are not for it.
+#define FP_HOST_HALF_OP(name, insn16)                                                              \
+    inline u16 name(ir::Half, u16 a, u16 b, u16 c, u32& mxcsr) {                                   \
+        return host_run(insn16, u16, a, b, c, mxcsr);                                              \
+    }
+FP_HOST_HALF_OP(host_add,  "vaddsh %%xmm1, %%xmm0, %%xmm0")
+FP_HOST_HALF_OP(host_sub,  "vsubsh %%xmm1, %%xmm0, %%xmm0")
+FP_HOST_HALF_OP(host_mul,  "vmulsh %%xmm1, %%xmm0, %%xmm0")
+FP_HOST_HALF_OP(host_div,  "vdivsh %%xmm1, %%xmm0, %%xmm0")
+FP_HOST_HALF_OP(host_sqrt, "vsqrtsh %%xmm0, %%xmm0, %%xmm0")
+FP_HOST_HALF_OP(host_fma,  "vfmadd231sh %%xmm2, %%xmm1, %%xmm0")
 // clang-format on
 #undef FP_HOST_OP
+#undef FP_HOST_HALF_OP
+[[nodiscard]] inline bool has_host_half() { return __builtin_cpu_supports("avx512fp16") != 0; }
 
 // MXCSR: all masked, sticky bits clear, rounding of FPCR's numbering.
 [[nodiscard]] inline u32 mxcsr_of(ir::Rounding rounding, bool flush) {

@@ -143,10 +143,10 @@ class Comparison {
     unsigned differences_ = 0;
 };
 
-template <class F> void compare_arithmetic(bool fz) {
+template <class F> void compare_arithmetic(bool fz, unsigned random_count = 20'000) {
     using T = BitsOf<F>;
     Comparison add{"add"}, sub{"sub"}, mul{"mul"}, div{"div"}, root{"sqrt"}, fma{"fma"};
-    for (const auto& triple : operand_triples<F>(20'000)) {
+    for (const auto& triple : operand_triples<F>(random_count)) {
         [[maybe_unused]] const auto a = triple[0], b = triple[1], c = triple[2];
         for (const Rounding mode : kModes) {
             const auto check2 = [&](Comparison& comparison, auto soft, auto host) {
@@ -197,6 +197,80 @@ TEST_CASE("soft float arithmetic equals the host's", "[fp]") {
 TEST_CASE("soft float arithmetic with flush to zero", "[fp]") {
     compare_arithmetic<Single>(true);
     compare_arithmetic<Double>(true);
+}
+
+TEST_CASE("soft float half-precision arithmetic equals the host's", "[fp]") {
+    if (!has_host_half()) {
+        WARN("skipped: this host does not compute in half precision");
+        return;
+    }
+    compare_arithmetic<Half>(false, 20'000);
+}
+
+// Single precision has room for every product of halves and every half.
+TEST_CASE("FPMulAddH equals FPMulAdd of the factors widened", "[fp]") {
+    Comparison comparison{"fma of halves"};
+    const auto halves = edge_values<Half>();
+    const auto singles = edge_values<Single>();
+    Random random{16};
+    const auto pick = [&](const auto& values) {
+        return values[random.below(static_cast<unsigned>(values.size()))];
+    };
+    for (unsigned i = 0; i < 40'000; ++i) {
+        const u32 addend = random.below(2) ? pick(singles) : random_value<Single>(random);
+        const u16 op1 = random.below(2) ? pick(halves) : random_value<Half>(random);
+        const u16 op2 = random.below(2) ? pick(halves) : random_value<Half>(random);
+        if (is_nan<Half>(op1) || is_nan<Half>(op2)) {
+            continue;
+        }
+        for (const Rounding mode : kModes) {
+            for (const bool fz : {false, true}) {
+                FpContext got = context(mode, fz), want = context(mode, fz);
+                const u32 result = FPMulAddH(addend, op1, op2, got);
+                const u32 wide1 = FPConvert<Single, Half>(op1, Rounding::Current, want),
+                          wide2 = FPConvert<Single, Half>(op2, Rounding::Current, want);
+                const u32 wanted = FPMulAdd<Single>(addend, wide1, wide2, want);
+                comparison.check({result, got.flags}, {wanted, want.flags}, {addend, op1, op2},
+                                 static_cast<unsigned>(mode));
+            }
+        }
+    }
+}
+
+TEST_CASE("FPMulAddH chooses among NaNs like FPMulAdd", "[fp]") {
+    constexpr u32 kOne = 0x3f80'0000, kQNaN = 0xffc0'0003, kSNaN = 0x7f80'0007;
+    constexpr u16 kHalfOne = 0x3c00, kHalfInf = 0x7c00, kHalfQNaN = 0xfe05, kHalfSNaN = 0x7c09;
+    struct Row {
+        u32 addend;
+        u16 op1, op2;
+        u32 result, flags;
+    };
+    constexpr Row kRows[] = {
+        {kOne, kHalfQNaN, kHalfOne, 0xffc0'a000, 0},
+        {kOne, kHalfSNaN, kHalfQNaN, 0x7fc1'2000, fpsr::kIOC},
+        {kOne, kHalfQNaN, kHalfSNaN, 0x7fc1'2000, fpsr::kIOC},
+        {kQNaN, kHalfQNaN, kHalfOne, kQNaN, 0},
+        {kQNaN, kHalfSNaN, kHalfOne, 0x7fc1'2000, fpsr::kIOC},
+        {kSNaN, kHalfSNaN, kHalfOne, kSNaN | 0x40'0000, fpsr::kIOC},
+        {kQNaN, kHalfInf, 0, 0x7fc0'0000, fpsr::kIOC},
+        {kOne, 0, kHalfInf, 0x7fc0'0000, fpsr::kIOC},
+    };
+    for (const Row& row : kRows) {
+        FpContext fp = context(Rounding::TieEven);
+        INFO(std::hex << row.addend << " " << row.op1 << " " << row.op2);
+        CHECK(FPMulAddH(row.addend, row.op1, row.op2, fp) == row.result);
+        CHECK(fp.flags == row.flags);
+        FpContext dn = context(Rounding::TieEven, false, true);
+        CHECK(FPMulAddH(row.addend, row.op1, row.op2, dn) == 0x7fc0'0000);
+        CHECK(dn.flags == row.flags);
+    }
+    FpContext flushing = context(Rounding::TieEven);
+    flushing.fz16 = true;
+    CHECK(FPMulAddH(kOne, 0x03ff, 0x7bff, flushing) == kOne); // without Input Denormal
+    CHECK(flushing.flags == 0);
+    FpContext alternative = context(Rounding::TieEven);
+    alternative.ahp = true; // for conversions only
+    CHECK(FPMulAddH(kOne, kHalfInf, kHalfOne, alternative) == 0x7f80'0000);
 }
 
 TEST_CASE("half precision arithmetic equals double precision rounded once", "[fp]") {

@@ -1,5 +1,8 @@
 // Floating point in the x86-64 back end against the IR interpreter: every operation, type and
 // shape, in all modes, over edge values; results, FPSR, and that no other register changes.
+//
+// The long form, `unit_tests "[fp-proof]"`, takes all pairs of edge values, 10^6 random operands of
+// every operation with more than one (else 10^5) and, of one half-precision operand, all 65536.
 #include <functional>
 #include <sys/mman.h>
 
@@ -79,6 +82,7 @@ struct Case {
     std::string name;
     Build build;
     unsigned lane_bits; // of the operands worth trying
+    unsigned operands = 1;
 };
 
 [[nodiscard]] const char* text_of(Opcode op) { return info(op).text; }
@@ -107,7 +111,7 @@ void add_uniform(std::vector<Case>& cases,
                                               : b.emit(op, type, {x, y, z}, 0, imm);
                  b.set(v_slot(at.d), b.ftov(r));
              },
-             bit_width(type)});
+             bit_width(type), arity});
     }
     for (const Shape shape : shapes) {
         cases.push_back({std::string(text_of(op)) + " lanes " + std::to_string(shape.lanes()) +
@@ -122,7 +126,7 @@ void add_uniform(std::vector<Case>& cases,
                                                           : b.vec(op, shape, {x, y, z}, imm);
                              b.set(v_slot(at.d), r);
                          },
-                         shape.lane_bits()});
+                         shape.lane_bits(), arity});
     }
 }
 
@@ -130,9 +134,10 @@ void add_uniform(std::vector<Case>& cases,
     using enum Opcode;
     std::vector<Case> cases;
     const std::initializer_list<Type> scalars = {Type::F32, Type::F64, Type::F16};
-    const std::initializer_list<Shape> vectors = {shape::S2, shape::S4, shape::D2};
-    const std::initializer_list<Shape> with_lanes = {shape::S1, shape::D1, shape::S2, shape::S4,
-                                                     shape::D2};
+    const std::initializer_list<Shape> vectors = {shape::S2, shape::S4, shape::D2, shape::H4,
+                                                  shape::H8};
+    const std::initializer_list<Shape> with_lanes = {shape::S1, shape::D1, shape::H1, shape::S2,
+                                                     shape::S4, shape::D2, shape::H4, shape::H8};
     for (const Opcode op :
          {FAdd, FSub, FMul, FDiv, FMulX, FMax, FMin, FMaxNm, FMinNm, FAbd, FRecpS, FRSqrtS}) {
         add_uniform(cases, op, 2, 0, scalars, vectors);
@@ -143,6 +148,10 @@ void add_uniform(std::vector<Case>& cases,
     add_uniform(cases, FRecpX, 1, 0, scalars, {});
     for (u64 negate = 0; negate < 4; ++negate) {
         add_uniform(cases, FMulAdd, 3, negate, scalars, vectors);
+    }
+    for (u64 negate = 0; negate < 2; ++negate) {
+        add_uniform(cases, FMulAddL, 3, negate, {}, {shape::S2, shape::S4});
+        cases.back().lane_bits = cases[cases.size() - 2].lane_bits = 16;
     }
     for (u64 how = 0; how <= 6; ++how) {
         if (static_cast<Rounding>(how) != Rounding::Odd) {
@@ -159,7 +168,7 @@ void add_uniform(std::vector<Case>& cases,
         add_uniform(cases, op, 2, 0, {}, vectors);
     }
     for (const Opcode op : {FMaxV, FMinV, FMaxNmV, FMinNmV}) {
-        add_uniform(cases, op, 1, 0, {}, {shape::S4});
+        add_uniform(cases, op, 1, 0, {}, {shape::S4, shape::H4, shape::H8});
     }
     // conversions
     for (const u64 fraction : {0u, 1u, 16u, 32u}) {
@@ -167,7 +176,7 @@ void add_uniform(std::vector<Case>& cases,
             for (const Rounding rounding : {Rounding::Zero, Rounding::TieEven, Rounding::PlusInf,
                                             Rounding::MinusInf, Rounding::TieAway}) {
                 const u64 imm = FixedInfo{static_cast<u8>(fraction), is_signed, rounding}.pack();
-                for (const Type from : {Type::F32, Type::F64}) {
+                for (const Type from : {Type::F16, Type::F32, Type::F64}) {
                     for (const Type to : {Type::I32, Type::I64}) {
                         cases.push_back(
                             {"fcvttoint " + std::to_string(imm) + type_name(from) + type_name(to),
@@ -183,7 +192,7 @@ void add_uniform(std::vector<Case>& cases,
             }
             const u64 imm =
                 FixedInfo{static_cast<u8>(fraction), is_signed, Rounding::Current}.pack();
-            for (const Type to : {Type::F32, Type::F64}) {
+            for (const Type to : {Type::F16, Type::F32, Type::F64}) {
                 for (const Type from : {Type::I32, Type::I64}) {
                     cases.push_back(
                         {"fcvtfromint " + std::to_string(imm) + type_name(from) + type_name(to),
@@ -219,14 +228,14 @@ void add_uniform(std::vector<Case>& cases,
     add_uniform(cases, VFCvtN, 1, static_cast<u64>(Rounding::Current), {}, {shape::S2, shape::H4});
     add_uniform(cases, VFCvtN, 1, static_cast<u64>(Rounding::Odd), {}, {shape::S2});
     // comparisons: the flags, and every condition on them
-    for (const Type type : {Type::F32, Type::F64}) {
+    for (const Type type : {Type::F16, Type::F32, Type::F64}) {
         for (const u64 signaling : {0u, 1u}) {
             cases.push_back({std::string("fcmp ") + type_name(type),
                              [=](Builder& b, const Places& at) {
                                  b.set(Slot::NZCV, b.fcmp(scalar_arg(b, at.a, type),
                                                           scalar_arg(b, at.b, type), signaling));
                              },
-                             bit_width(type)});
+                             bit_width(type), 2});
             for (unsigned cond = 0; cond < 14; ++cond) {
                 cases.push_back(
                     {std::string("fcmp select ") + type_name(type) +
@@ -238,7 +247,7 @@ void add_uniform(std::vector<Case>& cases,
                          b.set(v_slot(at.d), b.ftov(b.select(holds, x, scalar_arg(b, at.c, type))));
                          b.set(x_slot(0), b.zext(holds, Type::I64));
                      },
-                     bit_width(type)});
+                     bit_width(type), 3});
             }
         }
     }
@@ -272,7 +281,8 @@ void randomise(CpuState& state, unsigned lane_bits, Random& random) {
                 }
             }
         } else {
-            v = lane_bits == 16   ? edge_lanes<Half>(random)
+            v = lane_bits == 16
+                    ? random.below(6) == 0 ? edge_lanes<Single>(random) : edge_lanes<Half>(random)
                 : lane_bits == 32 ? edge_lanes<Single>(random)
                                   : edge_lanes<Double>(random);
         }
@@ -296,6 +306,8 @@ constexpr u64 kModes[] = {
     1ull << 26,
     2ull << 22 | 1ull << 24 | 1ull << 25,
     1ull << 22 | 1ull << 25,
+    1ull << 19,
+    3ull << 22 | 1ull << 19 | 1ull << 25,
 };
 
 [[nodiscard]] std::string difference(const CpuState& want, const CpuState& got) {
@@ -329,6 +341,90 @@ void copy_inputs(const CpuState& from, CpuState& to) {
     to.nzcv = from.nzcv;
     to.fpcr = from.fpcr;
     to.fpsr = from.fpsr;
+}
+
+// Runs `test` under `fpcr` on operands that `fill` puts into V1, V2, V3 and X1, until it says that
+// there are no more; compares the result's registers and FPSR.
+class Proof {
+  public:
+    explicit Proof(Host& host) : host_{host} {}
+
+    template <class Fill> void run(const Case& test, u64 fpcr, Fill fill) {
+        constexpr Places at{0, 1, 2, 3};
+        Block block;
+        block.reset({0x1000, BlockMode::from_fpcr(fpcr)});
+        Builder b{block};
+        b.begin_guest_instruction(0x1000, 0);
+        test.build(b, at);
+        block.exit = ExitTo{ExitReason::Halt, 0x1004};
+        block.recount_uses();
+        host_.compile(block, false);
+        static CpuState want;
+        CpuState& got = host_.state;
+        got.fpcr = fpcr;
+        got.nzcv = 0;
+        unsigned differences = 0;
+        std::string first;
+        for (unsigned i = 0; fill(got); ++i) {
+            got.fpsr = i % 3 == 0 ? 0 : fpsr::kIXC; // decides where FPCR.FZ computes inline
+            copy_inputs(got, want);
+            (void)interpret(block, want);
+            host_.run();
+            ++count;
+            const bool equal = got.v[0] == want.v[0] && got.x[0] == want.x[0] &&
+                               got.fpsr == want.fpsr && got.nzcv == want.nzcv;
+            if (!equal && differences++ == 0) {
+                char line[200];
+                std::snprintf(line, sizeof line, " v1=%016lx:%016lx v2=%016lx:%016lx", want.v[1].hi,
+                              want.v[1].lo, want.v[2].hi, want.v[2].lo);
+                first = line;
+                std::snprintf(line, sizeof line, " v3=%016lx:%016lx x1=%lx gives", want.v[3].hi,
+                              want.v[3].lo, want.x[1]);
+                first += line + difference(want, got);
+            }
+        }
+        INFO(test.name << " fpcr " << std::hex << fpcr << ":" << first);
+        CHECK(differences == 0);
+    }
+    u64 count = 0;
+
+  private:
+    Host& host_;
+};
+
+void set_lane_bits(V128& v, unsigned lane_bits, unsigned lane, u64 value) {
+    switch (lane_bits) {
+    case 16:
+        v.set_lane<u16>(lane, static_cast<u16>(value));
+        break;
+    case 32:
+        v.set_lane<u32>(lane, static_cast<u32>(value));
+        break;
+    default:
+        v.set_lane<u64>(lane, value);
+        break;
+    }
+}
+
+[[nodiscard]] std::vector<u64> edges_of(unsigned lane_bits) {
+    std::vector<u64> values;
+    const auto add = [&](const auto& edges) { values.assign(edges.begin(), edges.end()); };
+    lane_bits == 16   ? add(test::edge_values<Half>())
+    : lane_bits == 32 ? add(test::edge_values<Single>())
+                      : add(test::edge_values<Double>());
+    return values;
+}
+
+// RMode in all values, with each of FZ16, FZ, DN and AHP alone and all of them together.
+[[nodiscard]] std::vector<u64> proof_modes() {
+    std::vector<u64> modes;
+    for (u64 rmode = 0; rmode < 4; ++rmode) {
+        for (const u64 bits : {0ull, 1ull << 19, 1ull << 24, 1ull << 25, 1ull << 26,
+                               1ull << 19 | 1ull << 24 | 1ull << 25 | 1ull << 26}) {
+            modes.push_back(rmode << 22 | bits);
+        }
+    }
+    return modes;
 }
 
 class Words final : public frontend::CodeSource {
@@ -414,8 +510,9 @@ TEST_CASE("x64 floating point instruction sequences equal the interpreter", "[fp
     std::vector<const frontend::EncodingInfo*> rows;
     for (const frontend::EncodingInfo& info : frontend::encodings()) {
         const std::string_view name = info.name;
-        if (frontend::FeatureSet{frontend::Feature::FP, frontend::Feature::AdvSIMD}.has(
-                info.feature) &&
+        if (frontend::FeatureSet{frontend::Feature::FP, frontend::Feature::AdvSIMD,
+                                 frontend::Feature::FP16, frontend::Feature::FHM}
+                .has(info.feature) &&
             (name[0] == 'F' || name.starts_with("CVTF"))) {
             rows.push_back(&info);
         }
@@ -449,7 +546,7 @@ TEST_CASE("x64 floating point instruction sequences equal the interpreter", "[fp
         run_passes(optimised, {.enabled = random.below(4) != 0});
         host.compile(optimised, random.below(8) == 0);
         for (unsigned i = 0; i < 8; ++i) {
-            randomise(host.state, random.below(2) ? 32 : 64, random);
+            randomise(host.state, 16u << random.below(3), random);
             host.state.fpcr = fpcr;
             copy_inputs(host.state, want);
             (void)interpret(block, want);
@@ -465,4 +562,84 @@ TEST_CASE("x64 floating point instruction sequences equal the interpreter", "[fp
             CHECK(text.empty());
         }
     }
+}
+
+TEST_CASE("x64 floating point equals the exact code on all pairs of edge values", "[.][fp-proof]") {
+    static Host host;
+    REQUIRE(host.works());
+    Proof proof{host};
+    Random random{11};
+    for (const Case& test : all_cases()) {
+        const std::vector<u64> edges = edges_of(test.lane_bits);
+        const std::size_t count = edges.size();
+        const auto any_edge = [&] { return edges[random.below(static_cast<unsigned>(count))]; };
+        const unsigned lanes = 128 / test.lane_bits;
+        for (const u64 fpcr : proof_modes()) {
+            // Lane 0 goes through all pairs, so that scalars do; the others hold other pairs.
+            std::size_t pair = 0;
+            const std::size_t pairs = test.operands == 1 ? count : count * count;
+            proof.run(test, fpcr, [&](CpuState& state) {
+                if (pair == pairs) {
+                    return false;
+                }
+                for (unsigned lane = 0; lane < lanes; ++lane) {
+                    const std::size_t p = (pair + lane * 37) % pairs;
+                    set_lane_bits(state.v[1], test.lane_bits, lane, edges[p % count]);
+                    set_lane_bits(state.v[2], test.lane_bits, lane, edges[p / count]);
+                    set_lane_bits(state.v[3], test.lane_bits, lane, any_edge());
+                }
+                state.x[1] = random.next() >> random.below(64);
+                ++pair;
+                return true;
+            });
+        }
+    }
+    WARN(proof.count << " comparisons");
+}
+
+TEST_CASE("x64 floating point equals the exact code on random operands", "[.][fp-proof]") {
+    static Host host;
+    REQUIRE(host.works());
+    Proof proof{host};
+    Random random{12};
+    for (const Case& test : all_cases()) {
+        const std::vector<u64> modes = proof_modes();
+        for (const u64 fpcr : modes) {
+            std::size_t left = (test.operands == 1 ? 100'000 : 1'000'000) / modes.size();
+            proof.run(test, fpcr, [&](CpuState& state) {
+                for (unsigned n = 1; n <= 3; ++n) {
+                    for (unsigned lane = 0; lane < 128 / test.lane_bits; ++lane) {
+                        set_lane_bits(state.v[n], test.lane_bits, lane,
+                                      test.lane_bits == 16   ? test::random_value<Half>(random)
+                                      : test.lane_bits == 32 ? test::random_value<Single>(random)
+                                                             : test::random_value<Double>(random));
+                    }
+                }
+                state.x[1] = random.next() >> random.below(64);
+                return left-- != 0;
+            });
+        }
+    }
+    WARN(proof.count << " comparisons");
+}
+
+TEST_CASE("x64 operations of one half equal the exact code on all halves", "[.][fp-proof]") {
+    static Host host;
+    REQUIRE(host.works());
+    Proof proof{host};
+    for (const Case& test : all_cases()) {
+        if (test.lane_bits != 16 || test.operands != 1) {
+            continue;
+        }
+        for (const u64 fpcr : proof_modes()) {
+            u32 half = 0;
+            proof.run(test, fpcr, [&](CpuState& state) {
+                for (unsigned lane = 0; lane < 8; ++lane) {
+                    state.v[1].set_lane<u16>(lane, static_cast<u16>(half + lane * 0x1111));
+                }
+                return half++ != 0x10000;
+            });
+        }
+    }
+    WARN(proof.count << " comparisons");
 }
