@@ -185,6 +185,13 @@ ColdPlan plan_cold(Emitter& e,
         return false;
     }
 }
+
+// The Shape of the arguments: the result's, but for narrowing.
+[[nodiscard]] u16 operand_shape(const Inst& inst) {
+    Shape shape = inst.shape();
+    shape.lane_log2 = static_cast<u8>(shape.lane_log2 + (inst.op == Opcode::VFCvtN));
+    return shape.pack();
+}
 } // namespace
 
 void cold_exact(Emitter& e,
@@ -205,7 +212,8 @@ void Flush::operand(unsigned k, const XmmMem& arg, Xmm u) {
         return;
     }
     const Inst& producer = e_.inst_of(inst_.args[k]);
-    if (is_flushed(producer) && (producer.type != Type::V128 || producer.aux == inst_.aux)) {
+    if (is_flushed(producer) &&
+        (producer.type != Type::V128 || producer.aux == operand_shape(inst_))) {
         return;
     }
     e_.c.vxorps(u, u, u);

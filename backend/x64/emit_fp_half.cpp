@@ -253,6 +253,43 @@ void emit_FMulAdd(Emitter& e, const Inst& inst) {
     define_half(e, inst, d);
 }
 
+// 2 - a * b and (3 - a * b) / 2, halved exactly between the roundings. Zero times infinity is a
+// number here and raises nothing, so the tests for zeroes come first.
+void emit_step(Emitter& e, const Inst& inst, bool square_root) {
+    const Form form = form_of(inst);
+    const auto [a, b] = wide_args<2>(e, inst, form, Cold::Yes);
+    const Xmm x = a.work, y = b.work, d = e.scratch_xmm(), u = e.scratch_xmm();
+    const auto w = [&](Xmm reg) { return wide(form, reg); };
+    const u32 minuend = square_root ? 0x4040'0000 : 0x4000'0000;
+    e.c.vxorps(d, d, d);
+    if (form >= Form::Half) {
+        e.c.vcmpps(w(u), w(x), w(d), kEqual);
+        e.c.vcmpps(w(d), w(y), w(d), kEqual);
+    } else {
+        e.c.vcmpss(u, x, d, kEqual);
+        e.c.vcmpss(d, y, d, kEqual);
+    }
+    e.c.vorps(w(u), w(u), w(d));
+    const Jump zero = jump_if_any(e, w(u));
+    if (form >= Form::Half) {
+        splat(e, form, d, minuend);
+    } else { // zeroes above
+        e.c.vmovss(d, e.literal32(minuend));
+    }
+    fma231(e, form, ir::fmuladd::kNegateFactor, d, x, y);
+    if (square_root) {
+        splat(e, form, u, 0x3f00'0000);
+        e.c.vmulps(w(d), w(d), w(u));
+    }
+    const Jump jump = jump_if_not_final(e, form, d, x, y, u);
+    narrow(e, form, d, d);
+    cold_exact(e, zero, inst, {a.original, b.original}, d, {x});
+    cold_exact(e, jump, inst, {a.original, b.original}, d, {x});
+    define_half(e, inst, d);
+}
+void emit_FRecpS(Emitter& e, const Inst& inst) { emit_step(e, inst, false); }
+void emit_FRSqrtS(Emitter& e, const Inst& inst) { emit_step(e, inst, true); }
+
 // Single-precision sums of products of halves: those are exact, so the host's fused operation
 // rounds as Arm's. The rules are those of single precision, but for flushing, which is left to the
 // exact evaluation. Zeroes stand above the lanes.
@@ -419,7 +456,7 @@ void emit_FCmEq(Emitter& e, const Inst& inst) { compare_mask(e, inst, kEqual); }
 void emit_FCmGe(Emitter& e, const Inst& inst) { compare_mask(e, inst, kGreaterEqual); }
 void emit_FCmGt(Emitter& e, const Inst& inst) { compare_mask(e, inst, kGreater); }
 
-// FMulX, FRecpE, FRSqrtE, FRecpS, FRSqrtS, FRecpX: out of line
+// FMulX, FRecpE, FRSqrtE, FRecpX: out of line
 [[nodiscard]] EmitTable half_table() {
     EmitTable table;
     table.set(Opcode::FAdd, emit_FAdd);
@@ -430,6 +467,8 @@ void emit_FCmGt(Emitter& e, const Inst& inst) { compare_mask(e, inst, kGreater);
     table.set(Opcode::FSqrt, emit_FSqrt);
     table.set(Opcode::FMulAdd, emit_FMulAdd);
     table.set(Opcode::FMulAddL, emit_FMulAddL);
+    table.set(Opcode::FRecpS, emit_FRecpS);
+    table.set(Opcode::FRSqrtS, emit_FRSqrtS);
     table.set(Opcode::FAddP, emit_FAddP);
     table.set(Opcode::FMax, emit_max);
     table.set(Opcode::FMin, emit_min);

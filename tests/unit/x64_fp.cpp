@@ -500,6 +500,45 @@ TEST_CASE("x64 floating point equals the interpreter", "[fp][x64]") {
     }
 }
 
+// FPCR.FZ: two singles, neither of them denormal, can be a denormal double, and two halves a
+// denormal single. Only their own size of lanes is known to be flushed.
+TEST_CASE("x64 narrowing looks for denormals in lanes that were computed narrower", "[fp][x64]") {
+    static Host host;
+    if (!host.works()) {
+        WARN("skipped: this host lacks x86-64-v3");
+        return;
+    }
+    static CpuState want;
+    struct Row {
+        Shape shape;
+        u64 low; // v1, to which zero is added
+    };
+    constexpr Row kRows[] = {{shape::S2, 0x0000'0000'3f80'0000},
+                             {shape::H4, 0x3c00'0000'0000'3c00}};
+    for (const Row& row : kRows) {
+        Block block;
+        block.reset({0x1000, BlockMode::from_fpcr(1ull << 24)});
+        Builder b{block};
+        b.begin_guest_instruction(0x1000, 0);
+        const Value sum = b.vec(Opcode::FAdd, row.shape, {b.get(v_slot(1)), b.get(v_slot(2))});
+        b.set(v_slot(0),
+              b.vec(Opcode::VFCvtN, row.shape, {sum}, static_cast<u64>(Rounding::Current)));
+        block.exit = ExitTo{ExitReason::Halt, 0x1004};
+        block.recount_uses();
+        host.compile(block, false);
+        host.state.v[1] = {row.low, 0};
+        host.state.v[2] = {};
+        host.state.fpcr = 1ull << 24;
+        host.state.fpsr = fpsr::kIXC;
+        copy_inputs(host.state, want);
+        (void)interpret(block, want);
+        host.run();
+        INFO(row.shape.lane_bits() << difference(want, host.state));
+        CHECK((want.fpsr & fpsr::kIDC) != 0);
+        CHECK(difference(want, host.state).empty());
+    }
+}
+
 // Several instructions in a block: registers run out, values die, results feed each other.
 TEST_CASE("x64 floating point instruction sequences equal the interpreter", "[fp][x64]") {
     static Host host;
