@@ -3,6 +3,7 @@
 #include "tests/fuzz/emit_lines.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -112,17 +113,33 @@ class Emitter {
             if (name.find(options_.filter) == std::string::npos || exempt_.contains(name)) {
                 continue;
             }
-            const unsigned have = have_[name];
-            if (have >= options_.lines) {
+            const std::vector<Line>& existing = lines_[name];
+            const auto have = static_cast<unsigned>(existing.size());
+            // Rounding, NaNs, infinities and denormals need more lines.
+            constexpr unsigned kMoreFloating = 2;
+            bool floating = std::ranges::any_of(
+                existing, [&](const Line& line) { return is_floating(line.test.program); });
+            if (have >= options_.lines + (floating ? kMoreFloating : 0)) {
                 continue;
             }
             std::vector<Candidate> candidates = make(row);
-            const unsigned want = options_.lines - have;
+            floating = floating || std::ranges::any_of(candidates, [&](const Candidate& c) {
+                           return is_floating(c.line.test.program);
+                       });
+            const unsigned wanted = options_.lines + (floating ? kMoreFloating : 0);
+            const unsigned want = wanted - have;
             if (candidates.size() < want) {
                 std::fprintf(stderr, "%s: only %zu cases\n", row.info->name, candidates.size());
                 ++missing;
             }
-            for (const Candidate& chosen : choose(candidates, want)) {
+            bool may_fault = row.is_load_store();
+            std::set<std::string> covered;
+            for (const Line& line : existing) {
+                covered.merge(features_of(row, line.test, line.expected));
+                may_fault = may_fault && line.expected.result.signal == 0;
+            }
+            for (const Candidate& chosen :
+                 choose(candidates, want, have == 0, may_fault, std::move(covered))) {
                 write(row, chosen.line);
                 ++lines;
                 unjudged += !chosen.judged;
@@ -148,7 +165,7 @@ class Emitter {
                     }
                 }
                 for (const std::string& name : names) {
-                    ++have_[name];
+                    lines_[name].push_back(line);
                 }
             }
         }
@@ -185,10 +202,38 @@ class Emitter {
             if (line.expected.result.signal == SIGALRM || line.expected.result.pc == 0) {
                 continue; // does not end
             }
+            const u64 address = line.expected.result.address;
+            if (line.expected.result.signal == SIGSEGV && address != insn::kUnknownAddress &&
+                address - (MACHINE_DATA - kWindowStride) >= 2 * u64{kWindowStride}) {
+                continue; // who knows what a process has there
+            }
+            drop_idle_mode(line);
             candidate.features = features_of(row, line.test, line.expected);
             candidates.push_back(std::move(candidate));
         }
         return candidates;
+    }
+
+    bool is_floating(const MachineProgram& program) const {
+        return std::any_of(program.words, program.words + program.count,
+                           [&](u32 word) { return effects_of(word, cpu_).floating; });
+    }
+
+    // FPCR goes where it changes nothing.
+    void drop_idle_mode(Line& line) {
+        if (line.test.state.fpcr == 0) {
+            return;
+        }
+        Case plain = line.test;
+        plain.state.fpcr = 0;
+        Outcome outcome;
+        if (!judge_.step(plain, outcome) || outcome.result.state.fpcr != 0) {
+            return;
+        }
+        outcome.result.state.fpcr = line.expected.result.state.fpcr;
+        if (difference(line.expected, outcome, {.nzcv_at_fault = true}).empty()) {
+            line.expected.result.state.fpcr = line.test.state.fpcr = 0;
+        }
     }
 
     static bool has_row(const MachineProgram& program, const Row& row) {
@@ -202,9 +247,13 @@ class Emitter {
     }
 
     // Greedily, the one with most features that no earlier one has; judged ones first.
-    std::vector<Candidate> choose(std::vector<Candidate>& candidates, unsigned count) {
+    // The row's first line is an ordinary one, its last one a fault where that can be.
+    std::vector<Candidate> choose(std::vector<Candidate>& candidates,
+                                  unsigned count,
+                                  bool first,
+                                  bool may_fault,
+                                  std::set<std::string> covered) {
         std::vector<Candidate> chosen;
-        std::set<std::string> covered;
         std::set<std::string> texts;
         while (chosen.size() < count && !candidates.empty()) {
             const auto score = [&](const Candidate& c) {
@@ -212,9 +261,11 @@ class Emitter {
                 for (const std::string& feature : c.features) {
                     fresh += !covered.contains(feature);
                 }
-                // The first line is an ordinary one: no fault.
-                const bool plain = c.line.expected.result.signal == 0;
-                return fresh * 4 + c.judged * 2 + (chosen.empty() && plain ? 100 : 0);
+                const bool fault = c.line.expected.result.signal != 0;
+                const bool wanted = chosen.size() + 1 == count ? may_fault && fault
+                                    : chosen.empty()           ? first && !fault
+                                                               : false;
+                return fresh * 4 + c.judged * 2 + (wanted ? 1000 : 0);
             };
             const auto best = std::ranges::max_element(
                 candidates, [&](const auto& a, const auto& b) { return score(a) < score(b); });
@@ -224,6 +275,7 @@ class Emitter {
             const std::string text = insn::format_line(candidate.line);
             if (texts.insert(text).second) {
                 covered.insert(candidate.features.begin(), candidate.features.end());
+                may_fault = may_fault && candidate.line.expected.result.signal == 0;
                 chosen.push_back(std::move(candidate));
             }
         }
@@ -256,7 +308,7 @@ class Emitter {
     Judge& judge_;
     const frontend::CpuModel& cpu_;
     const EmitOptions& options_;
-    std::map<std::string, unsigned> have_;
+    std::map<std::string, std::vector<Line>> lines_; // that a row has
     std::set<std::string> exempt_;
 };
 

@@ -40,6 +40,13 @@ constexpr u32 add_immediate(unsigned d, unsigned n) { return 0x91000000 | n << 5
 constexpr u32 move(unsigned d, unsigned m) { return 0xaa0003e0 | m << 16 | d; }
 constexpr u32 ret(unsigned n) { return 0xd65f0000 | n << 5; }
 
+// FEAT_PAuth: signs Xd with the instruction key A or B, or data key A or B (2, 3), and modifier
+// zero or Xn|SP.
+constexpr u32 sign_zero(unsigned key, unsigned d) { return 0xdac123e0 | key << 10 | d; }
+constexpr u32 sign(unsigned key, unsigned d, unsigned n) {
+    return 0xdac10000 | key << 10 | n << 5 | d;
+}
+
 constexpr Field kImm26{"imm26", 0, 26, false}, kImm19{"imm19", 5, 19, false},
     kImm14{"imm14", 5, 14, false};
 // Not a distance but the label's offset in its page: the ADD after an ADRP.
@@ -422,6 +429,35 @@ void Generator::register_branch(const Row& row) {
     push(row.field("Rn")->set(row.info->bits, kTarget));
 }
 
+// BRAA and its kin, to a signed address.
+void Generator::authenticated_branch(const Row& row) {
+    const u32 word = random_word(row);
+    const unsigned key = row.field("M")->get(word);
+    const bool is_return = row.field("Rn") == nullptr; // RETAA: X30, SP
+    const unsigned target = is_return ? u32{kLink} : u32{kTarget};
+    fixups_.push_back({words_.size(), kImm19, starts_.size() + random_.below(4)});
+    push(adr(target));
+    if (const Field* modifier = row.field("Rm")) {
+        push(sign(key, target, modifier->get(word)));
+    } else {
+        push(is_return ? sign(key, target, kSp) : sign_zero(key, target));
+    }
+    push(is_return ? word : row.field("Rn")->set(word, target));
+}
+
+// LDRAA and LDRAB, mostly from a signed address.
+void Generator::authenticated_load(const Row& row) {
+    const u32 word = random_word(row);
+    if (random_.one_in(6)) {
+        emit_plain(row);
+        return;
+    }
+    push(move(kTarget, kBase0));
+    push(sign_zero(2 + row.field("M")->get(word), kTarget));
+    const Field &Rn = *row.field("Rn"), &Rt = *row.field("Rt");
+    push(Rt.set(Rn.set(word, kTarget), random_.below(kFpsrValue)));
+}
+
 // A load-exclusive, up to two harmless instructions, the store-exclusive that goes with it.
 void Generator::exclusive_pair(const Row& row) {
     const auto partner = [&](bool store) -> const Row& {
@@ -552,6 +588,8 @@ void Generator::emit_row(const Row& row) {
         branch(row);
     } else if (name == "BR" || name == "BLR" || name == "RET") {
         register_branch(row);
+    } else if (row.info->feature == frontend::Feature::PAuth && row.field("M") != nullptr) {
+        row.is_load_store() ? authenticated_load(row) : authenticated_branch(row);
     } else if (row.is_exclusive()) {
         exclusive_pair(row);
     } else if (name == "SVC" ||

@@ -63,6 +63,8 @@ class Generator {
     void plain();
     void branch(const Row& row);
     void register_branch(const Row& row);
+    void authenticated_branch(const Row& row);
+    void authenticated_load(const Row& row);
     void exclusive_pair(const Row& row);
     void loop_end();
     void functions();

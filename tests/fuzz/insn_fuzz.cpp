@@ -9,6 +9,7 @@
 //             [--exclusions FILE] [--keep-going N]                differences before a process
 //             stops
 //   insn_fuzz --emit-lines N [--filter ROW] [--into FOLDER] ...   makes lines (tests/README.md)
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -187,7 +188,8 @@ void summary(const Settings& settings, const Counters* counters, double seconds)
     std::string never;
     unsigned count = 0, wanted = 0;
     for (const Row& row : rows_of(*settings.generator.cpu)) {
-        if (row.name().find(settings.generator.filter) != std::string_view::npos) {
+        const bool excluded = std::ranges::count(settings.generator.excluded, row.name()) != 0;
+        if (!excluded && row.name().find(settings.generator.filter) != std::string_view::npos) {
             ++wanted;
             if (sum.rows[row.index] == 0) {
                 never += " " + std::string{row.name()};

@@ -75,12 +75,26 @@ bool Exclusions::read(const std::string& path, std::string& why_not) {
             }
             name = name.substr(colon + 1);
         }
+        if (name[0] == '@') { // all rows of a feature
+            const auto before = rows_[who].size();
+            for (const Row& row : rows) {
+                if (frontend::feature_names({row.info->feature}) == " " + name.substr(1)) {
+                    rows_[who][row.index].push_back({});
+                }
+            }
+            if (rows_[who].size() == before) {
+                return false;
+            }
+            continue;
+        }
         const auto row = std::ranges::find_if(rows, [&](const Row& r) { return r.name() == name; });
         if (row == rows.end()) {
             return false;
         }
         Condition condition;
-        if (words >> condition_text) {
+        if (words >> condition_text && condition_text == "faults") {
+            condition.only_faults = true;
+        } else if (!condition_text.empty()) {
             const auto equals = condition_text.find('=');
             const std::string right = condition_text.substr(equals + 1);
             const Field* const left = row->field(condition_text.substr(0, equals));
@@ -107,19 +121,21 @@ bool Exclusions::read(const std::string& path, std::string& why_not) {
 std::vector<std::string> Exclusions::rows(Who who) const {
     std::vector<std::string> names;
     for (const auto& [index, conditions] : rows_[who]) {
-        if (std::ranges::any_of(conditions, [](const Condition& c) { return c.mask == 0; })) {
+        if (std::ranges::any_of(conditions,
+                                [](const Condition& c) { return c.mask == 0 && !c.only_faults; })) {
             names.emplace_back(frontend::encodings()[index].name);
         }
     }
     return names;
 }
 
-bool Exclusions::excludes(Who who, u32 word, frontend::FeatureSet features) const {
+bool Exclusions::excludes(Who who, u32 word, frontend::FeatureSet features, bool faults) const {
     const auto* const encoding = frontend::decode(word, features);
     const auto found = encoding == nullptr ? rows_[who].end() : rows_[who].find(encoding->index);
     return found != rows_[who].end() && std::ranges::any_of(found->second, [&](const Condition& c) {
                const u32 value = word >> c.lsb & c.mask;
-               return value == (c.other_mask != 0 ? word >> c.other_lsb & c.other_mask : c.value);
+               return (faults || !c.only_faults) &&
+                      value == (c.other_mask != 0 ? word >> c.other_lsb & c.other_mask : c.value);
            });
 }
 
@@ -159,10 +175,16 @@ bool Judge::ready(std::string& why_not) {
     return why_not_.empty();
 }
 
-bool Judge::touches(const MachineProgram& program, Exclusions::Who who) const {
-    return std::any_of(program.words, program.words + program.count, [&](u32 word) {
-        return options_.exclusions.excludes(who, word, cpu_.features);
-    });
+bool Judge::touches(const MachineProgram& program,
+                    Exclusions::Who who,
+                    const MachineResult& result) const {
+    const u64 fault = result.signal == 0 ? ~u64{0} : (result.pc - MACHINE_CODE) % kCodeBytes / 4;
+    for (unsigned i = 0; i < program.count; ++i) {
+        if (options_.exclusions.excludes(who, program.words[i], cpu_.features, i == fault)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void Judge::install(unsigned slot, const MachineProgram& program) {
@@ -205,7 +227,7 @@ std::string Judge::vixl_differs(const MachineProgram& program,
         unjudged(Unjudged::VixlMode);
         return "";
     }
-    if (touches(program, Exclusions::Vixl)) {
+    if (touches(program, Exclusions::Vixl, base.result)) {
         unjudged(Unjudged::VixlRow);
         return "";
     }
@@ -270,7 +292,7 @@ Judge::peer_differs(const MachineProgram& program, const Outcome& base, Outcome&
                     (word == kMrsCtr && peer_->batch().ctr != cpu_.ctr_el0) ||
                     (word == kMrsDczid && peer_->batch().dczid != cpu_.dczid_el0);
     }
-    if (own_size || touches(program, Exclusions::Peer)) {
+    if (own_size || touches(program, Exclusions::Peer, base.result)) {
         unjudged(Unjudged::PeerRow);
         return "";
     }

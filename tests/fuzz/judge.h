@@ -20,12 +20,15 @@ class Exclusions {
     [[nodiscard]] bool read(const std::string& path, std::string& why_not);
     // Rows that are excluded altogether.
     [[nodiscard]] std::vector<std::string> rows(Who who) const;
-    [[nodiscard]] bool excludes(Who who, u32 word, frontend::FeatureSet features) const;
+    // `faults`: the run ended in a fault of this word.
+    [[nodiscard]] bool
+    excludes(Who who, u32 word, frontend::FeatureSet features, bool faults = false) const;
 
   private:
     struct Condition { // a field is `value`, or when other_mask is not zero, the other field
         u32 mask = 0, other_mask = 0, value = 0;
         unsigned lsb = 0, other_lsb = 0;
+        bool only_faults = false;
     };
     std::map<unsigned, std::vector<Condition>> rows_[kWhoCount]; // by index into encodings()
 };
@@ -94,7 +97,8 @@ class Judge {
     [[nodiscard]] bool vixl_judged() const { return vixl_judged_; }
 
   private:
-    [[nodiscard]] bool touches(const MachineProgram& program, Exclusions::Who who) const;
+    [[nodiscard]] bool
+    touches(const MachineProgram& program, Exclusions::Who who, const MachineResult& result) const;
     [[nodiscard]] std::string engines_differ(unsigned slot,
                                              unsigned window,
                                              const MachineState& in,

@@ -95,7 +95,7 @@ Effects effects_of(u32 word, const frontend::CpuModel& cpu) {
     }
     for (const ir::Inst& inst : block.insts) {
         effects.memory |= ir::may_fault(inst.op);
-        effects.calls_runtime |= ir::effects_of(inst.op) == ir::Effects::Call;
+        effects.floating |= ir::effects_of(inst.op) == ir::Effects::Sticky;
         effects.leaves |= inst.op == ir::Opcode::ExitIf;
         if (inst.op == ir::Opcode::Set && ir::is_gpr(inst.slot())) {
             effects.writes.set(static_cast<unsigned>(inst.slot()));

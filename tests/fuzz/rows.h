@@ -51,8 +51,8 @@ struct Row {
 // What one word does.
 struct Effects {
     bool undefined = false;
-    bool memory = false; // accesses memory, or could fault
-    bool calls_runtime = false;
+    bool memory = false;    // accesses memory, or could fault
+    bool floating = false;  // FP arithmetic or saturation: FPCR or FPSR may matter
     bool leaves = false;    // does not simply go on with the next word
     std::bitset<32> writes; // X0..X30, SP (31)
 };

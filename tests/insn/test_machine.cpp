@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -174,6 +175,12 @@ void Machine::allow_only_first_window(bool only) {
 }
 
 void set_state(ir::CpuState& state, const MachineState& in) {
+    for (const ir::SlotInfo& slot : ir::kSlotInfo) { // those that no line names are zero
+        if (slot.group == ir::SlotGroup::System && slot.type == ir::Type::I64 &&
+            slot.offset != offsetof(ir::CpuState, fpcr)) {
+            std::memset(reinterpret_cast<char*>(&state) + slot.offset, 0, 8);
+        }
+    }
     std::memcpy(state.x, in.x, sizeof state.x);
     state.sp = in.sp;
     std::memcpy(state.v, in.v, sizeof state.v);
