@@ -26,10 +26,6 @@ struct OwnFile {
 };
 OwnFile g_own;
 
-bool is_own(const struct stat& status) {
-    return g_own.inode != 0 && status.st_dev == g_own.device && status.st_ino == g_own.inode;
-}
-
 void remember(const struct stat& status) {
     g_own.device = status.st_dev;
     g_own.inode = status.st_ino;
@@ -70,6 +66,10 @@ int open_by_start_path() {
 
 } // namespace
 
+bool is_own_file(const struct stat& status) {
+    return g_own.inode != 0 && status.st_dev == g_own.device && status.st_ino == g_own.inode;
+}
+
 void init_own_file(int handed_over) {
     struct stat status;
     if (stat(kOwnPath, &status) == 0) {
@@ -90,12 +90,12 @@ void keep_own_file() {
 
 int own_file_descriptor() {
     struct stat status;
-    return g_own.fd >= 0 && fstat(g_own.fd, &status) == 0 && is_own(status) ? g_own.fd : -1;
+    return g_own.fd >= 0 && fstat(g_own.fd, &status) == 0 && is_own_file(status) ? g_own.fd : -1;
 }
 
 bool own_path_is_visible() {
     struct stat status;
-    return stat(kOwnPath, &status) == 0 && is_own(status);
+    return stat(kOwnPath, &status) == 0 && is_own_file(status);
 }
 
 const char* own_path() { return kOwnPath; }

@@ -5,6 +5,8 @@
 // among them.
 #pragma once
 
+struct stat;
+
 namespace ulna::user {
 
 inline constexpr char kHandoverPrefix[] = "--ulna-exec=";
@@ -18,5 +20,7 @@ void keep_own_file();
 [[nodiscard]] int own_file_descriptor();
 [[nodiscard]] bool own_path_is_visible();
 [[nodiscard]] const char* own_path();
+// Of any file: is it ours?
+[[nodiscard]] bool is_own_file(const struct stat& status);
 
 } // namespace ulna::user

@@ -7,10 +7,12 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "runtime/user/guest_thread.h"
+#include "runtime/user/own_file.h"
 
 namespace ulna::user {
 
@@ -83,16 +85,43 @@ std::string resolve_in_sysroot(const std::string& path, FollowLinks follow) {
     }
 }
 
-// /proc/self/exe and its other names; `pid` is our own.
-bool names_own_exe(std::string_view path) {
-    if (!path.starts_with("/proc/") || !path.ends_with("/exe")) {
-        return false;
+// The guest program of another process that runs under Ulna; empty when it does not, or hides it.
+// Its program is the file that is mapped lowest: the host kernel puts everything else higher.
+std::string exe_of_other(std::string_view pid) {
+    const std::string directory = "/proc/" + std::string(pid);
+    struct stat status;
+    if (::stat((directory + "/exe").c_str(), &status) != 0 || !is_own_file(status)) {
+        return {};
     }
-    const std::string_view middle = path.substr(6, path.size() - 6 - 4);
-    return middle == "self" || middle == "thread-self" || middle == std::to_string(::getpid());
+    const int maps = ::open((directory + "/maps").c_str(), O_RDONLY | O_CLOEXEC);
+    char text[4096]; // the lowest mappings come first
+    const ssize_t got = maps < 0 ? -1 : ::read(maps, text, sizeof(text));
+    if (maps >= 0) {
+        ::close(maps);
+    }
+    const std::string_view lines(text, got < 0 ? 0 : static_cast<std::size_t>(got));
+    const std::size_t name = lines.find('/');
+    const std::size_t end = lines.find('\n', name);
+    return name == lines.npos || end == lines.npos ? std::string()
+                                                   : std::string(lines.substr(name, end - name));
+}
+
+bool is_number(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
 }
 
 } // namespace
+
+std::string guest_exe(std::string_view path) {
+    if (!path.starts_with("/proc/") || !path.ends_with("/exe")) {
+        return {};
+    }
+    const std::string_view middle = path.substr(6, path.size() - 6 - 4);
+    if (middle == "self" || middle == "thread-self" || middle == std::to_string(::getpid())) {
+        return process().exe_path;
+    }
+    return is_number(middle) ? exe_of_other(middle) : std::string();
+}
 
 bool sysroot_is_empty() { return process().options.sysroot.empty(); }
 
@@ -100,8 +129,10 @@ std::string host_path(const std::string& guest_path, FollowLinks follow) {
     if (guest_path.empty() || guest_path[0] != '/') {
         return guest_path;
     }
-    if (follow == FollowLinks::Yes && names_own_exe(guest_path)) {
-        return process().exe_path;
+    if (follow == FollowLinks::Yes) {
+        if (std::string exe = guest_exe(guest_path); !exe.empty()) {
+            return exe;
+        }
     }
     if (sysroot_is_empty() || is_host_only(guest_path) ||
         is_below(guest_path, process().options.sysroot)) {

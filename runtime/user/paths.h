@@ -1,7 +1,8 @@
-// Names of files as the guest means them: the sysroot (-L) and /proc/self/exe.
+// Names of files as the guest means them: the sysroot (-L) and /proc/PID/exe.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "ir/support/types.h"
 
@@ -17,7 +18,11 @@ enum class FollowLinks : u8 {
 // fails.
 [[nodiscard]] std::string host_path(const std::string& guest_path, FollowLinks follow);
 
-// True when host_path is the identity for every name but /proc/self/exe: callers may skip copying
+// What /proc/PID/exe leads to for the guest: the program that this process, or another one under
+// Ulna, runs. Empty for every other name.
+[[nodiscard]] std::string guest_exe(std::string_view path);
+
+// True when host_path is the identity for every name but /proc/PID/exe: callers may skip copying
 // names.
 [[nodiscard]] bool sysroot_is_empty();
 

@@ -179,9 +179,8 @@ i64 sys_utimensat(GuestThread&, const SyscallArgs& args_) {
 i64 sys_readlinkat(GuestThread&, const SyscallArgs& args_) {
     const auto [directory, name, buffer, bytes, unused4, unused5] = args_;
     const std::optional<std::string> text = guest_string(name);
-    // host_path follows /proc/self/exe: that is its target.
-    const std::string& exe = process().exe_path;
-    if (text && text->starts_with("/proc/") && host_path(*text, FollowLinks::Yes) == exe) {
+    const std::string exe = text ? guest_exe(*text) : std::string();
+    if (!exe.empty()) {
         if (static_cast<i32>(bytes) <= 0) {
             return -EINVAL;
         }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +91,9 @@ static void dispositions(void) {
 
 // What another process sees; it needs a kernel that was built with CONFIG_CHECKPOINT_RESTORE, as all of distributions are.
 static void seen_by_others(void) {
+    char own_exe[4096] = "", parents[4096] = "";
+    struct stat own, by_parent;
+    CHECK(readlink("/proc/self/exe", own_exe, sizeof own_exe - 1) > 0 && stat(own_exe, &own) == 0);
     const size_t length = strlen(g_argv0);
     char path[64], original[4096];
     strcpy(original, g_argv0);
@@ -104,6 +108,9 @@ static void seen_by_others(void) {
             CHECK(memcmp(text_of("/proc/self/cmdline"), g_argv0, length + 1) == 0);
             snprintf(path, sizeof path, "/proc/%d/environ", (int)getppid());
             CHECK(strstr(text_of(path), "IDENTITY=yes") == g_text);
+            snprintf(path, sizeof path, "/proc/%d/exe", (int)getppid());
+            CHECK(readlink(path, parents, sizeof parents - 1) > 0 && strcmp(parents, own_exe) == 0);
+            CHECK(stat(path, &by_parent) == 0 && by_parent.st_ino == own.st_ino && by_parent.st_dev == own.st_dev);
             _exit(0);
         }
         int status;
