@@ -27,7 +27,7 @@ static void show_file(const char* name, const char* path) {
 int main(int argc, char** argv) {
     if (argc > 2 && strcmp(argv[1], "exec") == 0) { // itself, under another argv[0]
         char* const args[] = {"renamed", argv[2], NULL};
-        execv("/proc/self/exe", args);
+        execv(argc > 3 ? argv[3] : "/proc/self/exe", args); // or what is named
         return 1;
     }
     printf("args");
@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
     printf("flags %lu\n", getauxval(AT_FLAGS));
     printf("execfd %ld\n", (long)getauxval(AT_EXECFD)); // 0: absent
     printf("secure %lu\n", getauxval(AT_SECURE));
+    printf("ids %u %u\n", getuid(), geteuid());
     printf("descriptors");
     for (int fd = 0; fd < 1100; ++fd) {
         if (fcntl(fd, F_GETFD) >= 0) {
