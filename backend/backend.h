@@ -68,6 +68,7 @@ struct RuntimeCalls {
 
 struct CompileOptions {
     bool spill_everything = false; // test configuration: no value stays in a register
+    bool baseline_host = false;    // test configuration: as on a host with x86-64-v3 only
     bool call_return_pairing = true;
     bool mask_tags =
         false; // strip the top byte of data addresses inline (top byte ignore). Without it

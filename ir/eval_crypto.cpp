@@ -1,5 +1,5 @@
-// Meaning of the AES, SHA1 and SHA256 operations (DDI 0487 shared/functions/crypto). Plain rather
-// than fast: the tables are computed from the field GF(2^8) that defines them.
+// Meaning of the AES, SHA1, SHA256 and SM4 operations (DDI 0487 shared/functions/crypto). Plain
+// rather than fast: the tables are computed from the field GF(2^8) that defines them.
 
 #include <array>
 
@@ -170,6 +170,42 @@ V128 eval_sha256_su1(const OpParams&, const V128* args, u32&) {
     return vector({r0, r1, d[2] + n[3] + small_sigma1(r0), d[3] + m[0] + small_sigma1(r1)});
 }
 
+// --- SM4
+
+// GB/T 32907: an affine map, the inverse modulo x^8 + x^7 + x^6 + x^5 + x^4 + x^2 + 1, the map
+// again.
+[[nodiscard]] constexpr ByteTable make_sm4_box() {
+    constexpr unsigned kModulus = 0x1f5;
+    const auto affine = [](u8 x) {
+        return static_cast<u8>(x ^ std::rotl(x, 1) ^ std::rotl(x, 3) ^ std::rotl(x, 6) ^
+                               std::rotl(x, 7) ^ 0xd3);
+    };
+    // Powers of the generator 2 and their logarithms.
+    std::array<u8, 256> power{}, log{};
+    unsigned value = 1;
+    for (unsigned i = 0; i < 255; ++i) {
+        power[i] = static_cast<u8>(value);
+        log[value] = static_cast<u8>(i);
+        value = value << 1 ^ (bit(value, 7) ? kModulus : 0);
+    }
+    ByteTable box{};
+    for (unsigned i = 0; i < 256; ++i) {
+        const u8 x = affine(static_cast<u8>(i));
+        box[i] = affine(x == 0 ? u8{0} : power[(255 - log[x]) % 255]);
+    }
+    return box;
+}
+constexpr ByteTable kSm4Box = make_sm4_box();
+static_assert(kSm4Box[0x00] == 0xd6 && kSm4Box[0x01] == 0x90 && kSm4Box[0xff] == 0x48);
+
+V128 eval_sm4_sub(const OpParams&, const V128* args, u32&) {
+    V128 result;
+    for (unsigned i = 0; i < 16; ++i) {
+        result.set_lane<u8>(i, kSm4Box[args[0].lane<u8>(i)]);
+    }
+    return result;
+}
+
 } // namespace
 
 void add_crypto_evals(EvalTable& t) {
@@ -187,6 +223,7 @@ void add_crypto_evals(EvalTable& t) {
     t[Opcode::Sha256H2] = &eval_sha256_h2;
     t[Opcode::Sha256Su0] = &eval_sha256_su0;
     t[Opcode::Sha256Su1] = &eval_sha256_su1;
+    t[Opcode::Sm4Sub] = &eval_sm4_sub;
 }
 
 } // namespace ulna::ir

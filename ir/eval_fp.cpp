@@ -1,4 +1,5 @@
 // eval() of the FP operations: lanes of softfloat.h under the mode of the block.
+#include "ir/eval_vec_lanes.h"
 #include "ir/softfloat.h"
 
 namespace ulna::ir {
@@ -197,6 +198,14 @@ V128 round_int(const OpParams& params, const V128* args, u32& fpsr) {
     });
 }
 
+V128 round_int_n(const OpParams& params, const V128* args, u32& fpsr) {
+    const Rounding rounding = static_cast<Rounding>(params.imm & 0xff);
+    const unsigned int_bits = static_cast<unsigned>(params.imm >> 8);
+    return map_lanes<1>(Call{params, args, fpsr}, [=](auto format, auto a, FpContext& fp) {
+        return FPRoundIntN<decltype(format)>(a, rounding, int_bits, fp);
+    });
+}
+
 // --- comparisons
 enum class Compare : u8 { EQ, GE, GT };
 template <Compare kCompare>
@@ -359,6 +368,26 @@ V128 vfcvt_from_int(const OpParams& params, const V128* args, u32& fpsr) {
     });
 }
 
+V128 fjcvtzs(const OpParams& params, const V128* args, u32& fpsr) {
+    FpContext fp{BlockMode{params.mode}};
+    bool Z;
+    const u32 result = FPToFixedJS(args[0].lo, Z, fp);
+    fpsr |= fp.flags;
+    return {result | u64{Z} << 62, 0};
+}
+
+// --- bfloat16
+V128 to_bfloat(const OpParams& params, const V128* args, u32& fpsr) {
+    FpContext fp{BlockMode{params.mode}};
+    V128 out;
+    for (unsigned i = 0; i < Shape::unpack(params.aux).lanes(); ++i) {
+        out.set_lane<u16>(i,
+                          FPConvert<BFloat16, Single>(args[0].lane<u32>(i), Rounding::Current, fp));
+    }
+    fpsr |= fp.flags;
+    return out;
+}
+
 } // namespace
 
 void add_fp_evals(EvalTable& table) {
@@ -383,6 +412,7 @@ void add_fp_evals(EvalTable& table) {
     table[Opcode::FRSqrtS] = lanes<2, FPRSqrtStepFusedOp>;
     table[Opcode::FRecpX] = lanes<1, FPRecpXOp>;
     table[Opcode::FRInt] = round_int;
+    table[Opcode::FRIntN] = round_int_n;
     table[Opcode::FCmp] = compare;
     table[Opcode::FCmEq] = compare_lanes<Compare::EQ>;
     table[Opcode::FCmGe] = compare_lanes<Compare::GE>;
@@ -403,6 +433,9 @@ void add_fp_evals(EvalTable& table) {
     table[Opcode::VFCvtFromInt] = vfcvt_from_int;
     table[Opcode::VFCvtL] = vfcvtl;
     table[Opcode::VFCvtN] = vfcvtn;
+    table[Opcode::FJCvtZs] = fjcvtzs;
+    table[Opcode::VFCvtBf] = to_bfloat;
+    table[Opcode::VBfDot] = dot_products([](u32 sum, u32 b, u32 c) { return BFDotAdd(sum, b, c); });
 }
 
 } // namespace ulna::ir

@@ -185,6 +185,23 @@ void add_widening(EvalTable& t) {
     });
 }
 
+// The products of four bytes each.
+template <Sign kFirst, Sign kSecond> struct ByteProducts {
+    u32 operator()(u32 sum, u32 b, u32 c) const {
+        const V128 x{b, 0}, y{c, 0};
+        for (unsigned k = 0; k < 4; ++k) {
+            sum += static_cast<u32>(read_lane<kFirst, u8>(x, k) * read_lane<kSecond, u8>(y, k));
+        }
+        return sum;
+    }
+};
+
+void add_dot_products(EvalTable& t) {
+    t[Opcode::VSDot] = dot_products(ByteProducts<S, S>{});
+    t[Opcode::VUDot] = dot_products(ByteProducts<U, U>{});
+    t[Opcode::VUSDot] = dot_products(ByteProducts<U, S>{});
+}
+
 // High halves of a sum or difference, rounded when imm is 1. `bits` is the result's lane width.
 constexpr auto kRoundHighHalf = [](auto& c, i128 value) {
     return (value + ((c.imm & 1) ? i128{1} << (c.bits - 1) : 0)) >> c.bits;
@@ -227,6 +244,7 @@ void add_vec_evals(EvalTable& table) {
     add_saturating(table);
     add_bit_counts(table);
     add_widening(table);
+    add_dot_products(table);
     add_narrowing(table);
     add_pairwise_and_across(table);
     add_vec_shift_evals(table);

@@ -149,6 +149,25 @@ template <Sign kSign, bool kLong = false, class F> constexpr EvalFn across(F) {
     return &eval_across<F, kSign, kLong>;
 }
 
+// Dot products of words, or with imm 1 of doublewords crosswise; F(sum, b, c) adds one word's.
+template <class F> V128 eval_dot(const OpParams& params, const V128* args, u32&) {
+    const bool matrix = params.imm == 1;
+    V128 result;
+    for (unsigned i = 0; i < lane_count<u32>(Shape::unpack(params.aux)); ++i) {
+        u32 sum = args[0].lane<u32>(i);
+        if (matrix) {
+            const unsigned row = i / 2 * 2, column = i % 2 * 2;
+            sum = F{}(sum, args[1].lane<u32>(row), args[2].lane<u32>(column));
+            sum = F{}(sum, args[1].lane<u32>(row + 1), args[2].lane<u32>(column + 1));
+        } else {
+            sum = F{}(sum, args[1].lane<u32>(i), args[2].lane<u32>(i));
+        }
+        result.set_lane<u32>(i, sum);
+    }
+    return result;
+}
+template <class F> constexpr EvalFn dot_products(F) { return &eval_dot<F>; }
+
 void add_vec_shift_evals(EvalTable& table);
 void add_vec_permute_evals(EvalTable& table);
 

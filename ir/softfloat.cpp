@@ -58,7 +58,7 @@ enum class Rest : u8 { None, BelowHalf, Half, AboveHalf };
 
 // FPCR.AHP formats have no infinity: the whole top binade is numbers, and overflow is invalid.
 template <class F> [[nodiscard]] bool alternative(const FpContext& fp) {
-    return F::kBits == 16 && fp.converting && fp.ahp;
+    return kIsHalf<F> && fp.converting && fp.ahp;
 }
 
 // The exact sum; sig is zero only when it is exactly zero.
@@ -127,7 +127,7 @@ template <class F> Unpacked FPUnpack(BitsOf<F> op, FpContext& fp) {
     } else if (frac == 0) {
         return u;
     } else if (fp.flushes<F>()) {
-        if (F::kBits != 16) { // half precision never raises Input Denormal
+        if (!kIsHalf<F>) { // half precision never raises Input Denormal
             fp.flags |= fpsr::kIDC;
         }
         return u;
@@ -186,7 +186,8 @@ template <class F> BitsOf<F> FPRound(const Exact& value, Rounding rounding, FpCo
         }
     } else if (biased >= L::kMaxBiased) {
         fp.flags |= fpsr::kOFC | fpsr::kIXC;
-        return overflows_to_infinity(rounding, sign) ? FPInfinity<F>(sign) : FPMaxNormal<F>(sign);
+        const bool infinity = fp.overflow_to_infinity || overflows_to_infinity(rounding, sign);
+        return infinity ? FPInfinity<F>(sign) : FPMaxNormal<F>(sign);
     }
     if (inexact) {
         fp.flags |= fpsr::kIXC;
@@ -423,6 +424,15 @@ template <class F> BitsOf<F> FPRSqrtStepFused(BitsOf<F> op1, BitsOf<F> op2, FpCo
     return step<F>(3, -1, kOnePointFive, op1, op2, fp);
 }
 
+u32 BFDotAdd(u32 addend, u32 op1, u32 op2) {
+    FpContext fp;
+    fp.rounding = Rounding::Odd;
+    fp.fz = fp.dn = fp.overflow_to_infinity = true;
+    const u32 low = FPMul<Single>(op1 << 16, op2 << 16, fp);
+    const u32 high = FPMul<Single>(op1 & 0xffff'0000, op2 & 0xffff'0000, fp);
+    return FPAdd<Single>(addend, FPAdd<Single>(low, high, fp), fp);
+}
+
 #define INSTANTIATE(F)                                                                             \
     template Unpacked FPUnpack<F>(BitsOf<F>, FpContext&);                                          \
     template BitsOf<F> FPRound<F>(const Exact&, Rounding, FpContext&);                             \
@@ -439,5 +449,6 @@ INSTANTIATE(Half)
 INSTANTIATE(Single)
 INSTANTIATE(Double)
 #undef INSTANTIATE
+template BitsOf<BFloat16> FPRound<BFloat16>(const Exact&, Rounding, FpContext&);
 
 } // namespace ulna::ir

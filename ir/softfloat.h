@@ -23,6 +23,11 @@ struct Double {
     using Bits = u64;
     static constexpr unsigned kBits = 64, kExpBits = 11, kFracBits = 52;
 };
+struct BFloat16 { // conversions to it only
+    using Bits = u16;
+    static constexpr unsigned kBits = 16, kExpBits = 8, kFracBits = 7;
+};
+template <class F> inline constexpr bool kIsHalf = std::is_same_v<F, Half>;
 template <class F> using BitsOf = typename F::Bits;
 
 // FPCR as an operation sees it, and the FPSR bits (ir::fpsr) it raises.
@@ -33,6 +38,7 @@ struct FpContext {
     bool dn = false;         // every NaN result is the default NaN
     bool ahp = false;        // alternative half precision (conversions only)
     bool converting = false; // inside FPConvert, whose half precision ignores fz16 and obeys ahp
+    bool overflow_to_infinity = false; // in every rounding: BFRound
     u32 flags = 0;
 
     FpContext() = default;
@@ -47,7 +53,7 @@ struct FpContext {
         return r == Rounding::Current ? rounding : r;
     }
     template <class F> [[nodiscard]] bool flushes() const {
-        return F::kBits == 16 ? fz16 && !converting : fz;
+        return kIsHalf<F> ? fz16 && !converting : fz;
     }
 };
 
@@ -77,6 +83,10 @@ template <class F>
 template <class F>
 [[nodiscard]] BitsOf<F> FPRSqrtStepFused(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp);
 
+// BFDotAdd of FEAT_BF16 without FEAT_EBF16: addend + (op1's two numbers times op2's), each rounded
+// to odd. It has an arithmetic of its own, whatever FPCR says, and raises nothing.
+[[nodiscard]] u32 BFDotAdd(u32 addend, u32 op1, u32 op2);
+
 // --- comparison (softfloat_compare.cpp)
 template <class F> [[nodiscard]] BitsOf<F> FPMax(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp);
 template <class F> [[nodiscard]] BitsOf<F> FPMin(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp);
@@ -93,6 +103,12 @@ template <class F> [[nodiscard]] bool FPCompareGT(BitsOf<F> op1, BitsOf<F> op2, 
 // To an integral value; `exact` raises Inexact.
 template <class F>
 [[nodiscard]] BitsOf<F> FPRoundInt(BitsOf<F> op, Rounding rounding, bool exact, FpContext& fp);
+// To an integral value of `int_bits` bits; other values give the least one. Raises Inexact.
+template <class F>
+[[nodiscard]] BitsOf<F>
+FPRoundIntN(BitsOf<F> op, Rounding rounding, unsigned int_bits, FpContext& fp);
+// FJCVTZS: the low word of the truncated value, and in Z whether that is the operand.
+[[nodiscard]] u32 FPToFixedJS(u64 op, bool& Z, FpContext& fp);
 template <class To, class From>
 [[nodiscard]] BitsOf<To> FPConvert(BitsOf<From> op, Rounding rounding, FpContext& fp);
 // To an integer of `width` bits with `fraction_bits` of them fraction, saturating; zero-extended.

@@ -75,12 +75,58 @@ BitsOf<F> FPRoundInt(BitsOf<F> op, Rounding rounding, bool exact, FpContext& fp)
                                 : FPRound<F>({u.sign, value.magnitude, 0}, Rounding::Zero, fp);
 }
 
+template <class F>
+BitsOf<F> FPRoundIntN(BitsOf<F> op, Rounding rounding, unsigned int_bits, FpContext& fp) {
+    const Unpacked u = FPUnpack<F>(op, fp);
+    if (u.is_zero()) {
+        return FPZero<F>(u.sign);
+    }
+    Integral value{0, false, true}; // infinities and NaNs
+    if (!u.is_inf() && !u.is_nan()) {
+        value = round_to_integral(u, 0, fp.resolve(rounding));
+    }
+    const u64 limit = u.sign ? u64{1} << (int_bits - 1) : ones(int_bits - 1);
+    if (value.huge || value.magnitude > limit) {
+        fp.flags |= fpsr::kIOC;
+        return Layout<F>::pack(true, Layout<F>::kBias + static_cast<int>(int_bits) - 1, 0);
+    }
+    if (value.inexact) {
+        fp.flags |= fpsr::kIXC;
+    }
+    return value.magnitude == 0 ? FPZero<F>(u.sign)
+                                : FPRound<F>({u.sign, value.magnitude, 0}, Rounding::Zero, fp);
+}
+
+u32 FPToFixedJS(u64 op, bool& Z, FpContext& fp) {
+    const Unpacked u = FPUnpack<Double>(op, fp);
+    Z = false;
+    if (u.is_zero()) {
+        Z = op == 0; // neither minus zero nor a flushed denormal
+        return 0;
+    }
+    if (u.is_nan() || u.is_inf()) {
+        fp.flags |= fpsr::kIOC;
+        return 0;
+    }
+    const Integral value = round_to_integral(u, 0, Rounding::Zero);
+    const u64 limit = u.sign ? u64{1} << 31 : ones(31);
+    if (value.huge || value.magnitude > limit) {
+        fp.flags |= fpsr::kIOC;
+    } else if (value.inexact) {
+        fp.flags |= fpsr::kIXC;
+    } else {
+        Z = true;
+    }
+    const u32 magnitude = static_cast<u32>(value.magnitude); // of huge ones the word is zero
+    return u.sign ? 0 - magnitude : magnitude;
+}
+
 template <class To, class From>
 BitsOf<To> FPConvert(BitsOf<From> op, Rounding rounding, FpContext& fp) {
     FpContext cv = fp; // FPUnpackCV, FPRoundCV
     cv.converting = true;
     const Unpacked u = FPUnpack<From>(op, cv);
-    const bool alternative = To::kBits == 16 && fp.ahp;
+    const bool alternative = kIsHalf<To> && fp.ahp;
     BitsOf<To> result;
     if (u.is_nan()) {
         result = alternative ? FPZero<To>(u.sign)
@@ -146,6 +192,7 @@ BitsOf<F> FixedToFP(u64 op, const FixedInfo& info, unsigned width, FpContext& fp
 
 #define INSTANTIATE(F)                                                                             \
     template BitsOf<F> FPRoundInt<F>(BitsOf<F>, Rounding, bool, FpContext&);                       \
+    template BitsOf<F> FPRoundIntN<F>(BitsOf<F>, Rounding, unsigned, FpContext&);                  \
     template u64 FPToFixed<F>(BitsOf<F>, const FixedInfo&, unsigned, FpContext&);                  \
     template BitsOf<F> FixedToFP<F>(u64, const FixedInfo&, unsigned, FpContext&);
 INSTANTIATE(Half)
@@ -153,6 +200,7 @@ INSTANTIATE(Single)
 INSTANTIATE(Double)
 #undef INSTANTIATE
 template u16 FPConvert<Half, Single>(u32, Rounding, FpContext&);
+template u16 FPConvert<BFloat16, Single>(u32, Rounding, FpContext&);
 template u16 FPConvert<Half, Double>(u64, Rounding, FpContext&);
 template u32 FPConvert<Single, Half>(u16, Rounding, FpContext&);
 template u32 FPConvert<Single, Double>(u64, Rounding, FpContext&);

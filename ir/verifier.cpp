@@ -79,6 +79,7 @@ constexpr LaneRule kLaneRules[] = {
     {Opcode::VXtn,       Opcode::VSubHn,       0, 2}, // narrowing: the argument's lanes are twice as wide
     {Opcode::VSxtl,      Opcode::VUMull,       1, 3}, // widening: half as wide
     {Opcode::VSQDMull,   Opcode::VSQDMull,     2, 3},
+    {Opcode::VSDot,      Opcode::VBfDot,       2, 2},
     {Opcode::VSAddlP,    Opcode::VUAddlP,      1, 3},
     {Opcode::VSAddlV,    Opcode::VUAddlV,      0, 2},
 };
@@ -330,6 +331,19 @@ class Verifier {
         case Opcode::IToF:
             require(is_fp(inst.type), "needs an FP type");
             break;
+        case Opcode::FRIntN:
+            require(inst.type == Type::F32 || inst.type == Type::F64 ||
+                        (inst.type == Type::V128 && lane_bits >= 32),
+                    "needs single or double precision");
+            require(inst.imm >> 8 == 32 || inst.imm >> 8 == 64, "needs 32 or 64 integer bits");
+            in_range(inst.imm & 0xff, 0, static_cast<u64>(Rounding::Current), "rounding");
+            break;
+        case Opcode::FJCvtZs:
+            require(arg_type(inst, 0) == Type::F64, "needs f64");
+            break;
+        case Opcode::VFCvtBf:
+            require(inst.shape() == shape::H4 || inst.shape() == shape::H1, "needs 4h or 1h");
+            break;
         case Opcode::FCvt:
             require(is_fp(inst.type) && inst.type != arg_type(inst, 0), "needs two FP types");
             break;
@@ -375,6 +389,12 @@ class Verifier {
             break;
         case Opcode::VPMull:
             require(inst.shape() == shape::H8 || inst.shape() == shape::Q1, "needs 8h or 1q");
+            break;
+        case Opcode::VSDot:
+        case Opcode::VUDot:
+        case Opcode::VUSDot:
+        case Opcode::VBfDot:
+            in_range(inst.imm, 0, inst.shape() == shape::S4 ? 1 : 0, "matrix product");
             break;
         case Opcode::VExt:
             in_range(inst.imm, 0, inst.shape().bytes() - 1, "byte");

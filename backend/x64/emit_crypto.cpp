@@ -1,5 +1,5 @@
-// AES, SHA1, SHA256 and polynomial multiplication with the host's instructions for them. Hosts
-// without leave the rows empty: the operations are then evaluated out of line.
+// AES, SHA1, SHA256, SM4's S-box and polynomial multiplication with the host's instructions for
+// them. Hosts without leave the rows empty: the operations are then evaluated out of line.
 #include "xbyak/xbyak_util.h"
 
 #include "backend/x64/emit_vec.h"
@@ -195,6 +195,97 @@ void emit_Sha256Su1(Emitter& e, const Inst& inst) {
     e.c.sha256msg2(d, m);
 }
 
+// --- SM4. Its S-box is, as AES's, an inverse between two affine maps, in another representation of
+// GF(2^8): so AES's S-box does it, between two more affine maps. Those are the sums of two
+// look-ups, one for each half of a byte.
+
+struct AffineMap {
+    V128 low, high; // of the bytes 0x00 to 0x0f, and of 0x00 to 0xf0 less the constant
+};
+struct Sm4Maps {
+    AffineMap before, after;
+};
+
+[[nodiscard]] constexpr unsigned multiply(unsigned a, unsigned b, unsigned modulus) {
+    unsigned product = 0;
+    for (; b != 0; b >>= 1) {
+        product ^= (b & 1) != 0 ? a : 0;
+        a = a << 1 ^ ((a & 0x80) != 0 ? modulus : 0);
+    }
+    return product;
+}
+
+[[nodiscard]] constexpr Sm4Maps make_sm4_maps() {
+    constexpr unsigned kAesModulus = 0x11b, kSm4Modulus = 0x1f5;
+    const auto turned = [](unsigned x, std::initializer_list<int> amounts) {
+        u8 sum = 0;
+        for (const int n : amounts) {
+            sum = static_cast<u8>(sum ^ std::rotl(static_cast<u8>(x), n));
+        }
+        return sum;
+    };
+    const auto sm4_affine = [&](unsigned x) { return turned(x, {0, 1, 3, 6, 7}) ^ 0xd3u; };
+    const auto aes_affine = [&](unsigned x) { return turned(x, {0, 1, 2, 3, 4}) ^ 0x63u; };
+    // The sum of the powers of `base` in AES's field that the bits of x name: an isomorphism, if
+    // `base` is a root of SM4's polynomial.
+    const auto to_aes = [](unsigned x, unsigned base) {
+        unsigned sum = 0, power = 1;
+        for (; x != 0; x >>= 1, power = multiply(power, base, kAesModulus)) {
+            sum ^= (x & 1) != 0 ? power : 0;
+        }
+        return sum;
+    };
+    unsigned root = 2;
+    while (to_aes(kSm4Modulus, root) != 0) {
+        ++root;
+    }
+    unsigned from_aes[256]{}, undo_aes_affine[256]{};
+    for (unsigned x = 0; x < 256; ++x) {
+        from_aes[to_aes(x, root)] = x;
+        undo_aes_affine[aes_affine(x)] = x;
+    }
+    const auto before = [&](unsigned x) { return to_aes(sm4_affine(x), root); };
+    const auto after = [&](unsigned x) { return sm4_affine(from_aes[undo_aes_affine[x]]); };
+    const auto table = [](auto map) {
+        u64 halves[4]{};
+        for (unsigned i = 0; i < 16; ++i) {
+            halves[i / 8] |= u64{map(i)} << i % 8 * 8;
+            halves[2 + i / 8] |= u64{map(i << 4) ^ map(0)} << i % 8 * 8;
+        }
+        return AffineMap{{halves[0], halves[1]}, {halves[2], halves[3]}};
+    };
+    return {table(before), table(after)};
+}
+constexpr Sm4Maps kSm4Maps = make_sm4_maps();
+
+// d = the map of every byte of `a`; d may be a.
+void apply(Emitter& e, const AffineMap& map, Xmm d, Xmm a, Xmm u, Xmm w) {
+    const V128 half = splat(0, 0x0f);
+    e.c.vpsrlw(u, a, 4);
+    e.c.vpand(u, u, e.literal(half));
+    e.c.vpand(d, a, e.literal(half));
+    e.load_imm(w, map.high);
+    e.c.vpshufb(u, w, u);
+    e.load_imm(w, map.low);
+    e.c.vpshufb(d, w, d);
+    e.c.vpxor(d, d, u);
+}
+
+void emit_Sm4Sub(Emitter& e, const Inst& inst) {
+    const Inst& producer = e.inst_of(inst.args[0]);
+    const bool equal_columns = producer.op == Opcode::VDup && producer.shape() == shape::S4;
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm d = e.def_xmm(inst, Overlap::Any);
+    const Xmm u = e.scratch_xmm(), w = e.scratch_xmm();
+    apply(e, kSm4Maps.before, d, a, u, w);
+    if (!equal_columns) { // undoes ShiftRows
+        e.c.vpshufb(d, d, e.literal(shuffle_control([](unsigned i) { return i * 13 % 16; })));
+    }
+    e.c.vpxor(u, u, u);
+    e.c.vaesenclast(d, d, u);
+    apply(e, kSm4Maps.after, d, d, u, w);
+}
+
 } // namespace
 
 void add_crypto_emitters(EmitTable& table) {
@@ -207,6 +298,7 @@ void add_crypto_emitters(EmitTable& table) {
         table.set(Opcode::AesD,
                   emit_aes_round<&Assembler::vaesdeclast, &Assembler::vaesdec, Opcode::AesImc>,
                   kKeepsFlags);
+        table.set(Opcode::Sm4Sub, emit_Sm4Sub, kKeepsFlags);
         table.set(Opcode::AesMc, emit_AesMc, kKeepsFlags);
         table.set(Opcode::AesImc, emit_AesImc, kKeepsFlags);
     }

@@ -108,6 +108,51 @@ void emit_VFCvtN(Emitter& e, const Inst& inst) {
     flush.finish({a}, d, {u});
 }
 
+// To bfloat16, to nearest, in integers: half of what is dropped is added, and the result's last bit
+// for ties. NaNs, denormals and what might overflow are left to the exact evaluation.
+void emit_VFCvtBf(Emitter& e, const Inst& inst) {
+    if (e.mode().rounding() != Rounding::TieEven) {
+        e.call_eval(inst);
+        return;
+    }
+    const auto words = [](u32 word) {
+        return V128{u64{word} << 32 | word, u64{word} << 32 | word};
+    };
+    constexpr u32 kIxcShift = 4;
+    static_assert(ir::fpsr::kIXC == 1u << kIxcShift);
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm d = e.def_xmm(inst, Overlap::None);
+    const Xmm u = e.scratch_xmm(), w = e.scratch_xmm();
+    const Gpr inexact = e.scratch_gpr();
+    Xmm source = a;
+    if (inst.shape() == ir::shape::H1) { // zeros are exact
+        e.c.vinsertps(d, a, a, 0b1110);
+        source = d;
+    }
+    // Magnitudes from 0x0080'0000 to 0x7f7e'ffff are in order; moved so that the others are
+    // greater.
+    e.c.vpand(u, source, e.literal(words(0x7fff'ffff)));
+    e.c.vpaddd(w, u, e.literal(words(0x8000'0000 - 0x0080'0000)));
+    e.c.vpcmpgtd(w, w, e.literal(words(0x8000'0000 + 0x7f7e'ffff - 0x0080'0000)));
+    e.c.vpcmpeqd(u, u, e.literal(words(0)));
+    e.c.vpandn(w, u, w);
+    e.c.vptest(w, w);
+    const Jump jump = e.jcc(Cc::NE);
+    e.c.xor_(inexact.cvt32(), inexact.cvt32());
+    e.c.vptest(source, e.literal(words(0xffff)));
+    e.c.setne(inexact.cvt8());
+    e.c.shl(inexact.cvt32(), kIxcShift);
+    e.c.or_(e.state(offsetof(ir::CpuState, fpsr), 32), inexact.cvt32());
+    e.c.vpsrld(u, source, 16);
+    e.c.vpand(u, u, e.literal(words(1)));
+    e.c.vpaddd(u, u, source);
+    e.c.vpaddd(u, u, e.literal(words(0x7fff)));
+    e.c.vpsrld(u, u, 16);
+    e.c.vpxor(w, w, w);
+    e.c.vpackusdw(d, u, w);
+    cold_exact(e, jump, inst, {a}, d, {u});
+}
+
 // --- to integers
 
 void truncate_to(Emitter& e, Lanes lanes, Gpr d, unsigned bits, Xmm a) {
@@ -226,6 +271,31 @@ void emit_FCvtToInt(Emitter& e, const Inst& inst) {
     for (unsigned i = 0; i < jumps.count; ++i) {
         e.cold(jumps.jump[i], [exact](Emitter& cold) { cold.emit_cold_eval(exact); });
     }
+    flush.finish({a}, Xmm(d.getIdx()), {}); // the number of the result's register
+}
+
+// JavaScript's conversion: what is in range as a signed word and converts back to the operand, bit
+// by bit, sets Z: minus zero does not.
+void emit_FJCvtZs(Emitter& e, const Inst& inst) {
+    constexpr u64 kZ = u64{1} << 62;
+    const Lanes lanes{Form::Scalar, true};
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Gpr d = e.def_gpr(inst);
+    const Xmm s = e.scratch_xmm();
+    const Gpr Z = e.scratch_gpr();
+    Flush flush{e, inst, lanes};
+    flush.operand(0, a, s);
+    truncate_to(e, lanes, d, 32, a);
+    e.c.cmp(d.cvt32(), 1);
+    const Jump jump = e.jcc(Cc::O); // the least integer: out of range
+    e.c.vxorps(s, s, s);
+    e.c.vcvtsi2sd(s, s, d.cvt32());
+    e.c.vpcmpeqq(s, s, a);
+    e.c.vpand(s, s, e.literal({kZ, 0}));
+    e.c.vmovq(Z, s);
+    e.c.or_(d, Z);
+    const ColdEval exact = e.cold_eval_of(inst, {a.getIdx()}, d.getIdx());
+    e.cold(jump, [exact](Emitter& cold) { cold.emit_cold_eval(exact); });
     flush.finish({a}, Xmm(d.getIdx()), {}); // the number of the result's register
 }
 
@@ -485,6 +555,8 @@ void add_fp_convert_emitters(EmitTable& table) {
     table.set(Opcode::FCvt, emit_FCvt);
     table.set(Opcode::VFCvtL, emit_VFCvtL);
     table.set(Opcode::VFCvtN, emit_VFCvtN);
+    table.set(Opcode::VFCvtBf, emit_VFCvtBf);
+    table.set(Opcode::FJCvtZs, emit_FJCvtZs);
     table.set(Opcode::FCvtToInt, emit_FCvtToInt);
     table.set(Opcode::VFCvtToInt, emit_VFCvtToInt);
     table.set(Opcode::FCvtFromInt, emit_FCvtFromInt);

@@ -288,6 +288,45 @@ void emit_FRInt(Emitter& e, const Inst& inst) {
     }
 }
 
+// Rounded to integral once quietly, to see whether it is in range, and once for its Inexact. The
+// least integer is in range, but left to the exact evaluation with what is not.
+void emit_FRIntN(Emitter& e, const Inst& inst) {
+    const ir::Rounding rounding = static_cast<ir::Rounding>(inst.imm & 0xff);
+    const int int_bits = static_cast<int>(inst.imm >> 8);
+    if (rounding == ir::Rounding::Odd || rounding == ir::Rounding::TieAway) {
+        e.call_eval(inst); // no A64 instruction makes it
+        return;
+    }
+    if (!inlines(e, inst, inst.type, inst.aux)) {
+        return;
+    }
+    const Lanes lanes = lanes_of(inst.type, inst.aux);
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm d = e.def_xmm(inst, Overlap::None);
+    const Xmm u = e.scratch_xmm(), limit = lanes.is_vector() ? u : e.scratch_xmm();
+    Flush flush{e, inst, lanes};
+    flush.operand(0, a, u);
+    const Xmm source = in_register(e, lanes, a, d);
+    round_lanes(e, lanes, u, source, host_rounding(rounding) | kNoInexact);
+    e.c.vandps(u, u, e.literal(lanes.magnitude()));
+    Jump jump;
+    if (lanes.is_vector()) {
+        vcmp(e, lanes, u, u, e.literal(lanes.power_of_two(int_bits - 1)), kNotLess);
+        jump = jump_if_any(e, u);
+    } else {
+        e.load_imm(limit, lanes.power_of_two(int_bits - 1));
+        ucomi(e, lanes, limit, u);
+        jump = e.jcc(Cc::BE); // or unordered
+    }
+    round_lanes(e, lanes, d, source, host_rounding(rounding));
+    zero_rest(e, lanes, d);
+    cold_exact(e, jump, inst, {a}, d, {u});
+    flush.finish({a}, d, {u});
+    if (lanes.form == Form::Scalar && e.scalar_is_clean(inst.args[0])) {
+        e.mark_clean(inst);
+    }
+}
+
 } // namespace
 
 // d = a to the nearest integral value, ties away from zero; raises nothing but Invalid for
@@ -347,6 +386,7 @@ void add_fp_misc_emitters(EmitTable& table) {
     table.set(Opcode::FCmGe, emit_FCmGe);
     table.set(Opcode::FCmGt, emit_FCmGt);
     table.set(Opcode::FRInt, emit_FRInt);
+    table.set(Opcode::FRIntN, emit_FRIntN);
 }
 
 } // namespace ulna::backend::x64

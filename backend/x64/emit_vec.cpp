@@ -175,6 +175,7 @@ void add_vec_emitters(EmitTable& table) {
     add_vec_shift_emitters(table);
     add_vec_resize_emitters(table);
     add_vec_reduce_emitters(table);
+    add_vec_dot_emitters(table);
     add_vec_permute_emitters(table);
     add_vec_move_emitters(table);
 }

@@ -132,6 +132,7 @@ void add_vec_saturating_emitters(EmitTable& table);
 void add_vec_shift_emitters(EmitTable& table);
 void add_vec_resize_emitters(EmitTable& table);
 void add_vec_reduce_emitters(EmitTable& table);
+void add_vec_dot_emitters(EmitTable& table);
 void add_vec_permute_emitters(EmitTable& table);
 void add_vec_move_emitters(EmitTable& table);
 

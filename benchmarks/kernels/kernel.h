@@ -16,6 +16,11 @@ static inline uint32_t next_random(uint32_t* state) {
     *state = *state * 1664525u + 1013904223u;
     return *state >> 8;
 }
+static inline void fill_random(void* bytes, size_t count, uint32_t seed) {
+    for (size_t i = 0; i < count; ++i) {
+        ((uint8_t*)bytes)[i] = (uint8_t)next_random(&seed);
+    }
+}
 uint64_t kernel(void);
 
 int main(void) {

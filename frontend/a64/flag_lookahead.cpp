@@ -30,6 +30,9 @@ FlagInfo data_processing_reg(u32 word) {
 }
 
 FlagInfo simd_fp(u32 word) {
+    if ((word & 0xffff'fc00) == 0x1e7e'0000) { // FJCVTZS
+        return {FlagUse::WritesAll};
+    }
     if ((word & 0xff20'0000) != 0x1e20'0000) { // scalar FP, M = S = 0
         return {FlagUse::None};
     }

@@ -146,7 +146,7 @@ u64 edge_lanes(Random& random) {
     const auto four = [&](auto half) {
         return u64{half()} | u64{half()} << 16 | u64{half()} << 32 | u64{half()} << 48;
     };
-    switch (random.below(9)) {
+    switch (random.below(10)) {
     case 0:
         return pick(random, kSingles) | u64{pick(random, kSingles)} << 32;
     case 1:
@@ -168,6 +168,11 @@ u64 edge_lanes(Random& random) {
         return four([&] {
             return static_cast<std::uint16_t>((random.next() >> 20 & 0x83ff) |
                                               (15 - 8 + random.below(16)) << 10);
+        });
+    case 6: // bfloat16, of magnitudes whose sums round
+        return four([&] {
+            return static_cast<std::uint16_t>((random.next() >> 20 & 0x807f) |
+                                              (127 - 14 + random.below(28)) << 7);
         });
     default:
         return edge_integer(random);

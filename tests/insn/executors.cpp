@@ -191,6 +191,7 @@ std::vector<std::unique_ptr<Executor>> make_engines(const frontend::CpuModel& cp
     add("jit-tags", config);
     config.compile.mask_tags = false;
     config.compile.spill_everything = true;
+    config.compile.baseline_host = true;
     add("jit-spill", config);
     return engines;
 }

@@ -95,10 +95,10 @@ class OneWord final : public frontend::CodeSource {
     Block block;
     for (const frontend::EncodingInfo& info : frontend::encodings()) {
         const std::string_view name = info.name;
-        const bool ours = frontend::FeatureSet{frontend::Feature::FP, frontend::Feature::AdvSIMD,
-                                               frontend::Feature::FP16, frontend::Feature::FHM}
-                              .has(info.feature) &&
-                          (name[0] == 'F' || name.starts_with("CVTF"));
+        using enum frontend::Feature;
+        constexpr frontend::FeatureSet kFeatures{FP, AdvSIMD, FP16, FHM, FCMA, JSCVT, FRINTTS, BF16};
+        const bool ours = kFeatures.has(info.feature) &&
+                          (name[0] == 'F' || name.starts_with("CVTF") || name.starts_with("BF"));
         for (unsigned n = 0; ours && n < words_per_encoding; ++n) {
             const u32 word = random_word(info, random);
             const char* const row = frontend::encoding_name(word);

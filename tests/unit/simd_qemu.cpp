@@ -54,8 +54,8 @@ using test::X64Runner;
 
 [[nodiscard]] bool is_ours(const frontend::EncodingInfo& info) {
     using enum frontend::Feature;
-    constexpr frontend::FeatureSet kFeatures{AdvSIMD, AES,     PMULL,  SHA1, SHA256,
-                                             RDM,     DotProd, SHA512, SHA3};
+    constexpr frontend::FeatureSet kFeatures{AdvSIMD, AES,    PMULL, SHA1, SHA256, RDM,
+                                             DotProd, SHA512, SHA3,  I8MM, SM3,    SM4};
     const bool is_load_store = (info.bits & 0x0a000000) == 0x08000000; // of structures
     const bool is_simd_row = kFeatures.has(info.feature) && !is_load_store;
     // FP rows have their own tests. Theirs have opcodes 11xxx and the like, ours the names below.

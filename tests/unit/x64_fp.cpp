@@ -159,6 +159,13 @@ void add_uniform(std::vector<Case>& cases,
         }
     }
     add_uniform(cases, FRInt, 1, static_cast<u64>(Rounding::Current) | 1 << 8, scalars, vectors);
+    for (const u64 how : {0u, 1u, 2u, 3u, 6u}) {
+        for (const u64 int_bits : {32u, 64u}) {
+            add_uniform(cases, FRIntN, 1, how | int_bits << 8, {Type::F32, Type::F64}, vectors);
+        }
+    }
+    add_uniform(cases, VBfDot, 3, 0, {}, {shape::S2, shape::S4});
+    add_uniform(cases, VBfDot, 3, 1, {}, {shape::S4});
     add_uniform(cases, FCmEq, 2, 0, {}, with_lanes);
     for (const Opcode op : {FCmGe, FCmGt}) {
         add_uniform(cases, op, 2, 0, {}, with_lanes);
@@ -227,6 +234,19 @@ void add_uniform(std::vector<Case>& cases,
     add_uniform(cases, VFCvtL, 1, 0, {}, {shape::S4, shape::D2});
     add_uniform(cases, VFCvtN, 1, static_cast<u64>(Rounding::Current), {}, {shape::S2, shape::H4});
     add_uniform(cases, VFCvtN, 1, static_cast<u64>(Rounding::Odd), {}, {shape::S2});
+    for (const Shape shape : {shape::H1, shape::H4}) {
+        cases.push_back({"vfcvtbf lanes " + std::to_string(shape.lanes()),
+                         [=](Builder& b, const Places& at) {
+                             b.set(v_slot(at.d), b.vec(VFCvtBf, shape, {vector_arg(b, at.a)}));
+                         },
+                         32});
+    }
+    cases.push_back({"fjcvtzs",
+                     [=](Builder& b, const Places& at) {
+                         const Value x = scalar_arg(b, at.a, Type::F64);
+                         b.set(x_slot(0), b.emit(FJCvtZs, Type::I64, {x}));
+                     },
+                     64});
     // comparisons: the flags, and every condition on them
     for (const Type type : {Type::F16, Type::F32, Type::F64}) {
         for (const u64 signaling : {0u, 1u}) {

@@ -384,6 +384,14 @@ class RandomBlock {
             inst.imm = below(7) | below(2) << 8;
             inst.imm = (inst.imm & 0xff) == static_cast<u64>(ir::Rounding::Odd) ? 0 : inst.imm;
         }
+        if (op == ir::Opcode::FRIntN) {
+            inst.imm = (below(2) != 0 ? u64{3} : below(7)) | (below(2) != 0 ? 32 : 64) << 8;
+            inst.imm =
+                (inst.imm & 0xff) == static_cast<u64>(ir::Rounding::Odd) ? 32 << 8 : inst.imm;
+        }
+        if (op >= ir::Opcode::VSDot && op <= ir::Opcode::VBfDot) {
+            inst.imm = below(2);
+        }
         if (op == ir::Opcode::VRev) {
             inst.imm = u64{2} << below(3);
         }

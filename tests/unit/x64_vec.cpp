@@ -36,6 +36,7 @@ enum class Imm : u8 {
     Container,   // 2, 4, 8 bytes, larger than the lane
     Tables,      // 1, 2
     GetLane,     // lane, with and without sign extension
+    Matrix,      // 0, and 1 for 16 bytes
 };
 
 // Shapes by their lane sizes: 8- and 16-byte ones, and scalars.
@@ -86,6 +87,7 @@ constexpr Form kForms[] = {
     {VSxtl, kHS | kD, 0, Imm::None, false, true}, {VUxtl, kHS | kD, 0, Imm::None, false, true},
     {VSMull, kHS | kD, 0, Imm::None, false, true}, {VUMull, kHS | kD, 0, Imm::None, false, true},
     {VPMull, kH, 0, Imm::None, false, true}, {VSQDMull, kSD, kSD, Imm::None, false, true}, {VPMul, kB},
+    {VSDot, kS, 0, Imm::Matrix}, {VUDot, kS, 0, Imm::Matrix}, {VUSDot, kS, 0, Imm::Matrix},
     {VAddP, kBHSD}, {VSMaxP, kBHS}, {VSMinP, kBHS}, {VUMaxP, kBHS}, {VUMinP, kBHS},
     {VSAddlP, kHS | kD, kD}, {VUAddlP, kHS | kD, kD},
     {VAddV, kBHSD}, {VSAddlV, kBHS}, {VUAddlV, kBHS}, {VSMaxV, kBHS}, {VSMinV, kBHS}, {VUMaxV, kBHS}, {VUMinV, kBHS},
@@ -95,7 +97,7 @@ constexpr Form kForms[] = {
     {VDup, kBHSD}, {VSetLane, kBHSD, 0, Imm::Lane, false, true}, {VGetLane, kBHSD, 0, Imm::GetLane, false, true},
     {VLow, kB}, {VHigh, kB}, {VConcat, kB}, {VFromPair, kB},
     {AesE, kB}, {AesD, kB}, {AesMc, kB}, {AesImc, kB}, {Sha1C, kS}, {Sha1P, kS}, {Sha1M, kS}, {Sha1H, kS},
-    {Sha1Su0, kS}, {Sha1Su1, kS}, {Sha256H, kS}, {Sha256H2, kS}, {Sha256Su0, kS}, {Sha256Su1, kS},
+    {Sha1Su0, kS}, {Sha1Su1, kS}, {Sha256H, kS}, {Sha256H2, kS}, {Sha256Su0, kS}, {Sha256Su1, kS}, {Sm4Sub, kB},
 };
 // clang-format on
 
@@ -135,6 +137,9 @@ std::vector<u64> imms_of(const Form& form, Shape shape) {
         break;
     case Imm::Rounding:
         range(0, 1);
+        break;
+    case Imm::Matrix:
+        range(0, shape.bytes() == 16 ? 1 : 0);
         break;
     case Imm::Left:
         range(0, bits - 1);
@@ -346,6 +351,7 @@ TEST_CASE("host code of vector and crypto operations equals the interpreter", "[
     }
     for (const bool spill_everything : {false, true}) {
         host.options.spill_everything = spill_everything;
+        host.options.baseline_host = spill_everything; // two configurations, not four
         for (const Form& form : kForms) {
             check_form(host, form);
         }

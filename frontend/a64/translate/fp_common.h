@@ -21,6 +21,11 @@ inline constexpr u64 kToNearest = static_cast<u64>(Rounding::TieEven),
                      kCurrent = static_cast<u64>(Rounding::Current),
                      kCurrentExact = kCurrent | 1 << 8;
 } // namespace frint
+// Parameter of Opcode::FRIntN: FRINT<bits>Z and FRINT<bits>X.
+namespace frintn {
+inline constexpr u64 k32Z = frint::kToZero | 32 << 8, k32X = frint::kCurrent | 32 << 8,
+                     k64Z = frint::kToZero | 64 << 8, k64X = frint::kCurrent | 64 << 8;
+} // namespace frintn
 
 // The lanes of a full register, whatever part of it the instruction uses: element indices reach it
 // all.

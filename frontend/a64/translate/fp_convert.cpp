@@ -68,4 +68,12 @@ bool FCVT(Translator& t, Imm<2> ftype, Imm<2> opc, Vec Rn, Vec Rd) {
     return true;
 }
 
+// PSTATE.<N,Z,C,V> = '0':Z:'00', which the operation has in bits 63:60.
+bool FJCVTZS(Translator& t, Vec Rn, Reg Rd) {
+    const Value both = t.b.emit(Opcode::FJCvtZs, Type::I64, {t.F(Type::F64, Rn)});
+    t.set_nzcv(t.b.nzcv_pack(t.b.trunc(t.b.shr(both, 32), Type::I32)));
+    t.set_X(Rd, t.b.trunc(both, Type::I32));
+    return true;
+}
+
 } // namespace ulna::frontend

@@ -27,6 +27,16 @@ bool round_to_integral(Translator& t, u64 how, Imm<2> ftype, Vec Rn, Vec Rd) {
     return true;
 }
 
+// FEAT_FRINTTS has no half precision.
+bool round_to_size(Translator& t, u64 how, Imm<2> ftype, Vec Rn, Vec Rd) {
+    const auto type = fp_type(ftype);
+    if (!type || *type == Type::F16) {
+        return t.unallocated();
+    }
+    t.set_F(Rd, t.b.emit(Opcode::FRIntN, *type, {t.F(*type, Rn)}, 0, how));
+    return true;
+}
+
 bool binary(Translator& t, Opcode op, Imm<2> ftype, Vec Rm, Vec Rn, Vec Rd) {
     const auto type = arithmetic_type(t, ftype);
     if (!type) {
@@ -128,6 +138,18 @@ bool FRINTX_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd) {
 }
 bool FRINTI_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd) {
     return round_to_integral(t, frint::kCurrent, ftype, Rn, Rd);
+}
+bool FRINT32Z_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd) {
+    return round_to_size(t, frintn::k32Z, ftype, Rn, Rd);
+}
+bool FRINT32X_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd) {
+    return round_to_size(t, frintn::k32X, ftype, Rn, Rd);
+}
+bool FRINT64Z_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd) {
+    return round_to_size(t, frintn::k64Z, ftype, Rn, Rd);
+}
+bool FRINT64X_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd) {
+    return round_to_size(t, frintn::k64X, ftype, Rn, Rd);
 }
 
 // --- data-processing (2 source)

@@ -171,6 +171,18 @@ bool FRINTX_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
 bool FRINTI_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
     return vector(t, Opcode::FRInt, Q, sz, Rn, Rd, frint::kCurrent);
 }
+bool FRINT32Z_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
+    return vector(t, Opcode::FRIntN, Q, sz, Rn, Rd, frintn::k32Z);
+}
+bool FRINT32X_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
+    return vector(t, Opcode::FRIntN, Q, sz, Rn, Rd, frintn::k32X);
+}
+bool FRINT64Z_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
+    return vector(t, Opcode::FRIntN, Q, sz, Rn, Rd, frintn::k64Z);
+}
+bool FRINT64X_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
+    return vector(t, Opcode::FRIntN, Q, sz, Rn, Rd, frintn::k64X);
+}
 
 // --- between FP formats
 bool FCVTL_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {

@@ -14,6 +14,8 @@ bool FMOV_from_gpr(Translator& t, bool sf, Imm<2> ftype, Reg Rn, Vec Rd);
 bool FMOV_from_top(Translator& t, Vec Rn, Reg Rd);
 bool FMOV_to_top(Translator& t, Reg Rn, Vec Rd);
 
+bool FJCVTZS(Translator& t, Vec Rn, Reg Rd);
+
 // --- Conversion between floating-point and fixed-point
 bool FCVTZ_to_fixed(Translator& t, bool sf, Imm<2> ftype, bool U, Imm<6> scale, Vec Rn, Reg Rd);
 bool CVTF_from_fixed(Translator& t, bool sf, Imm<2> ftype, bool U, Imm<6> scale, Reg Rn, Vec Rd);
@@ -31,6 +33,11 @@ bool FRINTZ_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd);
 bool FRINTA_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd);
 bool FRINTX_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd);
 bool FRINTI_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd);
+bool FRINT32Z_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd);
+bool FRINT32X_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd);
+bool FRINT64Z_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd);
+bool FRINT64X_scalar(Translator& t, Imm<2> ftype, Vec Rn, Vec Rd);
+bool BFCVT(Translator& t, Vec Rn, Vec Rd);
 
 // --- Floating-point compare, conditional compare, conditional select, immediate
 bool FCMP(Translator& t, Imm<2> ftype, Vec Rm, Vec Rn, bool E, bool zero);
@@ -81,6 +88,11 @@ bool FCMGT_vec(Translator& t, bool Q, bool sz, Vec Rm, Vec Rn, Vec Rd);
 bool FACGT_vec(Translator& t, bool Q, bool sz, Vec Rm, Vec Rn, Vec Rd);
 bool FMINP_vec(Translator& t, bool Q, bool sz, Vec Rm, Vec Rn, Vec Rd);
 
+// --- Advanced SIMD three same extra (FP)
+bool FCADD(Translator& t, bool Q, Imm<2> size, Vec Rm, bool rot, Vec Rn, Vec Rd);
+bool FCMLA_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Imm<2> rot, Vec Rn, Vec Rd);
+bool BFMLAL_vec(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd);
+
 // --- Advanced SIMD scalar three same (FP)
 bool FMULX_lane(Translator& t, bool sz, Vec Rm, Vec Rn, Vec Rd);
 bool FCMEQ_lane(Translator& t, bool sz, Vec Rm, Vec Rn, Vec Rd);
@@ -103,6 +115,7 @@ bool FNEG_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FCVTN_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FCVTL_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FCVTXN_vec(Translator& t, bool Q, Vec Rn, Vec Rd);
+bool BFCVTN(Translator& t, bool Q, Vec Rn, Vec Rd);
 bool FRINTN_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FRINTM_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FRINTP_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
@@ -110,6 +123,10 @@ bool FRINTZ_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FRINTA_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FRINTX_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FRINTI_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
+bool FRINT32Z_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
+bool FRINT32X_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
+bool FRINT64Z_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
+bool FRINT64X_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd);
 bool FCVTN_int_vec(Translator& t, bool Q, bool U, bool sz, Vec Rn, Vec Rd);
 bool FCVTM_int_vec(Translator& t, bool Q, bool U, bool sz, Vec Rn, Vec Rd);
 bool FCVTA_int_vec(Translator& t, bool Q, bool U, bool sz, Vec Rn, Vec Rd);
@@ -159,6 +176,9 @@ bool FMLA_elem_lane(Translator& t, bool sz, bool L, Vec Rm, bool H, Vec Rn, Vec 
 bool FMLS_elem_lane(Translator& t, bool sz, bool L, Vec Rm, bool H, Vec Rn, Vec Rd);
 bool FMUL_elem_lane(Translator& t, bool sz, bool L, Vec Rm, bool H, Vec Rn, Vec Rd);
 bool FMULX_elem_lane(Translator& t, bool sz, bool L, Vec Rm, bool H, Vec Rn, Vec Rd);
+bool FCMLA_elem(
+    Translator& t, bool Q, Imm<2> size, bool L, Vec Rm, Imm<2> rot, bool H, Vec Rn, Vec Rd);
+bool BFMLAL_elem(Translator& t, bool Q, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd);
 
 // --- Advanced SIMD shift by immediate (fixed-point conversions)
 bool CVTF_fixed_vec(Translator& t, bool Q, bool U, Imm<4> immh, Imm<3> immb, Vec Rn, Vec Rd);

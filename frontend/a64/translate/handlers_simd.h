@@ -95,10 +95,12 @@ bool ORR_BIC_half(Translator& t, bool Q, bool op, Imm<3> abc, bool amount, Imm<5
 bool FMOV_vimm(Translator& t, bool Q, bool op, Imm<3> abc, Imm<5> defgh, Vec Rd);
 bool FMOV_vimm_half(Translator& t, bool Q, Imm<3> abc, Imm<5> defgh, Vec Rd);
 
-// Dot product
+// Dot product, matrix product
 ThreeSame SDOT_vec, UDOT_vec;
+Logical USDOT_vec, BFDOT_vec;
 using DotProductElement = bool(Translator& t, bool Q, bool L, Vec Rm, bool H, Vec Rn, Vec Rd);
-DotProductElement SDOT_elem, UDOT_elem;
+DotProductElement SDOT_elem, UDOT_elem, USDOT_elem, SUDOT_elem, BFDOT_elem;
+CryptoThree SMMLA, UMMLA, USMMLA, BFMMLA;
 
 // Cryptographic SHA512, SHA3
 CryptoThree SHA512H, SHA512H2, SHA512SU1, RAX1;
@@ -106,5 +108,12 @@ CryptoTwo SHA512SU0;
 using CryptoFour = bool(Translator& t, Vec Rm, Vec Ra, Vec Rn, Vec Rd);
 CryptoFour EOR3, BCAX;
 bool XAR(Translator& t, Vec Rm, Imm<6> imm6, Vec Rn, Vec Rd);
+
+// Cryptographic SM3, SM4
+CryptoFour SM3SS1;
+using Sm3Rounds = bool(Translator& t, Vec Rm, Imm<2> imm2, Vec Rn, Vec Rd);
+Sm3Rounds SM3TT1A, SM3TT1B, SM3TT2A, SM3TT2B;
+CryptoThree SM3PARTW1, SM3PARTW2, SM4EKEY;
+CryptoTwo SM4E;
 
 } // namespace ulna::frontend
