@@ -57,8 +57,52 @@ void emit_AesImc(Emitter& e, const Inst& inst) {
 
 // --- polynomial multiplication
 
+// d = the low lanes of the products of `a` and eight bits of b, the highest at the top of its
+// lanes. b is clobbered.
+void multiply_bit_by_bit(Emitter& e, unsigned lane, Xmm d, Xmm a, Xmm b) {
+    const Xmm t = e.scratch_xmm(), zero = lane == 0 ? e.scratch_xmm() : t;
+    e.c.vpxor(d, d, d);
+    if (lane == 0) {
+        e.c.vpxor(zero, zero, zero);
+    }
+    for (unsigned i = 0; i < 8; ++i) {
+        if (i != 0) {
+            emit(e, kVAdd, lane, d, d, d);
+            emit(e, kVAdd, lane, b, b, b);
+        }
+        lane == 0 ? e.c.vpcmpgtb(t, zero, b) : e.c.vpsraw(t, b, 15);
+        e.c.vpand(t, t, a);
+        e.c.vpxor(d, d, t);
+    }
+}
+
+void emit_VPMul(Emitter& e, const Inst& inst) {
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm bits = e.scratch_xmm();
+    e.move(bits, b);
+    multiply_bit_by_bit(e, 0, d, a, bits);
+    finish(e, inst, d);
+}
+
+void multiply_bytes(Emitter& e, const Inst& inst) {
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm wide = e.scratch_xmm(), bits = e.scratch_xmm();
+    e.c.vpmovzxbw(wide, a);
+    e.c.vpmovzxbw(bits, b);
+    e.c.vpsllw(bits, bits, 8);
+    multiply_bit_by_bit(e, 1, d, wide, bits);
+}
+
 void emit_VPMull(Emitter& e, const Inst& inst) {
+    static const bool has_pclmulqdq = Xbyak::util::Cpu{}.has(Xbyak::util::Cpu::tPCLMULQDQ);
     if (inst.shape() != shape::Q1) {
+        return multiply_bytes(e, inst);
+    }
+    if (!has_pclmulqdq) {
         return e.call_eval(inst);
     }
     const Xmm a = e.use_xmm(inst.args[0]);
@@ -302,9 +346,8 @@ void add_crypto_emitters(EmitTable& table) {
         table.set(Opcode::AesMc, emit_AesMc, kKeepsFlags);
         table.set(Opcode::AesImc, emit_AesImc, kKeepsFlags);
     }
-    if (cpu.has(Cpu::tPCLMULQDQ)) {
-        table.set(Opcode::VPMull, emit_VPMull);
-    }
+    table.set(Opcode::VPMul, emit_VPMul);
+    table.set(Opcode::VPMull, emit_VPMull);
     table.set(Opcode::Sha1H, emit_Sha1H, kKeepsFlags);
     table.set(Opcode::Sha1Su0, emit_Sha1Su0, kKeepsFlags);
     table.set(Opcode::Sha1Su1, emit_Sha1Su1, kKeepsFlags);

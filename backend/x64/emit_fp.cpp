@@ -275,6 +275,7 @@ void Flush::finish(std::initializer_list<XmmMem> args, Xmm d, std::initializer_l
 void add_fp_emitters(EmitTable& table) {
     add_fp_arithmetic_emitters(table);
     add_fp_misc_emitters(table);
+    add_fp_estimate_emitters(table);
     add_fp_convert_emitters(table);
 }
 

@@ -173,6 +173,7 @@ void emit_half_precision(Emitter& e, const Inst& inst);
 
 void add_fp_arithmetic_emitters(EmitTable& table);
 void add_fp_misc_emitters(EmitTable& table);
+void add_fp_estimate_emitters(EmitTable& table);
 void add_fp_convert_emitters(EmitTable& table);
 
 } // namespace ulna::backend::x64

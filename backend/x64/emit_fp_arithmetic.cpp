@@ -349,7 +349,6 @@ void add_fp_arithmetic_emitters(EmitTable& table) {
     table.set(Opcode::FRecpS, emit_FRecpS);
     table.set(Opcode::FRSqrtS, emit_FRSqrtS);
     table.set(Opcode::FAddP, emit_FAddP);
-    // FRecpE, FRSqrtE, FRecpX: out of line, from the architected tables
 }
 
 } // namespace ulna::backend::x64

@@ -73,6 +73,14 @@ void set_qc_if_any(Emitter& e, Xmm difference, Shape shape) {
     set_qc_if(e, Cc::NE);
 }
 
+void evaluate_if_any(
+    Emitter& e, const Inst& inst, Xmm suspect, std::initializer_list<int> args, Xmm d) {
+    const V128 mask = shape_mask(inst.shape());
+    e.c.vptest(suspect, e.literal(mask));
+    const ColdEval exact = e.cold_eval_of(inst, args, d.getIdx());
+    e.cold(e.jcc(Cc::NE), [=](Emitter& e) { e.emit_cold_eval(exact); });
+}
+
 namespace {
 
 constexpr VexShift kShiftLeft[4] = {nullptr, &Assembler::vpsllw, &Assembler::vpslld,

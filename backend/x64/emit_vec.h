@@ -118,6 +118,11 @@ void set_qc_if(Emitter& e, Cc cc);
 // Sets FPSR.QC when any bit of `difference` within the shape is set.
 void set_qc_if_any(Emitter& e, Xmm difference, Shape shape);
 
+// Evaluates the operation out of line when a bit of `suspect` within the shape is set; d holds the
+// result of the other case. Nothing may clear d afterwards.
+void evaluate_if_any(
+    Emitter& e, const Inst& inst, Xmm suspect, std::initializer_list<int> args, Xmm d);
+
 // Shifts of all lanes by 0 <= n <= lane bits. `d` may equal `a` unless the line says otherwise.
 void shift_left(Emitter& e, Xmm d, Xmm a, unsigned lane_log2, unsigned n);
 void shift_right_logical(Emitter& e, Xmm d, Xmm a, unsigned lane_log2, unsigned n);

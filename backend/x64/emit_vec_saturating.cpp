@@ -6,16 +6,6 @@ namespace ulna::backend::x64 {
 
 namespace {
 
-// Evaluates the operation out of line when a bit of `suspect` within the shape is set; d holds the
-// result of the other case. Nothing may clear d afterwards.
-void evaluate_if_any(
-    Emitter& e, const Inst& inst, Xmm suspect, std::initializer_list<int> args, Xmm d) {
-    const V128 mask = shape_mask(inst.shape());
-    e.c.vptest(suspect, e.literal(mask));
-    const ColdEval exact = e.cold_eval_of(inst, args, d.getIdx());
-    e.cold(e.jcc(Cc::NE), [=](Emitter& e) { e.emit_cold_eval(exact); });
-}
-
 // --- addition and subtraction
 
 // Bytes and halfwords saturate in hardware.
@@ -90,6 +80,59 @@ void emit_unsigned(Emitter& e, const Inst& inst) {
         return emit_native<kSaturating, kWrapping>(e, inst);
     case 2:
         return emit_unsigned_word<kSubtract>(e, inst);
+    default:
+        return e.call_eval(inst);
+    }
+}
+
+// SUQADD and USQADD: with the sign of the first operand flipped, which moves its range by half, the
+// sum saturates as that of two unsigned numbers, or of two signed ones.
+template <const Lanes3& kSaturating> void emit_mixed_native(Emitter& e, const Inst& inst) {
+    const unsigned lane = inst.shape().lane_log2;
+    const V128 flip = splat(lane, lane_sign(lane));
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm wrapped = e.scratch_xmm();
+    e.c.vpxor(d, a, e.literal(flip));
+    emit(e, kVAdd, lane, wrapped, d, b);
+    emit(e, kSaturating, lane, d, d, b);
+    e.c.vpxor(wrapped, wrapped, d);
+    set_qc_if_any(e, wrapped, inst.shape());
+    e.c.vpxor(d, d, e.literal(flip));
+    finish(e, inst, d);
+}
+
+template <bool kUnsignedSum> void emit_mixed_word(Emitter& e, const Inst& inst) {
+    const V128 flip = splat(2, lane_sign(2));
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm overflow = e.scratch_xmm(), t = e.scratch_xmm();
+    e.c.vpxor(t, a, e.literal(flip));
+    e.c.vpaddd(d, t, b);
+    if (kUnsignedSum) {
+        e.c.vpmaxud(overflow, d, t);
+        e.c.vpxor(overflow, overflow, d);
+    } else {
+        e.c.vpxor(overflow, d, t);
+        e.c.vpxor(t, d, b);
+        e.c.vpand(overflow, overflow, t);
+        e.c.vpand(overflow, overflow, e.literal(flip));
+    }
+    e.c.vpxor(d, d, e.literal(flip));
+    finish(e, inst, d);
+    evaluate_if_any(e, inst, overflow, {a.getIdx(), b.getIdx()}, d);
+}
+
+template <const Lanes3& kSaturating, bool kUnsignedSum>
+void emit_mixed(Emitter& e, const Inst& inst) {
+    switch (inst.shape().lane_log2) {
+    case 0:
+    case 1:
+        return emit_mixed_native<kSaturating>(e, inst);
+    case 2:
+        return emit_mixed_word<kUnsignedSum>(e, inst);
     default:
         return e.call_eval(inst);
     }
@@ -202,6 +245,89 @@ void emit_VSQDMull(Emitter& e, const Inst& inst) {
     clear_past(e, d, inst.shape()); // a scalar's narrow lanes past the first are products too
 }
 
+// --- SQRDMLAH and SQRDMLSH: (a * 2^15 +- b * c + 2^14) >> 15 fits a word, and with 31 a doubleword
+
+void emit_halfword_multiply_add(Emitter& e, const Inst& inst) {
+    const bool subtract = (inst.imm & 1) != 0, both = inst.shape().bytes() == 16;
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm c = e.use_xmm(inst.args[2]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm high = e.scratch_xmm(), t = e.scratch_xmm();
+    // `to` = words of half the lanes, before saturation, from the products' halves
+    const auto half = [&](Xmm to, Xmm low_halves, Xmm high_halves, bool upper) {
+        upper ? e.c.vpunpckhwd(to, low_halves, high_halves)
+              : e.c.vpunpcklwd(to, low_halves, high_halves);
+        e.c.vpxor(t, t, t);
+        upper ? e.c.vpunpckhwd(t, t, a) : e.c.vpunpcklwd(t, t, a);
+        e.c.vpsrad(t, t, 1);
+        emit(e, subtract ? kVSub : kVAdd, 2, to, t, to);
+        e.c.vpaddd(to, to, e.literal(splat(2, 1 << 14)));
+        e.c.vpsrad(to, to, 15);
+    };
+    const Xmm low = e.scratch_xmm();
+    e.c.vpmullw(low, b, c);
+    e.c.vpmulhw(high, b, c);
+    half(d, low, high, false);
+    const V128 bias = splat(2, 0x8000); // halfwords are what this moves to 0 .. 0xffff
+    if (both) {
+        half(high, low, high, true);
+        e.c.vpaddd(t, high, e.literal(bias));
+        e.c.vpaddd(low, d, e.literal(bias));
+        e.c.vpor(low, low, t);
+        e.c.vpackssdw(d, d, high);
+    } else {
+        e.c.vpaddd(low, d, e.literal(bias));
+        e.c.vpackssdw(d, d, d);
+    }
+    const bool scalar = inst.shape() == shape::H1;
+    e.c.vptest(low, e.literal(scalar ? V128{0xffff'0000, 0} : splat(2, 0xffff'0000)));
+    set_qc_if(e, Cc::NE);
+    clear_past(e, d, inst.shape());
+}
+
+void emit_word_multiply_add(Emitter& e, const Inst& inst) {
+    const bool subtract = (inst.imm & 1) != 0;
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm c = e.use_xmm(inst.args[2]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm odd = e.scratch_xmm(), t = e.scratch_xmm();
+    // sum = the sums of even lanes, from their products
+    const auto add = [&](Xmm sum, Xmm addend) {
+        e.c.vpmuldq(t, addend, e.literal(splat(3, u64{1} << 30)));
+        e.c.vpaddq(t, t, t);
+        emit(e, subtract ? kVSub : kVAdd, 3, sum, t, sum);
+        e.c.vpaddq(sum, sum, e.literal(splat(3, u64{1} << 30)));
+    };
+    e.c.vpsrlq(odd, b, 32);
+    e.c.vpsrlq(t, c, 32);
+    e.c.vpmuldq(odd, odd, t);
+    e.c.vpsrlq(d, a, 32);
+    add(odd, d);
+    e.c.vpmuldq(d, b, c);
+    add(d, a);
+    // bits 63 and 62 of a sum differ when it does not fit
+    const Xmm overflow = e.scratch_xmm();
+    e.c.vpaddq(overflow, d, d);
+    e.c.vpxor(overflow, overflow, d);
+    e.c.vpsrlq(overflow, overflow, 63);
+    e.c.vpaddq(t, odd, odd);
+    e.c.vpxor(t, t, odd);
+    e.c.vpand(t, t, e.literal(splat(3, lane_sign(3))));
+    e.c.vpor(overflow, overflow, t);
+    e.c.vpsrlq(d, d, 31);
+    e.c.vpaddq(odd, odd, odd);
+    e.c.vpblendd(d, d, odd, 0b1010);
+    clear_past(e, d, inst.shape());
+    evaluate_if_any(e, inst, overflow, {a.getIdx(), b.getIdx(), c.getIdx()}, d);
+}
+
+void emit_VSQRDMlAH(Emitter& e, const Inst& inst) {
+    inst.shape().lane_log2 == 1 ? emit_halfword_multiply_add(e, inst)
+                                : emit_word_multiply_add(e, inst);
+}
+
 // --- shifts by an immediate: a value saturates when shifting back does not restore it
 
 template <bool kSignedBack> void emit_shift(Emitter& e, const Inst& inst) {
@@ -240,6 +366,9 @@ void add_vec_saturating_emitters(EmitTable& table) {
     table.set(Opcode::VSQSub, emit_signed<kSubS, kVSub, true>);
     table.set(Opcode::VUQAdd, emit_unsigned<kAddU, kVAdd, false>);
     table.set(Opcode::VUQSub, emit_unsigned<kSubU, kVSub, true>);
+    table.set(Opcode::VSUQAdd, emit_mixed<kAddU, true>);
+    table.set(Opcode::VUSQAdd, emit_mixed<kAddS, false>);
+    table.set(Opcode::VSQRDMlAH, emit_VSQRDMlAH);
     table.set(Opcode::VSQAbs, emit_VSQAbs);
     table.set(Opcode::VSQNeg, emit_VSQNeg);
     table.set(Opcode::VSQDMulH, emit_VSQDMulH);

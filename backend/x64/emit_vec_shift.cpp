@@ -64,11 +64,21 @@ void emit_VSri(Emitter& e, const Inst& inst) {
 struct RegisterShift {
     bool is_signed, rounding;
 };
+// What the sequences below clobber.
+struct ShiftTemps {
+    Xmm right, t;
+};
 
 // d = words of a shifted by the low bytes of b's words; d is neither. Rounding adds the last bit
-// shifted out.
-void shift_words(Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm b) {
-    const Xmm right = e.scratch_xmm(), t = e.scratch_xmm();
+// shifted out. Left shifts go no further than `most_left`.
+void shift_words(Emitter& e,
+                 const RegisterShift& kind,
+                 Xmm d,
+                 Xmm a,
+                 Xmm b,
+                 const ShiftTemps& temps,
+                 unsigned most_left = 255) {
+    const Xmm right = temps.right, t = temps.t;
     const V128 low_byte = splat(2, 0xff);
     const auto shift_right = [&](Xmm to, Xmm amount) {
         kind.is_signed ? e.c.vpsravd(to, a, amount) : e.c.vpsrlvd(to, a, amount);
@@ -84,6 +94,9 @@ void shift_words(Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm b) {
         e.c.vpaddd(right, right, t);
     }
     e.c.vpand(t, b, e.literal(low_byte));
+    if (most_left < 255) {
+        e.c.vpminud(t, t, e.literal(splat(2, most_left)));
+    }
     e.c.vpsllvd(d, a, t);
     e.c.vpslld(t, b, 24);
     e.c.vblendvps(d, d, right, t);
@@ -91,8 +104,9 @@ void shift_words(Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm b) {
 
 // The same for doublewords. There is no arithmetic form: negative lanes are complemented before the
 // logical shift and after it.
-void shift_doublewords(Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm b) {
-    const Xmm right = e.scratch_xmm(), t = e.scratch_xmm();
+void shift_doublewords(
+    Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm b, const ShiftTemps& temps) {
+    const Xmm right = temps.right, t = temps.t;
     const Xmm sign = kind.is_signed ? e.scratch_xmm() : t, positive = kind.is_signed ? d : a;
     const V128 low_byte = splat(3, 0xff);
     const auto shift_right = [&](Xmm to, Xmm amount) {
@@ -122,43 +136,197 @@ void shift_doublewords(Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm 
     e.c.vblendvpd(d, d, right, t);
 }
 
-// Even and odd halfwords as words.
-void shift_halfwords(Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm b) {
-    const Xmm half = e.scratch_xmm(), amount = e.scratch_xmm(), odd = e.scratch_xmm();
-    if (kind.is_signed) {
-        e.c.vpslld(half, a, 16);
-        e.c.vpsrad(half, half, 16);
+// Even or odd halfwords as words.
+void even_halfwords(Emitter& e, bool is_signed, Xmm d, Xmm a) {
+    if (is_signed) {
+        e.c.vpslld(d, a, 16);
+        e.c.vpsrad(d, d, 16);
     } else {
-        e.c.vpand(half, a, e.literal(splat(2, 0xffff)));
+        e.c.vpand(d, a, e.literal(splat(2, 0xffff)));
     }
-    shift_words(e, kind, d, half, b);
-    kind.is_signed ? e.c.vpsrad(half, a, 16) : e.c.vpsrld(half, a, 16);
+}
+void odd_halfwords(Emitter& e, bool is_signed, Xmm d, Xmm a) {
+    is_signed ? e.c.vpsrad(d, a, 16) : e.c.vpsrld(d, a, 16);
+}
+void shift_halfwords(
+    Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm b, const ShiftTemps& temps) {
+    const Xmm half = e.scratch_xmm(), amount = e.scratch_xmm(), odd = e.scratch_xmm();
+    even_halfwords(e, kind.is_signed, half, a);
+    shift_words(e, kind, d, half, b, temps);
+    odd_halfwords(e, kind.is_signed, half, a);
     e.c.vpsrld(amount, b, 16);
-    shift_words(e, kind, odd, half, amount);
+    shift_words(e, kind, odd, half, amount, temps);
     e.c.vpslld(odd, odd, 16);
     e.c.vpblendw(d, d, odd, 0b10101010);
 }
 
+// Bytes as halfwords, shifted by products: of 2^n to the left by n < 8, of 2^(8 - n) and eight bits
+// to the right. The power is looked up with the amount: one past 15, or negative, finds zero, and
+// so one of a lane's two products is zero.
+void powers(Emitter& e, Xmm d, Xmm amount, bool right) {
+    e.c.vpaddusb(d, amount, e.literal(splat(0, 0x70)));
+    const V128 table = shuffle_control([=](unsigned n) -> unsigned {
+        return right ? (n >= 1 && n <= 8 ? 1u << (8 - n) : 0) : n < 8 ? 1u << n : 0;
+    });
+    const Xmm t = e.scratch_xmm();
+    e.load_imm(t, table);
+    e.c.vpshufb(d, t, d);
+}
+void shift_bytes(
+    Emitter& e, const RegisterShift& kind, Xmm d, Xmm a, Xmm b, const ShiftTemps& temps) {
+    const Xmm right = temps.right, t = temps.t;
+    const Xmm left = e.scratch_xmm(), odd = e.scratch_xmm();
+    const V128 low_byte = splat(1, 0xff);
+    powers(e, left, b, false);
+    e.c.vpxor(right, right, right);
+    if (kind.is_signed && !kind.rounding) { // eight leaves the sign, and so do more
+        e.c.vpcmpgtb(t, right, b);
+        e.c.vpsubb(right, right, b);
+        e.c.vpminub(right, right, e.literal(splat(0, 8)));
+        e.c.vpand(right, right, t);
+    } else {
+        e.c.vpsubb(right, right, b);
+    }
+    powers(e, right, right, true);
+    // `to` = the halfwords of `value` shifted; clobbers value
+    const auto shift = [&](Xmm to, Xmm value, Xmm left_power, Xmm right_power) {
+        e.c.vpmullw(to, value, left_power);
+        e.c.vpmullw(value, value, right_power);
+        if (kind.rounding) {
+            e.c.vpaddw(value, value, e.literal(splat(1, 0x80)));
+        }
+        kind.is_signed ? e.c.vpsraw(value, value, 8) : e.c.vpsrlw(value, value, 8);
+        e.c.vpor(to, to, value);
+    };
+    kind.is_signed ? e.c.vpsraw(t, a, 8) : e.c.vpsrlw(t, a, 8);
+    const Xmm power = e.scratch_xmm();
+    e.c.vpsrlw(power, left, 8);
+    e.c.vpsrlw(d, right, 8);
+    shift(odd, t, power, d);
+    if (kind.is_signed) {
+        e.c.vpsllw(t, a, 8);
+        e.c.vpsraw(t, t, 8);
+    } else {
+        e.c.vpand(t, a, e.literal(low_byte));
+    }
+    e.c.vpand(left, left, e.literal(low_byte));
+    e.c.vpand(right, right, e.literal(low_byte));
+    shift(d, t, left, right);
+    e.c.vpand(d, d, e.literal(low_byte));
+    e.c.vpsllw(odd, odd, 8);
+    e.c.vpor(d, d, odd);
+}
+
+void shift_by_register(
+    Emitter& e, const RegisterShift& kind, unsigned lane, Xmm d, Xmm a, Xmm b, ShiftTemps temps) {
+    switch (lane) {
+    case 0:
+        return shift_bytes(e, kind, d, a, b, temps);
+    case 1:
+        return shift_halfwords(e, kind, d, a, b, temps);
+    case 2:
+        return shift_words(e, kind, d, a, b, temps);
+    default:
+        return shift_doublewords(e, kind, d, a, b, temps);
+    }
+}
+
 template <bool kSigned> void emit_shift_by_register(Emitter& e, const Inst& inst) {
     const RegisterShift kind{kSigned, (inst.imm & 1) != 0};
-    if (inst.shape().lane_log2 == 0) {
-        return e.call_eval(inst); // four times the words' sequence: not worth it
-    }
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm b = e.use_xmm(inst.args[1]);
     const Xmm d = e.def_xmm(inst);
-    switch (inst.shape().lane_log2) {
-    case 1:
-        shift_halfwords(e, kind, d, a, b);
-        break;
-    case 2:
-        shift_words(e, kind, d, a, b);
-        break;
-    default:
-        shift_doublewords(e, kind, d, a, b);
-        break;
-    }
+    const ShiftTemps temps{e.scratch_xmm(), e.scratch_xmm()};
+    shift_by_register(e, kind, inst.shape().lane_log2, d, a, b, temps);
     finish(e, inst, d);
+}
+
+// --- the same, saturating. Only shifts to the left saturate.
+
+// As words, a halfword shifted by up to 16 does not overflow, and by 16 it saturates unless it is
+// zero.
+void emit_saturating_halfwords(Emitter& e, const Inst& inst, const RegisterShift& kind) {
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    const ShiftTemps temps{e.scratch_xmm(), e.scratch_xmm()};
+    const Xmm half = e.scratch_xmm(), odd = e.scratch_xmm(), changed = e.scratch_xmm();
+    const auto saturate = [&](Xmm words) {
+        if (kind.is_signed) {
+            e.c.vpmaxsd(temps.t, words, e.literal(splat(2, 0xffff'8000)));
+            e.c.vpminsd(temps.t, temps.t, e.literal(splat(2, 0x7fff)));
+        } else {
+            e.c.vpminud(temps.t, words, e.literal(splat(2, 0xffff)));
+        }
+        e.c.vpxor(temps.right, words, temps.t);
+        e.move(words, temps.t);
+    };
+    odd_halfwords(e, kind.is_signed, half, a);
+    e.c.vpsrld(changed, b, 16);
+    shift_words(e, kind, odd, half, changed, temps, 16);
+    saturate(odd);
+    e.move(changed, temps.right);
+    even_halfwords(e, kind.is_signed, half, a);
+    shift_words(e, kind, d, half, b, temps, 16);
+    saturate(d);
+    if (inst.shape().lanes() == 1) {
+        e.move(changed, temps.right);
+    } else {
+        e.c.vpor(changed, changed, temps.right);
+    }
+    e.c.vpslld(odd, odd, 16);
+    e.c.vpblendw(d, d, odd, 0b10101010);
+    finish(e, inst, d);
+    const unsigned lanes = inst.shape().lanes();
+    set_qc_if_any(e, changed, lanes == 1 ? shape::S1 : lanes == 4 ? shape::S2 : shape::S4);
+}
+
+// Words and doublewords: a lane saturates when shifting it back does not restore it.
+void emit_saturating_wide(Emitter& e, const Inst& inst, const RegisterShift& kind) {
+    const bool dword = inst.shape().lane_log2 == 3;
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    const ShiftTemps temps{e.scratch_xmm(), e.scratch_xmm()};
+    const Xmm back = temps.right, t = temps.t;
+    shift_by_register(e, kind, inst.shape().lane_log2, d, a, b, temps);
+    e.c.vpand(t, b, e.literal(splat(inst.shape().lane_log2, 0xff)));
+    if (!dword) {
+        kind.is_signed ? e.c.vpsravd(back, d, t) : e.c.vpsrlvd(back, d, t);
+    } else if (kind.is_signed) {
+        const Xmm sign = e.scratch_xmm();
+        e.c.vpxor(sign, sign, sign);
+        e.c.vpcmpgtq(sign, sign, d);
+        e.c.vpxor(back, d, sign);
+        e.c.vpsrlvq(back, back, t);
+        e.c.vpxor(back, back, sign);
+    } else {
+        e.c.vpsrlvq(back, d, t);
+    }
+    e.c.vpxor(back, back, a);
+    // where the amount is not negative
+    if (dword) {
+        e.c.vpsllq(t, b, 56);
+        e.c.vpshufd(t, t, 0b11110101);
+    } else {
+        e.c.vpslld(t, b, 24);
+    }
+    e.c.vpsrad(t, t, 31);
+    e.c.vpandn(back, t, back);
+    finish(e, inst, d);
+    evaluate_if_any(e, inst, back, {a.getIdx(), b.getIdx()}, d);
+}
+
+template <bool kSigned> void emit_saturating_shift(Emitter& e, const Inst& inst) {
+    const RegisterShift kind{kSigned, (inst.imm & 1) != 0};
+    switch (inst.shape().lane_log2) {
+    case 0:
+        return e.call_eval(inst);
+    case 1:
+        return emit_saturating_halfwords(e, inst, kind);
+    default:
+        return emit_saturating_wide(e, inst, kind);
+    }
 }
 
 } // namespace
@@ -173,6 +341,8 @@ void add_vec_shift_emitters(EmitTable& table) {
     table.set(Opcode::VSri, emit_VSri, kKeepsFlags);
     table.set(Opcode::VUShlReg, emit_shift_by_register<false>);
     table.set(Opcode::VSShlReg, emit_shift_by_register<true>);
+    table.set(Opcode::VUQShlReg, emit_saturating_shift<false>);
+    table.set(Opcode::VSQShlReg, emit_saturating_shift<true>);
 }
 
 } // namespace ulna::backend::x64
