@@ -6,6 +6,8 @@
 #include <iterator>
 
 #include "ir/helpers.h"
+#include "ir/shape_rules.h"
+#include "ir/support/bits.h"
 
 namespace ulna::ir {
 
@@ -54,36 +56,6 @@ Type fixed_result(char letter) {
         return Type::Void;
     }
 }
-
-// Lane sizes that vector operations exist for, as log2 of bytes; B is 0. Rows cover ranges of
-// opcodes.def.
-struct LaneRule {
-    Opcode first, last;
-    u8 smallest, largest;
-};
-// clang-format off
-constexpr LaneRule kLaneRules[] = {
-    {Opcode::VAdd,       Opcode::VUMull,       0, 3},
-    {Opcode::VSQDMull,   Opcode::VTbl,         0, 3}, // VPMull: see special
-    {Opcode::VSQDMulH,   Opcode::VSQRDMlAH,    1, 2},
-    {Opcode::VCnt,       Opcode::VRbit,        0, 0},
-    {Opcode::VURecpE,    Opcode::VURSqrtE,     2, 2},
-    {Opcode::VPMul,      Opcode::VPMul,        0, 0},
-    {Opcode::VExt,       Opcode::VExt,         0, 0},
-    {Opcode::VTbl,       Opcode::VTbl,         0, 0},
-    {Opcode::FAdd,       Opcode::FMinNmV,      1, 3}, // floating point: H, S, D
-    {Opcode::FMulAddL,   Opcode::FMulAddL,     2, 2},
-    {Opcode::VFCvtToInt, Opcode::VFCvtFromInt, 1, 3},
-    {Opcode::VFCvtL,     Opcode::VFCvtL,       2, 3}, // from H or S
-    {Opcode::VFCvtN,     Opcode::VFCvtN,       1, 2}, // to H or S
-    {Opcode::VXtn,       Opcode::VSubHn,       0, 2}, // narrowing: the argument's lanes are twice as wide
-    {Opcode::VSxtl,      Opcode::VUMull,       1, 3}, // widening: half as wide
-    {Opcode::VSQDMull,   Opcode::VSQDMull,     2, 3},
-    {Opcode::VSDot,      Opcode::VBfDot,       2, 2},
-    {Opcode::VSAddlP,    Opcode::VUAddlP,      1, 3},
-    {Opcode::VSAddlV,    Opcode::VUAddlV,      0, 2},
-};
-// clang-format on
 
 class Verifier {
   public:
@@ -181,9 +153,7 @@ class Verifier {
             memory(inst);
             break;
         case Param::Shape:
-            if (!is_fp(inst.type)) {
-                shape(inst);
-            }
+            shape(inst);
             break;
         case Param::Conv:
             require(static_cast<Type>(inst.aux) == arg_type(inst, 0),
@@ -192,12 +162,30 @@ class Verifier {
         default:
             break;
         }
+        unused(inst);
+    }
+
+    // What the row does not use is zero: equal operations must compare equal.
+    void unused(const Inst& inst) {
+        const Param param = info(inst.op).param;
+        if (param == Param::None || param == Param::Imm || param == Param::Slot ||
+            param == Param::Flag) {
+            require(inst.aux == 0 || inst.op == Opcode::ExitIf, "aux has no meaning here");
+        }
+        const bool displaced = inst.op == Opcode::Load || inst.op == Opcode::Store ||
+                               inst.op == Opcode::AtomicRmw; // or the operation
+        if (param == Param::None || param == Param::Cond || (param == Param::Mem && !displaced)) {
+            require(inst.imm == 0, "imm has no meaning here");
+        }
     }
 
     void memory(const Inst& inst) {
         const MemInfo mem = inst.mem();
-        require(mem.size_log2 <= 4 && mem.index_shift <= 4, "access size or index shift too large");
+        require(mem.pack() == inst.aux && mem.size_log2 <= 4 && mem.index_shift <= 4,
+                "access size or index shift too large");
         const bool indexed = inst.op == Opcode::Load || inst.op == Opcode::Store;
+        const bool loads = inst.op == Opcode::Load || inst.op == Opcode::LoadExcl;
+        const bool stores = inst.op == Opcode::Store || inst.op == Opcode::StoreExcl;
         if (indexed) {
             const i64 displacement = static_cast<i64>(inst.imm);
             require(displacement == static_cast<i32>(displacement),
@@ -205,37 +193,136 @@ class Verifier {
         }
         require(mem.index_shift == 0 || (indexed && inst.arg_count > 1 && inst.args[1] != kNoValue),
                 "index shift without an index");
-        if (inst.op == Opcode::Load || inst.op == Opcode::LoadExcl) {
-            require(inst.type == Type::V128 || (mem.bytes() * 8 <= bit_width(inst.type) &&
-                                                (is_word(inst.type) || is_fp(inst.type))),
-                    "access size does not fit the result");
-            require(!is_fp(inst.type) || mem.bytes() * 8 == bit_width(inst.type),
-                    "access size does not fit the result");
-        } else if (inst.op == Opcode::AtomicRmw) {
+        require(!loads || mem.order == MemOrder::Plain || mem.order == MemOrder::Acquire,
+                "a load acquires at most");
+        require(!stores || mem.order == MemOrder::Plain || mem.order == MemOrder::Release,
+                "a store releases at most");
+        require(!mem.sign || (inst.op == Opcode::Load && is_word(inst.type) &&
+                              mem.bytes() * 8 < bit_width(inst.type)),
+                "nothing to sign-extend");
+        if (inst.op == Opcode::AtomicRmw) {
             require(inst.imm <= static_cast<u64>(AtomicOp::Swp), "atomic operation out of range");
-            require(is_word(inst.type) && mem.bytes() * 8 <= bit_width(inst.type),
-                    "access size does not fit the result");
-        } else {
-            const Type type = arg_type(inst, inst.op == Opcode::Store ? 2 : 1);
-            require(mem.bytes() * 8 <= bit_width(type), "access size does not fit the value");
         }
+        if (loads) {
+            accessed(inst.type, mem, inst.op == Opcode::Load,
+                     "access size does not fit the result");
+        } else {
+            const Type value = arg_type(inst, inst.op == Opcode::Store ? 2 : 1);
+            require(inst.op != Opcode::AtomicRmw || is_word(value), "needs i32 or i64");
+            accessed(value, mem, inst.op == Opcode::Store, "access size does not fit the value");
+        }
+    }
+    // Words move whole or in part, everything else whole.
+    void accessed(Type type, MemInfo mem, bool fp_allowed, const char* rule) {
+        require(is_word(type) ? mem.bytes() * 8 <= bit_width(type)
+                              : (type == Type::V128 || (fp_allowed && is_fp(type))) &&
+                                    mem.bytes() * 8 == bit_width(type),
+                rule);
     }
 
     void shape(const Inst& inst) {
+        const ShapeRule& rule = kShapeRuleOf[static_cast<unsigned>(inst.op)];
         const Shape shape = inst.shape();
-        require(shape.pack() == inst.aux && shape.lane_log2 <= 4 && shape.count_log2 <= 4 &&
-                    shape.bytes() <= 16,
-                "shape does not fit a vector register");
-        const bool narrows =
-            (inst.op >= Opcode::VXtn && inst.op <= Opcode::VSubHn) || inst.op == Opcode::VFCvtN;
-        require(!narrows || shape.bytes() <= 8, "a narrowed result has at most 8 bytes");
-        const bool permutes = inst.op >= Opcode::VZip1 && inst.op <= Opcode::VTrn2;
-        require(!permutes || shape.lanes() >= 2, "a permutation needs two lanes");
-        for (const LaneRule& rule : kLaneRules) {
-            if (inst.op >= rule.first && inst.op <= rule.last) {
-                in_range(shape.lane_log2, rule.smallest, rule.largest, "lane size");
-            }
+        if (is_fp(inst.type)) {
+            require(inst.aux == 0, "a scalar has no shape");
+        } else if (info(inst.op).result == 'T' && inst.type != Type::V128 &&
+                   inst.op != Opcode::VGetLane) {
+            return error("needs an FP or vector type");
+        } else if (shape.pack() != inst.aux || shape.lane_log2 > 4 || shape.count_log2 > 4 ||
+                   shape.bytes() > 16) {
+            return error("shape does not fit a vector register");
+        } else if ((bit_of(shape) & rule.shapes) == 0) {
+            return error("has no shape of {} lanes of {} bytes", shape.lanes(), shape.lane_bytes());
         }
+        immediate(inst, rule.imm);
+    }
+
+    void immediate(const Inst& inst, ImmRule kind) {
+        const Shape shape = inst.shape();
+        const u64 last_lane = 16 / shape.lane_bytes() - 1, imm = inst.imm;
+        switch (kind) {
+        case ImmRule::Any:
+            break;
+        case ImmRule::Zero:
+            in_range(imm, 0, 0, "imm");
+            break;
+        case ImmRule::Option:
+            in_range(imm, 0, 1, "option");
+            break;
+        case ImmRule::Negations:
+            in_range(imm, 0, fmuladd::kNegateFactor | fmuladd::kNegateAddend, "negations");
+            break;
+        case ImmRule::Round:
+            rounding(imm & 0xff);
+            in_range(imm >> 8, 0, (imm & 0xff) == static_cast<u64>(Rounding::Current), "exact");
+            break;
+        case ImmRule::RoundBits:
+            rounding(imm & 0xff);
+            require(imm >> 8 == 32 || imm >> 8 == 64, "needs 32 or 64 integer bits");
+            break;
+        case ImmRule::MatrixOption:
+            in_range(imm, 0, shape == ir::shape::S4 ? 1 : 0, "matrix product");
+            break;
+        case ImmRule::RoundNarrow:
+            narrowing(imm, shape.lane_log2 == 2);
+            break;
+        case ImmRule::Fixed:
+            fixed(imm, shape.lane_bits(), false);
+            break;
+        case ImmRule::FixedCurrent:
+            fixed(imm, shape.lane_bits(), true);
+            break;
+        case ImmRule::LaneOf16:
+            in_range(imm, 0, last_lane, "lane");
+            break;
+        case ImmRule::SignedLaneOf16:
+            in_range(imm & 0xff, 0, last_lane, "lane");
+            in_range(imm >> 8, 0, 1, "sign");
+            break;
+        case ImmRule::TwoLanes:
+            in_range(imm & 0xff, 0, last_lane, "lane");
+            in_range(imm >> 8, 0, last_lane, "lane");
+            break;
+        case ImmRule::LeftShift:
+            in_range(imm, 0, u64{shape.lane_bits()} - 1, "shift");
+            break;
+        case ImmRule::RightShift:
+            in_range(imm, 1, shape.lane_bits(), "shift");
+            break;
+        case ImmRule::NarrowShift:
+            in_range(imm & 0xff, 1, shape.lane_bits(), "shift");
+            in_range(imm >> 8, 0, 1, "rounding");
+            break;
+        case ImmRule::Byte:
+            in_range(imm, 0, shape.bytes() - 1, "byte");
+            break;
+        case ImmRule::Container:
+            require((imm == 2 || imm == 4 || imm == 8) && imm > shape.lane_bytes(),
+                    "container must be 2, 4 or 8 bytes, wider than a lane");
+            break;
+        case ImmRule::Tables:
+            in_range(imm, 1, 2, "table registers");
+            require((arg_type(inst, 3) != Type::Void) == (imm == 2),
+                    "the fourth argument is the second table");
+            break;
+        }
+    }
+    void rounding(u64 value) {
+        require(value <= static_cast<u64>(Rounding::Current) &&
+                    value != static_cast<u64>(Rounding::Odd),
+                "rounding out of range");
+    }
+    void narrowing(u64 imm, bool from_double) {
+        require(imm == static_cast<u64>(Rounding::Current) ||
+                    (imm == static_cast<u64>(Rounding::Odd) && from_double),
+                "rounding must be current, or odd from f64 to f32");
+    }
+    void fixed(u64 imm, unsigned width, bool current) {
+        const FixedInfo info = FixedInfo::unpack(imm);
+        require(info.pack() == imm, "imm is no FixedInfo");
+        in_range(info.fraction_bits, 0, width, "fraction bits");
+        rounding(static_cast<u64>(info.rounding));
+        require(!current || info.rounding == Rounding::Current, "rounding is always the current");
     }
 
     void in_range(u64 value, u64 low, u64 high, const char* what) {
@@ -246,12 +333,11 @@ class Verifier {
 
     // Rules of single operations.
     void special(const Inst& inst) {
-        const unsigned lane_bits =
-            info(inst.op).param == Param::Shape ? inst.shape().lane_bits() : 0;
-        const u64 last_lane = lane_bits == 0 || lane_bits > 128 ? 0 : 128 / lane_bits - 1;
         switch (inst.op) {
         case Opcode::Const:
             require(inst.type != Type::V128, "v128 constants are vconst");
+            require((inst.imm & ~ones(bit_width(inst.type))) == 0,
+                    "constant has bits past its type");
             break;
         case Opcode::Add:
         case Opcode::Sub:
@@ -282,10 +368,16 @@ class Verifier {
             require(is_word(inst.type), "needs i32 or i64");
             in_range(inst.imm, 0, bit_width(inst.type) - 1, "bit");
             break;
-        case Opcode::ZExt:
         case Opcode::SExt:
+            require(arg_type(inst, 0) != Type::I1, "needs i8, i16 or i32");
+            [[fallthrough]];
+        case Opcode::ZExt:
             require(is_word(inst.type) && bit_width(arg_type(inst, 0)) < bit_width(inst.type),
                     "must widen to i32 or i64");
+            break;
+        case Opcode::Select:
+            require(inst.type == Type::I1 || is_word(inst.type) || in_vector_register(inst.type),
+                    "needs i1, i32, i64, FP or v128");
             break;
         case Opcode::Trunc:
             require(is_int(inst.type) && inst.type != Type::I1 &&
@@ -307,10 +399,12 @@ class Verifier {
             require(is_word(arg_type(inst, 0)), "needs i32 or i64");
             break;
         case Opcode::TestBit:
+            require(arg_type(inst, 0) != Type::I1, "needs i8..i64");
             in_range(inst.imm, 0, u64{bit_width(arg_type(inst, 0))} - 1, "bit");
             break;
         case Opcode::FCmp:
             require(arg_type(inst, 0) == arg_type(inst, 1), "needs two equal types");
+            in_range(inst.imm, 0, 1, "signaling");
             break;
         case Opcode::Fence:
             in_range(inst.imm, 0, 2, "fence kind");
@@ -329,80 +423,40 @@ class Verifier {
                     "needs i32 or i64 that holds the argument");
             break;
         case Opcode::IToF:
-            require(is_fp(inst.type), "needs an FP type");
-            break;
-        case Opcode::FRIntN:
-            require(inst.type == Type::F32 || inst.type == Type::F64 ||
-                        (inst.type == Type::V128 && lane_bits >= 32),
-                    "needs single or double precision");
-            require(inst.imm >> 8 == 32 || inst.imm >> 8 == 64, "needs 32 or 64 integer bits");
-            in_range(inst.imm & 0xff, 0, static_cast<u64>(Rounding::Current), "rounding");
+            require(is_fp(inst.type) && is_word(arg_type(inst, 0)) &&
+                        bit_width(arg_type(inst, 0)) >= bit_width(inst.type),
+                    "needs an FP type, and i32 or i64 that holds it");
             break;
         case Opcode::FJCvtZs:
             require(arg_type(inst, 0) == Type::F64, "needs f64");
             break;
-        case Opcode::VFCvtBf:
-            require(inst.shape() == shape::H4 || inst.shape() == shape::H1, "needs 4h or 1h");
+        case Opcode::FRIntN:
+            require(inst.type != Type::F16, "needs single or double precision");
             break;
         case Opcode::FCvt:
             require(is_fp(inst.type) && inst.type != arg_type(inst, 0), "needs two FP types");
+            narrowing(inst.imm, inst.type == Type::F32 && arg_type(inst, 0) == Type::F64);
             break;
         case Opcode::FCvtToInt:
             require(is_word(inst.type), "needs i32 or i64");
+            fixed(inst.imm, bit_width(inst.type), false);
             break;
         case Opcode::FCvtFromInt:
             require(is_fp(inst.type) && is_word(arg_type(inst, 0)),
                     "needs an FP and an integer type");
+            fixed(inst.imm, bit_width(arg_type(inst, 0)), true);
             break;
+        case Opcode::VDup:
+        case Opcode::VSetLane: {
+            const Type type = arg_type(inst, inst.op == Opcode::VDup ? 0 : 1);
+            require(is_word(type) && inst.shape().lane_bits() <= bit_width(type),
+                    "needs i32 or i64 that holds a lane");
+            break;
+        }
         case Opcode::VGetLane:
-            require(is_word(inst.type), "needs i32 or i64");
-            in_range(inst.imm & 0xff, 0, last_lane, "lane");
-            in_range(inst.imm >> 8, 0, 1, "sign");
-            break;
-        case Opcode::VDupLane:
-        case Opcode::VSetLane:
-            in_range(inst.imm, 0, last_lane, "lane");
-            break;
-        case Opcode::VInsLane:
-            in_range(inst.imm & 0xff, 0, last_lane, "lane");
-            in_range(inst.imm >> 8, 0, last_lane, "lane");
-            break;
-        case Opcode::VShl:
-        case Opcode::VSli:
-        case Opcode::VSQShlImm:
-        case Opcode::VUQShlImm:
-        case Opcode::VSQShlU:
-            in_range(inst.imm, 0, u64{lane_bits} - 1, "shift");
-            break;
-        case Opcode::VUShr:
-        case Opcode::VSShr:
-        case Opcode::VURShr:
-        case Opcode::VSRShr:
-        case Opcode::VSri:
-            in_range(inst.imm, 1, lane_bits, "shift");
-            break;
-        case Opcode::VShrn:
-        case Opcode::VSQShrn:
-        case Opcode::VUQShrn:
-        case Opcode::VSQShrun:
-            in_range(inst.imm & 0xff, 1, lane_bits, "shift");
-            break;
-        case Opcode::VPMull:
-            require(inst.shape() == shape::H8 || inst.shape() == shape::Q1, "needs 8h or 1q");
-            break;
-        case Opcode::VSDot:
-        case Opcode::VUDot:
-        case Opcode::VUSDot:
-        case Opcode::VBfDot:
-            in_range(inst.imm, 0, inst.shape() == shape::S4 ? 1 : 0, "matrix product");
-            break;
-        case Opcode::VExt:
-            in_range(inst.imm, 0, inst.shape().bytes() - 1, "byte");
-            break;
-        case Opcode::VRev:
-            require((inst.imm == 2 || inst.imm == 4 || inst.imm == 8) &&
-                        inst.imm > inst.shape().lane_bytes(),
-                    "container must be 2, 4 or 8 bytes, wider than a lane");
+            require(is_word(inst.type) &&
+                        inst.shape().lane_bits() + (inst.imm >> 8) <= bit_width(inst.type),
+                    "needs i32 or i64 that holds the lane, and is wider when it extends the sign");
             break;
         default:
             break;

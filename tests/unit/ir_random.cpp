@@ -237,13 +237,12 @@ class Generator {
 
     void memory_access(Type type) {
         const Value at = address();
-        MemInfo mem{.size_log2 = static_cast<u8>(below(type == Type::I64 ? 4 : 3)),
-                    .sign = below(2) != 0};
+        MemInfo mem{.size_log2 = static_cast<u8>(below(type == Type::I64 ? 4 : 3))};
         const i64 displacement = static_cast<i64>(below(64));
         if (below(2) != 0) {
+            mem.sign = mem.bytes() * 8 < bit_width(type) && below(2) != 0;
             keep(b_.load(type, at, mem, displacement));
         } else {
-            mem.sign = false;
             b_.store(at, any(type), mem, displacement);
         }
     }

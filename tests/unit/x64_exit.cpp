@@ -1,10 +1,7 @@
 // How blocks leave: links, indirect branches, calls and returns, safe points, alignment, faults.
-#include <csignal>
-#include <ucontext.h>
-
 #include "ir/builder.h"
 #include "ir/parser.h"
-#include "tests/unit/x64_harness.h"
+#include "tests/unit/x64_faults.h"
 
 #include "tests/support/catch.h"
 
@@ -258,43 +255,6 @@ TEST_CASE("x64: tags are stripped on request", "[x64][exit]") {
 
 // --- faults
 
-namespace {
-X64Runner* faulting_runner;
-u64 fault_offset;
-void on_fault(int, siginfo_t*, void* context) {
-    auto& state = *backend::state_of(context);
-    backend::save_pinned(context, state);
-    const auto rip =
-        static_cast<u64>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
-    fault_offset = rip - reinterpret_cast<u64>(faulting_runner->code());
-    backend::redirect_to_exit(context, state, ExitReason::Fault);
-}
-// Installs the handler on an alternate stack for one test.
-class FaultHandler {
-  public:
-    explicit FaultHandler(X64Runner& runner) {
-        faulting_runner = &runner;
-        stack_t stack{};
-        stack.ss_sp = memory_;
-        stack.ss_size = sizeof memory_;
-        sigaltstack(&stack, &old_stack_);
-        struct sigaction action {};
-        action.sa_sigaction = on_fault;
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-        sigaction(SIGSEGV, &action, &old_);
-    }
-    ~FaultHandler() {
-        sigaction(SIGSEGV, &old_, nullptr);
-        sigaltstack(&old_stack_, nullptr);
-    }
-
-  private:
-    stack_t old_stack_{};
-    struct sigaction old_ {};
-    alignas(16) char memory_[64 << 10];
-};
-} // namespace
-
 TEST_CASE("x64: state is exact at a faulting access", "[x64][exit]") {
     X64Runner runner;
     FaultHandler handler(runner);
@@ -328,7 +288,8 @@ TEST_CASE("x64: state is exact at a faulting access", "[x64][exit]") {
     REQUIRE(runner.state->v[0] == V128{3, 4});
     REQUIRE(faults.size() == 1);
     REQUIRE(faults[0].guest_index == 1);
-    REQUIRE(fault_offset == entry - reinterpret_cast<u64>(runner.code()) + faults[0].code_offset);
+    REQUIRE(FaultHandler::fault_offset() ==
+            entry - reinterpret_cast<u64>(runner.code()) + faults[0].code_offset);
 }
 
 TEST_CASE("x64: a fault in a 16-byte exchange finds X30 and X8 in memory", "[x64][exit]") {

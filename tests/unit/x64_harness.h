@@ -60,6 +60,7 @@ class X64Runner {
         }
         const u64 entry = reinterpret_cast<u64>(at);
         blocks_[block.key.pc] = entry;
+        last_offset_ = static_cast<u64>(at - code_);
         return entry;
     }
 
@@ -79,6 +80,17 @@ class X64Runner {
     [[nodiscard]] backend::Backend& backend() { return *backend_; }
     [[nodiscard]] u8* code() { return code_; }
     [[nodiscard]] u8* return_stack() { return return_stack_; }
+
+    // Guest instruction whose access the host instruction at `offset` in the code makes, in the
+    // block added last; kNoPc when it is no fault site.
+    [[nodiscard]] GuestAddr guest_pc_of_fault(u64 offset) const {
+        for (const backend::FaultSite& site : compiled.faults) {
+            if (last_offset_ + site.code_offset == offset) {
+                return compiled.guest_pcs[site.guest_index];
+            }
+        }
+        return ir::kNoPc;
+    }
 
     static constexpr std::size_t kCodeBytes = 16u << 20, kStackBytes = 64u << 10;
 
@@ -125,6 +137,7 @@ class X64Runner {
     u8* code_ = nullptr;
     u8* return_stack_ = nullptr;
     std::size_t start_ = 0, used_ = 0;
+    u64 last_offset_ = 0;
     std::map<u64, u64> blocks_;
     std::map<u64, Link> links_;
 };
