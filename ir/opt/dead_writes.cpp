@@ -4,6 +4,9 @@
 // reads these flags after it, since a signal handler that resumes there starts a block which takes
 // them from the slot. Otherwise a handler sees in PSTATE.NZCV a value that the interrupted code
 // could never have read, and resuming is exact.
+//
+// The exclusive monitor is state, too: side exits, the end of the block, helpers and StoreExcl
+// observe it. A fault does not: an exception return clears the monitor (DDI 0487 B2.9.2).
 #include "ir/opt/dead_writes.h"
 
 #include "ir/opt/scratch.h"
@@ -49,6 +52,16 @@ class Overwritten {
     u64 words_[2] = {};
 };
 
+// loadexcl [a]  ->  load [a]
+void make_plain_load(Inst& inst) {
+    inst.op = Opcode::Load;
+    inst.arg_count = 2;
+    inst.args[1] = kNoValue;
+}
+static_assert(static_cast<unsigned>(Opcode::ClearExcl) - static_cast<unsigned>(Opcode::LoadExcl) ==
+                  2,
+              "LoadExcl, StoreExcl, ClearExcl are what touches the monitor");
+
 } // namespace
 
 void mark_dead_writes(Block& block) {
@@ -59,6 +72,7 @@ void mark_dead_writes(Block& block) {
     }
     // Leaving to the dispatcher shows the state to system calls and debuggers.
     Overwritten overwritten{!block.nzcv_live_out && !std::holds_alternative<ExitTo>(block.exit)};
+    bool monitor_cleared = false;           // before anything below sees what it holds here
     std::array<u16, kSlotCount> get_uses{}; // of the Gets below that see what the slot holds here
     for (std::size_t i = block.insts.size(); i-- > 0;) {
         Inst& inst = block.insts[i];
@@ -76,6 +90,13 @@ void mark_dead_writes(Block& block) {
             inst.use_count = get_uses[inst.imm];
         } else if (inst.op == Opcode::CallHelper) {
             get_uses[static_cast<unsigned>(Slot::FPCR)] = 0; // WriteFpcr
+        }
+        monitor_cleared &= !has_effect(inst.op, Effects::Exit, Effects::Call);
+        if (inst.op >= Opcode::LoadExcl && inst.op <= Opcode::ClearExcl) {
+            if (inst.op == Opcode::LoadExcl && monitor_cleared) {
+                make_plain_load(inst);
+            }
+            monitor_cleared = inst.op != Opcode::StoreExcl;
         }
         overwritten.observe(inst, get_uses[static_cast<unsigned>(Slot::NZCV)] != 0);
         inst.dead = inst.use_count == 0 && is_removable(inst.op);

@@ -44,11 +44,56 @@ bool load_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rn, Reg Rt) 
     t.set_X(Rt, t.b.load_excl(data_type(size.v), address, aligned(size.v, order)));
     return true;
 }
-bool store_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rs, Reg Rn, Reg Rt) {
+
+// What the monitor holds for [Rn] because an LDXR of this block was the last to touch it or memory:
+// invalid when that is not certain. Leaving the block in between is no obstacle.
+Value loaded_exclusively(Translator& t, Reg Rn, Type type, unsigned size_log2) {
+    const auto& insts = t.b.block().insts;
+    const u64 base = static_cast<u64>(ir::x_slot(number(Rn)));
+    for (std::size_t i = insts.size(); i-- > 0;) {
+        const ir::Inst& inst = insts[i];
+        switch (ir::effects_of(inst.op)) {
+        case ir::Effects::Pure:
+        case ir::Effects::Sticky:
+        case ir::Effects::ReadState:
+        case ir::Effects::Exit:
+            break;
+        case ir::Effects::WriteState:
+            if (inst.op != Opcode::Set || inst.imm == base) {
+                return {};
+            }
+            break;
+        default: {
+            const bool holds = inst.op == Opcode::LoadExcl && inst.type == type &&
+                               inst.mem().size_log2 == size_log2 &&
+                               insts[inst.args[0]].op == Opcode::Get &&
+                               insts[inst.args[0]].imm == base;
+            return holds ? Value{static_cast<ir::ValueId>(i), type} : Value{};
+        }
+        }
+    }
+    return {};
+}
+
+// STXR succeeds when memory still holds what LDXR loaded: with both in one block, that is a compare
+// and swap, and the monitor need not be asked. It is cleared first, so that it is clear also when
+// the store faults: whoever resumes there fails, as after an exception return.
+bool store_exclusive(
+    Translator& t, MemOrder order, unsigned size_log2, Reg Rs, Reg Rn, Value data) {
     const Value address = t.SP(Type::I64, Rn);
-    const Value data = t.X(data_type(size.v), Rt);
-    t.set_X(Rs, t.b.store_excl(address, data, aligned(size.v, order)));
+    const MemInfo mem = aligned(size_log2, order);
+    const Value expected = loaded_exclusively(t, Rn, data.type, size_log2);
+    if (expected.valid() && data.type != Type::V128) {
+        t.b.clear_excl();
+        const Value old = t.b.cas(address, expected, data, mem);
+        t.set_X(Rs, t.b.zext(t.b.icmp(Cond::NE, old, expected), Type::I32));
+    } else {
+        t.set_X(Rs, t.b.store_excl(address, data, mem));
+    }
     return true;
+}
+bool store_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rs, Reg Rn, Reg Rt) {
+    return store_exclusive(t, order, size.v, Rs, Rn, t.X(data_type(size.v), Rt));
 }
 bool load_exclusive_pair(Translator& t, bool sz, MemOrder order, Reg Rt2, Reg Rn, Reg Rt) {
     const Value address = t.SP(Type::I64, Rn);
@@ -57,10 +102,7 @@ bool load_exclusive_pair(Translator& t, bool sz, MemOrder order, Reg Rt2, Reg Rn
     return true;
 }
 bool store_exclusive_pair(Translator& t, bool sz, MemOrder order, Reg Rs, Reg Rt2, Reg Rn, Reg Rt) {
-    const Value address = t.SP(Type::I64, Rn);
-    const Value pair = join(t, sz, Rt, Rt2);
-    t.set_X(Rs, t.b.store_excl(address, pair, aligned(pair_size_log2(sz), order)));
-    return true;
+    return store_exclusive(t, order, pair_size_log2(sz), Rs, Rn, join(t, sz, Rt, Rt2));
 }
 } // namespace
 
