@@ -70,6 +70,9 @@ struct CompileOptions {
     bool spill_everything = false; // test configuration: no value stays in a register
     bool baseline_host = false;    // test configuration: as on a host with x86-64-v3 only
     bool call_return_pairing = true;
+    // Incremented at every entry of the block, not atomically. For measuring only: the code then
+    // holds this address.
+    u64* entry_counter = nullptr;
     bool mask_tags =
         false; // strip the top byte of data addresses inline (top byte ignore). Without it
                // a tagged address faults (#GP, no fault address): translate again with it

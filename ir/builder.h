@@ -2,6 +2,8 @@
 // opcodes.def, or a named combination of rows.
 #pragma once
 
+#include <algorithm>
+
 #include "ir/block.h"
 #include "ir/helpers.h"
 
@@ -9,11 +11,14 @@ namespace ulna::ir {
 
 class Builder {
   public:
-    explicit Builder(Block& block) : block_{block} {}
+    explicit Builder(Block& block)
+        : block_{block},
+          guest_index_{static_cast<u16>(std::max<std::size_t>(block.guest_pcs.size(), 1) - 1)} {}
     [[nodiscard]] Block& block() { return block_; }
 
     // Starts the next guest instruction: instructions appended from here belong to it.
     void begin_guest_instruction(GuestAddr pc, u32 word) {
+        guest_index_ = static_cast<u16>(block_.guest_pcs.size());
         block_.guest_pcs.push_back(pc);
         block_.guest_words.push_back(word);
     }
@@ -21,21 +26,15 @@ class Builder {
     // The general constructor.
     Value emit(Opcode op, Type type, std::initializer_list<Value> args, u16 aux = 0, u64 imm = 0) {
         DCHECK(args.size() <= kMaxArgs && block_.insts.size() < kNoValue);
-        Inst inst{op,
-                  type,
-                  static_cast<u8>(args.size()),
-                  aux,
-                  guest_index(),
-                  {kNoValue, kNoValue, kNoValue, kNoValue},
-                  imm,
-                  0,
-                  false};
-        unsigned i = 0;
-        for (Value arg : args) {
-            inst.args[i++] = arg.id;
+        u64 ids = ~u64{0}; // kNoValue four times
+        unsigned at = 0;
+        for (const Value arg : args) {
+            ids ^= u64{static_cast<ValueId>(~arg.id)} << at;
+            at += 16;
         }
-        block_.insts.push_back(inst);
-        return {static_cast<ValueId>(block_.insts.size() - 1), type};
+        const u64 head = static_cast<u64>(op) | static_cast<u64>(type) << 16 | args.size() << 24 |
+                         u64{aux} << 32 | u64{guest_index_} << 48;
+        return {append(head, ids, imm), type};
     }
 
     // --- constants and state
@@ -148,11 +147,12 @@ class Builder {
     Value vpair(Value lo, Value hi) { return emit(Opcode::VFromPair, Type::V128, {lo, hi}); }
 
   private:
-    [[nodiscard]] u16 guest_index() const {
-        return block_.guest_pcs.empty() ? 0 : static_cast<u16>(block_.guest_pcs.size() - 1);
-    }
+    // Instructions are made by the word, not by the field: what copies one loads whole words, and
+    // would have to wait for narrower stores.
+    ValueId append(u64 head, u64 args, u64 imm);
 
     Block& block_;
+    u16 guest_index_; // of the current guest instruction
 };
 
 } // namespace ulna::ir

@@ -14,6 +14,7 @@
 #include "runtime/debug/disassemble.h"
 #include "runtime/debug/log.h"
 #include "runtime/debug/perf_map.h"
+#include "runtime/debug/register_histogram.h"
 #include "runtime/jit/host_context.h"
 
 namespace ulna::runtime {
@@ -33,6 +34,9 @@ class JitEngine final : public EngineBase {
 
     [[nodiscard]] ExitReason run(ir::CpuState& state) override;
     bool on_host_fault(int signal, void* ucontext, ir::CpuState& state, bool& resumed) override;
+    [[nodiscard]] std::string stats() const override {
+        return EngineBase::stats() + (histogram_ != nullptr ? histogram_->text() : "");
+    }
     [[nodiscard]] bool in_translated_code(const void* ucontext) const override {
         return memory_.contains(host_pc(ucontext));
     }
@@ -70,6 +74,7 @@ class JitEngine final : public EngineBase {
     std::unique_ptr<TranslationCache> cache_;
     ExitReason (*enter_)(ir::CpuState*, u64) = nullptr;
     bool link_blocks_ = true;
+    std::unique_ptr<debug::RegisterHistogram> histogram_; // -d regs
 
     // Under the translation lock.
     backend::CompiledBlock compiled_;
@@ -81,6 +86,9 @@ JitEngine::JitEngine(const EngineConfig& config) : EngineBase{config}, config_{c
     constexpr Item kEachBlock[] = {Item::Exec, Item::Cpu, Item::NoChain};
     for (Item item : kEachBlock) {
         link_blocks_ = link_blocks_ && !debug::log_enabled(item);
+    }
+    if (debug::log_enabled(Item::Regs)) {
+        histogram_ = std::make_unique<debug::RegisterHistogram>();
     }
 }
 
@@ -195,6 +203,9 @@ JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey 
     }
     backend::CompileOptions options = config_.compile;
     options.mask_tags = options.mask_tags || masks_tags();
+    if (histogram_ != nullptr) {
+        options.entry_counter = histogram_->add(lifter_.block());
+    }
     {
         const debug::StageTimer timer{statistics_.emit_ticks};
         compiled_.reset();

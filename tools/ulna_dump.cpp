@@ -29,6 +29,9 @@ constexpr const char* kUsage =
     "       ulna-dump [options] -b BYTE...         bytes in memory order, as c0 03 5f d6 or "
     "c0035fd6\n"
     "       ulna-dump [options] -f ELF -s SYMBOL   a function of an AArch64 ELF file\n"
+    "       ulna-dump [options] -f ELF -l LIST     the blocks at the addresses that a file lists, "
+    "one "
+    "a line\n"
     "  -a ADDRESS   guest address of the code (default 0x10000)\n"
     "  -m FPCR      translate for this FPCR value\n"
     "  -q           final IR and host code only, not the IR after each pass\n"
@@ -36,7 +39,7 @@ constexpr const char* kUsage =
     "  --no-passes --spill-everything --mask-tags --no-pairing --no-follow\n";
 
 struct Options {
-    std::string elf, symbol;
+    std::string elf, symbol, list;
     GuestAddr address = 0x10000;
     u64 fpcr = 0;
     bool as_bytes = false, quiet = false, totals_only = false;
@@ -44,6 +47,7 @@ struct Options {
     backend::CompileOptions compile;
     frontend::TranslateOptions translate;
     std::vector<u8> code;
+    std::vector<GuestAddr> blocks; // those of the list; none: every block of the code
 };
 
 [[noreturn]] void fail(const std::string& why) {
@@ -106,6 +110,7 @@ struct ValueOption {
 constexpr ValueOption kValueOptions[] = {
     {"-f", [](Options& o, const char* v) { o.elf = v; }},
     {"-s", [](Options& o, const char* v) { o.symbol = v; }},
+    {"-l", [](Options& o, const char* v) { o.list = v; }},
     {"-a", [](Options& o, const char* v) { o.address = number(v, 0); }},
     {"-m", [](Options& o, const char* v) { o.fpcr = number(v, 0); }},
 };
@@ -134,7 +139,7 @@ Options parse(int argc, char** argv) {
         }
     }
     if (options.code.empty() == options.elf.empty() ||
-        options.elf.empty() != options.symbol.empty()) {
+        options.elf.empty() != (options.symbol.empty() && options.list.empty())) {
         usage();
     }
     return options;
@@ -202,10 +207,41 @@ class ElfFile {
         return {};
     }
 
+    // Address and size of the part of the file that holds code.
+    [[nodiscard]] std::optional<GElf_Phdr> code_segment() const {
+        std::size_t segments = 0;
+        elf_getphdrnum(elf_, &segments);
+        for (std::size_t i = 0; i < segments; ++i) {
+            GElf_Phdr segment;
+            if (gelf_getphdr(elf_, static_cast<int>(i), &segment) != nullptr &&
+                segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+                return segment;
+            }
+        }
+        return {};
+    }
+
   private:
     int fd_ = -1;
     Elf* elf_ = nullptr;
 };
+
+void load_list(Options& options) {
+    const ElfFile file{options.elf};
+    const auto segment = file.code_segment();
+    std::FILE* const list = std::fopen(options.list.c_str(), "re");
+    if (!segment || list == nullptr) {
+        fail(list == nullptr ? options.list + ": cannot read it" : options.elf + ": no code");
+    }
+    char line[64];
+    while (std::fgets(line, sizeof line, list) != nullptr) {
+        line[std::strcspn(line, "\n")] = 0;
+        options.blocks.push_back(number(line, 16));
+    }
+    std::fclose(list);
+    options.address = segment->p_vaddr;
+    options.code = file.bytes(segment->p_vaddr, segment->p_filesz);
+}
 
 void load_function(Options& options) {
     const ElfFile file{options.elf};
@@ -295,9 +331,12 @@ class Dumper {
     Dumper(const Options& options, backend::Backend* host)
         : options_{options}, source_{options.code, options.address}, host_{host} {}
 
-    // Every block of the code, in address order.
+    // The blocks of the list, or every block of the code in address order.
     void run() {
-        for (GuestAddr pc = options_.address; pc < source_.end();) {
+        for (const GuestAddr pc : options_.blocks) {
+            block_at(pc);
+        }
+        for (GuestAddr pc = options_.address; options_.blocks.empty() && pc < source_.end();) {
             pc = block_at(pc);
         }
         print_totals();
@@ -402,7 +441,9 @@ class Dumper {
 
 int main(int argc, char** argv) {
     Options options = parse(argc, argv);
-    if (!options.elf.empty()) {
+    if (!options.list.empty()) {
+        load_list(options);
+    } else if (!options.elf.empty()) {
         load_function(options);
     }
     std::string why_not;

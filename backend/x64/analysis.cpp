@@ -17,7 +17,7 @@ void Emitter::analyse() {
 
 // An nzcv producer that a TestCond can evaluate where it stands.
 bool Emitter::is_fusable_flags(ValueId flags) const {
-    const Inst& inst = block_->insts[flags];
+    const Inst& inst = insts_[flags];
     switch (inst.op) {
     case Opcode::AddFlags:
     case Opcode::SubFlags:
@@ -30,11 +30,32 @@ bool Emitter::is_fusable_flags(ValueId flags) const {
     }
 }
 
+namespace {
+
+// Operations that may have an i1 or nzcv argument, whatever their own type.
+constexpr auto kMayTakeBits = [] {
+    std::array<bool, ir::kOpcodeCount> table{};
+    for (unsigned i = 0; i < ir::kOpcodeCount; ++i) {
+        for (const char* letter = ir::kOpInfo[i].args; *letter != 0; ++letter) {
+            table[i] |= *letter == '1' || *letter == 'n' || *letter == 'I' || *letter == 'A';
+        }
+    }
+    table[static_cast<unsigned>(Opcode::Store)] = false; // of memory's types
+    return table;
+}();
+
+bool is_bits(Type type) { return type == Type::I1 || type == Type::Nzcv; }
+
+} // namespace
+
 void Emitter::find_aliases_and_value_needs() {
-    const auto& insts = block_->insts;
-    const unsigned count = static_cast<unsigned>(insts.size());
-    values_.resize(count);
+    const Inst* const insts = insts_;
+    const unsigned count = count_;
+    if (values_.size() < count) {
+        values_.resize(count);
+    }
     plan_.assign(count + 1, 0);
+    sets_nzcv_ = false;
     ValueId slot_value[ir::kSlotCount];
     std::fill(std::begin(slot_value), std::end(slot_value), kNoValue);
 
@@ -53,20 +74,8 @@ void Emitter::find_aliases_and_value_needs() {
             value.rep = values_[to].rep;
             value.flags |= kSkip;
         };
-        const int condition = condition_argument(inst);
-        for (unsigned k = 0; k < inst.arg_count; ++k) {
-            const ValueId arg = inst.args[k];
-            if (arg == kNoValue) {
-                continue;
-            }
-            const Type type = insts[arg].type;
-            const bool fused =
-                (type == Type::I1 &&
-                 (static_cast<int>(k) == condition || inst.op == Opcode::ZExt)) ||
-                (type == Type::Nzcv && inst.op == Opcode::TestCond && is_fusable_flags(rep(arg)));
-            if ((type == Type::I1 || type == Type::Nzcv) && !fused) {
-                values_[rep(arg)].flags |= kNeedsValue;
-            }
+        if (kMayTakeBits[static_cast<unsigned>(inst.op)] || is_bits(inst.type)) {
+            note_needed_bits(inst);
         }
         switch (inst.op) {
         case Opcode::Get:
@@ -78,6 +87,7 @@ void Emitter::find_aliases_and_value_needs() {
             break;
         case Opcode::Set:
             slot_value[inst.imm] = rep(inst.args[0]);
+            sets_nzcv_ |= inst.slot() == ir::Slot::NZCV;
             break;
         case Opcode::CallHelper:
             slot_value[static_cast<unsigned>(ir::Slot::FPCR)] = kNoValue;
@@ -98,8 +108,25 @@ void Emitter::find_aliases_and_value_needs() {
     }
 }
 
+// Conditions and flags that this operation cannot evaluate where it stands.
+void Emitter::note_needed_bits(const Inst& inst) {
+    const int condition = condition_argument(inst);
+    for (unsigned k = 0; k < inst.arg_count; ++k) {
+        const ValueId arg = inst.args[k];
+        if (arg == kNoValue || !is_bits(insts_[arg].type)) {
+            continue;
+        }
+        const bool fused = insts_[arg].type == Type::I1
+                               ? static_cast<int>(k) == condition || inst.op == Opcode::ZExt
+                               : inst.op == Opcode::TestCond && is_fusable_flags(rep(arg));
+        if (!fused) {
+            values_[rep(arg)].flags |= kNeedsValue;
+        }
+    }
+}
+
 template <class F> void Emitter::for_each_leaf_of_condition(ValueId condition, F&& use) const {
-    const Inst& inst = block_->insts[condition];
+    const Inst& inst = insts_[condition];
     switch (inst.op) {
     case Opcode::ICmp:
         use(inst.args[0]);
@@ -114,7 +141,7 @@ template <class F> void Emitter::for_each_leaf_of_condition(ValueId condition, F
             use(flags);
             break;
         }
-        const Inst& producer = block_->insts[flags];
+        const Inst& producer = insts_[flags];
         for (unsigned k = 0; k < producer.arg_count; ++k) {
             use(producer.args[k]);
         }
@@ -140,19 +167,8 @@ template <class F> void Emitter::for_each_condition_use(ValueId condition, F&& u
 // Calls use(value) for every value that the code emitted for instruction `index` (or the exit)
 // reads.
 template <class F> void Emitter::for_each_use(unsigned index, F&& use) const {
-    if (index < block_->insts.size()) {
-        const Inst& plain = block_->insts[index];
-        if (use_kind(plain.op) == UseKind::Plain) {
-            for (unsigned k = 0; k < plain.arg_count; ++k) {
-                if (plain.args[k] != kNoValue) {
-                    use(plain.args[k]);
-                }
-            }
-            return;
-        }
-    }
     const bool has_flags = plan_[index] & kHasFlags;
-    if (index == block_->insts.size()) {
+    if (index == count_) {
         if (const ValueId v = block_->exit_value(); v != kNoValue) {
             if (!std::holds_alternative<ir::ExitCond>(block_->exit)) {
                 use(v);
@@ -162,7 +178,7 @@ template <class F> void Emitter::for_each_use(unsigned index, F&& use) const {
         }
         return;
     }
-    const Inst& inst = block_->insts[index];
+    const Inst& inst = insts_[index];
     if (is_condition_op(inst.op)) { // made into a value here
         if (!has_flags) {
             for_each_leaf_of_condition(static_cast<ValueId>(index), use);
@@ -188,29 +204,35 @@ template <class F> void Emitter::for_each_use(unsigned index, F&& use) const {
     }
 }
 
-void Emitter::add_use(ValueId v, unsigned at) {
-    ValueState& value = values_[rep(v)];
+inline void Emitter::add_use(ValueId v, unsigned at) {
+    const ValueId r = rep(v);
+    ValueState& value = values_[r];
     if (value.uses != kNoUse && uses_[value.uses].at == at) {
         return;
     }
-    uses_.push_back({static_cast<u16>(at), value.uses});
-    value.uses = static_cast<u16>(uses_.size() - 1);
+    uses_[use_count_] = {static_cast<u16>(at), value.uses, r};
+    value.uses = static_cast<u16>(use_count_++);
 }
 
 void Emitter::find_uses_and_hints() {
-    const auto& insts = block_->insts;
-    const unsigned count = static_cast<unsigned>(insts.size());
-    uses_.clear();
+    const Inst* const insts = insts_;
+    const unsigned count = count_;
+    // An operation's arguments, one of which may be a condition with two of its own.
+    constexpr unsigned kMostUses = 2 * ir::kMaxArgs;
+    if (uses_.size() < (count + 2) * kMostUses) {
+        uses_.resize((count + 2) * kMostUses);
+    }
+    uses_[0] = {kNoUse, kNoUse, kNoValue}; // belongs to no instruction: finish_instruction stops
+    use_count_ = 1;
 
-    // A Set below, with nothing in between that must see the slot's old value.
-    ValueId pending_gpr[16], pending_xmm[16];
-    const auto clear_pending = [&] {
-        std::fill(std::begin(pending_gpr), std::end(pending_gpr), kNoValue);
-        std::fill(std::begin(pending_xmm), std::end(pending_xmm), kNoValue);
-    };
-    clear_pending();
-    const auto pending = [&](u8 reg, bool vector) -> ValueId& {
-        return vector ? pending_xmm[reg] : pending_gpr[reg];
+    // The value that a Set below puts into a pinned register, with nothing in between that must see
+    // the register's old contents.
+    ValueId pending[kPinCount];
+    u32 is_pending = 0;
+    const auto pending_in = [&](u8 pin) { return is_pending >> pin & 1 ? pending[pin] : kNoValue; };
+    const auto set_pending = [&](u8 pin, ValueId v) {
+        pending[pin] = v;
+        is_pending |= 1u << pin;
     };
 
     for_each_use(count, [&](ValueId v) { add_use(v, count); });
@@ -228,79 +250,73 @@ void Emitter::find_uses_and_hints() {
         if (value.flags & kSkip) {
             continue;
         }
-        const ir::Effects effects = ir::info(inst.op).effects;
-        if (value.uses == kNoUse && !(plan_[i] & kSetsFlags)) {
-            const bool idle_condition = is_condition_op(inst.op) ||
-                                        (inst.type == Type::Nzcv && effects == ir::Effects::Pure);
-            const bool idle_fcmp = inst.op == Opcode::FCmp && (value.flags & kFused);
-            if (effects == ir::Effects::Pure || effects == ir::Effects::ReadState ||
-                idle_condition || idle_fcmp) {
-                value.flags |= kSkip;
-                continue;
-            }
+        if (value.uses == kNoUse && !(plan_[i] & kSetsFlags) && is_idle(i)) {
+            value.flags |= kSkip;
+            continue;
         }
-        const bool vector = value.flags & kVector;
         // Definition reached: its hint holds if the Set is still pending.
+        const u8 vector = value.flags & kVector ? kFirstVectorPin : 0;
         bool hinted = false;
         if (value.hint != kNoReg && inst.type != Type::Void) {
             const bool pinned = vector ? is_pinned_xmm(value.hint) : is_pinned_gpr(value.hint);
-            if (pinned && pending(value.hint, vector) != i) {
+            if (pinned && pending_in(value.hint + vector) != i) {
                 value.hint = kNoReg;
             }
             hinted = pinned && value.hint != kNoReg;
         }
-        switch (effects) {
-        case ir::Effects::Load:
-        case ir::Effects::Store:
-        case ir::Effects::Exit:
-            clear_pending();
-            break;
-        default:
-            break;
-        }
         switch (inst.op) {
         case Opcode::Get:
-        case Opcode::Set: {
-            const u8 gpr = kGprOfSlot[inst.imm], xmm = kXmmOfSlot[inst.imm];
-            if (gpr == kNoReg && xmm == kNoReg) {
-                break;
+            if (const u8 pin = kPinOfSlot[inst.imm]; pin != kNoReg) {
+                is_pending &= ~(1u << pin);
             }
-            const bool vector_slot = xmm != kNoReg;
-            const u8 reg = vector_slot ? xmm : gpr;
-            if (inst.op == Opcode::Get) {
-                pending(reg, vector_slot) = kNoValue;
-            } else {
+            continue; // has no arguments
+        case Opcode::Set:
+            if (const u8 pin = kPinOfSlot[inst.imm]; pin != kNoReg) {
                 const ValueId v = rep(inst.args[0]);
-                pending(reg, vector_slot) = v;
-                if (((values_[v].flags & kVector) != 0) == vector_slot) {
-                    values_[v].hint = reg;
+                set_pending(pin, v);
+                if (((values_[v].flags & kVector) != 0) == (pin >= kFirstVectorPin)) {
+                    values_[v].hint = pin & (kFirstVectorPin - 1);
                 }
             }
             break;
-        }
         case Opcode::FToV: // the scalar becomes the vector in place
             if (hinted) {
                 const ValueId scalar = rep(inst.args[0]);
                 if (values_[scalar].uses == kNoUse && (values_[scalar].flags & kVector)) {
-                    pending(value.hint, true) = scalar;
+                    set_pending(value.hint + kFirstVectorPin, scalar);
                     values_[scalar].hint = value.hint;
                 }
             }
             break;
         default:
+            if (ir::has_effect(inst.op, ir::Effects::Load, ir::Effects::Store, ir::Effects::Exit)) {
+                is_pending = 0;
+            }
             break;
         }
-        for_each_use(i, [&](ValueId v) { add_use(v, i); });
-        mark_fused(i);
+        if (use_kind(inst.op) == UseKind::Plain) {
+            for (unsigned k = 0; k < inst.arg_count; ++k) {
+                if (inst.args[k] != kNoValue) {
+                    add_use(inst.args[k], i);
+                }
+            }
+        } else {
+            for_each_use(i, [&](ValueId v) { add_use(v, i); });
+            mark_fused(i);
+        }
     }
+}
+
+// Nobody needs the code of an instruction without uses.
+bool Emitter::is_idle(unsigned index) const {
+    const Inst& inst = insts_[index];
+    return ir::is_removable(inst.op) ||
+           (inst.op == Opcode::FCmp && (values_[index].flags & kFused) != 0);
 }
 
 // Remembers which FP compares a consumer evaluates, so that they are not made a second time.
 void Emitter::mark_fused(unsigned index) {
-    const Inst& inst = block_->insts[index];
-    if (use_kind(inst.op) == UseKind::Plain) {
-        return;
-    }
+    const Inst& inst = insts_[index];
     const int argument = condition_argument(inst);
     ValueId condition = kNoValue;
     if (is_condition_op(inst.op)) {
@@ -314,32 +330,31 @@ void Emitter::mark_fused(unsigned index) {
 }
 
 void Emitter::mark_fused_condition(ValueId condition) {
-    if (condition != kNoValue && block_->insts[condition].op == Opcode::TestCond) {
-        values_[rep(block_->insts[condition].args[0])].flags |= kFused;
+    if (condition != kNoValue && insts_[condition].op == Opcode::TestCond) {
+        values_[rep(insts_[condition].args[0])].flags |= kFused;
     }
 }
 
 // --- emission: what an instruction's code has used is used up
 
 bool Emitter::needs_value(const Inst& inst) const {
-    return values_[&inst - block_->insts.data()].flags & kNeedsValue;
+    return values_[&inst - insts_].flags & kNeedsValue;
 }
 
-bool Emitter::is_used(const Inst& inst) const {
-    return values_[&inst - block_->insts.data()].uses != kNoUse;
-}
+bool Emitter::is_used(const Inst& inst) const { return values_[&inst - insts_].uses != kNoUse; }
 
+// The uses of the instructions before it are gone already, so its own are on top of the stack and
+// at the head of their values' lists.
 void Emitter::finish_instruction(unsigned index) {
-    for_each_use(index, [&](ValueId v) {
-        ValueState& value = values_[rep(v)];
-        while (value.uses != kNoUse && uses_[value.uses].at <= index) {
-            value.uses = uses_[value.uses].next;
+    const UseRecord* top = uses_.data() + use_count_ - 1;
+    for (; top->at == index; --top) {
+        values_[top->value].uses = top->next;
+        if (top->next == kNoUse) {
+            release(top->value);
         }
-        if (value.uses == kNoUse) {
-            release(rep(v));
-        }
-    });
-    if (index < block_->insts.size() && values_[index].uses == kNoUse) {
+    }
+    use_count_ = static_cast<unsigned>(top - uses_.data()) + 1;
+    if (values_[index].uses == kNoUse) {
         release(static_cast<ValueId>(index));
     }
     if (!borrowed_.empty()) {

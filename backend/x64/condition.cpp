@@ -1,5 +1,6 @@
 // Conditions: from an i1 value, or what it is computed from, to EFLAGS and an x86 condition code.
 #include "backend/x64/emitter.h"
+#include "backend/x64/raw.h"
 
 namespace ulna::backend::x64 {
 
@@ -47,9 +48,20 @@ constexpr FpCondition kAfterFCmp[16] = {
 // The bit of an nzcv value that decides a condition alone; 0: several do.
 constexpr u8 kDecidingBit[16] = {4, 4, 2, 2, 8, 8, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0};
 
+constexpr unsigned kCmpFrom = 0x39; // cmp r/m, register
+
 bool always(Cond cond) { return cond == Cond::AL || cond == Cond::NV; }
 
 } // namespace
+
+// EFLAGS of value - 0.
+void Emitter::test_against_zero(const GprMem& value, bool wide) {
+    if (value.is_reg()) {
+        raw::emit(c, raw::Op::Test, wide, value.reg(), value);
+    } else {
+        raw::alu_imm(c, raw::Alu::Cmp, wide, value, 0);
+    }
+}
 
 // EFLAGS of a - b, i32 or i64.
 void Emitter::compare(ValueId a, ValueId b) {
@@ -62,9 +74,9 @@ void Emitter::compare(ValueId a, ValueId b) {
             const GprMem left = use_gpr_mem(a, bits);
             condition_start_ = c.position();
             if (extended == 0 && left.is_reg()) {
-                c.test(left, left.reg());
+                raw::emit(c, raw::Op::Test, bits == 64, left.reg(), left);
             } else {
-                c.cmp(left, static_cast<u32>(extended));
+                raw::alu_imm(c, raw::Alu::Cmp, bits == 64, left, static_cast<u32>(extended));
             }
             return;
         }
@@ -74,13 +86,13 @@ void Emitter::compare(ValueId a, ValueId b) {
         const Gpr left = use_gpr(a);
         const GprMem other = use_gpr_mem(b, bits);
         condition_start_ = c.position();
-        bits == 64 ? c.cmp(left, other) : c.cmp(left.cvt32(), other);
+        raw::alu(c, raw::Alu::Cmp, bits == 64, left, other);
         return;
     }
     const Gpr other = use_gpr(b);
     const GprMem left = use_gpr_mem(a, bits);
     condition_start_ = c.position();
-    bits == 64 ? c.cmp(left, other) : c.cmp(left, other.cvt32());
+    raw::reg_rm(c, kCmpFrom, bits == 64, other, left);
 }
 
 // EFLAGS of a + b.
@@ -92,24 +104,19 @@ void Emitter::add_compare(ValueId a, ValueId b) {
         const u64 extended =
             wide ? value : static_cast<u64>(static_cast<i64>(static_cast<i32>(value)));
         if (fits_imm32(extended)) {
-            wide ? c.add(sum, static_cast<u32>(extended))
-                 : c.add(sum.cvt32(), static_cast<u32>(extended));
+            raw::alu_imm(c, raw::Alu::Add, wide, sum, static_cast<u32>(extended));
             return;
         }
     }
     const GprMem other = use_gpr_mem(b, wide ? 64 : 32);
-    wide ? c.add(sum, other) : c.add(sum.cvt32(), other);
+    raw::alu(c, raw::Alu::Add, wide, sum, other);
 }
 
 void Emitter::compare_zero(ValueId a) {
     const unsigned bits = type_of(a) == Type::I64 ? 64 : 32;
     const GprMem value = use_gpr_mem(a, bits);
     condition_start_ = c.position();
-    if (value.is_reg()) {
-        c.test(value, value.reg());
-    } else {
-        c.cmp(value, 0);
-    }
+    test_against_zero(value, bits == 64);
 }
 
 Emitter::Condition Emitter::test_bit(const Inst& inst) {
@@ -128,11 +135,11 @@ Emitter::Condition Emitter::test_bit(const Inst& inst) {
         return {Cc::NE};
     }
     if (bit < 31) {
-        c.test(reg.cvt32(), 1u << bit);
+        raw::test_imm(c, false, reg, 1u << bit);
         return {Cc::NE};
     }
     if (bit == 31 || bit == 63) {
-        bit == 31 ? c.test(reg.cvt32(), reg.cvt32()) : c.test(reg, reg);
+        test_against_zero(reg, bit == 63);
         return {Cc::S};
     }
     c.bt(reg, static_cast<u8>(bit));
@@ -197,12 +204,12 @@ Emitter::Condition Emitter::condition(ValueId v) {
 }
 
 Emitter::Condition Emitter::evaluate_condition(ValueId v) {
-    const Inst& inst = block_->insts[v];
+    const Inst& inst = insts_[v];
     const bool linked = has_flags();
     if (!linked && (values_[v].flags & kNeedsValue) && v != index_) {
         const GprMem value = use_gpr_mem(v, 32);
         condition_start_ = c.position();
-        value.is_reg() ? c.test(value, value.reg()) : c.cmp(value, 0);
+        test_against_zero(value, false);
         return {Cc::NE};
     }
     const unsigned cond = inst.aux;
@@ -219,7 +226,7 @@ Emitter::Condition Emitter::evaluate_condition(ValueId v) {
     default: { // any other i1 value
         const GprMem value = use_gpr_mem(v, 32);
         condition_start_ = c.position();
-        value.is_reg() ? c.test(value, value.reg()) : c.cmp(value, 0);
+        test_against_zero(value, false);
         return {Cc::NE};
     }
     }
@@ -228,7 +235,7 @@ Emitter::Condition Emitter::evaluate_condition(ValueId v) {
         return {Cc::NE};
     }
     const ValueId flags = rep(inst.args[0]);
-    const Inst& source = block_->insts[flags];
+    const Inst& source = insts_[flags];
     if (!linked && (!is_fusable_flags(flags) || (values_[flags].flags & kNeedsValue))) {
         return test_flags_value(flags, inst.cond());
     }
@@ -273,63 +280,15 @@ void Emitter::set_byte(Gpr to, Condition condition, Gpr scratch) {
     }
 }
 
-void Emitter::cmov(Cc cc, const Xbyak::Reg& to, const Xbyak::Operand& from) {
-    switch (cc) {
-    case Cc::O:
-        c.cmovo(to, from);
-        break;
-    case Cc::NO:
-        c.cmovno(to, from);
-        break;
-    case Cc::B:
-        c.cmovb(to, from);
-        break;
-    case Cc::AE:
-        c.cmovae(to, from);
-        break;
-    case Cc::E:
-        c.cmove(to, from);
-        break;
-    case Cc::NE:
-        c.cmovne(to, from);
-        break;
-    case Cc::BE:
-        c.cmovbe(to, from);
-        break;
-    case Cc::A:
-        c.cmova(to, from);
-        break;
-    case Cc::S:
-        c.cmovs(to, from);
-        break;
-    case Cc::NS:
-        c.cmovns(to, from);
-        break;
-    case Cc::P:
-        c.cmovp(to, from);
-        break;
-    case Cc::NP:
-        c.cmovnp(to, from);
-        break;
-    case Cc::L:
-        c.cmovl(to, from);
-        break;
-    case Cc::GE:
-        c.cmovge(to, from);
-        break;
-    case Cc::LE:
-        c.cmovle(to, from);
-        break;
-    case Cc::G:
-        c.cmovg(to, from);
-        break;
-    }
+void Emitter::cmov(Cc cc, bool wide, Gpr to, const GprMem& from) {
+    raw::reg_rm(c, static_cast<unsigned>(raw::Op::Cmov) | static_cast<unsigned>(cc), wide, to,
+                from);
 }
 
 // CF = condition.
 void Emitter::carry_from(ValueId v) {
     v = rep(v);
-    const Inst& inst = block_->insts[v];
+    const Inst& inst = insts_[v];
     if (is_const(v)) {
         const_value(v) & 1 ? c.stc() : c.clc();
         return;
@@ -375,7 +334,7 @@ void Emitter::flags_to_value(const Inst& inst, bool invert_carry) {
     if (invert_carry && (plan_[index_] & (kSetsFlags | kFlagsReserved))) {
         c.cmc();
     }
-    c.mov(mask.cvt32(), kNzcvOfLahf);
+    raw::mov_imm(c, mask, kNzcvOfLahf);
     c.pext(rax.cvt32(), rax.cvt32(), mask.cvt32());
     define(inst, rax);
 }

@@ -102,7 +102,7 @@ void combine(Emitter& e, AtomicOp op, unsigned size, Gpr fresh, Gpr old, Gpr ope
         }
         const unsigned width = size == 3 ? 3 : 2;
         e.c.cmp(sized(fresh, width), sized(operand, width));
-        e.cmov(cc, sized(fresh, width), sized(operand, width));
+        e.cmov(cc, width == 3, fresh, operand);
     };
     switch (op) {
     case AtomicOp::Clr:

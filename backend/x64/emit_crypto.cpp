@@ -1,8 +1,7 @@
 // AES, SHA1, SHA256, SM4's S-box and polynomial multiplication with the host's instructions for
 // them. Hosts without leave the rows empty: the operations are then evaluated out of line.
-#include "xbyak/xbyak_util.h"
-
 #include "backend/x64/emit_vec.h"
+#include "backend/x64/host_cpu.h"
 
 namespace ulna::backend::x64 {
 
@@ -98,11 +97,10 @@ void multiply_bytes(Emitter& e, const Inst& inst) {
 }
 
 void emit_VPMull(Emitter& e, const Inst& inst) {
-    static const bool has_pclmulqdq = Xbyak::util::Cpu{}.has(Xbyak::util::Cpu::tPCLMULQDQ);
     if (inst.shape() != shape::Q1) {
         return multiply_bytes(e, inst);
     }
-    if (!has_pclmulqdq) {
+    if (!host_has_pclmul()) {
         return e.call_eval(inst);
     }
     const Xmm a = e.use_xmm(inst.args[0]);
@@ -333,9 +331,7 @@ void emit_Sm4Sub(Emitter& e, const Inst& inst) {
 } // namespace
 
 void add_crypto_emitters(EmitTable& table) {
-    using Xbyak::util::Cpu;
-    const Cpu cpu;
-    if (cpu.has(Cpu::tAESNI)) {
+    if (host_has_aes()) {
         table.set(Opcode::AesE,
                   emit_aes_round<&Assembler::vaesenclast, &Assembler::vaesenc, Opcode::AesMc>,
                   kKeepsFlags);
@@ -351,7 +347,7 @@ void add_crypto_emitters(EmitTable& table) {
     table.set(Opcode::Sha1H, emit_Sha1H, kKeepsFlags);
     table.set(Opcode::Sha1Su0, emit_Sha1Su0, kKeepsFlags);
     table.set(Opcode::Sha1Su1, emit_Sha1Su1, kKeepsFlags);
-    if (cpu.has(Cpu::tSHA)) {
+    if (host_has_sha()) {
         table.set(Opcode::Sha1C, emit_Sha1C, kKeepsFlags);
         table.set(Opcode::Sha1P, emit_Sha1P, kKeepsFlags);
         table.set(Opcode::Sha1M, emit_Sha1M, kKeepsFlags);

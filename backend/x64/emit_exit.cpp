@@ -21,7 +21,7 @@ void Emitter::store_pc(GuestAddr pc) {
     if (fits_imm32(pc)) {
         raw::store_imm64(c, offsetof(CpuState, pc), static_cast<u32>(pc));
     } else {
-        c.mov(c.rax, pc);
+        raw::mov_imm(c, 0, pc);
         raw::store64(c, offsetof(CpuState, pc), 0);
     }
 }
@@ -31,8 +31,8 @@ GuestAddr Emitter::branch_pc() const {
     if (block_->guest_pcs.empty()) {
         return block_->key.pc;
     }
-    return index_ < block_->insts.size() ? block_->guest_pcs[block_->insts[index_].guest_index]
-                                         : block_->guest_pcs.back();
+    return index_ < count_ ? block_->guest_pcs[insts_[index_].guest_index]
+                           : block_->guest_pcs.back();
 }
 
 // --- patchable jumps
@@ -47,14 +47,14 @@ void Emitter::align_for_displacement(unsigned opcode_bytes) {
     }
     const bool movable = condition_end_ == end && condition_start_ != 0 && condition_start_ < end &&
                          (literal_uses_.empty() || literal_uses_.back().start < condition_start_);
-    c.nop(padding);
+    raw::nop(c, padding);
     if (movable) {
         u8 moved[16];
         const u32 bytes = end - condition_start_;
         if (bytes <= sizeof moved) {
             std::memcpy(moved, c.at(condition_start_), bytes);
             c.rewind(condition_start_);
-            c.nop(padding);
+            raw::nop(c, padding);
             for (u32 i = 0; i < bytes; ++i) {
                 c.db(moved[i]);
             }
@@ -210,7 +210,7 @@ void Emitter::jump_indirect() {
 // Where a host return arrives: on to the expected block, or wherever RAX says.
 void Emitter::return_site(GuestAddr return_to) {
     if (fits_imm32(return_to)) {
-        c.cmp(c.rax, static_cast<u32>(return_to));
+        raw::alu_imm(c, raw::Alu::Cmp, true, c.rax, static_cast<u32>(return_to));
     } else {
         c.mov(c.r10, return_to);
         c.cmp(c.rax, c.r10);
@@ -285,7 +285,7 @@ void Emitter::emit_exit() {
         void operator()(const ir::ExitReturn& exit) { e.exit_by_return(exit); }
         void operator()(const ir::ExitTo& exit) { e.exit_to_runtime(exit); }
     };
-    index_ = static_cast<unsigned>(block_->insts.size());
+    index_ = count_;
     flags_held_ = false;
     std::visit(Visitor{*this}, block_->exit);
 }

@@ -1,6 +1,7 @@
 // Integer operations: arithmetic, logic, shifts, extensions, selection. Multiplication, division
 // and bit counting are in emit_int_bits.cpp.
 #include "backend/x64/emitter.h"
+#include "backend/x64/raw.h"
 
 namespace ulna::backend::x64 {
 
@@ -17,6 +18,20 @@ unsigned width_of(const Inst& inst) { return is_wide(inst) ? 64 : 32; }
 // The part of a register that an operation of this type works on.
 Xbyak::Reg part(const Inst& inst, Gpr reg) {
     return is_wide(inst) ? static_cast<Xbyak::Reg>(reg) : static_cast<Xbyak::Reg>(reg.cvt32());
+}
+
+// to op= from
+void alu(Emitter& e, const Inst& inst, raw::Alu op, Gpr to, const GprMem& from) {
+    raw::alu(e.c, op, is_wide(inst), to, from);
+}
+void alu(Emitter& e, const Inst& inst, raw::Alu op, Gpr to, u32 imm) {
+    raw::alu_imm(e.c, op, is_wide(inst), to, imm);
+}
+void lea(Emitter& e, const Inst& inst, Gpr to, const Mem& mem) {
+    raw::emit(e.c, raw::Op::Lea, is_wide(inst), to, mem);
+}
+Mem plus(Gpr base, u32 imm) {
+    return {static_cast<u8>(base.getIdx()), kNoReg, 0, static_cast<i32>(imm)};
 }
 
 // The constant as a sign-extended 32-bit immediate of an operation of this width.
@@ -52,31 +67,31 @@ void emit_Add(Emitter& e, const Inst& inst) {
             const Gpr from = e.use_gpr(a);
             const Gpr to = e.def_gpr(inst, Overlap::Any);
             if (to.getIdx() == from.getIdx() && !e.flags_reserved()) {
-                e.c.add(part(inst, to), imm);
+                alu(e, inst, raw::Alu::Add, to, imm);
             } else {
-                e.c.lea(part(inst, to), e.c.ptr[from + static_cast<i32>(imm)]);
+                lea(e, inst, to, plus(from, imm));
             }
             return;
         }
         const Gpr to = e.def_gpr_from(inst, a);
         if (e.flags_reserved()) {
-            e.c.lea(part(inst, to), e.c.ptr[to + static_cast<i32>(imm)]);
+            lea(e, inst, to, plus(to, imm));
         } else {
-            e.c.add(part(inst, to), imm);
+            alu(e, inst, raw::Alu::Add, to, imm);
         }
         return;
     }
     if (e.must_set_flags() || (!e.flags_reserved() && e.in_memory_only(b))) {
         const GprMem right = e.use_gpr_mem(b, width_of(inst));
-        e.c.add(part(inst, e.def_gpr_from(inst, a)), right);
+        alu(e, inst, raw::Alu::Add, e.def_gpr_from(inst, a), right);
         return;
     }
     const Gpr right = e.use_gpr(b), left = e.use_gpr(a);
     const Gpr to = e.def_gpr(inst, Overlap::Any);
     if (e.flags_reserved() || (to.getIdx() != left.getIdx() && to.getIdx() != right.getIdx())) {
-        e.c.lea(part(inst, to), e.c.ptr[left + right]);
+        lea(e, inst, to, {static_cast<u8>(left.getIdx()), static_cast<u8>(right.getIdx())});
     } else {
-        e.c.add(part(inst, to), part(inst, to.getIdx() == left.getIdx() ? right : left));
+        alu(e, inst, raw::Alu::Add, to, to.getIdx() == left.getIdx() ? right : left);
     }
 }
 
@@ -89,27 +104,27 @@ void emit_Sub(Emitter& e, const Inst& inst) {
     }
     u32 imm;
     if (imm32_of(e, inst, b, imm)) {
-        const bool lea = imm != 0x8000'0000 && !e.must_set_flags();
-        if (lea && !e.in_memory_only(a) && !e.is_const(a)) {
+        const bool can_lea = imm != 0x8000'0000 && !e.must_set_flags();
+        if (can_lea && !e.in_memory_only(a) && !e.is_const(a)) {
             const Gpr from = e.use_gpr(a);
             const Gpr to = e.def_gpr(inst, Overlap::Any);
             if (to.getIdx() == from.getIdx() && !e.flags_reserved()) {
-                e.c.sub(part(inst, to), imm);
+                alu(e, inst, raw::Alu::Sub, to, imm);
             } else {
-                e.c.lea(part(inst, to), e.c.ptr[from + static_cast<i32>(0u - imm)]);
+                lea(e, inst, to, plus(from, 0u - imm));
             }
             return;
         }
         const Gpr to = e.def_gpr_from(inst, a);
         if (e.flags_reserved()) {
-            e.c.lea(part(inst, to), e.c.ptr[to + static_cast<i32>(0u - imm)]);
+            lea(e, inst, to, plus(to, 0u - imm));
         } else {
-            e.c.sub(part(inst, to), imm);
+            alu(e, inst, raw::Alu::Sub, to, imm);
         }
         return;
     }
     const GprMem right = e.use_gpr_mem(b, width_of(inst));
-    e.c.sub(part(inst, e.def_gpr_from(inst, a)), right);
+    alu(e, inst, raw::Alu::Sub, e.def_gpr_from(inst, a), right);
 }
 
 void emit_Neg(Emitter& e, const Inst& inst) {
@@ -117,17 +132,15 @@ void emit_Neg(Emitter& e, const Inst& inst) {
 }
 
 // and, or, xor: dst op= b
-template <class Emit> void emit_logic(Emitter& e, const Inst& inst, Emit&& emit) {
+void emit_logic(Emitter& e, const Inst& inst, raw::Alu op) {
     const auto [a, b] = commute(e, inst);
     u32 imm;
     if (imm32_of(e, inst, b, imm)) {
-        const Gpr to = e.def_gpr_from(inst, a);
-        emit(part(inst, to), imm);
+        alu(e, inst, op, e.def_gpr_from(inst, a), imm);
         return;
     }
     const GprMem right = e.use_gpr_mem(b, width_of(inst));
-    const Gpr to = e.def_gpr_from(inst, a);
-    emit(part(inst, to), static_cast<const Xbyak::Operand&>(right));
+    alu(e, inst, op, e.def_gpr_from(inst, a), right);
 }
 
 void emit_And(Emitter& e, const Inst& inst) {
@@ -136,9 +149,9 @@ void emit_And(Emitter& e, const Inst& inst) {
         u32 imm;
         const GprMem left = e.use_gpr_mem(a, width_of(inst));
         if (imm32_of(e, inst, b, imm)) {
-            e.c.test(left, imm);
+            raw::test_imm(e.c, is_wide(inst), left, imm);
         } else {
-            e.c.test(left, part(inst, e.use_gpr(b)));
+            raw::emit(e.c, raw::Op::Test, is_wide(inst), e.use_gpr(b), left);
         }
         return;
     }
@@ -153,18 +166,15 @@ void emit_And(Emitter& e, const Inst& inst) {
             return;
         }
         if (is_wide(inst) && mask <= (e.must_set_flags() ? 0x7fff'ffffu : 0xffff'ffffu)) {
-            e.c.and_(e.def_gpr_from(inst, a).cvt32(), static_cast<u32>(mask));
+            raw::alu_imm(e.c, raw::Alu::And, false, e.def_gpr_from(inst, a),
+                         static_cast<u32>(mask));
             return;
         }
     }
-    emit_logic(e, inst, [&](const Xbyak::Reg& to, const auto& from) { e.c.and_(to, from); });
+    emit_logic(e, inst, raw::Alu::And);
 }
-void emit_Or(Emitter& e, const Inst& inst) {
-    emit_logic(e, inst, [&](const Xbyak::Reg& to, const auto& from) { e.c.or_(to, from); });
-}
-void emit_Xor(Emitter& e, const Inst& inst) {
-    emit_logic(e, inst, [&](const Xbyak::Reg& to, const auto& from) { e.c.xor_(to, from); });
-}
+void emit_Or(Emitter& e, const Inst& inst) { emit_logic(e, inst, raw::Alu::Or); }
+void emit_Xor(Emitter& e, const Inst& inst) { emit_logic(e, inst, raw::Alu::Xor); }
 
 void emit_Not(Emitter& e, const Inst& inst) {
     const Gpr to = e.def_gpr_from(inst, inst.args[0]);
@@ -179,7 +189,7 @@ void emit_Not(Emitter& e, const Inst& inst) {
 void emit_AndNot(Emitter& e, const Inst& inst) {
     const ValueId a = inst.args[0], b = inst.args[1];
     if (e.is_const(b) && (!is_wide(inst) || Emitter::fits_imm32(~e.const_value(b)))) {
-        e.c.and_(part(inst, e.def_gpr_from(inst, a)), static_cast<u32>(~e.const_value(b)));
+        alu(e, inst, raw::Alu::And, e.def_gpr_from(inst, a), static_cast<u32>(~e.const_value(b)));
         return;
     }
     const Gpr inverted = e.use_gpr(b);
@@ -194,14 +204,14 @@ void emit_AndNot(Emitter& e, const Inst& inst) {
 
 // Shifts by a constant in place; by a register with BMI2, which needs neither CL nor EFLAGS. Both
 // mask the amount to the width as the operation asks.
-template <class ByImm, class ByReg>
-void emit_shift(Emitter& e, const Inst& inst, ByImm&& by_imm, ByReg&& by_reg) {
+template <class ByReg>
+void emit_shift(Emitter& e, const Inst& inst, raw::Shift by_imm, ByReg&& by_reg) {
     const ValueId a = inst.args[0], b = inst.args[1];
     if (e.is_const(b)) {
         const unsigned amount = e.const_value(b) & (width_of(inst) - 1);
         const Gpr to = e.def_gpr_from(inst, a);
         if (amount != 0) {
-            by_imm(part(inst, to), amount);
+            raw::shift_imm(e.c, by_imm, is_wide(inst), to, amount);
         } else if (!is_wide(inst)) {
             e.c.mov(to.cvt32(), to.cvt32()); // i32 results have zero upper halves
         }
@@ -212,21 +222,19 @@ void emit_shift(Emitter& e, const Inst& inst, ByImm&& by_imm, ByReg&& by_reg) {
     by_reg(e.def_gpr(inst, Overlap::Any), from, amount);
 }
 
-#define SHIFT(NAME, IMM, REG)                                                                      \
+#define SHIFT(NAME, REG)                                                                           \
     void emit_##NAME(Emitter& e, const Inst& inst) {                                               \
-        emit_shift(                                                                                \
-            e, inst, [&](const Xbyak::Reg& to, unsigned n) { e.c.IMM(to, n); },                    \
-            [&](Gpr to, const GprMem& from, Gpr amount) {                                          \
-                if (is_wide(inst)) {                                                               \
-                    e.c.REG(to, from, amount);                                                     \
-                } else {                                                                           \
-                    e.c.REG(to.cvt32(), from, amount.cvt32());                                     \
-                }                                                                                  \
-            });                                                                                    \
+        emit_shift(e, inst, raw::Shift::NAME, [&](Gpr to, const GprMem& from, Gpr amount) {        \
+            if (is_wide(inst)) {                                                                   \
+                e.c.REG(to, from, amount);                                                         \
+            } else {                                                                               \
+                e.c.REG(to.cvt32(), from, amount.cvt32());                                         \
+            }                                                                                      \
+        });                                                                                        \
     }
-SHIFT(Shl, shl, shlx)
-SHIFT(Shr, shr, shrx)
-SHIFT(Sar, sar, sarx)
+SHIFT(Shl, shlx)
+SHIFT(Shr, shrx)
+SHIFT(Sar, sarx)
 #undef SHIFT
 
 void rotate_right(Emitter& e, const Inst& inst, ValueId a, unsigned amount) {
@@ -296,7 +304,7 @@ void emit_SExt(Emitter& e, const Inst& inst) {
     const GprMem from = e.use_gpr_part(a, bits);
     const Gpr to = e.def_gpr(inst, Overlap::Any);
     if (bits == 32) {
-        e.c.movsxd(to, from);
+        raw::emit(e.c, raw::Op::Movsxd, true, to, from);
     } else {
         e.c.movsx(part(inst, to), from);
     }
@@ -315,14 +323,10 @@ void emit_Adc(Emitter& e, const Inst& inst) {
     e.carry_from(inst.args[2]);
     const Gpr to = e.def_gpr_from(inst, a);
     if (immediate) {
-        e.c.adc(part(inst, to), imm);
+        alu(e, inst, raw::Alu::Adc, to, imm);
     } else {
-        e.c.adc(part(inst, to), right);
+        alu(e, inst, raw::Alu::Adc, to, right);
     }
-}
-
-void cmov(Emitter& e, Cc cc, const Xbyak::Reg& to, const Xbyak::Operand& from) {
-    e.cmov(cc, to, from);
 }
 
 void emit_select_gpr(Emitter& e, const Inst& inst) {
@@ -332,22 +336,22 @@ void emit_select_gpr(Emitter& e, const Inst& inst) {
     if (condition.parity == Emitter::Condition::Plain) {
         const Gpr to = e.def_gpr(inst, Overlap::Any);
         if (chosen.reg_index() == to.getIdx()) {
-            cmov(e, negate(condition.cc), part(inst, to), part(inst, other));
+            e.cmov(negate(condition.cc), is_wide(inst), to, other);
             return;
         }
         e.move(to, other);
-        cmov(e, condition.cc, part(inst, to), chosen);
+        e.cmov(condition.cc, is_wide(inst), to, chosen);
         return;
     }
     const Gpr to = e.def_gpr(inst, Overlap::None);
     if (condition.parity == Emitter::Condition::OrParity) { // cc or P: chosen
         e.move(to, other);
-        cmov(e, condition.cc, part(inst, to), chosen);
-        cmov(e, Cc::P, part(inst, to), chosen);
+        e.cmov(condition.cc, is_wide(inst), to, chosen);
+        e.cmov(Cc::P, is_wide(inst), to, chosen);
     } else { // not cc, or P: other
-        e.c.mov(part(inst, to), chosen);
-        cmov(e, negate(condition.cc), part(inst, to), part(inst, other));
-        cmov(e, Cc::P, part(inst, to), part(inst, other));
+        raw::mov(e.c, is_wide(inst), to, chosen);
+        e.cmov(negate(condition.cc), is_wide(inst), to, other);
+        e.cmov(Cc::P, is_wide(inst), to, other);
     }
 }
 

@@ -2,6 +2,7 @@
 // displacement. Guest address = host address. Every faulting instruction has a fault site, and
 // guest state is canonical there. Atomics and exclusives are in emit_atomic.cpp.
 #include "backend/x64/emitter.h"
+#include "backend/x64/raw.h"
 
 namespace ulna::backend::x64 {
 
@@ -20,32 +21,11 @@ bool fits_disp(u64 value) { return Emitter::fits_imm32(value); }
 
 unsigned access_bits(MemInfo mem) { return 8u << mem.size_log2; }
 
-void load_gpr(Emitter& e, const Inst& inst, const Address& from) {
+void load_gpr(Emitter& e, const Inst& inst, const Mem& from) {
     const MemInfo mem = inst.mem();
     const Gpr to = e.def_gpr(inst, Overlap::Any);
-    const bool wide = inst.type == Type::I64;
     e.fault_site();
-    switch (mem.size_log2) {
-    case 3:
-        e.c.mov(to, from);
-        break;
-    case 2:
-        if (mem.sign && wide) {
-            e.c.movsxd(to, from);
-        } else {
-            e.c.mov(to.cvt32(), from);
-        }
-        break;
-    default:
-        if (!mem.sign) {
-            e.c.movzx(to.cvt32(), from);
-        } else if (wide) {
-            e.c.movsx(to, from);
-        } else {
-            e.c.movsx(to.cvt32(), from);
-        }
-        break;
-    }
+    raw::load(e.c, to, from, mem.size_log2, mem.sign, inst.type == Type::I64);
 }
 
 void load_xmm(Emitter& e, const Inst& inst, const Address& from) {
@@ -82,8 +62,12 @@ void load_xmm(Emitter& e, const Inst& inst, const Address& from) {
 
 // x86 loads are acquire loads.
 void emit_Load(Emitter& e, const Inst& inst) {
-    const Address from = e.memory_operand(inst, access_bits(inst.mem()));
-    ir::in_vector_register(inst.type) ? load_xmm(e, inst, from) : load_gpr(e, inst, from);
+    const Mem from = e.memory_operand(inst);
+    if (ir::in_vector_register(inst.type)) {
+        load_xmm(e, inst, from.address(access_bits(inst.mem())));
+    } else {
+        load_gpr(e, inst, from);
+    }
 }
 
 // x86 stores are release stores; an Arm store-release is also ordered before later load-acquires,
@@ -93,7 +77,7 @@ void emit_Store(Emitter& e, const Inst& inst) {
     const ValueId value = inst.args[2];
     const unsigned bits = access_bits(mem);
     e.prepare_store_value(value, bits);
-    const Address to = e.memory_operand(inst, bits);
+    const Mem to = e.memory_operand(inst);
     e.fault_site();
     e.store_value(to, value, bits);
     if (mem.order == MemOrder::Release || mem.order == MemOrder::AcquireRelease) {
@@ -127,50 +111,48 @@ void emit_Probe(Emitter& e, const Inst& inst) {
 
 } // namespace
 
-// The parts of base + (index << shift) + displacement.
-Xbyak::RegExp Emitter::address_expression(const Inst& inst) {
+// base + (index << shift) + displacement.
+Mem Emitter::address_expression(const Inst& inst) {
     const bool is_access = inst.op == Opcode::Load || inst.op == Opcode::Store;
     const ValueId base = inst.args[0], index = is_access ? inst.args[1] : kNoValue;
     const unsigned shift = is_access ? inst.mem().index_shift : 0;
     const u64 disp = is_access ? inst.imm : 0;
+    Mem mem;
     if (is_const(base) && index == kNoValue && fits_disp(const_value(base) + disp)) {
-        return Xbyak::RegExp(const_value(base) + disp);
+        mem.disp = static_cast<i32>(const_value(base) + disp);
+        return mem;
     }
-    Xbyak::RegExp address(use_gpr(base));
+    mem.base = static_cast<u8>(use_gpr(base).getIdx());
     if (index != kNoValue) {
         if (is_const(index) && fits_disp((const_value(index) << shift) + disp)) {
-            return address + static_cast<std::size_t>((const_value(index) << shift) + disp);
+            mem.disp = static_cast<i32>((const_value(index) << shift) + disp);
+            return mem;
         }
         const Gpr scaled = use_gpr(index);
-        if (shift <= 3) {
-            address = address + Xbyak::RegExp(scaled, 1 << shift);
-        } else {
+        mem.index = static_cast<u8>(scaled.getIdx());
+        mem.scale_log2 = static_cast<u8>(shift);
+        if (shift > 3) {
             const Gpr shifted = scratch_gpr();
-            c.mov(shifted, scaled);
+            move(shifted, scaled);
             c.shl(shifted, shift);
-            address = address + Xbyak::RegExp(shifted);
+            mem.index = static_cast<u8>(shifted.getIdx());
+            mem.scale_log2 = 0;
         }
     }
-    if (disp == 0) {
-        return address;
-    }
     if (fits_disp(disp)) {
-        return address + static_cast<std::size_t>(disp);
+        mem.disp = static_cast<i32>(disp);
+        return mem;
     }
     const Gpr sum = scratch_gpr();
-    c.mov(sum, disp);
+    const auto sum_reg = static_cast<u8>(sum.getIdx());
+    raw::mov_imm(c, sum_reg, disp);
     if (index == kNoValue) {
-        return address + Xbyak::RegExp(sum);
+        mem.index = sum_reg;
+        return mem;
     }
-    c.lea(sum, Address(64, false, Xbyak::RegExp(use_gpr(base)) + Xbyak::RegExp(sum)));
-    Xbyak::RegExp rest(sum);
-    if (shift <= 3) {
-        return rest + Xbyak::RegExp(use_gpr(index), 1 << shift);
-    }
-    const Gpr shifted = scratch_gpr();
-    c.mov(shifted, use_gpr(index));
-    c.shl(shifted, shift);
-    return rest + Xbyak::RegExp(shifted);
+    raw::emit(c, raw::Op::Lea, true, sum_reg, Mem{mem.base, sum_reg, 0, 0});
+    mem.base = sum_reg;
+    return mem;
 }
 
 // Bits 63:56 := bit 55 (top byte ignore).
@@ -181,9 +163,9 @@ void Emitter::strip_tag(Gpr address) {
 
 // The access's address in a register of its own.
 Gpr Emitter::memory_address_copy(const Inst& inst) {
-    const Xbyak::RegExp expression = address_expression(inst);
+    const Mem expression = address_expression(inst);
     const Gpr address = scratch_gpr();
-    c.lea(address, Address(64, false, expression));
+    raw::emit(c, raw::Op::Lea, true, address, expression);
     if (options_->mask_tags) {
         strip_tag(address);
     }
@@ -199,16 +181,16 @@ Gpr Emitter::memory_address(const Inst& inst) {
     return memory_address_copy(inst);
 }
 
-Address Emitter::memory_operand(const Inst& inst, unsigned bits) {
+Mem Emitter::memory_operand(const Inst& inst) {
     const MemInfo mem = inst.mem();
     if (!mem.aligned && !options_->mask_tags) {
-        return Address(bits, false, address_expression(inst));
+        return address_expression(inst);
     }
     const Gpr address = memory_address(inst);
     if (mem.aligned) {
         check_alignment(address, mem.bytes());
     }
-    return Address(bits, false, Xbyak::RegExp(address));
+    return {static_cast<u8>(address.getIdx())};
 }
 
 void Emitter::check_alignment(Gpr address, unsigned bytes) {
@@ -216,7 +198,7 @@ void Emitter::check_alignment(Gpr address, unsigned bytes) {
         return;
     }
     c.test(address.cvt8(), bytes - 1);
-    const GuestAddr pc = block_->guest_pcs[block_->insts[index_].guest_index];
+    const GuestAddr pc = block_->guest_pcs[insts_[index_].guest_index];
     cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
         e.c.mov(e.state(offsetof(ir::CpuState, exit_arg)), address);
         e.c.mov(e.state(offsetof(ir::CpuState, exit_reason), 32),

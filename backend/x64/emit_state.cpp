@@ -1,5 +1,8 @@
 // Constants, guest-state slots, runtime helpers, and moves between the register files.
+#include <bit>
+
 #include "backend/x64/emitter.h"
+#include "backend/x64/raw.h"
 
 namespace ulna::backend::x64 {
 
@@ -130,58 +133,46 @@ void Emitter::zero_extend(const Inst& inst, ValueId v, unsigned bits) {
     const GprMem from = use_gpr_part(v, bits);
     const Gpr to = def_gpr(inst, Overlap::Any);
     if (bits == 32) {
-        c.mov(to.cvt32(), from);
+        raw::mov(c, false, to, from);
     } else {
         c.movzx(to.cvt32(), from);
     }
 }
 
 // Value v to memory, its low `bits`.
-void Emitter::store_value(const Address& to, ValueId v, unsigned bits) {
+void Emitter::store_value(const Mem& to, ValueId v, unsigned bits) {
     const ValueId r = rep(v);
     if (values_[r].flags & kVector) {
         const Xmm from = use_xmm(v);
+        const Address cell = to.address(bits);
         switch (bits) {
         case 128:
-            c.vmovups(to, from);
+            c.vmovups(cell, from);
             break;
         case 64:
-            c.vmovq(to, from);
+            c.vmovq(cell, from);
             break;
         case 32:
-            c.vmovd(to, from);
+            c.vmovd(cell, from);
             break;
         case 16:
-            c.vpextrw(to, from, 0);
+            c.vpextrw(cell, from, 0);
             break;
         default:
-            c.vpextrb(to, from, 0);
+            c.vpextrb(cell, from, 0);
             break;
         }
         return;
     }
+    const auto size_log2 = static_cast<unsigned>(std::countr_zero(bits / 8));
     if (is_const(v)) {
         const u64 value = const_value(v);
         if (bits < 64 || fits_imm32(value)) {
-            c.mov(to, bits == 64 ? value : value & ones(bits));
+            raw::store_imm(c, to, static_cast<u32>(value), size_log2);
             return;
         }
     }
-    const Gpr from = use_gpr(v);
-    switch (bits) {
-    case 64:
-        c.mov(to, from);
-        break;
-    case 32:
-        c.mov(to, from.cvt32());
-        break;
-    case 16:
-        c.mov(to, from.cvt16());
-        break;
-    default:
-        c.mov(to, from.cvt8());
-        break;
-    }
+    raw::store(c, to, use_gpr(v), size_log2);
 }
 
 void add_state_emitters(EmitTable& table) {

@@ -1,8 +1,7 @@
 // Dot products and matrix products of bytes and of bfloat16 numbers.
-#include "xbyak/xbyak_util.h"
-
 #include "backend/x64/emit_fp.h"
 #include "backend/x64/emit_vec.h"
+#include "backend/x64/host_cpu.h"
 
 namespace ulna::backend::x64 {
 
@@ -29,16 +28,11 @@ struct Vnni {
     bool present = false;
     Xbyak::PreferredEncoding encoding = Xbyak::VexEncoding;
 };
-const Vnni& vnni() {
-    static const Vnni host = [] {
-        using Xbyak::util::Cpu;
-        const Cpu cpu;
-        if (cpu.has(Cpu::tAVX_VNNI)) {
-            return Vnni{true, Xbyak::VexEncoding};
-        }
-        return Vnni{cpu.has(Cpu::tAVX512_VNNI) && cpu.has(Cpu::tAVX512VL), Xbyak::EvexEncoding};
-    }();
-    return host;
+[[nodiscard]] Vnni vnni() {
+    if (host_has_avx_vnni()) {
+        return {true, Xbyak::VexEncoding};
+    }
+    return {host_has_avx512_vnni(), Xbyak::EvexEncoding};
 }
 void add_products(Emitter& e, Xmm sum, Xmm of_unsigned, const Operand& of_signed) {
     e.c.vpdpbusd(sum, of_unsigned, of_signed, vnni().encoding);

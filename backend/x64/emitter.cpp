@@ -46,6 +46,7 @@ Emitter::Emitter() : c{scratch_buffer(), kScratchBytes} {
     add_fp_emitters(table_);
     add_vec_emitters(table_);
     add_crypto_emitters(table_);
+    add_flag_roles(table_);
 }
 
 Emitter::~Emitter() { munmap(c.at(0), kScratchBytes); }
@@ -55,6 +56,8 @@ void Emitter::compile(const Block& block, const CompileOptions& options, Compile
     out.key = block.key;
     out.guest_pcs = block.guest_pcs;
     block_ = &block;
+    insts_ = block.insts.data();
+    count_ = static_cast<unsigned>(block.insts.size());
     options_ = &options;
     out_ = &out;
     c.rewind(0);
@@ -72,6 +75,10 @@ void Emitter::compile(const Block& block, const CompileOptions& options, Compile
     condition_start_ = condition_end_ = 0;
 
     analyse();
+    if (options.entry_counter != nullptr) {
+        raw::mov_imm(c, c.rax, reinterpret_cast<u64>(options.entry_counter));
+        c.inc(c.qword[c.rax]);
+    }
     emit_instructions();
     emit_exit();
     out.hot_bytes = c.position();
@@ -80,13 +87,11 @@ void Emitter::compile(const Block& block, const CompileOptions& options, Compile
 }
 
 void Emitter::emit_instructions() {
-    const auto& insts = block_->insts;
-    const unsigned count = static_cast<unsigned>(insts.size());
-    for (index_ = 0; index_ < count; ++index_) {
+    for (index_ = 0; index_ < count_; ++index_) {
         if (values_[index_].flags & kSkip) {
             continue;
         }
-        const Inst& inst = insts[index_];
+        const Inst& inst = insts_[index_];
         flags_held_ = false;
         if (const EmitFn fn = table_[inst.op].fn; fn != nullptr) {
             fn(*this, inst);
@@ -136,16 +141,8 @@ void Emitter::emit_cold_paths() {
 
 // --- constants
 
-bool Emitter::is_const(ValueId v) const { return block_->insts[rep(v)].op == Opcode::Const; }
-bool Emitter::is_vconst(ValueId v) const { return block_->insts[rep(v)].op == Opcode::ConstVec; }
-
-u64 Emitter::const_value(ValueId v) const {
-    const unsigned width = std::min(ir::bit_width(type_of(v)), ir::bit_width(type_of(rep(v))));
-    return block_->insts[rep(v)].imm & ones(width);
-}
-
 V128 Emitter::vconst_value(ValueId v) const {
-    const Inst& inst = block_->insts[rep(v)];
+    const Inst& inst = insts_[rep(v)];
     return {inst.imm & ones(std::min(64u, inst.shape().bytes() * 8)),
             inst.shape().bytes() == 16 ? inst.imm : 0};
 }
@@ -197,7 +194,7 @@ void Emitter::place_literals(CompiledBlock& out) {
 
 void Emitter::fault_site() {
     CHECK(borrowed_.empty()); // a fault takes pinned registers for what the guest has in them
-    out_->faults.push_back({c.position(), block_->insts[index_].guest_index});
+    out_->faults.push_back({c.position(), insts_[index_].guest_index});
 }
 
 Jump Emitter::jcc(Cc cc) {

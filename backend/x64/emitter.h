@@ -83,16 +83,35 @@ enum EmitFlags : u8 {
     kKeepsFlags = 1, // the emitted code leaves EFLAGS alone
 };
 
+// What an operation's code has to do with EFLAGS; link_flags follows them by it.
+enum class FlagRole : u8 {
+    Keeps,     // leaves them alone
+    Destroys,  // leaves nothing known in them
+    Access,    // a load, store or probe: keeps_flags says which
+    Condition, // evaluates a condition, into a value
+    Select,    // consumes a condition
+    ExitIf,
+    Carry, // consumes a condition as its carry, then destroys them
+    ZExt,  // consumes a condition when it extends one
+    Flags, // makes an nzcv value, when one is needed
+    FCmp,
+    Sub, // leave the flags of their result
+    Add,
+    Logic,
+};
+
 // Opcode -> emitter. Operations without a row are evaluated out of line (Emitter::call_eval).
 class EmitTable {
   public:
     struct Row {
         EmitFn fn = nullptr;
-        u8 flags = 0;
+        FlagRole role = FlagRole::Destroys;
     };
     void set(Opcode op, EmitFn fn, u8 flags = kDefault) {
-        rows_[static_cast<unsigned>(op)] = {fn, flags};
+        rows_[static_cast<unsigned>(op)] = {fn, flags & kKeepsFlags ? FlagRole::Keeps
+                                                                    : FlagRole::Destroys};
     }
+    void set_role(Opcode op, FlagRole role) { rows_[static_cast<unsigned>(op)].role = role; }
     [[nodiscard]] const Row& operator[](Opcode op) const {
         return rows_[static_cast<unsigned>(op)];
     }
@@ -105,6 +124,7 @@ void add_mem_emitters(EmitTable& table);    // emit_mem*.cpp
 void add_fp_emitters(EmitTable& table);     // emit_fp*.cpp
 void add_vec_emitters(EmitTable& table);    // emit_vec*.cpp
 void add_crypto_emitters(EmitTable& table); // emit_crypto.cpp
+void add_flag_roles(EmitTable& table);      // flag_plan.cpp
 
 // Xbyak on a fixed scratch buffer.
 class Code : public Xbyak::CodeGenerator {
@@ -150,13 +170,18 @@ class Emitter {
     [[nodiscard]] const Block& block() const { return *block_; }
     [[nodiscard]] ir::BlockMode mode() const { return block_->key.mode; }
     [[nodiscard]] const CompileOptions& options() const { return *options_; }
-    [[nodiscard]] const Inst& inst_of(ValueId v) const { return block_->insts[v]; }
-    [[nodiscard]] ir::Type type_of(ValueId v) const { return block_->insts[v].type; }
+    [[nodiscard]] const Inst& inst_of(ValueId v) const { return insts_[v]; }
+    [[nodiscard]] ir::Type type_of(ValueId v) const { return insts_[v].type; }
 
     // --- constants among arguments
-    [[nodiscard]] bool is_const(ValueId v) const; // Const (any type)
-    [[nodiscard]] u64 const_value(ValueId v) const;
-    [[nodiscard]] bool is_vconst(ValueId v) const; // ConstVec
+    [[nodiscard]] bool is_const(ValueId v) const { // of any type
+        return insts_[rep(v)].op == Opcode::Const;
+    }
+    [[nodiscard]] u64 const_value(ValueId v) const {
+        const Inst& inst = insts_[rep(v)];
+        return inst.imm & ones(std::min(ir::bit_width(type_of(v)), ir::bit_width(inst.type)));
+    }
+    [[nodiscard]] bool is_vconst(ValueId v) const { return insts_[rep(v)].op == Opcode::ConstVec; }
     [[nodiscard]] V128 vconst_value(ValueId v) const;
     [[nodiscard]] static bool fits_imm32(u64 value) {
         return static_cast<i64>(value) == static_cast<i32>(value);
@@ -288,8 +313,9 @@ class Emitter {
         kSinksFlags = 8,    // this exit sets NZCV on its way out, to flags that EFLAGS hold
     };
     struct UseRecord {
-        u16 at; // index of the using instruction
-        u16 next;
+        u16 at;   // index of the using instruction
+        u16 next; // the value's next use
+        ValueId value;
     };
     // What EFLAGS hold, as far as the analysis follows it.
     struct FlagsContent {
@@ -338,8 +364,10 @@ class Emitter {
     // analysis.cpp
     void analyse();
     void find_aliases_and_value_needs();
+    void note_needed_bits(const Inst& inst);
     void link_flags();
     void find_uses_and_hints();
+    [[nodiscard]] bool is_idle(unsigned index) const;
     void plan_flags();
     void find_sinkable_flags();
     void mark_observers(const SunkFlags& sunk);
@@ -357,7 +385,7 @@ class Emitter {
     [[nodiscard]] bool same_flags(const FlagsContent& have, const FlagsContent& wanted) const;
     void mark_fused(unsigned index);
     void mark_fused_condition(ValueId condition);
-    [[nodiscard]] bool keeps_flags(unsigned index) const;
+    [[nodiscard]] bool keeps_flags(const Inst& access) const;
     [[nodiscard]] bool flags_satisfy(const FlagsContent& flags, ValueId condition) const;
     void add_use(ValueId v, unsigned at);
 
@@ -386,14 +414,29 @@ class Emitter {
     void borrow_xmm(u8 reg);
     void return_borrowed();
     void store_to_spill(ValueId rep);
-    void release(ValueId rep);
+    void release(ValueId rep) {
+        ValueState& value = values_[rep];
+        if (value.reg != kNoReg) {
+            ValueId* const owners = value.flags & kVector ? xmm_owner_ : gpr_owner_;
+            if (owners[value.reg] == rep) {
+                owners[value.reg] = ir::kNoValue;
+            }
+            value.reg = kNoReg;
+        }
+        if (value.spill != kNoReg) {
+            release_spill(value);
+        }
+    }
     void release_spill(ValueState& value);
     void bind_gpr(ValueId rep, u8 reg);
     void bind_xmm(ValueId rep, u8 reg);
     void load_value(Gpr to, ValueId v);
     void load_value(Xmm to, ValueId v);
     void preserve_before_overwrite(u8 reg, bool vector);
-    [[nodiscard]] Address value_memory(ValueId rep, unsigned bits);
+    [[nodiscard]] RegMem value_memory(ValueId rep, unsigned bits) const {
+        DCHECK(values_[rep].memory != kNoMemory);
+        return RegMem::state_cell(static_cast<std::size_t>(values_[rep].memory), bits);
+    }
     [[nodiscard]] u8 try_hint(const Inst& inst, Overlap overlap, bool vector);
     [[nodiscard]] bool is_other_argument(const Inst& inst, ValueId rep) const;
     void set_pinned(ValueId v, u8 reg, bool vector);
@@ -415,14 +458,15 @@ class Emitter {
     void condition_to_gpr(const Inst& inst, ValueId condition);
     void zero_extend(const Inst& inst, ValueId v, unsigned bits);
     [[nodiscard]] bool is_fusable_flags(ValueId flags) const;
-    void cmov(Cc cc, const Xbyak::Reg& to, const Xbyak::Operand& from);
+    void cmov(Cc cc, bool wide, Gpr to, const GprMem& from);
     void get_slot(const Inst& inst);
     void set_slot(const Inst& inst);
-    void store_value(const Address& to, ValueId v, unsigned bits);
+    void store_value(const Mem& to, ValueId v, unsigned bits);
     void flags_to_value(const Inst& inst, bool invert_carry);
     void compare(ValueId a, ValueId b);
     void add_compare(ValueId a, ValueId b);
     void compare_zero(ValueId a);
+    void test_against_zero(const GprMem& value, bool wide);
     [[nodiscard]] Condition test_bit(const Inst& inst);
     [[nodiscard]] Condition test_flags_value(ValueId flags, ir::Cond cond);
     [[nodiscard]] Condition compare_fp(const Inst& inst, ir::Cond cond);
@@ -454,13 +498,13 @@ class Emitter {
         return state(offsetof(ir::CpuState, thunks) + offset);
     }
     void call_helper(const Inst& inst);
-    [[nodiscard]] Address memory_operand(const Inst& inst, unsigned bits);
+    [[nodiscard]] Mem memory_operand(const Inst& inst);
     [[nodiscard]] Gpr memory_address(const Inst& inst);
     void check_alignment(Gpr address, unsigned bytes);
     [[nodiscard]] Gpr memory_address_copy(const Inst& inst);
     void full_fence();
     void prepare_store_value(ValueId v, unsigned bits);
-    [[nodiscard]] Xbyak::RegExp address_expression(const Inst& inst);
+    [[nodiscard]] Mem address_expression(const Inst& inst);
     void strip_tag(Gpr address);
     [[nodiscard]] Gpr
     scratch_copy(ValueId v) { // a writable copy that leaves the value's own register alone
@@ -479,10 +523,15 @@ class Emitter {
     CompiledBlock* out_ = nullptr;
     EmitTable table_;
 
+    // The block's; the vectors below grow only, so that no block pays for initialising them.
+    const Inst* insts_ = nullptr;
+    unsigned count_ = 0; // of insts_
     std::vector<ValueState> values_;
-    std::vector<u8> plan_; // PlanFlags per instruction, and one more for the exit
-    std::vector<UseRecord> uses_;
-    unsigned index_ = 0; // of the instruction being emitted
+    std::vector<u8> plan_;        // PlanFlags per instruction, and one more for the exit
+    std::vector<UseRecord> uses_; // a stack: the uses of the next instruction are on top
+    unsigned use_count_ = 0;      // of uses_, the mark at its bottom included
+    bool sets_nzcv_ = false;      // some live instruction does
+    unsigned index_ = 0;          // of the instruction being emitted
 
     ValueId gpr_owner_[16], xmm_owner_[16]; // representative in each register, or kNoValue
     u32 gpr_locked_ = 0, xmm_locked_ = 0;   // handed out in this operation

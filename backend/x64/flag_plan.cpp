@@ -50,12 +50,12 @@ void Emitter::plan_flags() {
 
 // Side exits that show NZCV as set before them.
 bool Emitter::shows_flags(unsigned index) const {
-    const Inst& inst = block_->insts[index];
+    const Inst& inst = insts_[index];
     return inst.op == Opcode::ExitIf && (inst.aux & ir::kExitIfNzcvDead) == 0;
 }
 
 void Emitter::mark_observers(const SunkFlags& sunk) {
-    const unsigned count = static_cast<unsigned>(block_->insts.size());
+    const unsigned count = count_;
     for (unsigned i = sunk.set + 1u; i < std::min<unsigned>(sunk.end, count); ++i) {
         if (!(values_[i].flags & kSkip) && shows_flags(i)) {
             plan_[i] |= kSinksFlags;
@@ -72,8 +72,8 @@ bool Emitter::loop_overwrites_flags() const {
     if (exit == nullptr || exit->taken != block_->key.pc) {
         return false;
     }
-    for (unsigned i = 0; i < block_->insts.size(); ++i) {
-        const Inst& inst = block_->insts[i];
+    for (unsigned i = 0; i < count_; ++i) {
+        const Inst& inst = insts_[i];
         if (values_[i].flags & kSkip) {
             continue;
         }
@@ -89,7 +89,10 @@ bool Emitter::loop_overwrites_flags() const {
 
 void Emitter::find_sinkable_flags() {
     sunk_.clear();
-    const unsigned count = static_cast<unsigned>(block_->insts.size());
+    if (!sets_nzcv_) {
+        return;
+    }
+    const unsigned count = count_;
     const bool shown_at_exit =
         block_->nzcv_live_out || std::holds_alternative<ir::ExitTo>(block_->exit);
     const bool sink_at_exit = shown_at_exit && loop_overwrites_flags();
@@ -101,7 +104,7 @@ void Emitter::find_sinkable_flags() {
             continue;
         }
         observed |= shows_flags(i);
-        const Inst& inst = block_->insts[i];
+        const Inst& inst = insts_[i];
         // A fault in between may be resumed, and the way out then reads the cell.
         possible &= !(observed && ir::may_fault(inst.op));
         if (!is_nzcv_access(inst)) {
@@ -123,13 +126,13 @@ void Emitter::find_sinkable_flags() {
 
 // The Set's value is an integer operation's flags, which nobody else needs as a value.
 bool Emitter::is_only_consumer(ValueId set) const {
-    const auto& insts = block_->insts;
+    const Inst* const insts = insts_;
     const ValueId flags = rep(insts[set].args[0]);
     const Opcode op = insts[flags].op;
     if (op != Opcode::SubFlags && op != Opcode::AddFlags && op != Opcode::LogicFlags) {
         return false;
     }
-    for (unsigned i = flags + 1u; i < insts.size(); ++i) {
+    for (unsigned i = flags + 1u; i < count_; ++i) {
         const Inst& inst = insts[i];
         if ((values_[i].flags & kSkip) || i == set || inst.op == Opcode::TestCond) {
             continue;
@@ -149,7 +152,7 @@ void Emitter::check_sunk(unsigned index, const FlagsContent& have) {
         if (sunk.set > index || index >= sunk.end) {
             continue;
         }
-        const FlagsContent wanted = flags_of_source(block_->insts[sunk.flags]);
+        const FlagsContent wanted = flags_of_source(insts_[sunk.flags]);
         // `cmp r, 0` leaves the flags of `test r, r`.
         const bool zero_test =
             wanted.kind == FlagsContent::Logic && have.kind == FlagsContent::Sub &&
@@ -163,7 +166,7 @@ void Emitter::check_sunk(unsigned index, const FlagsContent& have) {
 bool Emitter::sunk_carry_is_borrow(unsigned index) const {
     for (const SunkFlags& sunk : sunk_) {
         if (sunk.set < index && index < sunk.end) {
-            return block_->insts[sunk.flags].op == Opcode::SubFlags;
+            return insts_[sunk.flags].op == Opcode::SubFlags;
         }
     }
     UNREACHABLE("only observers of sunk flags ask");
@@ -175,12 +178,12 @@ bool Emitter::same_operand(ValueId a, ValueId b) const {
 
 // Does EFLAGS content serve condition `v`?
 bool Emitter::flags_satisfy(const FlagsContent& flags, ValueId v) const {
-    const Inst& inst = block_->insts[rep(v)];
+    const Inst& inst = insts_[rep(v)];
     if (flags.kind == FlagsContent::Unknown || !is_condition_op(inst.op) ||
         inst.op == Opcode::TestBit || is_always(inst)) {
         return false;
     }
-    const Inst& source = inst.op == Opcode::ICmp ? inst : block_->insts[rep(inst.args[0])];
+    const Inst& source = inst.op == Opcode::ICmp ? inst : insts_[rep(inst.args[0])];
     if (source.op != Opcode::ICmp && source.op != Opcode::SubFlags &&
         source.op != Opcode::AddFlags && source.op != Opcode::LogicFlags) {
         return false;
@@ -223,13 +226,13 @@ bool Emitter::flags_satisfy(const FlagsContent& flags, ValueId v) const {
 
 // EFLAGS after evaluating condition v from scratch.
 Emitter::FlagsContent Emitter::flags_after(ValueId v) const {
-    const Inst& inst = block_->insts[rep(v)];
+    const Inst& inst = insts_[rep(v)];
     FlagsContent content;
     if ((values_[rep(v)].flags & kNeedsValue) || !is_condition_op(inst.op) ||
         inst.op == Opcode::TestBit || is_always(inst)) {
         return content;
     }
-    const Inst& source = inst.op == Opcode::ICmp ? inst : block_->insts[rep(inst.args[0])];
+    const Inst& source = inst.op == Opcode::ICmp ? inst : insts_[rep(inst.args[0])];
     if (inst.op == Opcode::TestCond && (values_[rep(inst.args[0])].flags & kNeedsValue)) {
         return content;
     }
@@ -272,27 +275,21 @@ bool Emitter::same_flags(const FlagsContent& have, const FlagsContent& wanted) c
     return same_operand(have.a, wanted.a) && same_operand(have.b, wanted.b);
 }
 
-bool Emitter::keeps_flags(unsigned index) const {
-    const Inst& inst = block_->insts[index];
-    switch (inst.op) {
-    case Opcode::Load:
-    case Opcode::Store: {
-        const ir::MemInfo mem = inst.mem();
-        const bool plain_store = inst.op == Opcode::Load || mem.order == ir::MemOrder::Plain ||
-                                 mem.order == ir::MemOrder::Acquire;
-        return !mem.aligned && plain_store && mem.index_shift <= 3 && !options_->mask_tags;
-    }
-    case Opcode::Probe:
+// Of a load, store or probe.
+bool Emitter::keeps_flags(const Inst& access) const {
+    if (access.op == Opcode::Probe) {
         return !options_->mask_tags;
-    default:
-        return table_[inst.op].flags & kKeepsFlags;
     }
+    const ir::MemInfo mem = access.mem();
+    const bool plain_store = access.op == Opcode::Load || mem.order == ir::MemOrder::Plain ||
+                             mem.order == ir::MemOrder::Acquire;
+    return !mem.aligned && plain_store && mem.index_shift <= 3 && !options_->mask_tags;
 }
 
 // Pairs conditions with earlier instructions that leave the flags they need in EFLAGS anyway.
 void Emitter::link_flags() {
-    const auto& insts = block_->insts;
-    const unsigned count = static_cast<unsigned>(insts.size());
+    const Inst* const insts = insts_;
+    const unsigned count = count_;
     FlagsContent known[2]; // [1] is the older one: additions between can be made by lea
     const auto forget = [&] { known[0].kind = known[1].kind = FlagsContent::Unknown; };
 
@@ -353,10 +350,18 @@ void Emitter::link_flags() {
         if (value.flags & kSkip) {
             continue;
         }
-        switch (inst.op) {
-        case Opcode::ICmp:
-        case Opcode::TestBit:
-        case Opcode::TestCond:
+        switch (table_[inst.op].role) {
+        case FlagRole::Keeps:
+            break;
+        case FlagRole::Destroys:
+            forget();
+            break;
+        case FlagRole::Access:
+            if (!keeps_flags(inst)) {
+                forget();
+            }
+            break;
+        case FlagRole::Condition:
             if (value.flags & kNeedsValue) {
                 // As a consumer: it evaluates the condition itself.
                 values_[i].flags &= static_cast<u8>(~kNeedsValue);
@@ -364,57 +369,45 @@ void Emitter::link_flags() {
                 values_[i].flags |= kNeedsValue;
             }
             break;
-        case Opcode::Select:
+        case FlagRole::Select:
             consume(i, inst.args[0]);
             break;
-        case Opcode::ExitIf:
+        case FlagRole::ExitIf:
             consume(i, inst.args[0]);
             if (plan_[i] & kSinksFlags) {
                 check_sunk(i, known[0]);
             }
             break;
-        case Opcode::NzcvSelect:
-        case Opcode::Adc:
-        case Opcode::AdcFlags:
+        case FlagRole::Carry:
             consume(i, inst.args[condition_argument(inst)]);
             forget();
             break;
-        case Opcode::ZExt:
+        case FlagRole::ZExt:
             if (type_of(inst.args[0]) == Type::I1) {
                 consume(i, inst.args[0]);
             }
             break;
-        case Opcode::AddFlags:
-        case Opcode::SubFlags:
-        case Opcode::LogicFlags:
-        case Opcode::FCmp:
+        case FlagRole::Flags:
             if (value.flags & kNeedsValue) {
                 make_value(i);
-            } else if (inst.op == Opcode::FCmp) {
-                forget();
             }
             break;
-        case Opcode::Sub:
+        case FlagRole::FCmp:
+            value.flags& kNeedsValue ? make_value(i) : forget();
+            break;
+        case FlagRole::Sub:
             produce(i, FlagsContent::Sub,
                     is_const(inst.args[1]) && fits_imm32(-const_value(inst.args[1])));
             break;
-        case Opcode::Add:
+        case FlagRole::Add:
             produce(i, FlagsContent::Add,
                     !is_const(inst.args[1]) || fits_imm32(const_value(inst.args[1])));
             break;
-        case Opcode::And:
-        case Opcode::AndNot:
-        case Opcode::Or:
-        case Opcode::Xor:
+        case FlagRole::Logic:
             if (inst.type == Type::I1) {
                 forget();
             } else {
                 produce(i, FlagsContent::Logic, false);
-            }
-            break;
-        default:
-            if (!keeps_flags(i)) {
-                forget();
             }
             break;
         }
@@ -425,6 +418,25 @@ void Emitter::link_flags() {
             check_sunk(count, known[0]);
         }
     }
+}
+
+void add_flag_roles(EmitTable& table) {
+    const auto set = [&](FlagRole role, std::initializer_list<Opcode> ops) {
+        for (const Opcode op : ops) {
+            table.set_role(op, role);
+        }
+    };
+    set(FlagRole::Access, {Opcode::Load, Opcode::Store, Opcode::Probe});
+    set(FlagRole::Condition, {Opcode::ICmp, Opcode::TestBit, Opcode::TestCond});
+    set(FlagRole::Select, {Opcode::Select});
+    set(FlagRole::ExitIf, {Opcode::ExitIf});
+    set(FlagRole::Carry, {Opcode::NzcvSelect, Opcode::Adc, Opcode::AdcFlags});
+    set(FlagRole::ZExt, {Opcode::ZExt});
+    set(FlagRole::Flags, {Opcode::AddFlags, Opcode::SubFlags, Opcode::LogicFlags});
+    set(FlagRole::FCmp, {Opcode::FCmp});
+    set(FlagRole::Sub, {Opcode::Sub});
+    set(FlagRole::Add, {Opcode::Add});
+    set(FlagRole::Logic, {Opcode::And, Opcode::AndNot, Opcode::Or, Opcode::Xor});
 }
 
 } // namespace ulna::backend::x64

@@ -16,26 +16,63 @@ using Address = Xbyak::Address;
 
 inline constexpr u8 kNoReg = 0xff;
 
-// A register or an address; converts to Xbyak's Operand, so it can stand wherever r/m is allowed.
+// A guest access's [base + (index << scale) + disp]; without base [disp].
+struct Mem {
+    u8 base = kNoReg, index = kNoReg, scale_log2 = 0;
+    i32 disp = 0;
+
+    [[nodiscard]] Address address(unsigned bits) const {
+        Xbyak::RegExp expression(static_cast<std::size_t>(i64{disp}));
+        if (base != kNoReg) {
+            expression = Xbyak::RegExp(Gpr(base)) + expression;
+        }
+        if (index != kNoReg) {
+            expression = expression + Xbyak::RegExp(Gpr(index), 1 << scale_log2);
+        }
+        return Address(bits, false, expression);
+    }
+};
+
+// A register, a cell of the state or another address; converts to Xbyak's Operand, so it can stand
+// wherever r/m is allowed. Xbyak's view of a cell, which costs more than raw.h's whole instruction,
+// is made when it is asked for.
 class RegMem {
   public:
-    RegMem(const Xbyak::Reg& reg) : is_mem_{false}, reg_{reg} {}
-    RegMem(const Address& address) : is_mem_{true}, address_{address} {}
+    RegMem(const Xbyak::Reg& reg) : kind_{Kind::Register}, reg_{reg} {}
+    RegMem(const Address& address) : kind_{Kind::Address}, address_{address} {}
+    [[nodiscard]] static RegMem state_cell(std::size_t offset, unsigned bits) {
+        return RegMem(static_cast<i32>(offset) - ir::kStateBias, bits);
+    }
 
-    [[nodiscard]] bool is_mem() const { return is_mem_; }
-    [[nodiscard]] bool is_reg() const { return !is_mem_; }
+    [[nodiscard]] bool is_mem() const { return kind_ != Kind::Register; }
+    [[nodiscard]] bool is_reg() const { return kind_ == Kind::Register; }
+    [[nodiscard]] bool is_state() const { return kind_ == Kind::State; }
     [[nodiscard]] const Xbyak::Reg& reg() const { return reg_; }
-    [[nodiscard]] const Address& mem() const { return address_; }
-    [[nodiscard]] int reg_index() const { return is_mem_ ? -1 : reg_.getIdx(); }
+    [[nodiscard]] int reg_index() const { return is_mem() ? -1 : reg_.getIdx(); }
+    [[nodiscard]] Mem state_memory() const {
+        return {static_cast<u8>(kStateReg), kNoReg, 0, displacement_};
+    }
+    [[nodiscard]] const Address& mem() const {
+        if (kind_ == Kind::State) {
+            new (&address_) Address(state_memory().address(bits_));
+        }
+        return address_;
+    }
     operator const Xbyak::Operand&() const {
-        return is_mem_ ? static_cast<const Xbyak::Operand&>(address_) : reg_;
+        return is_mem() ? static_cast<const Xbyak::Operand&>(mem()) : reg_;
     }
 
   private:
-    bool is_mem_;
+    enum class Kind : u8 { Register, State, Address };
+    RegMem(i32 displacement, unsigned bits)
+        : kind_{Kind::State}, bits_{static_cast<u16>(bits)}, displacement_{displacement}, reg_{} {}
+
+    Kind kind_;
+    u16 bits_ = 0;
+    i32 displacement_ = 0; // of a cell, from the state register
     union {
         Xbyak::Reg reg_;
-        Address address_;
+        mutable Address address_;
     };
 };
 

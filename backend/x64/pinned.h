@@ -23,6 +23,18 @@ inline constexpr auto kXmmOfSlot = [] {
     return table;
 }();
 
+// All pinned registers in one numbering: integer registers by their number, then vector registers.
+inline constexpr u8 kFirstVectorPin = 16, kPinCount = 32;
+inline constexpr auto kPinOfSlot = [] {
+    std::array<u8, ir::kSlotCount> table{};
+    for (unsigned slot = 0; slot < ir::kSlotCount; ++slot) {
+        table[slot] = kXmmOfSlot[slot] == kNoReg
+                          ? kGprOfSlot[slot]
+                          : static_cast<u8>(kXmmOfSlot[slot] + kFirstVectorPin);
+    }
+    return table;
+}();
+
 // Where a pinned register's slot lives while it is not in the register.
 inline constexpr auto kGprHome = [] {
     std::array<i32, 16> table{};

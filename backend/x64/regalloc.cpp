@@ -32,11 +32,6 @@ Address Emitter::state(std::size_t offset, unsigned bits) {
     return Address(bits, false, Xbyak::RegExp(c.r15) + disp);
 }
 
-Address Emitter::value_memory(ValueId rep, unsigned bits) {
-    DCHECK(values_[rep].memory != kNoMemory);
-    return state(static_cast<std::size_t>(values_[rep].memory), bits);
-}
-
 // --- uses ahead
 
 u16 Emitter::next_use(ValueId rep) const {
@@ -70,18 +65,6 @@ void Emitter::release_spill(ValueState& value) {
     }
     value.spill = kNoReg;
     value.memory = kNoMemory;
-}
-
-void Emitter::release(ValueId rep) {
-    ValueState& value = values_[rep];
-    if (value.reg != kNoReg) {
-        ValueId* owners = (value.flags & kVector) ? xmm_owner_ : gpr_owner_;
-        if (owners[value.reg] == rep) {
-            owners[value.reg] = kNoValue;
-        }
-        value.reg = kNoReg;
-    }
-    release_spill(value);
 }
 
 // Makes sure that memory or a constant can give the value back.
@@ -273,7 +256,7 @@ Gpr Emitter::take_gpr(HostReg host) {
     }
     for (const u8 other : kGprOrder) {
         if (gpr_owner_[other] == kNoValue && !(gpr_locked_ & bit_of(other))) {
-            c.mov(Gpr(other), Gpr(reg));
+            move(Gpr(other), Gpr(reg));
             gpr_owner_[reg] = kNoValue;
             bind_gpr(owner, other);
             return Gpr(reg);

@@ -20,7 +20,7 @@ unsigned memory_bits(Type type) { return type == Type::I64 ? 64 : 32; }
 
 void Emitter::move(Gpr to, Gpr from) {
     if (to.getIdx() != from.getIdx()) {
-        raw::mov(c, static_cast<unsigned>(to.getIdx()), static_cast<unsigned>(from.getIdx()));
+        raw::mov(c, to, from);
     }
 }
 void Emitter::move(Xmm to, Xmm from) {
@@ -32,11 +32,9 @@ void Emitter::move(Xmm to, Xmm from) {
 void Emitter::load_imm(Gpr reg, u64 value) {
     const bool keep = flags_held_ || (plan_[index_] & (kFlagsReserved | kHasFlags));
     if (value == 0 && !keep) {
-        c.xor_(reg.cvt32(), reg.cvt32());
-    } else if (value <= 0xffff'ffff) {
-        c.mov(reg.cvt32(), static_cast<u32>(value));
+        raw::alu(c, raw::Alu::Xor, false, reg, reg);
     } else {
-        c.mov(reg, value); // Xbyak picks the sign-extended 32-bit form where it fits
+        raw::mov_imm(c, reg, value);
     }
 }
 
@@ -81,8 +79,7 @@ void Emitter::load_value(Xmm to, ValueId v) {
         load_imm(to, vconst_value(r));
     } else {
         DCHECK(value.memory != kNoMemory);
-        raw::load_xmm(c, static_cast<unsigned>(to.getIdx()),
-                      static_cast<std::size_t>(value.memory));
+        raw::load_xmm(c, to, static_cast<std::size_t>(value.memory));
     }
 }
 
@@ -113,14 +110,14 @@ Gpr Emitter::use_gpr_zext(ValueId v) {
     } else if (value.reg != kNoReg) {
         const Gpr from(value.reg);
         if (type == Type::I32) {
-            c.mov(to.cvt32(), from.cvt32());
+            raw::mov(c, false, reg, from);
         } else if (type == Type::I16) {
             c.movzx(to.cvt32(), from.cvt16());
         } else {
             c.movzx(to.cvt32(), from.cvt8());
         }
     } else if (type == Type::I32) {
-        c.mov(to.cvt32(), value_memory(r, 32));
+        raw::load32(c, reg, static_cast<std::size_t>(value.memory));
     } else {
         c.movzx(to.cvt32(), value_memory(r, type == Type::I16 ? 16 : 8));
     }
@@ -133,10 +130,10 @@ bool Emitter::may_consume(ValueId r) const {
     if (!dies_here(r)) {
         return false;
     }
-    if (index_ >= block_->insts.size()) {
+    if (index_ >= count_) {
         return !std::holds_alternative<ir::ExitCond>(block_->exit); // a condition may read it twice
     }
-    const Inst& inst = block_->insts[index_];
+    const Inst& inst = insts_[index_];
     unsigned times = 0, others = 0;
     for (unsigned k = 0; k < inst.arg_count; ++k) {
         if (inst.args[k] == kNoValue) {
@@ -261,14 +258,12 @@ bool Emitter::scalar_is_clean(ValueId v) const {
     const ValueId r = rep(v);
     return type_of(v) == type_of(r) && ((values_[r].flags & kClean) || is_const(r));
 }
-void Emitter::mark_clean(const Inst& inst) {
-    values_[&inst - block_->insts.data()].flags |= kClean;
-}
+void Emitter::mark_clean(const Inst& inst) { values_[&inst - insts_].flags |= kClean; }
 
 // --- results
 
 u8 Emitter::try_hint(const Inst& inst, Overlap overlap, bool vector) {
-    ValueState& value = values_[&inst - block_->insts.data()];
+    ValueState& value = values_[&inst - insts_];
     const u8 hint = value.hint;
     if (hint == kNoReg) {
         return kNoReg;
@@ -348,7 +343,7 @@ Gpr Emitter::def_gpr(const Inst& inst, Overlap overlap) {
     if (reg == kNoReg) {
         reg = alloc_gpr();
     }
-    bind_gpr(static_cast<ValueId>(&inst - block_->insts.data()), reg);
+    bind_gpr(static_cast<ValueId>(&inst - insts_), reg);
     gpr_locked_ |= bit_of(reg);
     return Gpr(reg);
 }
@@ -361,7 +356,7 @@ Xmm Emitter::def_xmm(const Inst& inst, Overlap overlap) {
     if (reg == kNoReg) {
         reg = alloc_xmm();
     }
-    bind_xmm(static_cast<ValueId>(&inst - block_->insts.data()), reg);
+    bind_xmm(static_cast<ValueId>(&inst - insts_), reg);
     xmm_locked_ |= bit_of(reg);
     return Xmm(reg);
 }
@@ -377,19 +372,19 @@ Gpr Emitter::def_gpr_from(const Inst& inst, ValueId a) {
     const bool first = inst.arg_count > 0 && rep(inst.args[0]) == rep(a);
     const Gpr to = def_gpr(inst, first ? Overlap::First : Overlap::None);
     if (to.getIdx() != from.getIdx()) {
-        inst.type == Type::I64 ? c.mov(to, from) : c.mov(to.cvt32(), from.cvt32());
+        raw::mov(c, inst.type == Type::I64, to, from);
     }
     return to;
 }
 
 bool Emitter::hint_is_register_of(const Inst& inst, ValueId v) const {
-    const u8 hint = values_[&inst - block_->insts.data()].hint;
+    const u8 hint = values_[&inst - insts_].hint;
     return hint != kNoReg && state_of(v).reg == hint;
 }
 
 void Emitter::define(const Inst& inst, Gpr reg) {
     const u8 r = static_cast<u8>(reg.getIdx());
-    const ValueId v = static_cast<ValueId>(&inst - block_->insts.data());
+    const ValueId v = static_cast<ValueId>(&inst - insts_);
     if (is_pinned_gpr(r)) { // borrowed: goes back after this operation
         move(def_gpr(inst, Overlap::None), reg);
         return;
@@ -398,7 +393,7 @@ void Emitter::define(const Inst& inst, Gpr reg) {
 }
 void Emitter::define(const Inst& inst, Xmm reg) {
     const u8 r = static_cast<u8>(reg.getIdx());
-    const ValueId v = static_cast<ValueId>(&inst - block_->insts.data());
+    const ValueId v = static_cast<ValueId>(&inst - insts_);
     if (is_pinned_xmm(r)) {
         move(def_xmm(inst, Overlap::None), reg);
         return;
@@ -407,7 +402,7 @@ void Emitter::define(const Inst& inst, Xmm reg) {
 }
 
 void Emitter::define_as(const Inst& inst, ValueId same) {
-    const ValueId v = static_cast<ValueId>(&inst - block_->insts.data());
+    const ValueId v = static_cast<ValueId>(&inst - insts_);
     const ValueId from = rep(same);
     ValueState& source = values_[from];
     const bool vector = source.flags & kVector;

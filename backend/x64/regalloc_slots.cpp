@@ -9,7 +9,7 @@ using ir::kNoValue;
 using ir::Type;
 
 void Emitter::get_slot(const Inst& inst) {
-    const ValueId v = static_cast<ValueId>(&inst - block_->insts.data());
+    const ValueId v = static_cast<ValueId>(&inst - insts_);
     const unsigned slot = static_cast<unsigned>(inst.imm);
     if (const u8 reg = kGprOfSlot[slot]; reg != kNoReg) {
         bind_gpr(v, reg);
@@ -45,7 +45,7 @@ void Emitter::preserve_before_overwrite(u8 reg, bool vector) {
         bind_xmm(owner, to);
     } else {
         const u8 to = alloc_gpr();
-        c.mov(Gpr(to), Gpr(reg));
+        move(Gpr(to), Gpr(reg));
         bind_gpr(owner, to);
     }
 }
@@ -108,14 +108,14 @@ void Emitter::set_slot(const Inst& inst) {
     const ir::Type type = ir::slot_type(static_cast<ir::Slot>(slot));
     const unsigned bits = type == Type::Nzcv ? 32 : ir::bit_width(type);
     if (values_[r].flags & kVector) {
-        raw::store_xmm(c, static_cast<std::size_t>(cell),
-                       static_cast<unsigned>(use_xmm(v).getIdx()));
+        raw::store_xmm(c, static_cast<std::size_t>(cell), use_xmm(v));
     } else if (is_const(r)) {
-        store_value(state(static_cast<std::size_t>(cell), bits), v, bits);
+        store_value(RegMem::state_cell(static_cast<std::size_t>(cell), bits).state_memory(), v,
+                    bits);
     } else if (bits == 64) {
-        raw::store64(c, static_cast<std::size_t>(cell), static_cast<unsigned>(use_gpr(v).getIdx()));
+        raw::store64(c, static_cast<std::size_t>(cell), use_gpr(v));
     } else {
-        raw::store32(c, static_cast<std::size_t>(cell), static_cast<unsigned>(use_gpr(v).getIdx()));
+        raw::store32(c, static_cast<std::size_t>(cell), use_gpr(v));
     }
     ValueState& value = values_[r];
     const bool whole =

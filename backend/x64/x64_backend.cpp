@@ -1,10 +1,10 @@
 // The tier-1 back end for x86-64 hosts behind backend.h.
 #if defined(__x86_64__)
 
-#include <cpuid.h>
 #include <immintrin.h>
 
 #include "backend/x64/emitter.h"
+#include "backend/x64/host_cpu.h"
 #include "backend/x64/stubs.h"
 
 namespace ulna::backend {
@@ -60,34 +60,10 @@ class X64Backend final : public Backend {
     RuntimeCalls calls_;
 };
 
-// x86-64-v3, and the two that AES and CRC instructions need.
-const char* missing_feature() {
-    if (!__builtin_cpu_supports("avx2")) {
-        return "AVX2";
-    }
-    if (!__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2")) {
-        return "BMI1 and BMI2";
-    }
-    if (!__builtin_cpu_supports("fma")) {
-        return "FMA";
-    }
-    u32 eax, ebx, ecx, edx;
-    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx & bit_F16C) == 0) {
-        return "F16C";
-    }
-    if ((ecx & bit_CMPXCHG16B) == 0) {
-        return "CMPXCHG16B";
-    }
-    if (__get_cpuid(0x8000'0001, &eax, &ebx, &ecx, &edx) == 0 || (ecx & bit_LZCNT) == 0) {
-        return "LZCNT";
-    }
-    return nullptr;
-}
-
 } // namespace
 
 std::unique_ptr<Backend> make_host_backend(std::string& why_not) {
-    if (const char* feature = missing_feature()) {
+    if (const char* feature = x64::missing_host_feature()) {
         why_not = std::string("this CPU lacks ") + feature + " (x86-64-v3 is needed)";
         return nullptr;
     }

@@ -7,24 +7,35 @@ namespace ulna::ir::opt {
 
 namespace {
 
-void mark_unused(Block& block, Marks& live) {
+// Returns the first dead instruction, or the number of instructions.
+std::size_t mark_unused(Block& block, Marks& live) {
     live.clear(block.insts.size());
     if (const ValueId id = block.exit_value(); id != kNoValue) {
         live.set(id);
     }
+    std::size_t first_dead = block.insts.size();
     for (std::size_t i = block.insts.size(); i-- > 0;) {
         Inst& inst = block.insts[i];
-        inst.dead = inst.dead || (!live[i] && is_removable(inst.op));
-        live.set_args(inst, !inst.dead);
+        const bool dead = inst.dead | (!live[i] & is_removable(inst.op));
+        inst.dead = dead;
+        first_dead = dead ? i : first_dead;
+        live.set_args(inst, !dead);
     }
+    return first_dead;
 }
 
-void compact(Block& block, Renames& renames) {
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < block.insts.size(); ++i) {
+// Closes the gaps from `first` on; what is before it keeps its name.
+void compact(Block& block, Renames& renames, std::size_t first) {
+    for (std::size_t i = 0; i < first; ++i) {
+        renames.set(i, static_cast<ValueId>(i));
+    }
+    Inst* const insts = block.insts.data();
+    const std::size_t count = block.insts.size();
+    std::size_t next = first;
+    for (std::size_t i = first; i < count; ++i) {
         renames.set(i, static_cast<ValueId>(next));
-        const bool dead = block.insts[i].dead;
-        renames.copy(block.insts[i], block.insts[next]);
+        const bool dead = insts[i].dead;
+        renames.copy(insts[i], insts[next]);
         next += !dead;
     }
     block.insts.resize(next);
@@ -34,8 +45,10 @@ void compact(Block& block, Renames& renames) {
 } // namespace
 
 void eliminate_dead_code(Block& block) {
-    mark_unused(block, scratch().live);
-    compact(block, scratch().renames);
+    const std::size_t first_dead = mark_unused(block, scratch().live);
+    if (first_dead != block.insts.size()) {
+        compact(block, scratch().renames, first_dead);
+    }
 }
 
 } // namespace ulna::ir::opt

@@ -23,13 +23,12 @@ class Overwritten {
     // Arithmetic instead of branches: what an instruction observes is hard to predict.
     // `flags_read`: an instruction below reads the flags that are current here.
     void observe(const Inst& inst, bool flags_read) {
-        const bool most =
-            has_effect(inst.op, Effects::Load, Effects::Store, Effects::Exit, Effects::Call);
-        const bool everything = (inst.op == Opcode::ExitIf && (inst.aux & kExitIfNzcvDead) == 0) ||
-                                (flags_read & has_effect(inst.op, Effects::Load, Effects::Store));
-        const u64 kept = u64{most} - 1; // all ones when nothing is observed
+        const unsigned observer = kObservers[static_cast<unsigned>(inst.op)];
+        const unsigned everything =
+            (observer >> 1 & ~unsigned{inst.aux}) | (observer >> 2 & flags_read);
+        const u64 kept = u64{observer & 1} - 1; // all ones when nothing is observed
         words_[0] &= kept;
-        words_[1] &= (kept | kNzcvBit) & (u64{everything} - 1);
+        words_[1] &= (kept | kNzcvBit) & (u64{everything & 1} - 1);
     }
     // True when the slot was overwritten already.
     bool overwrite(u64 slot) {
@@ -41,6 +40,20 @@ class Overwritten {
     }
 
   private:
+    // Bit 0: observes all but NZCV. Bit 1: NZCV too, unless kExitIfNzcvDead says otherwise. Bit 2:
+    // NZCV too, when an instruction below reads it.
+    static constexpr auto kObservers = [] {
+        std::array<u8, kOpcodeCount> table{};
+        for (unsigned i = 0; i < kOpcodeCount; ++i) {
+            const auto op = static_cast<Opcode>(i);
+            table[i] = static_cast<u8>(
+                has_effect(op, Effects::Load, Effects::Store, Effects::Exit, Effects::Call) |
+                (op == Opcode::ExitIf) << 1 | has_effect(op, Effects::Load, Effects::Store) << 2);
+        }
+        return table;
+    }();
+    static_assert(kExitIfNzcvDead == 1);
+
     static constexpr unsigned kNzcv = static_cast<unsigned>(Slot::NZCV);
     static constexpr u64 kNzcvBit = u64{1} << (kNzcv % 64);
     static_assert(kNzcv / 64 == 1 && kSlotCount <= 128);

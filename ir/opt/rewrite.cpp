@@ -11,6 +11,7 @@ namespace {
 
 // What the walk forward does with an operation.
 enum class Treatment : u8 {
+    Const,
     Get,
     Set,
     Call,
@@ -29,12 +30,13 @@ constexpr auto kTreatments = [] {
     const auto set = [&](Opcode op, Treatment treatment) {
         table[static_cast<unsigned>(op)] = treatment;
     };
+    set(Opcode::Const, Treatment::Const);
     set(Opcode::Get, Treatment::Get);
     set(Opcode::Set, Treatment::Set);
     set(Opcode::CallHelper, Treatment::Call);
     for (const Opcode op :
-         {Opcode::Const, Opcode::VToF, Opcode::FToI, Opcode::IToF, Opcode::VAnd, Opcode::VOr,
-          Opcode::VXor, Opcode::Select, Opcode::ExitIf, Opcode::Load, Opcode::Store}) {
+         {Opcode::VToF, Opcode::FToI, Opcode::IToF, Opcode::VAnd, Opcode::VOr, Opcode::VXor,
+          Opcode::Select, Opcode::ExitIf, Opcode::Load, Opcode::Store}) {
         set(op, Treatment::Rules);
     }
     return table;
@@ -69,6 +71,11 @@ class Rewriter {
             return kNoValue;
         }
         switch (treatment) {
+        case Treatment::Const: {
+            Inst inst = old;
+            inst.imm &= ones(bit_width(inst.type)); // one spelling: no bits above the type
+            return simplifier_.append_value(inst);
+        }
         case Treatment::Get:
             return get(old);
         case Treatment::Set:

@@ -18,26 +18,24 @@ class Renames {
     void set(std::size_t old_id, ValueId new_id) { map_[old_id] = new_id; }
     [[nodiscard]] ValueId operator[](ValueId old_id) const { return map_[old_id]; }
 
-    // All four at once: unused arguments are kNoValue, which maps to itself. A loop over arg_count
-    // would mispredict for every other instruction, and narrow stores would stall the copy that
-    // follows.
-    void apply(Inst& inst) const {
-        u64 ids;
-        std::memcpy(&ids, inst.args, sizeof(ids));
-        ids = u64{map_[ids & 0xffff]} | u64{map_[ids >> 16 & 0xffff]} << 16 |
-              u64{map_[ids >> 32 & 0xffff]} << 32 | u64{map_[ids >> 48]} << 48;
-        std::memcpy(inst.args, &ids, sizeof(ids));
-    }
-    static_assert(kMaxArgs == 4 && sizeof(ValueId) == 2);
-    // `to` becomes `from` renamed, word by word for the same reason.
+    // `to` becomes `from` renamed. All four arguments at once: unused ones are kNoValue, which maps
+    // to itself, and a loop over arg_count would mispredict for every other instruction. Stored as
+    // two halves, as whatever copies the result will load it: after a narrower store that load
+    // would have to wait until the store has reached the cache.
     void copy(const Inst& from, Inst& to) const {
-        u64 words[4];
+        using Half = u64 __attribute__((vector_size(16)));
+        u64 words[2];
+        Half tail;
         std::memcpy(words, &from, sizeof(words));
-        words[1] = u64{map_[words[1] & 0xffff]} | u64{map_[words[1] >> 16 & 0xffff]} << 16 |
-                   u64{map_[words[1] >> 32 & 0xffff]} << 32 | u64{map_[words[1] >> 48]} << 48;
-        std::memcpy(&to, words, sizeof(words));
+        std::memcpy(&tail, reinterpret_cast<const char*>(&from) + sizeof(words), sizeof(tail));
+        const u64 args = u64{map_[words[1] & 0xffff]} | u64{map_[words[1] >> 16 & 0xffff]} << 16 |
+                         u64{map_[words[1] >> 32 & 0xffff]} << 32 | u64{map_[words[1] >> 48]} << 48;
+        const Half head = {words[0], args};
+        std::memcpy(&to, &head, sizeof(head));
+        std::memcpy(reinterpret_cast<char*>(&to) + sizeof(head), &tail, sizeof(tail));
     }
-    static_assert(sizeof(Inst) == 32 && offsetof(Inst, args) == 8);
+    static_assert(kMaxArgs == 4 && sizeof(ValueId) == 2 && sizeof(Inst) == 32 &&
+                  offsetof(Inst, args) == 8);
     void apply_to_exit(Block& block) const {
         if (const ValueId id = block.exit_value(); id != kNoValue) {
             block.set_exit_value(map_[id]);
@@ -74,9 +72,11 @@ class Marks {
     void clear(std::size_t values) { std::fill_n(marks_.begin(), values, false); }
     void set(ValueId id) { marks_[id] = true; }
     void set_args(const Inst& inst, bool live) {
-        for (const ValueId id : inst.args) {
-            marks_[live ? id : kNoValue] = true;
-        }
+        u64 ids;
+        std::memcpy(&ids, inst.args, sizeof(ids));
+        ids |= u64{live} - 1; // kNoValue four times for a dead one
+        marks_[ids & 0xffff] = marks_[ids >> 16 & 0xffff] = marks_[ids >> 32 & 0xffff] =
+            marks_[ids >> 48] = true;
     }
     [[nodiscard]] bool operator[](std::size_t id) const { return marks_[id]; }
 

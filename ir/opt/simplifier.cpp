@@ -11,11 +11,13 @@ Outcome Simplifier::fold_constants(Inst& inst) {
         !(is_int(inst.type) || inst.type == Type::Nzcv)) {
         return kKeep;
     }
-    V128 args[kMaxArgs];
     for (unsigned i = 0; i < inst.arg_count; ++i) {
         if (!is_const(inst.args[i])) {
             return kKeep;
         }
+    }
+    V128 args[kMaxArgs];
+    for (unsigned i = 0; i < inst.arg_count; ++i) {
         args[i] = {def(inst.args[i]).imm, 0};
     }
     u32 fpsr_bits = 0;

@@ -82,7 +82,7 @@ class ValueTable {
     }
 
   private:
-    static constexpr unsigned kEntries = 2048, kProbes = 4;
+    static constexpr unsigned kEntries = 512, kProbes = 4;
     struct Entry {
         u32 stamp = 0; // counts when it is the table's
         ValueId id = kNoValue;

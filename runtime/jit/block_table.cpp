@@ -8,9 +8,10 @@ namespace ulna::runtime {
 
 namespace {
 
+// Keys are hashed: every page is touched soon, and at first read, which would fault twice.
 void* zero_pages(u64 bytes) {
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) {
         out_of_memory("the table of translations");
     }

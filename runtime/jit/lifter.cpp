@@ -1,5 +1,7 @@
 #include "runtime/jit/lifter.h"
 
+#include <algorithm>
+
 #include "ir/opt/pipeline.h"
 #include "ir/printer.h"
 #include "runtime/debug/disassemble.h"
@@ -28,14 +30,6 @@ void verify_in_debug([[maybe_unused]] const ir::Block& block) {
         UNREACHABLE("malformed IR");
     }
 #endif
-}
-
-u64 live_instructions(const ir::Block& block) {
-    u64 n = 0;
-    for (const ir::Inst& inst : block.insts) {
-        n += inst.dead ? 0 : 1;
-    }
-    return n;
 }
 
 } // namespace
@@ -67,9 +61,8 @@ bool Lifter::lift(ir::BlockKey key) {
         return false;
     }
     verify_in_debug(block_);
-    for (GuestAddr pc : block_.guest_pcs) {
-        extent_.add(pc, 4);
-    }
+    const auto [low, high] = std::minmax_element(block_.guest_pcs.begin(), block_.guest_pcs.end());
+    extent_.add(*low, *high + 4 - *low); // all in one page
     debug::count(statistics_.blocks);
     debug::count(statistics_.guest_instructions, block_.guest_pcs.size());
     debug::count(statistics_.ir_instructions, block_.insts.size());
@@ -86,7 +79,7 @@ bool Lifter::lift(ir::BlockKey key) {
         ir::run_passes(block_, {.enabled = passes_});
     }
     verify_in_debug(block_);
-    debug::count(statistics_.ir_after_passes, live_instructions(block_));
+    debug::count(statistics_.ir_after_passes, block_.insts.size()); // none is dead
     if (dumps && debug::log_enabled(Item::OpOpt)) {
         dump_ir("OP after optimization");
     }

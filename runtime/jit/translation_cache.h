@@ -114,7 +114,14 @@ class TranslationCache {
     };
     struct Generation {
         Generation(u64 n, u32 in_arena, u32 begin, unsigned log2_slots)
-            : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots} {}
+            : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots} {
+            // As many blocks as fill the table: growing by copying would touch twice the memory.
+            const std::size_t expected = std::size_t{1} << (log2_slots - 1);
+            blocks.reserve(expected);
+            starts.reserve(expected);
+            links.reserve(expected * 2);
+            faults.reserve(expected * 4);
+        }
         u64 number;
         u32 arena;
         u32 next_offset;

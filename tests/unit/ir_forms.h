@@ -82,6 +82,11 @@ class FormFinder {
                     immediates_.push_back(low | high << 8);
                 }
             }
+            for (const u64 high : {32, 64}) { // integer bits
+                for (u64 low = 0; low < 8; ++low) {
+                    immediates_.push_back(low | high << 8);
+                }
+            }
             std::sort(immediates_.begin(), immediates_.end());
             immediates_.erase(std::unique(immediates_.begin(), immediates_.end()),
                               immediates_.end());
@@ -157,8 +162,13 @@ class FormFinder {
 
     void with_immediates() {
         // Every type and shape that an operation has goes with one of these.
-        constexpr u64 kProbes[] = {
-            0, 1, 2, 4, static_cast<u64>(ir::Rounding::Current), ir::FixedInfo{}.pack()};
+        constexpr u64 kProbes[] = {0,
+                                   1,
+                                   2,
+                                   4,
+                                   static_cast<u64>(ir::Rounding::Current),
+                                   ir::FixedInfo{}.pack(),
+                                   32 << 8};
         const bool possible = std::any_of(std::begin(kProbes), std::end(kProbes), [&](u64 imm) {
             form_.imm = imm;
             return errors_of_form().empty();

@@ -49,13 +49,27 @@ bool high_narrow(Translator& t, Opcode op, const Fields& f, u64 rounding = 0) {
     return true;
 }
 
-bool absolute_difference_accumulate(Translator& t, Opcode op, Opcode extend, const Fields& f) {
+// |a - b| of n-bit lanes fits n bits, unsigned even when a and b are signed: so it is taken of the
+// whole narrow registers, where both halves' instructions find the same value, and widened then.
+[[nodiscard]] Value absolute_difference(Translator& t, Opcode op, const Fields& f) {
+    const Value narrow = t.b.vec(op, vector_shape(f.size, true), {t.V(f.Rn), t.V(f.Rm)});
+    const Value half = f.Q ? t.b.unary(Opcode::VHigh, narrow) : narrow;
+    return t.b.vec(Opcode::VUxtl, f.wide_shape(), {half});
+}
+
+bool absolute_difference_long(Translator& t, Opcode op, const Fields& f) {
     if (f.is_reserved()) {
         return t.reserved();
     }
-    const Value operand1 = t.b.vec(extend, f.wide_shape(), {part(t, f.Rn, f.Q)});
-    const Value operand2 = t.b.vec(extend, f.wide_shape(), {part(t, f.Rm, f.Q)});
-    const Value difference = t.b.vec(op, f.wide_shape(), {operand1, operand2});
+    t.set_V(f.Rd, absolute_difference(t, op, f));
+    return true;
+}
+
+bool absolute_difference_accumulate(Translator& t, Opcode op, const Fields& f) {
+    if (f.is_reserved()) {
+        return t.reserved();
+    }
+    const Value difference = absolute_difference(t, op, f);
     t.set_V(f.Rd, t.b.vec(Opcode::VAdd, f.wide_shape(), {t.V(f.Rd), difference}));
     return true;
 }
@@ -131,7 +145,7 @@ bool ADDHN_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
 }
 
 bool SABAL_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
-    return absolute_difference_accumulate(t, Opcode::VSAbd, Opcode::VSxtl, {Q, size, Rm, Rn, Rd});
+    return absolute_difference_accumulate(t, Opcode::VSAbd, {Q, size, Rm, Rn, Rd});
 }
 
 bool SUBHN_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
@@ -139,7 +153,7 @@ bool SUBHN_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
 }
 
 bool SABDL_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
-    return long_(t, Opcode::VSAbd, Opcode::VSxtl, {Q, size, Rm, Rn, Rd});
+    return absolute_difference_long(t, Opcode::VSAbd, {Q, size, Rm, Rn, Rd});
 }
 
 bool SMLAL_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
@@ -175,7 +189,7 @@ bool RADDHN_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
 }
 
 bool UABAL_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
-    return absolute_difference_accumulate(t, Opcode::VUAbd, Opcode::VUxtl, {Q, size, Rm, Rn, Rd});
+    return absolute_difference_accumulate(t, Opcode::VUAbd, {Q, size, Rm, Rn, Rd});
 }
 
 bool RSUBHN_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
@@ -183,7 +197,7 @@ bool RSUBHN_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
 }
 
 bool UABDL_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
-    return long_(t, Opcode::VUAbd, Opcode::VUxtl, {Q, size, Rm, Rn, Rd});
+    return absolute_difference_long(t, Opcode::VUAbd, {Q, size, Rm, Rn, Rd});
 }
 
 bool UMLAL_vec(Translator& t, bool Q, Imm<2> size, Vec Rm, Vec Rn, Vec Rd) {
