@@ -38,12 +38,12 @@ struct PinnedGpr {
     ir::Slot slot;
     HostReg reg;
 };
-// Which guest registers are worth a host register comes from the dynamic histogram of `ulna
-// --stats=regs` over the benchmark programs. RDX and RCX hold the coldest: multiplication, division
-// and CAS borrow them.
+// Which guest registers are worth a host register comes from the dynamic histogram of `ulna --stats
+// -d regs` over the benchmark programs (README.md). RDX and RCX hold cold ones: multiplication,
+// division and CAS borrow them.
 inline constexpr std::array<PinnedGpr, 9> kPinnedGprs = {{
     {ir::x_slot(30), HostReg::RCX},
-    {ir::x_slot(8), HostReg::RDX},
+    {ir::x_slot(4), HostReg::RDX},
     {ir::x_slot(0), HostReg::RDI},
     {ir::x_slot(1), HostReg::RSI},
     {ir::x_slot(2), HostReg::R8},
@@ -67,8 +67,8 @@ inline constexpr std::array<ir::Slot, 12> kPinnedVecs = {{
     ir::v_slot(7),
     ir::v_slot(16),
     ir::v_slot(17),
-    ir::v_slot(18),
-    ir::v_slot(19),
+    ir::v_slot(8),
+    ir::v_slot(9),
 }};
 inline constexpr unsigned kFirstTempVec = 12, kLastTempVec = 15;
 

@@ -93,7 +93,7 @@ struct alignas(64) CpuState {
     u64 thunk_save[4] = {};                   // temporaries while a thunk runs C++
     V128 thunk_vsave[4] = {};
     u32 pair_borrowed =
-        0; // non-zero: X30 and X8 are in memory, their registers serve a 16-byte exchange
+        0; // non-zero: X30 and X4 are in memory, their registers serve a 16-byte exchange
     u32 mxcsr_scratch = 0;
     V128 scratch[6] = {};    // arguments 0..3 and result (4) of out-of-line operations; 5: spare
     u64 spill[64] = {};      // register allocator of tier 1, integers

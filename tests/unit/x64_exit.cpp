@@ -292,7 +292,7 @@ TEST_CASE("x64: state is exact at a faulting access", "[x64][exit]") {
             entry - reinterpret_cast<u64>(runner.code()) + faults[0].code_offset);
 }
 
-TEST_CASE("x64: a fault in a 16-byte exchange finds X30 and X8 in memory", "[x64][exit]") {
+TEST_CASE("x64: a fault in a 16-byte exchange finds X30 and X4 in memory", "[x64][exit]") {
     X64Runner runner;
     FaultHandler handler(runner);
     const Block block = parsed(R"(block 0x1000
@@ -304,10 +304,10 @@ TEST_CASE("x64: a fault in a 16-byte exchange finds X30 and X8 in memory", "[x64
   exit direct 0x2000
 )");
     runner.state->x[3] = 0x10;
-    runner.state->x[8] = 88;
+    runner.state->x[4] = 44;
     runner.state->x[30] = 3030;
     REQUIRE(runner.run(block) == ExitReason::Fault);
-    REQUIRE(runner.state->x[8] == 88);
+    REQUIRE(runner.state->x[4] == 44);
     REQUIRE(runner.state->x[30] == 3030);
     REQUIRE(runner.state->pair_borrowed == 0);
 }
@@ -324,12 +324,12 @@ TEST_CASE("x64: helpers see FPSR bits and preserve registers", "[x64][exit]") {
   set v0, %4
   %6 = call.i64 ReadFpsr
   set x0, %6
-  %8 = get.i64 x8
+  %8 = get.i64 x4
   set x1, %8
   exit direct 0x2000
 )");
     runner.state->v[0] = {0x3ff0'0000'0000'0000, 0};
-    runner.state->x[8] = 8;
+    runner.state->x[4] = 8;
     REQUIRE(runner.run(block) == ExitReason::Lookup);
     REQUIRE(runner.state->x[0] == 2); // DZC
     REQUIRE(runner.state->x[1] == 8);
