@@ -162,13 +162,8 @@ class FormFinder {
 
     void with_immediates() {
         // Every type and shape that an operation has goes with one of these.
-        constexpr u64 kProbes[] = {0,
-                                   1,
-                                   2,
-                                   4,
-                                   static_cast<u64>(ir::Rounding::Current),
-                                   ir::FixedInfo{}.pack(),
-                                   32 << 8};
+        constexpr u64 kProbes[] = {
+            0, 1, 2, 4, static_cast<u64>(ir::Rounding::Current), ir::FixedInfo{}.pack(), 32 << 8};
         const bool possible = std::any_of(std::begin(kProbes), std::end(kProbes), [&](u64 imm) {
             form_.imm = imm;
             return errors_of_form().empty();
