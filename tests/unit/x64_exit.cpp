@@ -1,6 +1,7 @@
 // How blocks leave: links, indirect branches, calls and returns, safe points, alignment, faults.
 #include "ir/builder.h"
 #include "ir/parser.h"
+#include "runtime/debug/register_histogram.h"
 #include "tests/unit/x64_faults.h"
 
 #include "tests/support/catch.h"
@@ -310,6 +311,35 @@ TEST_CASE("x64: a fault in a 16-byte exchange finds X30 and X4 in memory", "[x64
     REQUIRE(runner.state->x[4] == 44);
     REQUIRE(runner.state->x[30] == 3030);
     REQUIRE(runner.state->pair_borrowed == 0);
+}
+
+TEST_CASE("x64: a block counts its entries, and the histogram weighs registers by them",
+          "[x64][exit]") {
+    X64Runner runner;
+    runtime::debug::RegisterHistogram histogram;
+    const Block block = parsed(R"(block 0x1000
+  insn 0x1000 0x0
+  %0 = get.i64 x3
+  %1 = get.i64 x9
+  %2 = add.i64 %0, %1
+  set x9, %2
+  exit direct 0x2000
+)");
+    runner.options.entry_counter = histogram.add(block);
+    const u64 entry = runner.add(block);
+    runner.state->x[3] = 5;
+    for (unsigned i = 0; i < 3; ++i) {
+        REQUIRE(runner.enter(entry) == ExitReason::Lookup);
+    }
+    REQUIRE(runner.state->x[9] == 15);
+    const std::string text = histogram.text();
+    const auto line = [&](const std::string& slot) {
+        const auto at = text.find(slot + " ");
+        return at == std::string::npos ? "" : text.substr(at, text.find('\n', at) - at);
+    };
+    REQUIRE(line("x3") == "x3                        3 reads              0 writes  33.333 %");
+    REQUIRE(line("x9") == "x9                        3 reads              3 writes  66.667 %");
+    REQUIRE(line("x10").empty());
 }
 
 TEST_CASE("x64: helpers see FPSR bits and preserve registers", "[x64][exit]") {
