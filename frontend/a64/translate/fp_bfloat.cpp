@@ -8,7 +8,8 @@ namespace ulna::frontend {
 namespace {
 // The even (B) or odd (T) bfloat16 lanes as single precision: they are its upper halves.
 [[nodiscard]] Value widened(Translator& t, Value v, bool top) {
-    return top ? t.b.vec(Opcode::VAnd, shape::S4, {v, t.b.vconst(shape::S4, 0xffff'0000'ffff'0000)})
+    return top ? t.b.vec(Opcode::VAnd, shape::B16,
+                         {v, t.b.vconst(shape::S4, 0xffff'0000'ffff'0000)})
                : t.b.vec(Opcode::VShl, shape::S4, {v}, 16);
 }
 
