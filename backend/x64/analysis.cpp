@@ -91,6 +91,7 @@ void Emitter::find_aliases_and_value_needs() {
             break;
         case Opcode::CallHelper:
             slot_value[static_cast<unsigned>(ir::Slot::FPCR)] = kNoValue;
+            compare_before_call(i);
             break;
         case Opcode::Trunc:
         case Opcode::VToF:
@@ -104,6 +105,15 @@ void Emitter::find_aliases_and_value_needs() {
             break;
         default:
             break;
+        }
+    }
+}
+
+// Helpers read and write FPSR: FP compares above must not be made below.
+void Emitter::compare_before_call(unsigned call) {
+    for (unsigned i = 0; i < call; ++i) {
+        if (insts_[i].op == Opcode::FCmp) {
+            values_[i].flags |= kNeedsValue;
         }
     }
 }
@@ -240,9 +250,7 @@ void Emitter::find_uses_and_hints() {
         v != kNoValue && !std::holds_alternative<ir::ExitCond>(block_->exit)) {
         values_[rep(v)].hint = static_cast<u8>(kPcReg);
     }
-    if (const auto* exit = std::get_if<ir::ExitCond>(&block_->exit)) {
-        mark_fused_condition(rep(exit->condition));
-    }
+    mark_fused(count);
 
     for (unsigned i = count; i-- > 0;) {
         const Inst& inst = insts[i];
@@ -311,28 +319,59 @@ void Emitter::find_uses_and_hints() {
 bool Emitter::is_idle(unsigned index) const {
     const Inst& inst = insts_[index];
     return ir::is_removable(inst.op) ||
-           (inst.op == Opcode::FCmp && (values_[index].flags & kFused) != 0);
+           (inst.op == Opcode::FCmp && (values_[index].flags & kFused) != 0 &&
+            is_made_unseen(index));
+}
+
+// The condition that instruction `index` (or the exit) evaluates where it stands, or kNoValue.
+ValueId Emitter::condition_made_by(unsigned index) const {
+    if (index == count_) {
+        const auto* exit = std::get_if<ir::ExitCond>(&block_->exit);
+        return exit == nullptr ? kNoValue : rep(exit->condition);
+    }
+    const Inst& inst = insts_[index];
+    if (use_kind(inst.op) == UseKind::Plain || (values_[index].flags & kSkip)) {
+        return kNoValue;
+    }
+    const int argument = condition_argument(inst);
+    if (is_condition_op(inst.op)) {
+        return static_cast<ValueId>(index);
+    }
+    if (argument >= 0) {
+        return rep(inst.args[argument]);
+    }
+    return inst.op == Opcode::ZExt && type_of(inst.args[0]) == Type::I1 ? rep(inst.args[0])
+                                                                        : kNoValue;
+}
+
+// The flags that evaluating it computes or reads, or kNoValue: AL and NV look at nothing.
+ValueId Emitter::flags_of_condition(ValueId condition) const {
+    const bool looks = condition != kNoValue && insts_[condition].op == Opcode::TestCond &&
+                       !is_always(insts_[condition]);
+    return looks ? rep(insts_[condition].args[0]) : kNoValue;
 }
 
 // Remembers which FP compares a consumer evaluates, so that they are not made a second time.
 void Emitter::mark_fused(unsigned index) {
-    const Inst& inst = insts_[index];
-    const int argument = condition_argument(inst);
-    ValueId condition = kNoValue;
-    if (is_condition_op(inst.op)) {
-        condition = static_cast<ValueId>(index);
-    } else if (argument >= 0) {
-        condition = rep(inst.args[argument]);
-    } else if (inst.op == Opcode::ZExt && type_of(inst.args[0]) == Type::I1) {
-        condition = rep(inst.args[0]);
+    if (const ValueId flags = flags_of_condition(condition_made_by(index)); flags != kNoValue) {
+        values_[flags].flags |= kFused;
     }
-    mark_fused_condition(condition);
 }
 
-void Emitter::mark_fused_condition(ValueId condition) {
-    if (condition != kNoValue && insts_[condition].op == Opcode::TestCond) {
-        values_[rep(insts_[condition].args[0])].flags |= kFused;
+// Does a consumer make this FP compare before anyone can see FPSR?
+bool Emitter::is_made_unseen(unsigned fcmp) const {
+    for (unsigned i = fcmp + 1; i < count_; ++i) {
+        const ValueId condition = condition_made_by(i);
+        if (flags_of_condition(condition) == fcmp &&
+            (condition == i || !(values_[condition].flags & kNeedsValue))) {
+            return true;
+        }
+        if (!insts_[i].dead && ir::has_effect(insts_[i].op, ir::Effects::Load, ir::Effects::Store,
+                                              ir::Effects::Exit, ir::Effects::Call)) {
+            return false;
+        }
     }
+    return true; // by the exit
 }
 
 // --- emission: what an instruction's code has used is used up

@@ -384,7 +384,10 @@ class Emitter {
     [[nodiscard]] FlagsContent flags_of_source(const Inst& source) const;
     [[nodiscard]] bool same_flags(const FlagsContent& have, const FlagsContent& wanted) const;
     void mark_fused(unsigned index);
-    void mark_fused_condition(ValueId condition);
+    void compare_before_call(unsigned call);
+    [[nodiscard]] ValueId condition_made_by(unsigned index) const;
+    [[nodiscard]] ValueId flags_of_condition(ValueId condition) const;
+    [[nodiscard]] bool is_made_unseen(unsigned fcmp) const;
     [[nodiscard]] bool keeps_flags(const Inst& access) const;
     [[nodiscard]] bool flags_satisfy(const FlagsContent& flags, ValueId condition) const;
     void add_use(ValueId v, unsigned at);

@@ -76,6 +76,29 @@ TEST_CASE("x64: every form of every operation alone equals the interpreter", "[x
     REQUIRE(report.empty());
 }
 
+// EFLAGS made before an operation may serve a condition behind it.
+TEST_CASE("x64: operations keep the flags that they say they keep", "[x64]") {
+    Block block;
+    u64 seed = 0;
+    for (const Opcode op : all_of(has_forms)) {
+        for (std::size_t i = 0; i < forms_of(op).size(); i += 1 + forms_of(op).size() / 100) {
+            ++seed;
+            RandomBlock random(seed, block, mode_of(seed));
+            random.begin();
+            Builder& b = random.builder();
+            const Value left = b.get(x_slot(3)), right = b.get(x_slot(20));
+            const Value condition = b.icmp(static_cast<Cond>(seed % 14), left, right);
+            const Value result = random.operation(forms_of(op)[i]);
+            b.set(x_slot(25), b.select(condition, left, right));
+            b.set(x_slot(26), b.zext(b.not_(condition), Type::I64)); // so it exists as a value, too
+            random.observe(result);
+            block.exit = ExitCond{condition.id, 0x50000, 0x60000};
+            INFO(print(block));
+            REQUIRE(compare_with_interpreter(runner(), block, seed) == "");
+        }
+    }
+}
+
 TEST_CASE("x64: random blocks of core operations", "[x64]") {
     random_blocks(all_of(is_core), 1, 1500);
 }
@@ -183,4 +206,69 @@ TEST_CASE("x64: flags shown by side exits", "[x64]") {
         INFO("seed " << seed << "\n" << print(block));
         REQUIRE(compare_with_interpreter(runner(), block, seed) == "");
     }
+}
+
+namespace {
+// Runs what `build` makes with several states, with and without passes.
+template <class F> void check_block(F build, BlockMode mode = {}) {
+    Block block;
+    block.reset({0x10000, mode});
+    Builder b(block);
+    b.begin_guest_instruction(0x10000, 0);
+    build(b);
+    INFO(print(block));
+    REQUIRE(verify(block) == "");
+    for (u64 seed = 1; seed <= 40; ++seed) {
+        REQUIRE(compare_all(runner(), block, seed) == "");
+    }
+}
+// A signaling compare, which raises Invalid for every NaN.
+Value compare_signaling(Builder& b) {
+    const Value nan = b.constant(Type::F64, 0x7ff8'0000'0000'0000);
+    return b.fcmp(nan, b.vtof(b.get(v_slot(2)), Type::F64), true);
+}
+} // namespace
+
+// The compare is made where its flags are consumed, if nobody can see FPSR before.
+TEST_CASE("x64: an FP compare raises its flags before a side exit", "[x64]") {
+    check_block([](Builder& b) {
+        const Value flags = compare_signaling(b);
+        b.exit_if(b.testbit(b.get(x_slot(0)), 0), 0x20000);
+        b.block().exit = ExitCond{b.testcond(Cond::GT, flags).id, 0x30000, 0x40000};
+    });
+}
+TEST_CASE("x64: an FP compare raises its flags before an access that leaves the block", "[x64]") {
+    check_block([](Builder& b) {
+        const Value flags = compare_signaling(b);
+        const Value address = b.c64(reinterpret_cast<u64>(guest_memory().bytes) + 1);
+        (void)b.load(Type::I64, address, {.size_log2 = 3, .aligned = true});
+        b.block().exit = ExitCond{b.testcond(Cond::GT, flags).id, 0x30000, 0x40000};
+    });
+}
+TEST_CASE("x64: an FP compare is not made after a helper that reads or writes FPSR", "[x64]") {
+    check_block([](Builder& b) {
+        const Value flags = compare_signaling(b);
+        b.set(x_slot(1), b.call(HelperId::ReadFpsr));
+        b.call(HelperId::WriteFpsr, {b.c64(0)});
+        b.block().exit = ExitCond{b.testcond(Cond::GT, flags).id, 0x30000, 0x40000};
+    });
+}
+TEST_CASE("x64: an FP compare raises its flags when only AL looks at them", "[x64]") {
+    check_block([](Builder& b) {
+        const Value flags = compare_signaling(b);
+        b.block().exit = ExitCond{b.testcond(Cond::AL, flags).id, 0x30000, 0x40000};
+    });
+}
+
+// Flushed half-precision lanes may be denormal as the single-precision lanes that FCVTN reads.
+TEST_CASE("x64: FCVTN of half-precision results sees denormals", "[x64]") {
+    check_block(
+        [](Builder& b) {
+            // 1.0 and 0.0 in turn: as words, denormals.
+            const Value halves = b.vconst(shape::D1, 0x0000'3c00'0000'3c00);
+            const u64 current = static_cast<u64>(Rounding::Current);
+            const Value rounded = b.vec(Opcode::FRInt, shape::H4, {halves}, current);
+            b.set(v_slot(5), b.vec(Opcode::VFCvtN, shape::H4, {rounded}, current));
+        },
+        BlockMode::from_fpcr(u64{1} << 24));
 }
