@@ -24,6 +24,7 @@
 #include "tests/fuzz/generator.h"
 #include "tests/fuzz/judge.h"
 #include "tests/fuzz/shrink.h"
+#include "tests/support/peer.h"
 
 using namespace ulna;
 using namespace ulna::fuzz;
@@ -293,6 +294,11 @@ int main(int argc, char** argv) {
         } else if (option == "--peer") {
             settings.judge.peer = split_words(value());
             settings.judge.harness = value();
+            const std::string unfit = test::why_unfit_as_peer(settings.judge.peer.at(0));
+            if (!unfit.empty()) {
+                std::printf("insn_fuzz: without the peer: %s\n", unfit.c_str());
+                settings.judge.peer.clear();
+            }
         } else if (option == "--exclusions") {
             std::string why_not;
             if (!settings.judge.exclusions.read(value(), why_not)) {

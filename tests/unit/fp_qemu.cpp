@@ -19,6 +19,7 @@
 #include "tests/unit/fp_host.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/peer.h"
 
 using namespace ulna;
 using namespace ulna::ir;
@@ -96,7 +97,8 @@ class OneWord final : public frontend::CodeSource {
     for (const frontend::EncodingInfo& info : frontend::encodings()) {
         const std::string_view name = info.name;
         using enum frontend::Feature;
-        constexpr frontend::FeatureSet kFeatures{FP, AdvSIMD, FP16, FHM, FCMA, JSCVT, FRINTTS, BF16};
+        constexpr frontend::FeatureSet kFeatures{FP,   AdvSIMD, FP16,    FHM,
+                                                 FCMA, JSCVT,   FRINTTS, BF16};
         const bool ours = kFeatures.has(info.feature) &&
                           (name[0] == 'F' || name.starts_with("CVTF") || name.starts_with("BF"));
         for (unsigned n = 0; ours && n < words_per_encoding; ++n) {
@@ -333,15 +335,11 @@ void compare_with_qemu(std::span<const u32> words, const std::vector<Input>& inp
     }
 }
 
-[[nodiscard]] bool has_qemu() {
-    return std::system("command -v qemu-aarch64 >/dev/null 2>&1") == 0;
-}
-
 } // namespace
 
 TEST_CASE("floating-point instructions equal qemu-aarch64", "[fp][qemu]") {
-    if (!has_qemu()) {
-        WARN("skipped: qemu-aarch64 is not installed");
+    if (const std::string unfit = test::why_unfit_as_peer("qemu-aarch64"); !unfit.empty()) {
+        WARN("skipped: " + unfit);
         return;
     }
     Random random{1};
@@ -351,7 +349,7 @@ TEST_CASE("floating-point instructions equal qemu-aarch64", "[fp][qemu]") {
 
 TEST_CASE("floating-point instructions on all pairs of edge values equal qemu-aarch64",
           "[.][fp-proof][qemu]") {
-    REQUIRE(has_qemu());
+    REQUIRE(test::why_unfit_as_peer("qemu-aarch64") == "");
     Random random{2};
     const std::vector<u32> words = choose_words(random, 3);
     std::vector<Input> inputs;

@@ -20,6 +20,7 @@
 #include "ir/opt/pipeline.h"
 #include "ir/support/bits.h"
 #include "tests/support/catch.h"
+#include "tests/support/peer.h"
 #include "tests/unit/simd_values.h"
 #include "tests/unit/x64_harness.h"
 
@@ -280,8 +281,8 @@ void check_results(const std::vector<TestCase>& cases,
 } // namespace
 
 TEST_CASE("Advanced SIMD integer and crypto instructions equal qemu-aarch64", "[simd][qemu]") {
-    if (std::system("command -v qemu-aarch64 >/dev/null 2>&1") != 0) {
-        WARN("skipped: qemu-aarch64 is not installed");
+    if (const std::string unfit = test::why_unfit_as_peer("qemu-aarch64"); !unfit.empty()) {
+        WARN("skipped: " + unfit);
         return;
     }
     X64Runner host;
