@@ -18,6 +18,9 @@ class CodeSource {
     // page. Empty: fetching pc faults. Words are read once; the span stays valid during the
     // translation.
     [[nodiscard]] virtual std::span<const u32> words(GuestAddr pc) = 0;
+    // The word at pc when it can be fetched and its page is guarded (PROT_BTI). Asked only for
+    // blocks with BlockMode::bti, and by the runtime for the targets of their branches.
+    [[nodiscard]] virtual std::optional<u32> guarded_word(GuestAddr) { return std::nullopt; }
 };
 
 // What the modelled CPU looks like to EL0: its features, and the values of MRS for EL0-readable and
@@ -58,6 +61,9 @@ void translate(const ir::BlockKey& key,
                CodeSource& source,
                const TranslateOptions& options,
                ir::Block& out);
+
+// Whether an instruction on a guarded page may be where a branch that set PSTATE.BTYPE arrives.
+[[nodiscard]] bool accepts_btype(u32 word, unsigned btype, FeatureSet features);
 
 // For dumps and reports: the insn.def row of a word ("ADD_imm"), or nullptr when unallocated.
 [[nodiscard]] const char* encoding_name(u32 word, FeatureSet features = FeatureSet::all());

@@ -60,8 +60,10 @@ struct ExitCond { // B.cond, CBZ, TBZ: both sides are linked directly
     GuestAddr taken;
     GuestAddr not_taken;
 };
+// btype: PSTATE.BTYPE at the target; 0 when nothing there looks at it.
 struct ExitIndirect { // BR
     ValueId target;
+    u8 btype = 0;
 };
 struct ExitCall { // BL: X30 is already set to return_to; may become a host call
     GuestAddr target;
@@ -70,6 +72,7 @@ struct ExitCall { // BL: X30 is already set to return_to; may become a host call
 struct ExitCallIndirect { // BLR
     ValueId target;
     GuestAddr return_to;
+    u8 btype = 0;
 };
 struct ExitReturn { // RET: may become a host return
     ValueId target;

@@ -26,6 +26,14 @@ struct BlockMode {
     [[nodiscard]] constexpr bool dn() const { return bit(fpcr(), 25); }
     [[nodiscard]] constexpr bool ahp() const { return bit(fpcr(), 26); }
     [[nodiscard]] constexpr bool fz16() const { return bit(fpcr(), 19); }
+
+    // Not from FPCR (CpuState::mode_bits).
+    static constexpr u32 kPacRestricted = 1u << 14; // not every key of SCTLR_EL1 is enabled
+    static constexpr u32 kShared = 1u << 13; // other threads or processes may see what is accessed
+    static constexpr u32 kBti = 1u << 15;    // some page of the process is guarded
+    [[nodiscard]] constexpr bool shared() const { return bits & kShared; }
+    [[nodiscard]] constexpr bool pac_restricted() const { return bits & kPacRestricted; }
+    [[nodiscard]] constexpr bool bti() const { return bits & kBti; }
     friend constexpr bool operator==(BlockMode, BlockMode) = default;
 };
 

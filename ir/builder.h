@@ -75,6 +75,9 @@ class Builder {
     }
     Value adc(Value a, Value b, Value carry) { return emit(Opcode::Adc, a.type, {a, b, carry}); }
     Value select(Value c, Value a, Value b) { return emit(Opcode::Select, a.type, {c, a, b}); }
+    Value clz(Value a) { return unary(Opcode::Clz, a); }
+    Value ctz(Value a) { return unary(Opcode::Ctz, a); }
+    Value popcnt(Value a) { return unary(Opcode::Popcnt, a); }
     Value zext(Value a, Type to) { return a.type == to ? a : emit(Opcode::ZExt, to, {a}); }
     Value sext(Value a, Type to) { return a.type == to ? a : emit(Opcode::SExt, to, {a}); }
     Value trunc(Value a, Type to) { return a.type == to ? a : emit(Opcode::Trunc, to, {a}); }
@@ -133,6 +136,10 @@ class Builder {
     }
     void exit_if(Value condition, GuestAddr target) {
         emit(Opcode::ExitIf, Type::Void, {condition}, 0, target);
+    }
+
+    void raise_if(Value condition, ExitReason reason) {
+        emit(Opcode::RaiseIf, Type::Void, {condition}, 0, static_cast<u64>(reason));
     }
 
     // --- vector: any operation with a Shape and a v128 result

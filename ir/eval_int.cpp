@@ -67,6 +67,10 @@ u64 do_ror(u64 a, u64 b, unsigned width) {
 u64 do_neg(u64 a, unsigned) { return u64{0} - a; }
 u64 do_not(u64 a, unsigned) { return ~a; }
 u64 do_clz(u64 a, unsigned width) { return static_cast<u64>(std::countl_zero(a)) - (64 - width); }
+u64 do_ctz(u64 a, unsigned width) {
+    return std::min<u64>(static_cast<u64>(std::countr_zero(a)), width);
+}
+u64 do_popcnt(u64 a, unsigned) { return static_cast<u64>(std::popcount(a)); }
 u64 do_cls(u64 a, unsigned width) {
     // Where a bit differs from its left neighbour, a ^ (a >> 1) has a one.
     const u64 extended = static_cast<u64>(sign_extend(a, width));
@@ -251,6 +255,8 @@ constexpr Row kRows[] = {
     {Opcode::Ror,        binary_sized<do_ror>},
     {Opcode::Extr,       eval_extr},
     {Opcode::Clz,        unary_sized<do_clz>},
+    {Opcode::Ctz,        unary_sized<do_ctz>},
+    {Opcode::Popcnt,     unary_sized<do_popcnt>},
     {Opcode::Cls,        unary_sized<do_cls>},
     {Opcode::Rbit,       unary_sized<do_rbit>},
     {Opcode::Rev,        unary_sized<do_rev>},

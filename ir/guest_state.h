@@ -34,9 +34,19 @@ inline constexpr unsigned kSlotCount = 0
 [[nodiscard]] constexpr Slot v_slot(unsigned n) {
     return static_cast<Slot>(static_cast<unsigned>(Slot::V0) + n);
 }
+[[nodiscard]] constexpr Slot pac_key_slot(unsigned n) {
+    return static_cast<Slot>(static_cast<unsigned>(Slot::PacKey0) + n);
+}
 [[nodiscard]] constexpr bool is_gpr(Slot slot) { return slot <= Slot::SP; }
 [[nodiscard]] constexpr bool is_vec(Slot slot) { return slot >= Slot::V0 && slot <= Slot::V31; }
 [[nodiscard]] const char* slot_name(Slot slot); // "x0", "sp", "v31", "nzcv", "tpidr_el0"
+
+// Fields of PSTATE that EL0 sees, as SPSR_EL1 holds them (DDI 0487 C5.2.18).
+namespace pstate {
+inline constexpr unsigned kBtypeShift = 10;
+inline constexpr u64 kBtypeMask = u64{3} << kBtypeShift;
+inline constexpr u64 SSBS = u64{1} << 12, DIT = u64{1} << 24;
+} // namespace pstate
 
 // One entry of the per-thread indirect-branch table: guest PC to host code. Empty: pc == kNoPc.
 struct JumpCacheEntry {
@@ -46,6 +56,10 @@ struct JumpCacheEntry {
 inline constexpr u64 kNoPc = ~u64{0};
 inline constexpr unsigned kJumpCacheBits = 12; // index = (pc >> 2) & (entries - 1)
 inline constexpr unsigned kJumpCacheEntries = 1u << kJumpCacheBits;
+// Branches that set BTYPE (1, 2, 3) have a smaller table each, whose entries are targets that have
+// been found to accept it.
+inline constexpr unsigned kGuardedJumpCacheBits = 10;
+inline constexpr unsigned kGuardedJumpCacheEntries = 1u << kGuardedJumpCacheBits;
 
 // Host code addresses that translated code reaches through the state register, so that it needs no
 // relocation. Filled by the back end when it emits its stubs.
@@ -69,6 +83,12 @@ struct alignas(64) CpuState {
     u64 fpcr = 0;
     u64 tpidr_el0 = 0;
     u64 tpidrro_el0 = 0;
+    u64 pstate = 0;        // DIT and SSBS, where SPSR_EL1 has them; all other fields are zero here
+    u64 sctlr_el1 = 0;     // EnIA EnIB EnDA EnDB, looked at when BlockMode::pac_restricted
+    u64 pac_keys[10] = {}; // low and high half of APIAKey, APIBKey, APDAKey, APDBKey, APGAKey
+    u32 btype = 0;         // PSTATE.BTYPE for the instruction at pc; 0 while translated code runs
+    u64 random_state = 0;  // of RNDR in deterministic runs; 0: the host's random numbers
+    u32 mode_bits = 0;     // of BlockMode, those that FPCR does not decide
     // exclusive monitor: armed when excl_bytes != 0
     u64 excl_addr = 0;
     V128 excl_value = {};
@@ -100,6 +120,7 @@ struct alignas(64) CpuState {
     V128 vspill[32] = {};    // and vectors
     void* runtime = nullptr; // the owning runtime's thread object
     JumpCacheEntry jump_cache[kJumpCacheEntries];
+    JumpCacheEntry guarded_jump_cache[3][kGuardedJumpCacheEntries]; // by BTYPE - 1
 };
 inline constexpr int kStateBias = 128;
 
@@ -155,6 +176,10 @@ enum class ExitReason : u32 {
                // the runtime's thread object holds the siginfo
     Alignment, // MemInfo::aligned access at a misaligned address; exit_arg = address; pc is at the
                // instruction, state is exact
+    PacFail,   // pointer authentication failed; pc is at the instruction
+    BranchTarget, // the instruction at pc does not accept CpuState::btype
+    MopsMismatch, // a memory copy or set instruction that does not continue what its registers
+                  // say; pc is at the instruction
     MisalignedPc, // pc is not 4-byte aligned
     Halt,         // tests: stop
 };

@@ -5,7 +5,19 @@
 
 #include <ctime>
 
+#include <sys/random.h>
+
+#include "ir/pauth.h"
+
 namespace ulna::ir {
+
+u64 next_random(u64& state) {
+    state += 0x9e37'79b9'7f4a'7c15;
+    u64 value = state;
+    value = (value ^ value >> 30) * 0xbf58'476d'1ce4'e5b9;
+    value = (value ^ value >> 27) * 0x94d0'49bb'1331'11eb;
+    return value ^ value >> 31;
+}
 
 namespace {
 
@@ -29,6 +41,20 @@ u64 helper_ReadCntvct(CpuState&, u64, u64, u64, u64) {
     timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec)) / 16;
+}
+
+u64 helper_ReadRandom(CpuState& state, u64, u64, u64, u64) {
+    u64 value = 0;
+    if (state.random_state != 0 || getrandom(&value, sizeof value, 0) != sizeof value) {
+        return next_random(state.random_state);
+    }
+    return value;
+}
+
+u64 helper_ComputePac(CpuState& state, u64 pointer, u64 modifier, u64 selector, u64) {
+    const u64* const key = &state.pac_keys[2 * (selector & 0xff)];
+    const bool qarma3 = static_cast<PacAlgorithm>(selector >> 8) == PacAlgorithm::Qarma3;
+    return qarma64(qarma3 ? kQarma3 : kQarma5, pointer, modifier, key[1], key[0]);
 }
 
 } // namespace

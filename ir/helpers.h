@@ -33,6 +33,9 @@ inline constexpr HelperInfo kHelperInfo[kHelperCount] = {
 // Implementations, in HelperId order (ir/helpers.cpp).
 extern const HelperFn kHelpers[kHelperCount];
 
+// The numbers of a deterministic random source (SplitMix64), whatever its state.
+[[nodiscard]] u64 next_random(u64& state);
+
 // Frequency of the guest's generic timer, Hz (CNTFRQ_EL0).
 inline constexpr u64 kCounterFrequency = 1'000'000'000 / 16; // 62.5 MHz
 

@@ -40,9 +40,9 @@ class Interpreter {
                        [&](const ExitCond& e) {
                            leave(value(e.condition).lo != 0 ? e.taken : e.not_taken);
                        },
-                       [&](const ExitIndirect& e) { leave_indirect(e.target); },
+                       [&](const ExitIndirect& e) { leave_indirect(e.target, e.btype); },
                        [&](const ExitCall& e) { leave(e.target); },
-                       [&](const ExitCallIndirect& e) { leave_indirect(e.target); },
+                       [&](const ExitCallIndirect& e) { leave_indirect(e.target, e.btype); },
                        [&](const ExitReturn& e) { leave_indirect(e.target); },
                        [&](const ExitTo& e) {
                            leave(e.pc, e.reason, e.arg == kNoValue ? e.imm : value(e.arg).lo);
@@ -63,9 +63,10 @@ class Interpreter {
         state_.exit_reason = static_cast<u32>(reason);
         state_.exit_arg = exit_arg;
     }
-    void leave_indirect(ValueId target) {
+    void leave_indirect(ValueId target, unsigned btype = 0) {
         const GuestAddr pc = untagged(value(target).lo); // AArch64.BranchAddr with TBI
         leave(pc, is_aligned(pc, 4) ? ExitReason::Lookup : ExitReason::MisalignedPc);
+        state_.btype = btype;
     }
 
     // False: the block was left.
@@ -81,6 +82,7 @@ class Interpreter {
     void call_helper(const Inst& inst, V128& result);
     void pure(const Inst& inst, V128& result);
     [[nodiscard]] GuestAddr address_of(const Inst& inst) const;
+    [[nodiscard]] GuestAddr pc_of(const Inst& inst) const;
 
     const Block& block_;
     CpuState& state_;
@@ -196,15 +198,18 @@ void Interpreter::pure(const Inst& inst, V128& result) {
     result = eval(params_of(block_, inst), args, state_.fpsr);
 }
 
+GuestAddr Interpreter::pc_of(const Inst& inst) const {
+    return block_.guest_pcs.empty() ? block_.key.pc : block_.guest_pcs[inst.guest_index];
+}
+
 bool Interpreter::memory_step(const Inst& inst, V128& result) {
-    const GuestAddr pc =
-        block_.guest_pcs.empty() ? block_.key.pc : block_.guest_pcs[inst.guest_index];
+    const GuestAddr pc = pc_of(inst);
     interpreter_guest_pc = pc;
     const GuestAddr address = address_of(inst);
     const MemInfo mem = inst.mem();
     if (info(inst.op).param == Param::Mem) {
         const bool plain = inst.op == Opcode::Load || inst.op == Opcode::Store;
-        if ((mem.aligned || !plain) && !is_aligned(address, mem.bytes())) {
+        if ((mem.aligned || !plain) && !mem.allows(address)) {
             leave(pc, ExitReason::Alignment, address);
             return false;
         }
@@ -257,7 +262,7 @@ void fence(FenceKind kind) {
 }
 
 bool Interpreter::step(const Inst& inst, V128& result) {
-    if (may_fault(inst.op)) {
+    if (accesses_memory(inst.op)) {
         return memory_step(inst, result);
     }
     switch (inst.op) {
@@ -279,6 +284,12 @@ bool Interpreter::step(const Inst& inst, V128& result) {
     case Opcode::ExitIf:
         if (arg(inst, 0).lo != 0) {
             leave(inst.imm);
+            return false;
+        }
+        break;
+    case Opcode::RaiseIf:
+        if (arg(inst, 0).lo != 0) {
+            leave(pc_of(inst), static_cast<ExitReason>(inst.imm));
             return false;
         }
         break;

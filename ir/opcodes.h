@@ -18,7 +18,18 @@ inline constexpr unsigned kOpcodeCount = 0
 #undef OP
 
 enum class Param : u8 { None, Imm, Slot, Cond, Mem, Shape, Conv, Flag };
-enum class Effects : u8 { Pure, Sticky, ReadState, WriteState, Load, Store, Barrier, Exit, Call };
+enum class Effects : u8 {
+    Pure,
+    Sticky,
+    ReadState,
+    WriteState,
+    Load,
+    Store,
+    Barrier,
+    Exit,
+    Raise,
+    Call
+};
 
 struct OpInfo {
     const char* text;
@@ -51,9 +62,12 @@ template <class... E> [[nodiscard]] constexpr bool has_effect(Opcode op, E... an
             ((1u << static_cast<unsigned>(any_of)) | ...)) != 0;
 }
 
-// Memory accesses can raise a synchronous guest fault: guest state must be exact before them.
-[[nodiscard]] constexpr bool may_fault(Opcode op) {
+[[nodiscard]] constexpr bool accesses_memory(Opcode op) {
     return has_effect(op, Effects::Load, Effects::Store);
+}
+// Can raise a synchronous guest exception: guest state must be exact before them.
+[[nodiscard]] constexpr bool may_fault(Opcode op) {
+    return has_effect(op, Effects::Load, Effects::Store, Effects::Raise);
 }
 // Equal operations may be merged (value numbering).
 [[nodiscard]] constexpr bool is_mergeable(Opcode op) {

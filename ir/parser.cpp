@@ -349,6 +349,8 @@ class Parser {
                 mem.sign = true;
             } else if (word == "aligned") {
                 mem.aligned = true;
+            } else if (word == "within16") {
+                mem.within_16 = true;
             } else {
                 line.fail(fmt::format("unknown attribute '{}'", word));
             }
@@ -408,6 +410,16 @@ class Parser {
         return block_.guest_pcs.empty() ? 0 : static_cast<u16>(block_.guest_pcs.size() - 1);
     }
 
+    u8 btype(Line& line) {
+        if (!line.accept("btype")) {
+            return 0;
+        }
+        const u64 value = line.number();
+        if (value > 3) {
+            line.fail("btype is 0 to 3");
+        }
+        return static_cast<u8>(value);
+    }
     GuestAddr comma_number(Line& line) {
         line.expect(",");
         return line.number();
@@ -422,7 +434,9 @@ class Parser {
             e.not_taken = comma_number(line);
             block_.exit = e;
         } else if (kind == "indirect") {
-            block_.exit = ExitIndirect{value(line)};
+            ExitIndirect e{value(line)};
+            e.btype = btype(line);
+            block_.exit = e;
         } else if (kind == "call") {
             ExitCall e{line.number(), 0};
             e.return_to = comma_number(line);
@@ -430,6 +444,7 @@ class Parser {
         } else if (kind == "callindirect") {
             ExitCallIndirect e{value(line), 0};
             e.return_to = comma_number(line);
+            e.btype = btype(line);
             block_.exit = e;
         } else if (kind == "return") {
             block_.exit = ExitReturn{value(line)};

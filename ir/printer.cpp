@@ -159,6 +159,9 @@ class Printer {
         if (mem.aligned) {
             out_ += " aligned";
         }
+        if (mem.within_16) {
+            out_ += " within16";
+        }
         aux_done_ = mem.pack() == inst.aux;
     }
 
@@ -209,6 +212,11 @@ class Printer {
         out_ += '\n';
     }
 
+    void btype(unsigned value) {
+        if (value != 0) {
+            append(" btype {}", value);
+        }
+    }
     void exit() {
         out_ += "  exit ";
         std::visit(
@@ -222,12 +230,14 @@ class Printer {
                 [&](const ExitIndirect& e) {
                     out_ += "indirect ";
                     value(e.target);
+                    btype(e.btype);
                 },
                 [&](const ExitCall& e) { append("call {:#x}, {:#x}", e.target, e.return_to); },
                 [&](const ExitCallIndirect& e) {
                     out_ += "callindirect ";
                     value(e.target);
                     append(", {:#x}", e.return_to);
+                    btype(e.btype);
                 },
                 [&](const ExitReturn& e) {
                     out_ += "return ";

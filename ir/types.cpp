@@ -62,9 +62,10 @@ const char* slot_name(Slot slot) { return kSlotNames[static_cast<unsigned>(slot)
 
 const char* exit_reason_name(ExitReason reason) {
     constexpr const char* kNames[] = {
-        "none",        "lookup",    "svc",        "undefined", "breakpoint", "invalidatecache",
-        "contextsync", "safepoint", "fetchfault", "fault",     "alignment",  "misalignedpc",
-        "halt"};
+        "none",         "lookup",          "svc",          "undefined",
+        "breakpoint",   "invalidatecache", "contextsync",  "safepoint",
+        "fetchfault",   "fault",           "alignment",    "pacfail",
+        "branchtarget", "mopsmismatch",    "misalignedpc", "halt"};
     static_assert(std::size(kNames) == kExitReasonCount);
     return kNames[static_cast<unsigned>(reason)];
 }

@@ -98,16 +98,24 @@ struct MemInfo {
     bool sign = false;  // loads narrower than the result type: sign- instead of zero-extend
     u8 index_shift = 0; // 0..4
     MemOrder order = MemOrder::Plain;
-    bool aligned = false; // the architecture faults when the address is not size-aligned
+    bool aligned = false;   // the architecture faults when the address is not size-aligned
+    bool within_16 = false; // with `aligned`, and for atomics and exclusives: only when the access
+                            // also leaves its aligned 16 bytes (FEAT_LSE2)
 
     [[nodiscard]] constexpr unsigned bytes() const { return 1u << size_log2; }
     [[nodiscard]] constexpr u16 pack() const {
         return static_cast<u16>(size_log2 | sign << 3 | index_shift << 4 |
-                                static_cast<unsigned>(order) << 7 | aligned << 9);
+                                static_cast<unsigned>(order) << 7 | aligned << 9 | within_16 << 10);
     }
     [[nodiscard]] static constexpr MemInfo unpack(u16 aux) {
-        return {static_cast<u8>(aux & 7), (aux >> 3 & 1) != 0, static_cast<u8>(aux >> 4 & 7),
-                static_cast<MemOrder>(aux >> 7 & 3), (aux >> 9 & 1) != 0};
+        return {static_cast<u8>(aux & 7),      (aux >> 3 & 1) != 0,
+                static_cast<u8>(aux >> 4 & 7), static_cast<MemOrder>(aux >> 7 & 3),
+                (aux >> 9 & 1) != 0,           (aux >> 10 & 1) != 0};
+    }
+    // Whether an access that must be aligned is allowed at the address.
+    [[nodiscard]] constexpr bool allows(u64 address) const {
+        const u64 in_16 = address % 16;
+        return in_16 % bytes() == 0 || (within_16 && in_16 + bytes() <= 16);
     }
 };
 

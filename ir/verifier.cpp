@@ -351,6 +351,8 @@ class Verifier {
         case Opcode::Sar:
         case Opcode::Ror:
         case Opcode::Clz:
+        case Opcode::Ctz:
+        case Opcode::Popcnt:
         case Opcode::Cls:
         case Opcode::Rbit:
         case Opcode::Rev:
@@ -414,6 +416,9 @@ class Verifier {
             break;
         case Opcode::ExitIf:
             in_range(inst.aux, 0, 1, "aux");
+            break;
+        case Opcode::RaiseIf:
+            in_range(inst.imm, 0, kExitReasonCount - 1, "exit reason");
             break;
         case Opcode::VToF:
             require(is_fp(inst.type), "needs an FP type");

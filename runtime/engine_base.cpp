@@ -12,7 +12,9 @@ namespace ulna::runtime {
 thread_local EngineThread* EngineBase::current_ = nullptr;
 
 EngineBase::EngineBase(const EngineConfig& config)
-    : lifter_{config, filter_, statistics_},
+    : code_{*config.code},
+      features_{config.translate.cpu->features},
+      lifter_{config, filter_, statistics_},
       // CTR_EL0.IminLine: log2 of words in the smallest instruction cache line (DDI 0487 D24.2.34).
       cache_line_bytes_{u64{4} << (config.translate.cpu->ctr_el0 & 0xf)} {}
 
@@ -49,6 +51,21 @@ std::string EngineBase::stats() const {
 
 void EngineBase::request_safepoint(ir::CpuState& state) {
     pending_of(state).fetch_or(kPendingSafepoint);
+}
+
+void EngineBase::add_mode(u32 bits) {
+    if ((process_mode_.load(std::memory_order_relaxed) & bits) != bits) {
+        process_mode_.fetch_or(bits);
+        registry_.flag_all(kPendingFlush);
+    }
+}
+
+bool EngineBase::is_wrong_target(const ir::CpuState& state) const {
+    if (state.btype == 0 || !is_aligned(state.pc, 4)) {
+        return false;
+    }
+    const std::optional<u32> word = code_.guarded_word(state.pc);
+    return word && !frontend::accepts_btype(*word, state.btype, features_);
 }
 
 bool EngineBase::take_pending(EngineThread& thread) {

@@ -16,6 +16,7 @@ class EngineBase : public Engine {
     [[nodiscard]] ir::CpuState* new_thread() override;
     void delete_thread(ir::CpuState* state) override;
     void request_safepoint(ir::CpuState& state) override;
+    void add_mode(u32 bits) override;
     void invalidate(GuestAddr start, u64 bytes) override;
     void before_fork() override;
     void after_fork(bool in_child) override;
@@ -37,9 +38,15 @@ class EngineBase : public Engine {
     [[nodiscard]] bool take_pending(EngineThread& thread);
     // IC IVAU.
     void invalidate_line(EngineThread& thread);
-    [[nodiscard]] static ir::BlockKey key_of(const ir::CpuState& state) {
-        return {state.pc, ir::BlockMode::from_fpcr(state.fpcr)};
+    [[nodiscard]] ir::BlockMode mode_of(const ir::CpuState& state) const {
+        const u32 common = process_mode_.load(std::memory_order_relaxed);
+        return {ir::BlockMode::from_fpcr(state.fpcr).bits | state.mode_bits | common};
     }
+    [[nodiscard]] ir::BlockKey key_of(const ir::CpuState& state) const {
+        return {state.pc, mode_of(state)};
+    }
+    // PSTATE.BTYPE is set and the instruction at pc does not accept it.
+    [[nodiscard]] bool is_wrong_target(const ir::CpuState& state) const;
     // -d exec, cpu.
     static void log_execution(const ir::CpuState& state);
 
@@ -53,6 +60,9 @@ class EngineBase : public Engine {
     // Moves a thread's own counters into the common ones.
     void collect_counters(EngineThread& thread) const;
 
+    frontend::CodeSource& code_;
+    const frontend::FeatureSet features_;
+    std::atomic<u32> process_mode_{0}; // bits of BlockMode that all threads share
     mutable debug::Statistics statistics_;
     mutable ThreadRegistry registry_;
     PageFilter filter_;

@@ -83,6 +83,9 @@ ExitReason InterpreterEngine::dispatch(EngineThread& thread) {
         if (pending_of(state).load(std::memory_order_relaxed) != 0 && take_pending(thread)) {
             return ExitReason::Safepoint;
         }
+        if (state.btype != 0 && is_wrong_target(state)) {
+            return ExitReason::BranchTarget;
+        }
         registry_.enter(thread);
         const Found found = find_or_translate(key_of(state));
         if (found.block == nullptr) {
@@ -96,6 +99,7 @@ ExitReason InterpreterEngine::dispatch(EngineThread& thread) {
         if (log) {
             log_execution(state);
         }
+        state.btype = 0;
         thread.interpreting.store(true, std::memory_order_relaxed);
         const ExitReason reason = ir::interpret(*found.block, state);
         thread.interpreting.store(false, std::memory_order_relaxed);

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <unordered_set>
 
+#include "ir/guest_access.h"
 #include "ir/support/check.h"
 #include "runtime/debug/disassemble.h"
 #include "runtime/debug/log.h"
@@ -124,6 +125,9 @@ ExitReason JitEngine::run(ir::CpuState& state) {
         if (pending_of(state).load(std::memory_order_relaxed) != 0 && take_pending(thread)) {
             return ExitReason::Safepoint;
         }
+        if (state.btype != 0 && is_wrong_target(state)) {
+            return ExitReason::BranchTarget;
+        }
         const u64 generation = registry_.enter(thread);
         bring_up_to_date(thread, generation);
         const Found found = find_or_translate(key_of(state));
@@ -138,9 +142,11 @@ ExitReason JitEngine::run(ir::CpuState& state) {
         if (!link_blocks_) {
             log_execution(state);
         }
+        state.btype = 0;
         const ExitReason reason = enter_(&state, found.host);
         registry_.leave(thread);
         ++thread.entries;
+        state.pc = ir::untagged(state.pc); // of an indirect branch (AArch64.BranchAddr with TBI)
         switch (reason) {
         case ExitReason::Lookup:
             if (thread.tagged_access_pc != ir::kNoPc) {
@@ -162,10 +168,11 @@ ExitReason JitEngine::run(ir::CpuState& state) {
 
 // What a thread caches is valid for one generation and one mode.
 void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
-    const ir::BlockMode mode = ir::BlockMode::from_fpcr(thread.state.fpcr);
+    const ir::BlockMode mode = mode_of(thread.state);
     if (thread.seen_generation == generation && thread.seen_mode == mode.bits) {
         return;
     }
+    thread.branches_set_btype = thread.branches_set_btype || mode.bti();
     thread.drop_host_addresses();
     if (thread.seen_mode != mode.bits) {
         thread.seen_mode = mode.bits;
@@ -249,12 +256,21 @@ u64 JitEngine::lookup(EngineThread& thread) {
     if (!link_blocks_ || pending_of(thread.state).load(std::memory_order_relaxed) != 0) {
         return 0;
     }
+    const GuestAddr target = thread.state.pc;
+    thread.state.pc = ir::untagged(target);
+    const u32 btype = thread.state.btype;
+    if (btype != 0 && is_wrong_target(thread.state)) {
+        return 0; // the dispatcher finds the same
+    }
     // On a miss the dispatcher tries again and finds the reason.
     const u64 host = find_or_translate(key_of(thread.state)).host;
     if (host != 0) {
         // An invalidation since the look-up has flagged this thread: the entry is gone at its safe
-        // point.
-        thread.cache_jump(thread.state.pc, host);
+        // point. The caller of an invalidation looks for entries without tag.
+        if (thread.state.pc == target) {
+            thread.cache_jump(target, host, btype);
+        }
+        thread.state.btype = 0;
     }
     return host;
 }

@@ -15,6 +15,7 @@
 #include "runtime/user/address_space.h"
 #include "runtime/user/command_line.h"
 #include "runtime/user/elf_loader.h"
+#include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/initial_stack.h"
 #include "runtime/user/kernel_view.h"
@@ -167,6 +168,7 @@ int main(int argc, char** argv, char** environment) {
         debug::log_text(proc_view("/proc/self/maps").value_or(""));
     }
     self.engine = start_engine(self.options, space);
+    space.set_engine_mode();
     if (self.options.stats) {
         set_exit_hook([] { std::fputs(process().engine->stats().c_str(), stderr); });
     }
@@ -180,6 +182,7 @@ int main(int argc, char** argv, char** environment) {
     thread.tid = ::getpid();
     thread.cpu->pc = program.start;
     thread.cpu->sp = *sp;
+    init_guest_cpu(*thread.cpu);
     run_thread(thread);
     return thread.exit_status;
 }

@@ -297,7 +297,8 @@ void Emitter::find_uses_and_hints() {
             }
             break;
         default:
-            if (ir::has_effect(inst.op, ir::Effects::Load, ir::Effects::Store, ir::Effects::Exit)) {
+            if (ir::has_effect(inst.op, ir::Effects::Load, ir::Effects::Store, ir::Effects::Exit,
+                               ir::Effects::Raise)) {
                 is_pending = 0;
             }
             break;
@@ -366,8 +367,9 @@ bool Emitter::is_made_unseen(unsigned fcmp) const {
             (condition == i || !(values_[condition].flags & kNeedsValue))) {
             return true;
         }
-        if (!insts_[i].dead && ir::has_effect(insts_[i].op, ir::Effects::Load, ir::Effects::Store,
-                                              ir::Effects::Exit, ir::Effects::Call)) {
+        if (!insts_[i].dead &&
+            ir::has_effect(insts_[i].op, ir::Effects::Load, ir::Effects::Store, ir::Effects::Exit,
+                           ir::Effects::Raise, ir::Effects::Call)) {
             return false;
         }
     }

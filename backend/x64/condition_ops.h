@@ -11,6 +11,7 @@ namespace ulna::backend::x64 {
     case Opcode::Select:
     case Opcode::NzcvSelect:
     case Opcode::ExitIf:
+    case Opcode::RaiseIf:
         return 0;
     case Opcode::Adc:
     case Opcode::AdcFlags:
@@ -38,9 +39,9 @@ inline constexpr auto kUseKind = [] {
     for (const Opcode op : {Opcode::ICmp, Opcode::TestBit, Opcode::TestCond}) {
         table[static_cast<unsigned>(op)] = UseKind::Condition;
     }
-    for (const Opcode op :
-         {Opcode::Select, Opcode::NzcvSelect, Opcode::ExitIf, Opcode::Adc, Opcode::AdcFlags,
-          Opcode::ZExt, Opcode::AddFlags, Opcode::SubFlags, Opcode::LogicFlags, Opcode::FCmp}) {
+    for (const Opcode op : {Opcode::Select, Opcode::NzcvSelect, Opcode::ExitIf, Opcode::RaiseIf,
+                            Opcode::Adc, Opcode::AdcFlags, Opcode::ZExt, Opcode::AddFlags,
+                            Opcode::SubFlags, Opcode::LogicFlags, Opcode::FCmp}) {
         table[static_cast<unsigned>(op)] = UseKind::Special;
     }
     return table;

@@ -39,11 +39,11 @@ void zero_extend_old(Emitter& e, Gpr reg, unsigned size_log2) {
     }
 }
 
-// Atomics and exclusives must be aligned, whatever MemInfo says (and x86 is very slow at split
-// locks).
+// Atomics and exclusives must be aligned, whatever MemInfo::aligned says (and x86 is very slow at
+// locks that leave a cache line).
 Gpr checked_address(Emitter& e, const Inst& inst) {
     const Gpr address = e.memory_address(inst);
-    e.check_alignment(address, inst.mem().bytes());
+    e.check_alignment(address, inst.mem());
     return address;
 }
 
@@ -222,7 +222,7 @@ WideExchange prepare_wide(Emitter& e, const Inst& inst, ValueId desired) {
     e.take_gpr(HostReg::RAX);
     e.take_gpr(HostReg::RBX);
     const Gpr address = e.memory_address_copy(inst);
-    e.check_alignment(address, 16);
+    e.check_alignment(address, inst.mem());
     return {address, e.use_xmm(desired)};
 }
 

@@ -86,9 +86,10 @@ void Emitter::check_pending(GuestAddr resume) {
         raw::jump_state(e.c, kSafepoint);
     });
 }
-void Emitter::check_pending_rax() {
+void Emitter::check_pending_rax(unsigned btype) {
     raw::compare_zero32(c, offsetof(CpuState, pending));
-    cold_noreturn(jcc(Cc::NE), [](Emitter& e) {
+    cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
+        e.store_btype(btype);
         raw::store64(e.c, offsetof(CpuState, pc), 0);
         raw::jump_state(e.c, kSafepoint);
     });
@@ -149,6 +150,38 @@ void Emitter::emit_exit_if(const Inst& inst) {
     }
 }
 
+// Leaves with an exception of the guest instruction at pc.
+void Emitter::raise(GuestAddr pc, ExitReason reason) {
+    c.mov(state(offsetof(CpuState, exit_reason), 32), static_cast<u32>(reason));
+    store_pc(pc);
+    raw::jump_state(c, kExit);
+}
+
+void Emitter::emit_raise_if(const Inst& inst) {
+    const Condition held = condition(inst.args[0]);
+    const GuestAddr pc = branch_pc();
+    const auto raise_on = [&](Cc cc) {
+        cold_noreturn(jcc(cc), [pc, reason = static_cast<ExitReason>(inst.imm)](Emitter& e) {
+            e.raise(pc, reason);
+        });
+    };
+    switch (held.parity) {
+    case Condition::Plain:
+        raise_on(held.cc);
+        break;
+    case Condition::OrParity:
+        raise_on(Cc::P);
+        raise_on(held.cc);
+        break;
+    case Condition::AndNoParity: {
+        const Jump unordered = jcc(Cc::P);
+        raise_on(held.cc);
+        bind(unordered);
+        break;
+    }
+    }
+}
+
 // A backward branch is the hot side of a loop and has a safe point, so it comes last as the plain
 // jump.
 void Emitter::exit_conditionally(const ir::ExitCond& exit) {
@@ -181,30 +214,57 @@ void Emitter::leave_with_flags(Cc cc, GuestAddr target) {
 
 // --- indirect: RAX = target
 
-// EFLAGS: equal when [r15 + r10 * 4 + jump_cache + 8] is the host code for RAX.
-void Emitter::probe_jump_cache() {
-    constexpr u32 kIndexMask = (ir::kJumpCacheEntries - 1) << 2; // of the PC; an entry is 16 bytes
-    static_assert(sizeof(ir::JumpCacheEntry) == 16);
-    raw::Writer(c)
-        .bytes({0x41, 0x89, 0xc2, 0x41, 0x81, 0xe2}) // mov r10d, eax; and r10d, mask
-        .dword(kIndexMask)
-        .bytes({0x4b, 0x3b, 0x84, 0x97}) // cmp rax, [r15 + r10 * 4 + jump_cache]
-        .dword(offsetof(CpuState, jump_cache) + offsetof(ir::JumpCacheEntry, guest_pc) -
-               ir::kStateBias);
-}
-
 namespace {
-constexpr u32 kCachedHostPc =
-    offsetof(CpuState, jump_cache) + offsetof(ir::JumpCacheEntry, host_pc) - ir::kStateBias;
+// The table that serves branches which set BTYPE: displacement of its entries from R15, and the
+// bits of the PC that are its index.
+struct JumpTable {
+    u32 entries, index_mask;
+
+    explicit JumpTable(unsigned btype)
+        : entries{static_cast<u32>(
+              (btype == 0 ? offsetof(CpuState, jump_cache)
+                          : offsetof(CpuState, guarded_jump_cache) +
+                                (btype - 1) * sizeof(CpuState::guarded_jump_cache[0])) -
+              ir::kStateBias)},
+          index_mask{((btype == 0 ? ir::kJumpCacheEntries : ir::kGuardedJumpCacheEntries) - 1)
+                     << 2} {}
+    [[nodiscard]] u32 guest_pc() const {
+        return entries + u32{offsetof(ir::JumpCacheEntry, guest_pc)};
+    }
+    [[nodiscard]] u32 host_pc() const {
+        return entries + u32{offsetof(ir::JumpCacheEntry, host_pc)};
+    }
+};
 } // namespace
 
-void Emitter::jump_indirect() {
-    check_pending_rax();
-    probe_jump_cache();
-    cold_noreturn(jcc(Cc::NE), [](Emitter& e) { raw::jump_state(e.c, kLookup); });
+// EFLAGS: equal when [r15 + r10 * 4 + JumpTable::host_pc] is the host code for RAX.
+void Emitter::probe_jump_cache(unsigned btype) {
+    static_assert(sizeof(ir::JumpCacheEntry) == 16);
+    const JumpTable table(btype);
+    raw::Writer(c)
+        .bytes({0x41, 0x89, 0xc2, 0x41, 0x81, 0xe2}) // mov r10d, eax; and r10d, mask
+        .dword(table.index_mask)
+        .bytes({0x4b, 0x3b, 0x84, 0x97}) // cmp rax, [r15 + r10 * 4 + ...]
+        .dword(table.guest_pc());
+}
+
+// For the runtime, which looks the target up or stops before it. Translated code keeps it zero.
+void Emitter::store_btype(unsigned btype) {
+    if (btype != 0) {
+        c.mov(state(offsetof(CpuState, btype), 32), btype);
+    }
+}
+
+void Emitter::jump_indirect(unsigned btype) {
+    check_pending_rax(btype);
+    probe_jump_cache(btype);
+    cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
+        e.store_btype(btype);
+        raw::jump_state(e.c, kLookup);
+    });
     raw::Writer(c)
         .bytes({0x43, 0xff, 0xa4, 0x97})
-        .dword(kCachedHostPc); // jmp [r15 + r10 * 4 + ...]
+        .dword(JumpTable(btype).host_pc()); // jmp [r15 + r10 * 4 + ...]
 }
 
 // Where a host return arrives: on to the expected block, or wherever RAX says.
@@ -234,17 +294,20 @@ void Emitter::exit_by_call(const ir::ExitCall& exit) {
 void Emitter::exit_by_indirect_call(const ir::ExitCallIndirect& exit) {
     use_gpr_in(exit.target, kPcReg);
     if (!options_->call_return_pairing) {
-        jump_indirect();
+        jump_indirect(exit.btype);
         return;
     }
-    check_pending_rax();
-    probe_jump_cache();
+    check_pending_rax(exit.btype);
+    probe_jump_cache(exit.btype);
     const Jump miss = jcc(Cc::NE);
     raw::Writer(c)
         .bytes({0x43, 0xff, 0x94, 0x97})
-        .dword(kCachedHostPc); // call [r15 + r10 * 4 + ...]
+        .dword(JumpTable(exit.btype).host_pc()); // call [r15 + r10 * 4 + ...]
     // The thunk goes on in the target with this return address on the stack.
-    cold(miss, [](Emitter& e) { raw::call_state(e.c, kLookup); });
+    cold(miss, [btype = exit.btype](Emitter& e) {
+        e.store_btype(btype);
+        raw::call_state(e.c, kLookup);
+    });
     return_site(exit.return_to);
 }
 
@@ -278,7 +341,7 @@ void Emitter::emit_exit() {
         void operator()(const ir::ExitCond& exit) { e.exit_conditionally(exit); }
         void operator()(const ir::ExitIndirect& exit) {
             e.use_gpr_in(exit.target, kPcReg);
-            e.jump_indirect();
+            e.jump_indirect(exit.btype);
         }
         void operator()(const ir::ExitCall& exit) { e.exit_by_call(exit); }
         void operator()(const ir::ExitCallIndirect& exit) { e.exit_by_indirect_call(exit); }

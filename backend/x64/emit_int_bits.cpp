@@ -100,6 +100,16 @@ void emit_Clz(Emitter& e, const Inst& inst) {
     e.c.lzcnt(part(inst, e.def_gpr(inst, Overlap::Any)), from);
 }
 
+void emit_Ctz(Emitter& e, const Inst& inst) {
+    const GprMem from = e.use_gpr_mem(inst.args[0], width_of(inst));
+    e.c.tzcnt(part(inst, e.def_gpr(inst, Overlap::Any)), from);
+}
+
+void emit_Popcnt(Emitter& e, const Inst& inst) {
+    const GprMem from = e.use_gpr_mem(inst.args[0], width_of(inst));
+    e.c.popcnt(part(inst, e.def_gpr(inst, Overlap::Any)), from);
+}
+
 // Leading zeros of a ^ (a's sign everywhere), less the sign bit itself.
 void emit_Cls(Emitter& e, const Inst& inst) {
     const Gpr from = e.use_gpr(inst.args[0]);
@@ -176,6 +186,8 @@ void add_int_bits_emitters(EmitTable& table) {
     table.set(Opcode::UDiv, emit_UDiv);
     table.set(Opcode::SDiv, emit_SDiv);
     table.set(Opcode::Clz, emit_Clz);
+    table.set(Opcode::Ctz, emit_Ctz);
+    table.set(Opcode::Popcnt, emit_Popcnt);
     table.set(Opcode::Cls, emit_Cls);
     table.set(Opcode::Rbit, emit_Rbit);
     table.set(Opcode::Rev, emit_Rev, kKeepsFlags);

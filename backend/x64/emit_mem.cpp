@@ -188,23 +188,36 @@ Mem Emitter::memory_operand(const Inst& inst) {
     }
     const Gpr address = memory_address(inst);
     if (mem.aligned) {
-        check_alignment(address, mem.bytes());
+        check_alignment(address, mem);
     }
     return {static_cast<u8>(address.getIdx())};
 }
 
-void Emitter::check_alignment(Gpr address, unsigned bytes) {
+// MemInfo::allows. That 16 bytes are left is found out in memory: no register is free there.
+void Emitter::check_alignment(Gpr address, MemInfo mem) {
+    const u32 bytes = mem.bytes();
     if (bytes == 1) {
         return;
     }
     c.test(address.cvt8(), bytes - 1);
     const GuestAddr pc = block_->guest_pcs[insts_[index_].guest_index];
-    cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
+    const auto fault = [=](Emitter& e) {
         e.c.mov(e.state(offsetof(ir::CpuState, exit_arg)), address);
-        e.c.mov(e.state(offsetof(ir::CpuState, exit_reason), 32),
-                static_cast<u32>(ExitReason::Alignment));
-        e.store_pc(pc);
-        e.c.jmp(e.thunk(offsetof(ir::HostThunks, exit)));
+        e.raise(pc, ExitReason::Alignment);
+    };
+    const Jump misaligned = jcc(Cc::NE);
+    if (!mem.within_16 || bytes == 16) {
+        cold_noreturn(misaligned, fault);
+        return;
+    }
+    cold(misaligned, [=](Emitter& e) {
+        const Address in_16 = e.state(offsetof(ir::CpuState, exit_arg), 32);
+        e.c.mov(in_16, address.cvt32());
+        e.c.and_(in_16, 15);
+        e.c.cmp(in_16, 16 - bytes);
+        const Jump inside = e.jcc(Cc::BE);
+        fault(e);
+        e.bind(inside);
     });
 }
 

@@ -15,6 +15,7 @@ void emit_Get(Emitter& e, const Inst& inst) { e.get_slot(inst); }
 void emit_Set(Emitter& e, const Inst& inst) { e.set_slot(inst); }
 void emit_CallHelper(Emitter& e, const Inst& inst) { e.call_helper(inst); }
 void emit_ExitIf(Emitter& e, const Inst& inst) { e.emit_exit_if(inst); }
+void emit_RaiseIf(Emitter& e, const Inst& inst) { e.emit_raise_if(inst); }
 
 // Scalar to whole register: only the bits above it have to become zero.
 void emit_FToV(Emitter& e, const Inst& inst) {
@@ -182,6 +183,7 @@ void add_state_emitters(EmitTable& table) {
     table.set(Opcode::Set, emit_Set, kKeepsFlags);
     table.set(Opcode::CallHelper, emit_CallHelper);
     table.set(Opcode::ExitIf, emit_ExitIf);
+    table.set(Opcode::RaiseIf, emit_RaiseIf);
     table.set(Opcode::FToV, emit_FToV, kKeepsFlags);
     table.set(Opcode::FToI, emit_FToI, kKeepsFlags);
     table.set(Opcode::IToF, emit_IToF, kKeepsFlags);

@@ -479,10 +479,13 @@ class Emitter {
     void carry_from(ValueId condition); // CF = condition
     void emit_exit();
     void emit_exit_if(const Inst& inst);
+    void emit_raise_if(const Inst& inst);
+    void raise(GuestAddr pc, ir::ExitReason reason);
     void check_pending(GuestAddr resume);
-    void check_pending_rax();
-    void probe_jump_cache();
-    void jump_indirect();
+    void check_pending_rax(unsigned btype);
+    void probe_jump_cache(unsigned btype);
+    void store_btype(unsigned btype);
+    void jump_indirect(unsigned btype = 0);
     void return_site(GuestAddr return_to);
     void store_pc(GuestAddr pc);
     [[nodiscard]] GuestAddr branch_pc() const;
@@ -503,7 +506,7 @@ class Emitter {
     void call_helper(const Inst& inst);
     [[nodiscard]] Mem memory_operand(const Inst& inst);
     [[nodiscard]] Gpr memory_address(const Inst& inst);
-    void check_alignment(Gpr address, unsigned bytes);
+    void check_alignment(Gpr address, ir::MemInfo mem);
     [[nodiscard]] Gpr memory_address_copy(const Inst& inst);
     void full_fence();
     void prepare_store_value(ValueId v, unsigned bits);

@@ -106,7 +106,7 @@ void Emitter::find_sinkable_flags() {
         observed |= shows_flags(i);
         const Inst& inst = insts_[i];
         // A fault in between may be resumed, and the way out then reads the cell.
-        possible &= !(observed && ir::may_fault(inst.op));
+        possible &= !(observed && ir::may_fault(inst.op)) && inst.op != Opcode::RaiseIf;
         if (!is_nzcv_access(inst)) {
             continue;
         }
@@ -428,7 +428,7 @@ void add_flag_roles(EmitTable& table) {
     };
     set(FlagRole::Access, {Opcode::Load, Opcode::Store, Opcode::Probe});
     set(FlagRole::Condition, {Opcode::ICmp, Opcode::TestBit, Opcode::TestCond});
-    set(FlagRole::Select, {Opcode::Select});
+    set(FlagRole::Select, {Opcode::Select, Opcode::RaiseIf});
     set(FlagRole::ExitIf, {Opcode::ExitIf});
     set(FlagRole::Carry, {Opcode::NzcvSelect, Opcode::Adc, Opcode::AdcFlags});
     set(FlagRole::ZExt, {Opcode::ZExt});

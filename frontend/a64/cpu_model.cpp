@@ -59,12 +59,25 @@ constexpr const char* kFeatureNames[] = {
 
 constexpr unsigned kHwcapCpuid = 11; // the kernel emulates MRS of ID registers
 
+// Pointer authentication has exactly one algorithm; the cheap one unless another is asked for.
+constexpr FeatureSet kPauthAlgorithms{Feature::PAuth_impdef, Feature::PAuth_QARMA5,
+                                      Feature::PAuth_QARMA3};
+constexpr void choose_pauth_algorithm(FeatureSet& features, Feature algorithm) {
+    for (const Feature each :
+         {Feature::PAuth_impdef, Feature::PAuth_QARMA5, Feature::PAuth_QARMA3}) {
+        features.set(each, each == algorithm && features.has(Feature::PAuth));
+    }
+}
+
 constexpr CpuModel
 make_model(const char* name, const char* description, u64 midr, u64 ctr, FeatureSet features) {
     CpuModel model;
     model.name = name;
     model.description = description;
     model.features = features & FeatureSet::all();
+    if ((model.features & kPauthAlgorithms) == kPauthAlgorithms) { // a model of everything
+        choose_pauth_algorithm(model.features, Feature::PAuth_impdef);
+    }
     model.midr_el1 = midr;
     model.ctr_el0 = ctr;
     model.dczid_el0 = 4;                  // BS: DC ZVA zeroes 2^4 words
@@ -104,7 +117,7 @@ constexpr CpuModel kModels[] = {
 std::string lower(std::string_view text) {
     std::string result{text};
     std::ranges::transform(result, result.begin(), [](unsigned char c) {
-        return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+        return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c == '_' ? '-' : c);
     });
     return result;
 }
@@ -159,7 +172,18 @@ std::optional<CpuModel> parse_cpu(std::string_view text, std::string& why_not) {
             why_not = std::string{item} + ": not a feature with =on or =off";
             return std::nullopt;
         }
-        features.set(*feature, state == "on");
+        const bool on = state == "on";
+        if (kPauthAlgorithms.has(*feature)) {
+            // Without our own algorithm it is the architecture's first, as in QEMU.
+            const Feature other =
+                *feature == Feature::PAuth_impdef ? Feature::PAuth_QARMA5 : Feature::PAuth_impdef;
+            choose_pauth_algorithm(features, on ? *feature : other);
+            continue;
+        }
+        features.set(*feature, on);
+        if (*feature == Feature::PAuth) {
+            choose_pauth_algorithm(features, Feature::PAuth_impdef);
+        }
     }
     return make_model(model->name, model->description, model->midr_el1, model->ctr_el0, features);
 }

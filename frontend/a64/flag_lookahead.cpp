@@ -16,6 +16,15 @@ FlagInfo data_processing_imm(u32 word) {
     return {adds || ands ? FlagUse::WritesAll : FlagUse::None};
 }
 
+// A failed authentication shows the flags like any undefined instruction.
+bool may_fail_authentication(u32 word) {
+    const bool aut_reg = (word & 0xffff'd000) == 0xdac1'1000; // AUTIA..., AUTIZA...
+    const bool hint = (word & 0xffff'ffbf) == 0xd503'219f ||  // AUTIA1716 AUTIB1716
+                      (word & 0xffff'ff9f) == 0xd503'239f;    // AUTIASP...
+    const bool ldra = (word & 0xff20'0400) == 0xf820'0400;    // LDRAA LDRAB
+    return aut_reg || hint || ldra;
+}
+
 FlagInfo data_processing_reg(u32 word) {
     switch (bits(word, 28, 24)) {
     case 0b01010:
@@ -65,7 +74,8 @@ FlagInfo branch_system(u32 word) {
 } // namespace
 
 FlagInfo flag_info(u32 word, FeatureSet features) {
-    if (decode(word, features) == nullptr) {
+    if (decode(word, features) == nullptr ||
+        (features.has(Feature::PAuth) && may_fail_authentication(word))) {
         return {FlagUse::Unknown};
     }
     switch (bits(word, 28, 25)) {

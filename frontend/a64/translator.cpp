@@ -13,7 +13,8 @@ Translator::Translator(ir::Block& block, CodeSource& source, const TranslateOpti
       start_{block.key.pc},
       words_{source.words(start_)},
       pc_{start_},
-      next_pc_{start_} {
+      next_pc_{start_},
+      guarded_{mode().bti() && source.guarded_word(start_).has_value()} {
     words_ = words_.first(std::min(words_.size(), visited_.size()));
 }
 

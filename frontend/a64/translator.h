@@ -59,6 +59,8 @@ class Translator {
     [[nodiscard]] GuestAddr next() const { return pc_ + 4; } // of the one that follows it in memory
     [[nodiscard]] const CpuModel& cpu() const { return *options_.cpu; }
     [[nodiscard]] const ir::BlockMode& mode() { return b.block().key.mode; }
+    // InGuardedPage; false when no page of the process is.
+    [[nodiscard]] bool guarded() const { return guarded_; }
 
     // --- general-purpose registers, type I32 or I64. X: 31 is ZR. SP: 31 is SP.
     [[nodiscard]] Value X(Type type, Reg reg) {
@@ -133,6 +135,7 @@ class Translator {
     GuestAddr pc_;
     GuestAddr next_pc_;
     bool wrote_nzcv_ = false;
+    bool guarded_;
     // Sources keep a limited number of spans alive (CodeSource).
     static constexpr unsigned kMaxExtraFetches = 16;
     unsigned extra_fetches_ = 0;

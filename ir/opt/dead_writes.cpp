@@ -47,8 +47,8 @@ class Overwritten {
         for (unsigned i = 0; i < kOpcodeCount; ++i) {
             const auto op = static_cast<Opcode>(i);
             table[i] = static_cast<u8>(
-                has_effect(op, Effects::Load, Effects::Store, Effects::Exit, Effects::Call) |
-                (op == Opcode::ExitIf) << 1 | has_effect(op, Effects::Load, Effects::Store) << 2);
+                (may_fault(op) || has_effect(op, Effects::Exit, Effects::Call)) |
+                (op == Opcode::ExitIf || has_effect(op, Effects::Raise)) << 1 | may_fault(op) << 2);
         }
         return table;
     }();

@@ -57,6 +57,8 @@ Outcome Simplifier::apply_rules(Inst& inst) {
         return rule_shift(inst);
     case Opcode::Extr:
         return rule_extr(inst);
+    case Opcode::Clz:
+        return rule_clz(inst);
     case Opcode::Adc:
         return rule_adc(inst);
     case Opcode::ZExt:
@@ -190,6 +192,8 @@ unsigned Simplifier::active_bits(ValueId id, unsigned depth) const {
     case Opcode::VGetLane:
         return bit(inst.imm, 8) ? width : std::min(width, inst.shape().lane_bits());
     case Opcode::Clz:
+    case Opcode::Ctz:
+    case Opcode::Popcnt:
     case Opcode::Cls:
         return 7;
     default:

@@ -75,6 +75,7 @@ class Simplifier {
     Outcome rule_neg(Inst& inst);
     Outcome rule_shift(Inst& inst);
     Outcome rule_extr(Inst& inst);
+    Outcome rule_clz(Inst& inst);
     Outcome rule_adc(Inst& inst);
     Outcome rule_zext(Inst& inst);
     Outcome rule_sext(Inst& inst);

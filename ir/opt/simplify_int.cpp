@@ -285,6 +285,15 @@ Outcome Simplifier::rule_extr(Inst& inst) {
     return kKeep;
 }
 
+Outcome Simplifier::rule_clz(Inst& inst) {
+    // clz(rbit x)  ->  ctz x
+    const ValueId x = inst.args[0];
+    if (is_op(x, Opcode::Rbit) && single_use(x)) {
+        return become(inst, Opcode::Ctz, {def(x).args[0]});
+    }
+    return kKeep;
+}
+
 Outcome Simplifier::rule_adc(Inst& inst) {
     const ValueId x = inst.args[0], y = inst.args[1], carry = inst.args[2];
     // x + y + 0  ->  x + y

@@ -22,6 +22,10 @@ constexpr u64 kMappingBytes = kThreadAt + kThreadBytes;
 [[nodiscard]] ir::JumpCacheEntry& jump_entry(ir::CpuState& state, GuestAddr pc) {
     return state.jump_cache[(pc >> 2) & (ir::kJumpCacheEntries - 1)];
 }
+[[nodiscard]] ir::JumpCacheEntry&
+guarded_jump_entry(ir::CpuState& state, GuestAddr pc, unsigned btype) {
+    return state.guarded_jump_cache[btype - 1][(pc >> 2) & (ir::kGuardedJumpCacheEntries - 1)];
+}
 
 } // namespace
 
@@ -52,9 +56,23 @@ void EngineThread::clear_jump_cache() {
         jump_cache_used = false;
     }
     state.jump_cache[0] = {ir::kNoPc, 0};
+    if (guarded_jump_cache_used) {
+        std::memset(state.guarded_jump_cache, 0, sizeof state.guarded_jump_cache);
+        guarded_jump_cache_used = false;
+    }
+    if (branches_set_btype) {
+        for (auto& table : state.guarded_jump_cache) {
+            table[0] = {ir::kNoPc, 0};
+        }
+    }
 }
 
-void EngineThread::cache_jump(GuestAddr pc, u64 host) {
+void EngineThread::cache_jump(GuestAddr pc, u64 host, unsigned btype) {
+    if (btype != 0) {
+        guarded_jump_entry(state, pc, btype) = {pc, host};
+        guarded_jump_cache_used = true;
+        return;
+    }
     jump_entry(state, pc) = {pc, host};
     jump_cache_used = true;
 }
@@ -62,6 +80,12 @@ void EngineThread::cache_jump(GuestAddr pc, u64 host) {
 void EngineThread::forget_jump(GuestAddr pc) {
     if (ir::JumpCacheEntry& entry = jump_entry(state, pc); entry.guest_pc == pc) {
         entry = {ir::kNoPc, 0};
+    }
+    for (unsigned btype = 1; guarded_jump_cache_used && btype <= 3; ++btype) {
+        if (ir::JumpCacheEntry& entry = guarded_jump_entry(state, pc, btype);
+            entry.guest_pc == pc) {
+            entry = {ir::kNoPc, 0};
+        }
     }
 }
 

@@ -31,6 +31,8 @@ struct EngineThread {
     u64 seen_generation = 0;               // the jump cache holds addresses of this generation,
     u32 seen_mode = ~0u;                   // of blocks with this mode
     bool jump_cache_used = false;          // false: it is empty
+    bool guarded_jump_cache_used = false;  // likewise
+    bool branches_set_btype = false;       // some mode so far had BlockMode::bti
 
     // Set by the fault handler for the dispatcher: this instruction used a tagged pointer.
     GuestAddr tagged_access_pc = ir::kNoPc;
@@ -55,7 +57,7 @@ struct EngineThread {
     void discard_host_addresses();
     void drop_frames() { state.return_stack_current = state.return_stack; }
     void clear_jump_cache();
-    void cache_jump(GuestAddr pc, u64 host);
+    void cache_jump(GuestAddr pc, u64 host, unsigned btype);
     // Drops the entry of one block.
     void forget_jump(GuestAddr pc);
 

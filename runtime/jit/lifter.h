@@ -30,6 +30,9 @@ class Lifter {
         TrackingSource(frontend::CodeSource& source, PageFilter& filter)
             : source_{source}, filter_{filter} {}
         [[nodiscard]] std::span<const u32> words(GuestAddr pc) override;
+        [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
+            return source_.guarded_word(pc);
+        }
         void start() { first_ = true, failed_ = false; }
         [[nodiscard]] bool failed() const { return failed_; }
 

@@ -18,8 +18,11 @@ namespace ulna::user {
 
 namespace {
 
-// PROT_BTI and PROT_MTE exist on arm64 only and mean nothing without the features.
-constexpr int kGuestProtection = PROT_READ | PROT_WRITE | PROT_EXEC;
+// PROT_BTI exists on arm64 only and means nothing without the feature; there is no PROT_MTE.
+int guest_protection() {
+    const bool bti = process().options.cpu_model.features.has(frontend::Feature::BTI);
+    return PROT_READ | PROT_WRITE | PROT_EXEC | (bti ? kProtBti : 0);
+}
 // x86-64's MAP_32BIT and MAP_ABOVE4G: no such flags on arm64, where unknown ones are ignored.
 constexpr int kHostOnlyFlags = 0x40 | 0x80;
 // Enough for the longest translation without copying whole pages for short ones.
@@ -76,6 +79,25 @@ std::span<const u32> AddressSpace::words(GuestAddr pc) {
     return {buffer.data(), bytes / 4};
 }
 
+std::optional<u32> AddressSpace::guarded_word(GuestAddr pc) {
+    const std::shared_lock lock(mutex_);
+    const auto region = find(pc);
+    constexpr int kGuardedCode = PROT_EXEC | kProtBti;
+    u32 word;
+    if (region == map_.end() || (region->second.protection & kGuardedCode) != kGuardedCode ||
+        !get_guest(pc, word)) {
+        return std::nullopt;
+    }
+    return word;
+}
+
+void AddressSpace::set_engine_mode() const {
+    if (const u32 bits = mode_bits_.load(std::memory_order_relaxed);
+        bits != 0 && process().engine != nullptr) {
+        process().engine->add_mode(bits);
+    }
+}
+
 // --- the interval map
 
 AddressSpace::Map::const_iterator AddressSpace::find(GuestAddr address) const {
@@ -106,7 +128,10 @@ void AddressSpace::erase(GuestAddr start, GuestAddr end) {
 
 void AddressSpace::insert(GuestAddr start, GuestAddr end, int protection) {
     erase(start, end);
-    protection &= kGuestProtection;
+    protection &= guest_protection();
+    if ((protection & PROT_EXEC) != 0 && (protection & kProtBti) != 0) {
+        mode_bits_.fetch_or(ir::BlockMode::kBti, std::memory_order_relaxed);
+    }
     const auto after = map_.find(end);
     if (after != map_.end() && after->second.protection == protection) {
         end = after->second.end;
@@ -193,6 +218,9 @@ i64 AddressSpace::map_locked(
             return -ENOMEM;
         }
     }
+    if ((flags & MAP_TYPE) != MAP_PRIVATE) {
+        mode_bits_.fetch_or(ir::BlockMode::kShared, std::memory_order_relaxed);
+    }
     const i64 result =
         host_map(address, bytes, host_protection(protection), flags & ~kHostOnlyFlags, fd, offset);
     if (result < 0) {
@@ -215,6 +243,7 @@ i64 AddressSpace::map(GuestAddr address, u64 bytes, int protection, int flags, i
         result = map_locked(address, bytes, protection, flags, fd, offset, stale);
     }
     forget_translations(stale);
+    set_engine_mode();
     return result;
 }
 
@@ -245,7 +274,9 @@ i64 AddressSpace::unmap(GuestAddr address, u64 bytes) {
 }
 
 i64 AddressSpace::protect(GuestAddr address, u64 bytes, int protection) {
-    if (address % kPageBytes != 0) {
+    constexpr int kProtSem = 0x8, kGrows = PROT_GROWSDOWN | PROT_GROWSUP;
+    if (address % kPageBytes != 0 ||
+        (protection & ~(guest_protection() | kProtSem | kGrows)) != 0) {
         return -EINVAL;
     }
     if (bytes == 0) {
@@ -259,9 +290,11 @@ i64 AddressSpace::protect(GuestAddr address, u64 bytes, int protection) {
     i64 result = 0;
     {
         const std::unique_lock lock(mutex_);
-        if ((protection & PROT_EXEC) == 0) {
-            note_executable(address, end, stale);
-        }
+        note_executable(address, end, stale);
+        std::erase_if(stale, [=](const Region& part) { // what is fetched as it was
+            return (protection & PROT_EXEC) != 0 &&
+                   ((part.protection ^ protection) & kProtBti) == 0;
+        });
         GuestAddr reached = address; // as the kernel: what lies before a hole is changed
         for (const Region& part : owned_parts(address, end)) {
             if (part.start != reached) {
@@ -280,6 +313,7 @@ i64 AddressSpace::protect(GuestAddr address, u64 bytes, int protection) {
         }
     }
     forget_translations(stale);
+    set_engine_mode();
     return result;
 }
 
@@ -374,6 +408,7 @@ i64 AddressSpace::attach_shared(int id, GuestAddr address, int flags) {
                 return -EINVAL;
             }
         }
+        mode_bits_.fetch_or(ir::BlockMode::kShared, std::memory_order_relaxed);
         result = host_syscall(SYS_shmat, static_cast<u64>(id), address,
                               static_cast<u64>(flags & ~SHM_EXEC));
         if (result < 0) {
@@ -388,6 +423,7 @@ i64 AddressSpace::attach_shared(int id, GuestAddr address, int flags) {
         shared_segments_[start] = bytes;
     }
     forget_translations(stale);
+    set_engine_mode();
     return result;
 }
 

@@ -12,6 +12,7 @@
 //    the engine calls words() with its own locks held.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <shared_mutex>
@@ -25,6 +26,7 @@
 namespace ulna::user {
 
 inline constexpr u64 kPageBytes = 4096;
+inline constexpr int kProtBti = 0x10; // PROT_BTI: a guarded page, when the CPU has FEAT_BTI
 inline constexpr u64 kTaskSize = u64{1} << 47; // what both the host and the guest can address
 
 [[nodiscard]] constexpr u64 page_down(u64 address) { return address & ~(kPageBytes - 1); }
@@ -34,11 +36,16 @@ class AddressSpace final : public frontend::CodeSource {
   public:
     struct Region {
         GuestAddr start, end;
-        int protection; // the guest's PROT_READ | PROT_WRITE | PROT_EXEC
+        int protection; // the guest's PROT_READ | PROT_WRITE | PROT_EXEC | kProtBti
     };
 
     // CodeSource: a private copy of the words, as another thread may unmap them meanwhile.
     [[nodiscard]] std::span<const u32> words(GuestAddr pc) override;
+    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override;
+
+    // Tells the engine of guarded pages and shared memory (BlockMode); called here when they come
+    // up, and by whoever makes the engine.
+    void set_engine_mode() const;
 
     // The system calls: arguments as the guest gives them; -errno or the result.
     [[nodiscard]] i64
@@ -89,6 +96,7 @@ class AddressSpace final : public frontend::CodeSource {
     [[nodiscard]] i64 unmap_locked(GuestAddr start, GuestAddr end, Stale& stale);
 
     mutable std::shared_mutex mutex_;
+    std::atomic<u32> mode_bits_{0}; // what Engine::add_mode has been or will be told
     pid_t forking_ = 0; // the process that holds the lock over a fork
     Map map_;
     std::map<GuestAddr, u64> shared_segments_; // shmat address -> bytes

@@ -25,6 +25,10 @@ void copy_guest_state(ir::CpuState& to, const ir::CpuState& from) {
     to.guest_mxcsr = from.guest_mxcsr;
     to.tpidr_el0 = from.tpidr_el0;
     to.tpidrro_el0 = from.tpidrro_el0;
+    to.pstate = from.pstate;
+    to.sctlr_el1 = from.sctlr_el1;
+    std::copy(std::begin(from.pac_keys), std::end(from.pac_keys), to.pac_keys);
+    to.mode_bits = from.mode_bits;
 }
 
 // When the host's libc makes its first thread, it takes signal 33 and unblocks 32 and 33, which are
@@ -74,6 +78,9 @@ Child new_child(const GuestThread& parent, const CloneRequest& request) {
     child->signals = new_thread_signals(parent.signals);
     copy_guest_state(*child->cpu, *parent.cpu);
     enter_child_state(*child->cpu, request);
+    if (parent.cpu->random_state != 0) { // another sequence than the parent's
+        child->cpu->random_state = (parent.cpu->random_state ^ child->cpu->sp) | 1;
+    }
     return child;
 }
 
@@ -98,6 +105,9 @@ i64 clone_guest(GuestThread& thread, const CloneRequest& request) {
     }
     if (!block_signals()) {
         return kRestartNoIntr;
+    }
+    if ((request.flags & CLONE_VM) && !(request.flags & CLONE_VFORK)) {
+        process().engine->add_mode(ir::BlockMode::kShared);
     }
     i64 result;
     if (request.flags & CLONE_THREAD) {

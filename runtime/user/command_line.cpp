@@ -89,6 +89,17 @@ void set_code_cache(Parse& parse, const std::string& value) {
     parse.options.code_cache_mib = mib;
 }
 
+void set_seed(Parse& parse, const std::string& value) {
+    const char* const end = value.data() + value.size();
+    u64 seed = 0;
+    const auto [rest, error] = std::from_chars(value.data(), end, seed);
+    if (error != std::errc{} || rest != end) {
+        parse.fail("-seed " + value + ": a number");
+        return;
+    }
+    parse.options.seed = seed;
+}
+
 void set_cpu(Parse& parse, const std::string& value) {
     if (value == "help" || value == "?") {
         std::string text = "Available CPUs (-cpu model[,feature=on|off]...):\n";
@@ -172,7 +183,7 @@ constexpr Option kOptions[] = {
     {"B",       "address",  "GUEST_BASE",  "accepted for compatibility: guest addresses are host addresses", [](Parse&, const std::string&) {}},
     {"R",       "size",     "RESERVED_VA", "accepted for compatibility", [](Parse&, const std::string&) {}},
     {"p",       "pagesize", "PAGESIZE",    "accepted for compatibility: pages have 4096 bytes", [](Parse&, const std::string&) {}},
-    {"seed",    "number",   "RAND_SEED",   "accepted for compatibility", [](Parse&, const std::string&) {}},
+    {"seed",    "number",   "RAND_SEED",   "the same random numbers (AT_RANDOM, RNDR, keys) every time",  set_seed},
     {"version", nullptr,    nullptr,       "print the version",
         [](Parse& p, const std::string&) { p.answer(kVersionText); }},
     {"help",    nullptr,    nullptr,       "print this help", show_help},

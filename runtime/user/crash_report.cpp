@@ -34,6 +34,7 @@ constexpr Cause kCauses[] = {
     {SIGBUS, BUS_ADRALN, "misaligned program counter or access"},
     {SIGBUS, BUS_ADRERR, "access beyond the end of a file"},
     {SIGILL, ILL_ILLOPC, "instruction that is not allocated or not implemented"},
+    {SIGILL, ILL_ILLOPN, "pointer authentication failed"},
     {SIGTRAP, TRAP_BRKPT, "breakpoint instruction"},
 };
 

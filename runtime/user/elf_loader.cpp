@@ -64,6 +64,7 @@ struct Elf {
     Elf64_Ehdr header;
     std::vector<Elf64_Phdr> segments;
     std::string interpreter;     // PT_INTERP
+    bool asks_for_bti = false;   // PT_GNU_PROPERTY
     GuestAddr low = 0, high = 0; // page-aligned extent of PT_LOADs
     u64 alignment = kPageBytes;
 };
@@ -128,6 +129,33 @@ const char* segment_problem(const Elf64_Phdr& segment, u64 file_bytes) {
     return nullptr;
 }
 
+// GNU_PROPERTY_AARCH64_FEATURE_1_AND of a PT_GNU_PROPERTY segment says BTI (the kernel's
+// parse_elf_properties; a malformed note says nothing).
+bool asks_for_bti(const File& file, const Elf64_Phdr& segment) {
+    struct Note {
+        Elf64_Nhdr header;
+        char name[4];
+        u8 properties[1024];
+    } note;
+    constexpr u64 kBefore = offsetof(Note, properties);
+    const u64 got =
+        file.read(segment.p_offset, &note, std::min<u64>(segment.p_filesz, sizeof note));
+    if (got < kBefore || note.header.n_type != NT_GNU_PROPERTY_TYPE_0 ||
+        note.header.n_namesz != sizeof note.name || std::memcmp(note.name, "GNU", 4) != 0 ||
+        note.header.n_descsz > got - kBefore) {
+        return false;
+    }
+    u32 property[3]; // type, bytes, data
+    for (u64 at = 0; at + sizeof property <= note.header.n_descsz;
+         at += 8 + (u64{property[1]} + 7) / 8 * 8) {
+        std::memcpy(property, note.properties + at, sizeof property);
+        if (property[0] == GNU_PROPERTY_AARCH64_FEATURE_1_AND && property[1] == 4) {
+            return (property[2] & GNU_PROPERTY_AARCH64_FEATURE_1_BTI) != 0;
+        }
+    }
+    return false;
+}
+
 Problem read_segments(const std::string& path, const File& file, u64 file_bytes, Elf& elf) {
     elf.segments.resize(elf.header.e_phnum);
     const u64 table_bytes = elf.segments.size() * sizeof(Elf64_Phdr);
@@ -149,6 +177,9 @@ Problem read_segments(const std::string& path, const File& file, u64 file_bytes,
                 elf.alignment = std::max(elf.alignment, segment.p_align);
             }
             any = true;
+        }
+        if (segment.p_type == PT_GNU_PROPERTY) {
+            elf.asks_for_bti = asks_for_bti(file, segment);
         }
         if (segment.p_type == PT_INTERP && elf.interpreter.empty()) {
             std::string name(std::min<u64>(segment.p_filesz, PATH_MAX + 1), '\0');
@@ -182,9 +213,11 @@ Problem read_elf(const std::string& path, const File& file, Elf& elf) {
     return read_segments(path, file, static_cast<u64>(info.st_size), elf);
 }
 
-int protection_of(u32 flags) {
+// Only what the kernel starts itself is guarded by it; an interpreter guards the program.
+int protection_of(const Elf& elf, u32 flags) {
+    const bool guarded = elf.asks_for_bti && elf.interpreter.empty();
     return ((flags & PF_R) != 0 ? PROT_READ : 0) | ((flags & PF_W) != 0 ? PROT_WRITE : 0) |
-           ((flags & PF_X) != 0 ? PROT_EXEC : 0);
+           ((flags & PF_X) != 0 ? PROT_EXEC | (guarded ? kProtBti : 0) : 0);
 }
 
 // Bytes between the end of the file's part and the end of its page are bss.
@@ -196,10 +229,10 @@ bool clear_rest_of_page(GuestAddr from, bool writable) {
 
 // As elf_load() of the kernel: file pages, then the rest of the last one cleared, then anonymous
 // pages.
-bool map_segment(const File& file, const Elf64_Phdr& segment, GuestAddr bias) {
+bool map_segment(const File& file, const Elf& elf, const Elf64_Phdr& segment, GuestAddr bias) {
     AddressSpace& space = *process().space;
     const GuestAddr start = segment.p_vaddr + bias;
-    const int protection = protection_of(segment.p_flags);
+    const int protection = protection_of(elf, segment.p_flags);
     const GuestAddr file_end = start + segment.p_filesz;
     const GuestAddr end = start + segment.p_memsz;
     GuestAddr anonymous = page_down(start);
@@ -287,7 +320,7 @@ std::optional<GuestAddr> map_elf(const File& file, const Elf& elf, GuestAddr wan
     }
     for (const Elf64_Phdr& segment : elf.segments) {
         if (segment.p_type == PT_LOAD && segment.p_memsz != 0 &&
-            !map_segment(file, segment, *bias)) {
+            !map_segment(file, elf, segment, *bias)) {
             return std::nullopt;
         }
     }

@@ -1,6 +1,7 @@
 // What every part of user mode shares: the process and its threads.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Options {
     frontend::CpuModel cpu_model = frontend::default_cpu();
     u64 stack_bytes = 8u << 20; // -s
     u64 code_cache_mib = 0;     // -tb-size; 0: the engine's choice
+    std::optional<u64> seed;    // -seed: random numbers that the guest gets are always the same
     bool strace = false;
     bool stats = false;
     bool perf_map = false;

@@ -12,6 +12,7 @@
 
 #include "frontend/frontend.h"
 #include "runtime/user/address_space.h"
+#include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
 
@@ -130,9 +131,7 @@ std::optional<GuestAddr> make_initial_stack(const LoadedProgram& program) {
     self.arg_start = stack.sp();
     const GuestAddr platform = stack.push(std::string("aarch64"));
     u8 seed[16];
-    if (::getrandom(seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed)) {
-        std::memcpy(seed, reinterpret_cast<const void*>(::getauxval(AT_RANDOM)), sizeof(seed));
-    }
+    fill_random(seed, sizeof(seed));
     const GuestAddr random = stack.push(seed, sizeof(seed));
     const std::vector<u64> auxv = make_auxv(program, random, platform, name);
     self.auxv.assign(reinterpret_cast<const char*>(auxv.data()),

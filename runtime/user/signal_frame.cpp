@@ -45,10 +45,18 @@ struct ExtraContext { // the list goes on elsewhere: glibc's and our frames neve
 constexpr u32 kFpsimdMagic = 0x4650'8001, kEsrMagic = 0x4553'5201, kExtraMagic = 0x4558'5401;
 
 // PSTATE as SPSR_EL1 holds it (DDI 0487 C5.2.18).
+namespace pstate = ir::pstate;
 constexpr unsigned kPstateNzcvShift = 28;
+constexpr u32 kBtypeCall = 2;         // how Linux enters a handler: as if by BLR
 constexpr u64 kPstateNotUser = 0x3df; // M[3:0], M[4], F, I, A, D: all zero at EL0 in AArch64
 
 constexpr u64 kMinAltStackBytes = 5120; // MINSIGSTKSZ of arm64
+
+frontend::FeatureSet features() { return process().options.cpu_model.features; }
+u64 own_pstate_bits() {
+    return (features().has(frontend::Feature::DIT) ? pstate::DIT : 0) |
+           (features().has(frontend::Feature::SSBS) ? pstate::SSBS : 0);
+}
 
 // --- building
 
@@ -69,7 +77,8 @@ void save_cpu(const ir::CpuState& cpu, const FrameRequest& request, SigContext& 
     std::copy(std::begin(cpu.x), std::end(cpu.x), context.regs);
     context.sp = cpu.sp;
     context.pc = cpu.pc;
-    context.pstate = u64{cpu.nzcv} << kPstateNzcvShift;
+    context.pstate =
+        u64{cpu.nzcv} << kPstateNzcvShift | cpu.pstate | u64{cpu.btype} << pstate::kBtypeShift;
 
     RecordWriter records(context.reserved);
     FpsimdContext fpsimd = {.head = {kFpsimdMagic, sizeof(FpsimdContext)},
@@ -102,6 +111,7 @@ void enter_handler(GuestThread& thread, const FrameRequest& request, u64 frame, 
                                                      : process().sigreturn_trampoline;
     cpu.sp = frame;
     cpu.pc = request.action.handler;
+    cpu.btype = features().has(frontend::Feature::BTI) ? kBtypeCall : 0;
     cpu.excl_bytes = 0; // an exception return clears the monitor
 }
 
@@ -241,6 +251,10 @@ void restore_cpu(ir::CpuState& cpu, const SigContext& context) {
     cpu.sp = context.sp;
     cpu.pc = context.pc;
     cpu.nzcv = static_cast<u32>(context.pstate >> kPstateNzcvShift) & 0xf;
+    cpu.pstate = context.pstate & own_pstate_bits();
+    cpu.btype = features().has(frontend::Feature::BTI)
+                    ? static_cast<u32>((context.pstate & pstate::kBtypeMask) >> pstate::kBtypeShift)
+                    : 0;
     std::copy(std::begin(records.fpsimd.v), std::end(records.fpsimd.v), cpu.v);
     cpu.fpsr = records.fpsimd.fpsr & kFpsrBits;
     cpu.fpcr = records.fpsimd.fpcr & ir::BlockMode::kFpcrMask;

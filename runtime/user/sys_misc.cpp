@@ -1,5 +1,6 @@
 // System calls that say what machine this is, and those whose effects must stop at Ulna's own
 // needs.
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <ctime>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "runtime/user/address_space.h"
+#include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/syscall.h"
 #include "runtime/user/thread_group.h"
@@ -159,9 +161,9 @@ constexpr PrctlRange kPrctls[] = {
     {PR_CAP_AMBIENT, PR_CAP_AMBIENT, PrctlKind::Pass, ""},
     {PR_SVE_SET_VL, PR_SVE_GET_VL, PrctlKind::Refuse, "no SVE"},
     {PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL, PrctlKind::Pass, ""},
-    {PR_PAC_RESET_KEYS, PR_GET_TAGGED_ADDR_CTRL, PrctlKind::Refuse, "no pointer authentication, no tagged-address ABI"},
+    {PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL, PrctlKind::Refuse, "no tagged-address ABI"},
     {PR_SET_IO_FLUSHER, PR_GET_IO_FLUSHER, PrctlKind::Pass, ""},
-    {PR_SET_SYSCALL_USER_DISPATCH, 61, PrctlKind::Refuse, "selectors would see host calls; no pointer authentication"},
+    {PR_SET_SYSCALL_USER_DISPATCH, PR_SET_SYSCALL_USER_DISPATCH, PrctlKind::Refuse, "selectors would see host calls"},
     {PR_SCHED_CORE, PR_SCHED_CORE, PrctlKind::Pass, ""},
     {63, 66, PrctlKind::Refuse, "no SME; memory-deny-write-execute would stop the translator"},
     {67, 68, PrctlKind::Pass, ""}, // PR_SET_MEMORY_MERGE, PR_GET_MEMORY_MERGE
@@ -170,6 +172,11 @@ constexpr PrctlRange kPrctls[] = {
 };
 // clang-format on
 constexpr u32 kPrGetAuxv = 0x4155'5856;
+
+// Arguments that must be zero, from `first` on.
+bool any_of_rest(const SyscallArgs& args_, unsigned first) {
+    return std::any_of(args_ + first, args_ + 5, [](u64 arg) { return arg != 0; });
+}
 
 i64 name_mapping(const SyscallArgs& args_) {
     const auto [option, what, address, bytes, name, unused5] = args_;
@@ -200,6 +207,17 @@ i64 sys_prctl(GuestThread& thread, const SyscallArgs& args_) {
     }
     if (option == kPrGetAuxv) {
         return get_auxv(args_);
+    }
+    switch (option) {
+    case PR_PAC_RESET_KEYS:
+        return any_of_rest(args_, 2) ? -EINVAL : reset_pac_keys(*thread.cpu, args_[1]);
+    case PR_PAC_SET_ENABLED_KEYS:
+        return any_of_rest(args_, 3) ? -EINVAL
+                                     : set_enabled_pac_keys(*thread.cpu, args_[1], args_[2]);
+    case PR_PAC_GET_ENABLED_KEYS:
+        return any_of_rest(args_, 1) ? -EINVAL : enabled_pac_keys(*thread.cpu);
+    default:
+        break;
     }
     for (const PrctlRange& range : kPrctls) {
         if (option >= range.first && option <= range.last && range.kind == PrctlKind::Pass) {

@@ -18,6 +18,8 @@ thread_local GuestThread* t_current = nullptr;
 // ESR_EL1 as the kernel shows it in esr_context (DDI 0487 D24.2.40).
 constexpr u64 kInstructionLengthIs32 = u64{1} << 25;
 enum class ExceptionClass : u64 {
+    BranchTarget = 0x0d,
+    PacFail = 0x1c,
     InstructionAbort = 0x20,
     PcAlignment = 0x22,
     DataAbort = 0x24,
@@ -93,6 +95,15 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
     case ir::ExitReason::Undefined:
         raise(thread, SIGILL, ILL_ILLOPC, pc, 0);
         break;
+    case ir::ExitReason::PacFail:
+        raise(thread, SIGILL, ILL_ILLOPN, pc, make_esr(ExceptionClass::PacFail, 0));
+        break;
+    case ir::ExitReason::BranchTarget:
+        raise(thread, SIGILL, ILL_ILLOPC, pc,
+              make_esr(ExceptionClass::BranchTarget, thread.cpu->btype));
+        break;
+    case ir::ExitReason::MopsMismatch:
+        UNREACHABLE("no row raises it");
     case ir::ExitReason::Breakpoint:
         raise(thread, SIGTRAP, TRAP_BRKPT, pc, 0);
         break;

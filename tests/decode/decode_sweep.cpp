@@ -339,7 +339,7 @@ int run(const Settings& settings) {
     std::vector<bool> used_names(known.names.size());
     unsigned failures = print_differences(all, settings) + print_unknown_features(all, known) +
                         print_other_names(all, known, used_names);
-    if (settings.full && settings.every == 1 && cpu->features == frontend::FeatureSet::all()) {
+    if (settings.full && settings.every == 1 && cpu->features == frontend::default_cpu().features) {
         failures += print_unused(all, known, used_names);
     }
     return failures == 0 ? 0 : 1;

@@ -39,7 +39,7 @@ const char* unjudged_name(Unjudged reason) {
     case Unjudged::PeerFeature:
         return "peer: a feature that this CPU model lacks";
     case Unjudged::PeerAlignment:
-        return "peer: FEAT_LSE2, which this CPU model lacks";
+        return "peer: FEAT_LSE2, which this CPU model lacks; misaligned store-exclusive that fails";
     case Unjudged::PeerRow:
         return "peer: excluded row";
     case Unjudged::PeerAddress:
@@ -306,7 +306,13 @@ Judge::peer_differs(const MachineProgram& program, const Outcome& base, Outcome&
     }
     const auto what =
         difference(base, theirs, {.nzcv_at_fault = true, .other_splits_accesses = true});
-    if (a.signal == SIGBUS && !what.empty() && !cpu_.features.has(frontend::Feature::LSE2)) {
+    // Whether the monitor or the alignment is looked at first is IMPLEMENTATION DEFINED (DDI 0487,
+    // AArch64.ExclusiveMonitorsPass): here it is the alignment.
+    const u64 stop = (a.pc - MACHINE_CODE) % kCodeBytes / 4;
+    const bool store_exclusive =
+        stop < program.count && (program.words[stop] & 0x3fc0'0000) == 0x0800'0000;
+    if (a.signal == SIGBUS && !what.empty() &&
+        (store_exclusive || !cpu_.features.has(frontend::Feature::LSE2))) {
         unjudged(Unjudged::PeerAlignment);
         return "";
     }

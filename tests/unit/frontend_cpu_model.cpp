@@ -1,5 +1,6 @@
 // CPU models: features, what shows them, and what they make of the decoder.
 #include <algorithm>
+#include <array>
 
 #include "frontend/a64/decoder.h"
 #include "frontend/frontend.h"
@@ -39,7 +40,7 @@ bool executes(u32 word, const CpuModel& cpu) {
 
 TEST_CASE("max has every implemented feature, and rows have only those", "[frontend]") {
     const FeatureSet all = default_cpu().features;
-    CHECK(all == FeatureSet::all());
+    CHECK((all | FeatureSet{PAuth_QARMA5, PAuth_QARMA3}) == FeatureSet::all());
     for (const EncodingInfo& row : encodings()) {
         INFO(row.name);
         CHECK(all.has(row.feature));
@@ -57,6 +58,27 @@ TEST_CASE("a model shows its features", "[frontend]") {
     const CpuModel& max = default_cpu();
     CHECK(bits(max.id_aa64isar0_el1, 7, 4) == 2);   // the larger of AES and PMULL
     CHECK(bits(max.id_aa64isar0_el1, 15, 12) == 2); // and of SHA256 and SHA512
+}
+
+TEST_CASE("pointer authentication has one algorithm", "[frontend]") {
+    const auto shown = [](std::string_view text) {
+        const auto model = parse(text);
+        REQUIRE(model);
+        const auto field = [](u64 reg, unsigned lsb) { return bits(reg, lsb + 3, lsb); };
+        // APA API APA3, GPA GPI GPA3
+        return std::array{field(model->id_aa64isar1_el1, 4),  field(model->id_aa64isar1_el1, 8),
+                          field(model->id_aa64isar2_el1, 12), field(model->id_aa64isar1_el1, 24),
+                          field(model->id_aa64isar1_el1, 28), field(model->id_aa64isar2_el1, 8)};
+    };
+    using Fields = std::array<u64, 6>;
+    CHECK(shown("max") == Fields{0, 5, 0, 0, 1, 0});
+    CHECK(shown("max,pauth-impdef=on") == Fields{0, 5, 0, 0, 1, 0});
+    CHECK(shown("max,pauth-qarma5=on") == Fields{5, 0, 0, 1, 0, 0});
+    CHECK(shown("max,pauth-qarma3=on") == Fields{0, 0, 5, 0, 0, 1});
+    CHECK(shown("max,pauth-impdef=off") == Fields{5, 0, 0, 1, 0, 0});
+    CHECK(shown("max,pauth=off") == Fields{});
+    CHECK(shown("cortex-a76") == Fields{});
+    CHECK(shown("cortex-a76,pauth") == Fields{0, 5, 0, 0, 1, 0});
 }
 
 TEST_CASE("a feature that a model lacks is not decoded", "[frontend]") {

@@ -24,6 +24,7 @@ class NoEngine final : public runtime::Engine {
     ir::CpuState* new_thread() override { return new ir::CpuState; }
     void delete_thread(ir::CpuState* state) override { delete state; }
     ir::ExitReason run(ir::CpuState&) override { return ir::ExitReason::Halt; }
+    void add_mode(u32) override {}
     void invalidate(GuestAddr, u64) override {}
     void request_safepoint(ir::CpuState& state) override { state.pending = 1; }
     bool on_host_fault(int, void*, ir::CpuState&, bool&) override { return false; }

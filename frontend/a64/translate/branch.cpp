@@ -1,4 +1,6 @@
 // Branches and exception generating instructions.
+#include "frontend/a64/translate/branch.h"
+
 #include "frontend/a64/translate/handlers_base.h"
 
 namespace ulna::frontend {
@@ -18,6 +20,8 @@ bool B_cond(Translator& t, Imm<19> imm19, Cond cond) {
     }
     return t.branch_if(t.holds(cond), target);
 }
+
+bool BC_cond(Translator& t, Imm<19> imm19, Cond cond) { return B_cond(t, imm19, cond); }
 
 bool CBZ(Translator& t, bool sf, Imm<19> imm19, Reg Rt) {
     const Type type = gpr(sf);
@@ -39,6 +43,18 @@ bool TBNZ(Translator& t, bool b5, Imm<5> b40, Imm<14> imm14, Reg Rt) {
 
 // --- Unconditional branches
 
+// BTYPE (DDI 0487, BR): X16 and X17 are what linkers' veneers and PLTs branch through.
+bool branch_to(Translator& t, Reg Rn, Value target) {
+    const bool any = !t.guarded() || Rn == Reg{16} || Rn == Reg{17};
+    return t.end(ir::ExitIndirect{target.id, static_cast<u8>(!t.mode().bti() ? 0 : any ? 1 : 3)});
+}
+// The target was read before X30 changes: BLR X30 is legal.
+bool call_to(Translator& t, Value target) {
+    t.set_X(Reg::LR, t.b.c64(t.next()));
+    return t.end(
+        ir::ExitCallIndirect{target.id, t.next(), static_cast<u8>(t.mode().bti() ? 2 : 0)});
+}
+
 bool B_uncond(Translator& t, Imm<26> imm26) { return t.jump(branch_target(t, imm26)); }
 
 bool BL(Translator& t, Imm<26> imm26) {
@@ -46,14 +62,8 @@ bool BL(Translator& t, Imm<26> imm26) {
     return t.end(ir::ExitCall{branch_target(t, imm26), t.next()});
 }
 
-bool BR(Translator& t, Reg Rn) { return t.end(ir::ExitIndirect{t.X(Type::I64, Rn).id}); }
-
-bool BLR(Translator& t, Reg Rn) {
-    const Value target = t.X(Type::I64, Rn); // before X30 changes: BLR X30 is legal
-    t.set_X(Reg::LR, t.b.c64(t.next()));
-    return t.end(ir::ExitCallIndirect{target.id, t.next()});
-}
-
+bool BR(Translator& t, Reg Rn) { return branch_to(t, Rn, t.X(Type::I64, Rn)); }
+bool BLR(Translator& t, Reg Rn) { return call_to(t, t.X(Type::I64, Rn)); }
 bool RET(Translator& t, Reg Rn) { return t.end(ir::ExitReturn{t.X(Type::I64, Rn).id}); }
 
 // --- Exception generating

@@ -1,37 +1,18 @@
-// Exclusives, ordered accesses and LSE atomics. All need natural alignment (DDI 0487 B2.8:
-// FEAT_LSE2 is not modelled).
+// Exclusives, ordered accesses and LSE atomics. All need natural alignment, or with FEAT_LSE2 only
+// to stay inside 16 aligned bytes (DDI 0487 B2.8, AArch64.UnalignedAccessFaults).
 #include "frontend/a64/translate/handlers_base.h"
 #include "frontend/a64/translate/memory.h"
 
 namespace ulna::frontend {
 
 namespace {
-MemInfo aligned(unsigned size_log2, MemOrder order) {
-    return {.size_log2 = static_cast<u8>(size_log2), .order = order, .aligned = true};
+MemInfo aligned(Translator& t, unsigned size_log2, MemOrder order) {
+    return {.size_log2 = static_cast<u8>(size_log2),
+            .order = order,
+            .aligned = true,
+            .within_16 = t.cpu().features.has(Feature::LSE2)};
 }
 Type data_type(unsigned size_log2) { return size_log2 == 3 ? Type::I64 : Type::I32; }
-
-// Two registers as one value of twice the width, the first in the low half.
-Value join(Translator& t, bool sz, Reg first, Reg second) {
-    if (sz) {
-        return t.b.vpair(t.X(Type::I64, first), t.X(Type::I64, second));
-    }
-    const Value low = t.b.zext(t.X(Type::I32, first), Type::I64);
-    const Value high = t.b.zext(t.X(Type::I32, second), Type::I64);
-    return t.b.or_(low, t.b.shl(high, 32));
-}
-void split(Translator& t, bool sz, Value pair, Reg first, Reg second) {
-    if (sz) {
-        const Value low = t.b.vget(pair, shape::D2, 0, Type::I64);
-        const Value high = t.b.vget(pair, shape::D2, 1, Type::I64);
-        t.set_X(first, low);
-        t.set_X(second, high);
-    } else {
-        const Value high = t.b.shr(pair, 32);
-        t.set_X(first, t.b.trunc(pair, Type::I32));
-        t.set_X(second, high);
-    }
-}
 Type pair_type(bool sz) { return sz ? Type::V128 : Type::I64; }
 unsigned pair_size_log2(bool sz) { return sz ? 4 : 3; }
 } // namespace
@@ -41,7 +22,7 @@ unsigned pair_size_log2(bool sz) { return sz ? 4 : 3; }
 namespace {
 bool load_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rn, Reg Rt) {
     const Value address = t.SP(Type::I64, Rn);
-    t.set_X(Rt, t.b.load_excl(data_type(size.v), address, aligned(size.v, order)));
+    t.set_X(Rt, t.b.load_excl(data_type(size.v), address, aligned(t, size.v, order)));
     return true;
 }
 
@@ -81,7 +62,7 @@ Value loaded_exclusively(Translator& t, Reg Rn, Type type, unsigned size_log2) {
 bool store_exclusive(
     Translator& t, MemOrder order, unsigned size_log2, Reg Rs, Reg Rn, Value data) {
     const Value address = t.SP(Type::I64, Rn);
-    const MemInfo mem = aligned(size_log2, order);
+    const MemInfo mem = aligned(t, size_log2, order);
     const Value expected = loaded_exclusively(t, Rn, data.type, size_log2);
     if (expected.valid() && data.type != Type::V128) {
         t.b.clear_excl();
@@ -97,7 +78,7 @@ bool store_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rs, Reg Rn,
 }
 bool load_exclusive_pair(Translator& t, bool sz, MemOrder order, Reg Rt2, Reg Rn, Reg Rt) {
     const Value address = t.SP(Type::I64, Rn);
-    const Value pair = t.b.load_excl(pair_type(sz), address, aligned(pair_size_log2(sz), order));
+    const Value pair = t.b.load_excl(pair_type(sz), address, aligned(t, pair_size_log2(sz), order));
     split(t, sz, pair, Rt, Rt2);
     return true;
 }
@@ -136,15 +117,44 @@ bool LDAXP(Translator& t, bool sz, Reg Rt2, Reg Rn, Reg Rt) {
 namespace {
 bool load_acquire(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
     const Address at{t.SP(Type::I64, Rn)};
-    t.set_X(Rt, load(t, Type::I64, at, aligned(size.v, MemOrder::Acquire)));
+    t.set_X(Rt, load(t, Type::I64, at, aligned(t, size.v, MemOrder::Acquire)));
     return true;
 }
 bool store_release(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
     const Address at{t.SP(Type::I64, Rn)};
-    store(t, at, t.X(data_type(size.v), Rt), aligned(size.v, MemOrder::Release));
+    store(t, at, t.X(data_type(size.v), Rt), aligned(t, size.v, MemOrder::Release));
     return true;
 }
 } // namespace
+
+// With an offset, and loads that sign-extend (FEAT_LRCPC2).
+bool STLUR(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    const Address at{t.SP(Type::I64, Rn), imm9.sext()};
+    store(t, at, t.X(data_type(size.v), Rt), aligned(t, size.v, MemOrder::Release));
+    return true;
+}
+namespace {
+bool load_acquire_offset(
+    Translator& t, Type type, unsigned size_log2, bool sign, Imm<9> imm9, Reg Rn, Reg Rt) {
+    const Address at{t.SP(Type::I64, Rn), imm9.sext()};
+    MemInfo mem = aligned(t, size_log2, MemOrder::Acquire);
+    mem.sign = sign;
+    t.set_X(Rt, load(t, type, at, mem));
+    return true;
+}
+} // namespace
+bool LDAPUR(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_acquire_offset(t, Type::I64, size.v, false, imm9, Rn, Rt);
+}
+bool LDAPURS_64(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    if (size == 3) {
+        return t.unallocated();
+    }
+    return load_acquire_offset(t, Type::I64, size.v, true, imm9, Rn, Rt);
+}
+bool LDAPURS_32(Translator& t, bool size, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return load_acquire_offset(t, Type::I32, size, true, imm9, Rn, Rt);
+}
 
 bool STLLR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) { return store_release(t, size, Rn, Rt); }
 bool STLR(Translator& t, Imm<2> size, Reg Rn, Reg Rt) { return store_release(t, size, Rn, Rt); }
@@ -178,7 +188,7 @@ bool CAS(Translator& t, Imm<2> size, bool L, Reg Rs, bool o0, Reg Rn, Reg Rt) {
     const Value address = t.SP(Type::I64, Rn);
     const Value expected = low_bytes(t, t.X(type, Rs), size.v);
     const Value desired = t.X(type, Rt);
-    t.set_X(Rs, t.b.cas(address, expected, desired, aligned(size.v, order_of(L, o0))));
+    t.set_X(Rs, t.b.cas(address, expected, desired, aligned(t, size.v, order_of(L, o0))));
     return true;
 }
 
@@ -189,7 +199,7 @@ bool CASP(Translator& t, bool sz, bool L, Reg Rs, bool o0, Reg Rn, Reg Rt) {
     const Value address = t.SP(Type::I64, Rn);
     const Value expected = join(t, sz, Rs, Rs + 1);
     const Value desired = join(t, sz, Rt, Rt + 1);
-    const MemInfo mem = aligned(pair_size_log2(sz), order_of(L, o0));
+    const MemInfo mem = aligned(t, pair_size_log2(sz), order_of(L, o0));
     split(t, sz, t.b.cas(address, expected, desired, mem), Rs, Rs + 1);
     return true;
 }
@@ -201,7 +211,7 @@ namespace {
 bool atomic(Translator& t, AtomicOp op, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
     const Value address = t.SP(Type::I64, Rn);
     const Value operand = t.X(data_type(size.v), Rs);
-    t.set_X(Rt, t.b.atomic_rmw(op, address, operand, aligned(size.v, order_of(A, R))));
+    t.set_X(Rt, t.b.atomic_rmw(op, address, operand, aligned(t, size.v, order_of(A, R))));
     return true;
 }
 } // namespace

@@ -31,6 +31,28 @@ inline void store(Translator& t, const Address& at, Value value, MemInfo mem) {
     t.b.store(at.base, value, mem, at.disp, at.index);
 }
 
+// Two registers as one value of twice the width, the first in the low half (sz: two doublewords).
+[[nodiscard]] inline Value join(Translator& t, bool sz, Reg first, Reg second) {
+    if (sz) {
+        return t.b.vpair(t.X(Type::I64, first), t.X(Type::I64, second));
+    }
+    const Value low = t.b.zext(t.X(Type::I32, first), Type::I64);
+    const Value high = t.b.zext(t.X(Type::I32, second), Type::I64);
+    return t.b.or_(low, t.b.shl(high, 32));
+}
+inline void split(Translator& t, bool sz, Value pair, Reg first, Reg second) {
+    if (sz) {
+        const Value low = t.b.vget(pair, shape::D2, 0, Type::I64);
+        const Value high = t.b.vget(pair, shape::D2, 1, Type::I64);
+        t.set_X(first, low);
+        t.set_X(second, high);
+    } else {
+        const Value high = t.b.shr(pair, 32);
+        t.set_X(first, t.b.trunc(pair, Type::I32));
+        t.set_X(second, high);
+    }
+}
+
 // An access at [Rn|SP, #offset] with its writeback, which the instruction performs last.
 class ImmediateAccess {
   public:

@@ -8,6 +8,10 @@ namespace ulna::frontend {
 // 0487 D1.7.)
 
 bool HINT(Translator&, Imm<4>, Imm<3>) { return true; }
+bool DGH(Translator&) { return true; }
+bool BTI(Translator&) { return true; } // who branches here asks accepts_btype()
+bool WFET(Translator&) { return true; }
+bool WFIT(Translator&) { return true; }
 
 // --- Barriers
 
@@ -19,6 +23,7 @@ bool DSB(Translator& t) {
     t.b.fence(ir::FenceKind::Full);
     return true;
 }
+bool DSB_nXS(Translator& t) { return DSB(t); }
 bool DMB(Translator& t, Imm<4> CRm) {
     // CRm<1:0>: 01 loads, 10 stores, 11 all. Reserved 00 behaves as SY.
     const auto kind = CRm.slice<1, 0>() == 1   ? ir::FenceKind::Load
@@ -30,6 +35,9 @@ bool DMB(Translator& t, Imm<4> CRm) {
 // What follows must be fetched afresh: it may have been rewritten, and IC IVAU has told the
 // runtime.
 bool ISB(Translator& t) { return t.end(ir::ExitDirect{t.next()}); }
+
+// Speculation has no architectural effect.
+bool SB(Translator&) { return true; }
 
 // --- Cache maintenance. CTR_EL0.IDC = 1, so cleaning to the point of unification does nothing; the
 // address is still translated and can fault.
@@ -43,6 +51,8 @@ bool clean_data_cache(Translator& t, Reg Rt) {
 
 bool DC_CVAC(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
 bool DC_CVAU(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
+bool DC_CVAP(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
+bool DC_CVADP(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
 bool DC_CIVAC(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
 
 bool DC_ZVA(Translator& t, Reg Rt) {
@@ -65,7 +75,9 @@ constexpr u32 kNZCV = sysreg(3, 3, 4, 2, 0), kFPCR = sysreg(3, 3, 4, 4, 0),
               kFPSR = sysreg(3, 3, 4, 4, 1), kTPIDR_EL0 = sysreg(3, 3, 13, 0, 2),
               kTPIDRRO_EL0 = sysreg(3, 3, 13, 0, 3), kCTR_EL0 = sysreg(3, 3, 0, 0, 1),
               kDCZID_EL0 = sysreg(3, 3, 0, 0, 7), kCNTFRQ_EL0 = sysreg(3, 3, 14, 0, 0),
-              kCNTVCT_EL0 = sysreg(3, 3, 14, 0, 2), kPMUSERENR_EL0 = sysreg(3, 3, 9, 14, 0);
+              kCNTVCT_EL0 = sysreg(3, 3, 14, 0, 2), kPMUSERENR_EL0 = sysreg(3, 3, 9, 14, 0),
+              kDIT = sysreg(3, 3, 4, 2, 5), kSSBS = sysreg(3, 3, 4, 2, 6),
+              kRNDR = sysreg(3, 3, 2, 4, 0), kRNDRRS = sysreg(3, 3, 2, 4, 1);
 
 constexpr u32 encode(bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> op2) {
     return sysreg(2u + o0, op1.v, CRn.v, CRm.v, op2.v);
@@ -110,10 +122,30 @@ bool read(Translator& t, Reg Rt, Value value) {
     t.set_X(Rt, value);
     return true;
 }
+
+// The bit of PSTATE that a register of its own shows in the same place; 0: no such register.
+u64 pstate_bit(const CpuModel& cpu, u32 encoding) {
+    if (encoding == kDIT && cpu.features.has(Feature::DIT)) {
+        return ir::pstate::DIT;
+    }
+    if (encoding == kSSBS && cpu.features.has(Feature::SSBS)) {
+        return ir::pstate::SSBS;
+    }
+    return 0;
+}
+bool write_pstate_bit(Translator& t, u64 bit, Value from) {
+    const Value others = t.b.and_(t.b.get(Slot::PSTATE), t.b.c64(~bit));
+    t.b.set(Slot::PSTATE, t.b.or_(others, t.b.and_(from, t.b.c64(bit))));
+    return true;
+}
 } // namespace
 
 bool MRS(Translator& t, bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> op2, Reg Rt) {
-    switch (encode(o0, op1, CRn, CRm, op2)) {
+    const u32 encoding = encode(o0, op1, CRn, CRm, op2);
+    if (const u64 bit = pstate_bit(t.cpu(), encoding); bit != 0) {
+        return read(t, Rt, t.b.and_(t.b.get(Slot::PSTATE), t.b.c64(bit)));
+    }
+    switch (encoding) {
     case kNZCV:
         return read(t, Rt, t.b.nzcv_unpack(t.nzcv()));
     case kFPCR:
@@ -134,6 +166,14 @@ bool MRS(Translator& t, bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> op2,
         return read(t, Rt, t.b.c64(0));
     case kCNTVCT_EL0:
         return read(t, Rt, t.b.call(ir::HelperId::ReadCntvct));
+    case kRNDR:
+    case kRNDRRS:
+        if (!t.cpu().features.has(Feature::RNG)) {
+            return t.undefined();
+        }
+        t.set_X(Rt, t.b.call(ir::HelperId::ReadRandom));
+        t.set_nzcv(t.b.nzcv_const(0)); // a number was there
+        return true;
     default:
         break;
     }
@@ -147,7 +187,11 @@ bool MRS(Translator& t, bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> op2,
 
 bool MSR_reg(Translator& t, bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> op2, Reg Rt) {
     const auto X = [&] { return t.X(Type::I64, Rt); };
-    switch (encode(o0, op1, CRn, CRm, op2)) {
+    const u32 encoding = encode(o0, op1, CRn, CRm, op2);
+    if (const u64 bit = pstate_bit(t.cpu(), encoding); bit != 0) {
+        return write_pstate_bit(t, bit, X());
+    }
+    switch (encoding) {
     case kNZCV:
         t.set_nzcv(t.b.nzcv_pack(t.X(Type::I32, Rt)));
         return true;
@@ -163,6 +207,15 @@ bool MSR_reg(Translator& t, bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> 
     default:
         return t.undefined();
     }
+}
+
+// --- MSR (immediate)
+
+bool MSR_SSBS(Translator& t, Imm<4> CRm) {
+    return write_pstate_bit(t, ir::pstate::SSBS, t.b.c64(CRm.v & 1 ? ir::pstate::SSBS : 0));
+}
+bool MSR_DIT(Translator& t, Imm<4> CRm) {
+    return write_pstate_bit(t, ir::pstate::DIT, t.b.c64(CRm.v & 1 ? ir::pstate::DIT : 0));
 }
 
 } // namespace ulna::frontend

@@ -1,0 +1,21 @@
+// The state of a guest CPU that the kernel decides: what execve leaves, and pointer authentication
+// keys as prctl(2) controls them.
+#pragma once
+
+#include "ir/guest_state.h"
+#include "ir/support/types.h"
+
+namespace ulna::user {
+
+// Random bytes that the guest is given; with -seed always the same ones.
+void fill_random(void* to, u64 bytes);
+
+// Of a process's first thread, after execve.
+void init_guest_cpu(ir::CpuState& cpu);
+
+// prctl(2): PR_PAC_RESET_KEYS, PR_PAC_SET_ENABLED_KEYS, PR_PAC_GET_ENABLED_KEYS.
+[[nodiscard]] i64 reset_pac_keys(ir::CpuState& cpu, u64 keys);
+[[nodiscard]] i64 set_enabled_pac_keys(ir::CpuState& cpu, u64 keys, u64 enabled);
+[[nodiscard]] i64 enabled_pac_keys(const ir::CpuState& cpu);
+
+} // namespace ulna::user
