@@ -80,7 +80,7 @@ bool Emitter::loop_overwrites_flags() const {
         if (is_nzcv_access(inst)) {
             return inst.op == Opcode::Set;
         }
-        if (shows_flags(i)) {
+        if (shows_flags(i) || inst.op == Opcode::RaiseIf) {
             return false;
         }
     }

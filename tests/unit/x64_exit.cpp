@@ -1,6 +1,7 @@
 // How blocks leave: links, indirect branches, calls and returns, safe points, alignment, faults.
 #include "ir/builder.h"
 #include "ir/parser.h"
+#include "ir/verifier.h"
 #include "runtime/debug/register_histogram.h"
 #include "tests/unit/x64_faults.h"
 
@@ -375,4 +376,29 @@ TEST_CASE("x64: MXCSR of an FPCR, FPSR of an MXCSR", "[x64]") {
     REQUIRE(backend::fpsr_of_mxcsr(0x3f) == 0x1f);
     REQUIRE(backend::fpsr_of_mxcsr(0x02) == 0); // DE
     REQUIRE(backend::fpsr_of_mxcsr(0x04) == 2);
+}
+
+// The flags of one round are not stored only on the way out when the next can raise before it sets
+// them.
+TEST_CASE("x64: an exception early in a loop shows the flags of the round before", "[x64][exit]") {
+    X64Runner runner;
+    Block loop;
+    loop.reset({0x1000, {}});
+    Builder b(loop);
+    b.begin_guest_instruction(0x1000, 0);
+    const Value x0 = b.get(x_slot(0));
+    b.raise_if(b.icmp(Cond::EQ, x0, b.c64(1)), ExitReason::PacFail);
+    b.begin_guest_instruction(0x1004, 0);
+    const Value flags = b.sub_flags(x0, b.c64(2));
+    b.set(x_slot(0), b.sub(x0, b.c64(1)));
+    b.set(Slot::NZCV, flags);
+    loop.exit = ExitCond{b.testcond(Cond::EQ, flags).id, 0x1000, 0x2000};
+    REQUIRE(verify(loop) == "");
+    runner.add(counting(0x2000, ExitTo{ExitReason::Halt, 0x2004}));
+    const u64 entry = runner.add(loop);
+    runner.state->x[0] = 2;
+    runner.state->nzcv = 0;
+    REQUIRE(runner.enter(entry) == ExitReason::PacFail);
+    REQUIRE(runner.state->x[0] == 1);
+    REQUIRE(runner.state->nzcv == 6); // 2 - 2: Z and C
 }
