@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/edge_values.h"
 #include "tests/fuzz/random.h"
 #include "tests/fuzz/rows.h"
 #include "tests/insn/machine.h"
@@ -96,9 +97,5 @@ class Generator {
     std::vector<std::size_t> function_starts_;
     std::uint64_t program_fpcr_ = 0;
 };
-
-// Lanes and integers of tests: the window's content, equal in all windows, the same in every
-// campaign.
-[[nodiscard]] const std::vector<std::uint8_t>& rich_memory();
 
 } // namespace ulna::fuzz
