@@ -16,7 +16,7 @@ constexpr u16 kMagnitude = 0x7fff, kInfinity = 0x7c00, kLeastNormal = 0x0400, kS
 
 // `half` in every lane of the form, zero above.
 [[nodiscard]] V128 in_lanes(Form form, u16 half) {
-    const u64 four = half * 0x0001'0001'0001'0001;
+    const u64 four = half * u64{0x0001'0001'0001'0001};
     return form == Form::Full   ? V128{four, four}
            : form == Form::Half ? V128{four, 0}
                                 : V128{half, 0};
