@@ -16,7 +16,8 @@ std::size_t mark_unused(Block& block, Marks& live) {
     std::size_t first_dead = block.insts.size();
     for (std::size_t i = block.insts.size(); i-- > 0;) {
         Inst& inst = block.insts[i];
-        const bool dead = inst.dead | (!live[i] & is_removable(inst.op));
+        // Arithmetic instead of branches, which are hard to predict.
+        const bool dead = (unsigned{inst.dead} | (unsigned{!live[i]} & is_removable(inst.op))) != 0;
         inst.dead = dead;
         first_dead = dead ? i : first_dead;
         live.set_args(inst, !dead);

@@ -336,7 +336,7 @@ std::optional<i64> submit_converted(u64 fd, u32 count, u32 flags) {
 
 // The wait: its signal mask is the guest's.
 i64 enter(GuestThread& thread, const SyscallArgs& args, u64 count) {
-    const auto [fd, unused1, least, flags, argument, bytes] = args;
+    const u64 fd = args[0], least = args[2], flags = args[3], argument = args[4], bytes = args[5];
     const bool is_extended = (flags & IORING_ENTER_EXT_ARG) != 0;
     io_uring_getevents_arg extended = {};
     std::optional<SignalSet> mask;

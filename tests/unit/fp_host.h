@@ -2,6 +2,8 @@
 // the edge values worth trying. For tests only.
 #pragma once
 
+#include <sys/platform/x86.h>
+
 #include <vector>
 
 #include "ir/softfloat.h"
@@ -83,7 +85,7 @@ FP_HOST_HALF_OP(host_fma,  "vfmadd231sh %%xmm2, %%xmm1, %%xmm0")
 // clang-format on
 #undef FP_HOST_OP
 #undef FP_HOST_HALF_OP
-[[nodiscard]] inline bool has_host_half() { return __builtin_cpu_supports("avx512fp16") != 0; }
+[[nodiscard]] inline bool has_host_half() { return CPU_FEATURE_ACTIVE(AVX512_FP16); }
 
 // MXCSR: all masked, sticky bits clear, rounding of FPCR's numbering.
 [[nodiscard]] inline u32 mxcsr_of(ir::Rounding rounding, bool flush) {
