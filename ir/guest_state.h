@@ -178,8 +178,6 @@ enum class ExitReason : u32 {
                // instruction, state is exact
     PacFail,   // pointer authentication failed; pc is at the instruction
     BranchTarget, // the instruction at pc does not accept CpuState::btype
-    MopsMismatch, // a memory copy or set instruction that does not continue what its registers
-                  // say; pc is at the instruction
     MisalignedPc, // pc is not 4-byte aligned
     Halt,         // tests: stop
 };

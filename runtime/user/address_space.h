@@ -97,7 +97,7 @@ class AddressSpace final : public frontend::CodeSource {
 
     mutable std::shared_mutex mutex_;
     std::atomic<u32> mode_bits_{0}; // what Engine::add_mode has been or will be told
-    pid_t forking_ = 0; // the process that holds the lock over a fork
+    pid_t forking_ = 0;             // the process that holds the lock over a fork
     Map map_;
     std::map<GuestAddr, u64> shared_segments_; // shmat address -> bytes
     GuestAddr brk_start_ = 0;

@@ -102,8 +102,6 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
         raise(thread, SIGILL, ILL_ILLOPC, pc,
               make_esr(ExceptionClass::BranchTarget, thread.cpu->btype));
         break;
-    case ir::ExitReason::MopsMismatch:
-        UNREACHABLE("no row raises it");
     case ir::ExitReason::Breakpoint:
         raise(thread, SIGTRAP, TRAP_BRKPT, pc, 0);
         break;

@@ -77,8 +77,8 @@ bool PRFM_reg(Translator& t, Imm<3> option) { return option.bit(1) || t.unalloca
 
 namespace {
 // FEAT_LSE2: a pair inside 16 aligned bytes is one single-copy atomic access. As perl runs, that
-// costs a seventh of its time, so it is done where somebody else can tell, and not where the base is
-// SP: a frame is its thread's own.
+// costs a seventh of its time, so it is done where somebody else can tell, and not where the base
+// is SP: a frame is its thread's own.
 bool pair_is_atomic(Translator& t, Reg Rn) {
     return t.cpu().features.has(Feature::LSE2) && t.mode().shared() && Rn != Reg::SP;
 }
