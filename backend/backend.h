@@ -96,6 +96,10 @@ class Backend {
 // Back end for this host, or null with a reason when the host CPU lacks what it needs (x86-64-v3).
 [[nodiscard]] std::unique_ptr<Backend> make_host_backend(std::string& why_not);
 
+// The features of this host's CPU that compile() looks at, a bit each: code made with others may
+// not run here, or not be what would be made here.
+[[nodiscard]] u64 host_features();
+
 // --- what the fault handler needs to know about host registers (ucontext_t of this host)
 struct HostContext; // opaque: a ucontext_t*
 // Copies pinned registers from a signal context, taken inside translated code, into the state.

@@ -18,6 +18,9 @@ class CodeSource {
     // page. Empty: fetching pc faults. Words are read once; the span stays valid during the
     // translation.
     [[nodiscard]] virtual std::span<const u32> words(GuestAddr pc) = 0;
+    // Copies the bytes of [pc, pc + bytes), inside one page, as words() would show them; false when
+    // they cannot be fetched.
+    [[nodiscard]] virtual bool read(GuestAddr pc, void* to, u64 bytes);
     // The word at pc when it can be fetched and its page is guarded (PROT_BTI). Asked only for
     // blocks with BlockMode::bti, and by the runtime for the targets of their branches.
     [[nodiscard]] virtual std::optional<u32> guarded_word(GuestAddr) { return std::nullopt; }

@@ -14,13 +14,16 @@ namespace ulna::runtime {
 
 enum class EngineKind : u8 { Jit, Interpreter };
 
+class PersistentCache; // persist/persistent_cache.h
+
 struct EngineConfig {
     EngineKind kind = EngineKind::Jit;
     frontend::CodeSource* code = nullptr; // must be callable from any guest thread
     frontend::TranslateOptions translate;
     backend::CompileOptions compile;
     bool passes = true;
-    u64 code_cache_bytes = 256u << 20; // reserved address space; memory is committed as used
+    PersistentCache* persistent = nullptr; // null: none; the JIT's only, and outlives the engine
+    u64 code_cache_bytes = 256u << 20;     // reserved address space; memory is committed as used
 };
 
 class Engine {

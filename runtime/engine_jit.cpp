@@ -17,6 +17,7 @@
 #include "runtime/debug/perf_map.h"
 #include "runtime/debug/register_histogram.h"
 #include "runtime/jit/host_context.h"
+#include "runtime/persist/persistent_cache.h"
 
 namespace ulna::runtime {
 
@@ -51,6 +52,7 @@ class JitEngine final : public EngineBase {
     void prepare_thread(EngineThread& thread) override;
     void invalidate_blocks(GuestAddr start, u64 bytes, EngineThread* caller) override;
     void before_fork() override;
+    void after_fork(bool in_child) override;
     void fork_child() override;
 
     // Calls from the stubs.
@@ -61,8 +63,11 @@ class JitEngine final : public EngineBase {
 
     void bring_up_to_date(EngineThread& thread, u64 generation);
     [[nodiscard]] Found find_or_translate(ir::BlockKey key);
+    [[nodiscard]] Found obtain(const TranslationLock& lock, ir::BlockKey key);
+    [[nodiscard]] u64 find_stored(const TranslationLock& lock, ir::BlockKey key);
+    void keep(bool masks_tags);
     [[nodiscard]] Found translate(const TranslationLock& lock, ir::BlockKey key);
-    [[nodiscard]] bool masks_tags() const;
+    [[nodiscard]] bool must_mask_tags(std::span<const GuestAddr> guest_pcs) const;
     void make_room(u64 full_generation);
     void tidy_after_flush();
     void translate_for_tags(EngineThread& thread);
@@ -198,10 +203,51 @@ JitEngine::Found JitEngine::find_or_translate(ir::BlockKey key) {
     if (const u64 host = cache_->find(key); host != 0) {
         return {host};
     }
+    return obtain(lock, key);
+}
+
+// A block that the current generation does not have.
+JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key) {
     if (const u64 host = cache_->adopt(lock, key); host != 0) {
         return {host};
     }
+    if (const u64 host = find_stored(lock, key); host != 0) {
+        return {host};
+    }
     return translate(lock, key);
+}
+
+// From the persistent cache; 0: it is not there, or the arena is full.
+u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
+    if (config_.persistent == nullptr) {
+        return 0;
+    }
+    const debug::StageTimer timer{statistics_.install_ticks};
+    filter_.mark(key.pc); // before its code is read
+    StoredBlock stored;
+    if (!config_.persistent->find(key, code_, stored, compiled_) ||
+        (!stored.masks_tags && must_mask_tags(compiled_.guest_pcs))) {
+        return 0;
+    }
+    GuestExtent extent;
+    extent.add(stored.low, stored.high - stored.low);
+    const u64 host = cache_->insert(lock, compiled_, extent, stored.masks_tags);
+    if (host != 0) {
+        debug::count(statistics_.stored_blocks);
+        if (debug::perf_map_enabled()) {
+            debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
+        }
+    }
+    return host;
+}
+
+// What was just translated, for the next process.
+void JitEngine::keep(bool masks_tags) {
+    const GuestExtent& extent = lifter_.extent();
+    if (config_.persistent != nullptr &&
+        config_.persistent->add(compiled_, extent.low, extent.high, masks_tags, code_)) {
+        debug::count(statistics_.kept_blocks);
+    }
 }
 
 JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey key) {
@@ -209,7 +255,7 @@ JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey 
         return {0, Miss::FetchFault};
     }
     backend::CompileOptions options = config_.compile;
-    options.mask_tags = options.mask_tags || masks_tags();
+    options.mask_tags = options.mask_tags || must_mask_tags(lifter_.block().guest_pcs);
     if (histogram_ != nullptr) {
         options.entry_counter = histogram_->add(lifter_.block());
     }
@@ -223,6 +269,7 @@ JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey 
     if (host == 0) {
         return {0, Miss::CacheFull};
     }
+    keep(options.mask_tags);
     debug::count(statistics_.host_bytes, compiled_.code.size());
     if (debug::perf_map_enabled()) {
         debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
@@ -287,10 +334,7 @@ u64 JitEngine::link(EngineThread& thread, u64 stub) {
     }
     u64 host = cache_->find(ref->target);
     if (host == 0) {
-        host = cache_->adopt(lock, ref->target);
-    }
-    if (host == 0) {
-        host = translate(lock, ref->target).host;
+        host = obtain(lock, ref->target).host;
     }
     if (host != 0) {
         cache_->connect(lock, *ref, host);
@@ -353,6 +397,16 @@ void JitEngine::before_fork() {
     TranslationLock lock{translation_mutex_, std::adopt_lock};
     cache_->before_fork(lock);
     lock.release(); // after_fork unlocks
+    if (config_.persistent != nullptr) {
+        config_.persistent->lock_for_fork();
+    }
+}
+
+void JitEngine::after_fork(bool in_child) {
+    if (config_.persistent != nullptr) {
+        config_.persistent->unlock_after_fork(in_child);
+    }
+    EngineBase::after_fork(in_child);
 }
 
 void JitEngine::fork_child() {
@@ -399,14 +453,14 @@ bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& re
     return true;
 }
 
-bool JitEngine::masks_tags() const {
+bool JitEngine::must_mask_tags(std::span<const GuestAddr> guest_pcs) const {
     if (tagged_accesses_.empty()) {
         return false;
     }
     if (tagged_accesses_.size() >= kTaggedSitesBeforeAll) {
         return true;
     }
-    for (GuestAddr pc : lifter_.block().guest_pcs) {
+    for (GuestAddr pc : guest_pcs) {
         if (tagged_accesses_.contains(pc)) {
             return true;
         }

@@ -12,6 +12,8 @@
 #include "ir/support/check.h"
 #include "runtime/debug/log.h"
 #include "runtime/debug/perf_map.h"
+#include "runtime/persist/cache_directory.h"
+#include "runtime/persist/configuration.h"
 #include "runtime/user/address_space.h"
 #include "runtime/user/command_line.h"
 #include "runtime/user/elf_loader.h"
@@ -55,7 +57,7 @@ void start_log(const Options& options) {
     }
 }
 
-std::unique_ptr<runtime::Engine> start_engine(const Options& options, AddressSpace& space) {
+runtime::EngineConfig engine_config(const Options& options, AddressSpace& space) {
     runtime::EngineConfig config;
     config.code = &space;
     config.translate.cpu = &process().options.cpu_model;
@@ -64,6 +66,30 @@ std::unique_ptr<runtime::Engine> start_engine(const Options& options, AddressSpa
     if (options.code_cache_mib != 0) {
         config.code_cache_bytes = options.code_cache_mib << 20;
     }
+    return config;
+}
+
+// Not when dumps are to show each translation being made. That the directory cannot be used is no
+// reason to say anything: `ulna --cache stats` says why.
+std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& options,
+                                                                const runtime::EngineConfig& config,
+                                                                bool is_privileged) {
+    using runtime::debug::Item;
+    constexpr u32 kShowTranslation = static_cast<u32>(Item::InAsm) | static_cast<u32>(Item::Op) |
+                                     static_cast<u32>(Item::OpOpt) |
+                                     static_cast<u32>(Item::OutAsm) | static_cast<u32>(Item::Regs);
+    const std::optional<u64> configuration = runtime::translation_configuration(config);
+    std::string why_not;
+    if (!options.persistent_cache || is_privileged || !configuration ||
+        (options.log_items & kShowTranslation) != 0) {
+        return nullptr;
+    }
+    return runtime::PersistentCache::open(runtime::cache_directory(options.cache_directory),
+                                          *configuration, why_not);
+}
+
+std::unique_ptr<runtime::Engine> start_engine(runtime::EngineConfig config) {
+    config.persistent = process().persistent.get();
     std::string why_not;
     auto engine = runtime::Engine::create(config, why_not);
     if (engine == nullptr && config.kind == runtime::EngineKind::Jit) {
@@ -137,7 +163,8 @@ int main(int argc, char** argv, char** environment) {
     const Handover handover =
         take_handover(static_cast<int>(arguments.size()) - 1, arguments.data());
     // A program with more rights than its caller must not be told by it where its libraries are.
-    const bool trusts_environment = !handover.active && ::getauxval(AT_SECURE) == 0;
+    const bool is_privileged = ::getauxval(AT_SECURE) != 0;
+    const bool trusts_environment = !handover.active && !is_privileged;
     CommandLine line =
         parse_command_line(handover.argc, handover.argv, environment,
                            trusts_environment ? Variables::Apply : Variables::Ignore);
@@ -151,6 +178,8 @@ int main(int argc, char** argv, char** environment) {
     self.space = &space;
     resolve_sysroot(self.options.sysroot);
     start_log(self.options);
+    const runtime::EngineConfig config = engine_config(self.options, space);
+    self.persistent = open_persistent_cache(self.options, config, is_privileged);
     init_process(handover);
     init_signals();
     const LoadedProgram program = load(self.options, handover);
@@ -167,7 +196,7 @@ int main(int argc, char** argv, char** environment) {
     if (debug::log_enabled(debug::Item::Page)) {
         debug::log_text(proc_view("/proc/self/maps").value_or(""));
     }
-    self.engine = start_engine(self.options, space);
+    self.engine = start_engine(config);
     space.set_engine_mode();
     if (self.options.stats) {
         set_exit_hook([] { std::fputs(process().engine->stats().c_str(), stderr); });

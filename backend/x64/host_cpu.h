@@ -14,6 +14,17 @@ namespace ulna::backend::x64 {
     return CPU_FEATURE_ACTIVE(AVX512_VNNI) && CPU_FEATURE_ACTIVE(AVX512VL);
 }
 
+// All of the above, a bit each.
+[[nodiscard]] inline u64 optional_host_features() {
+    const bool present[] = {host_has_aes(), host_has_pclmul(), host_has_sha(), host_has_avx_vnni(),
+                            host_has_avx512_vnni()};
+    u64 bits = 0;
+    for (const bool feature : present) {
+        bits = bits << 1 | feature;
+    }
+    return bits;
+}
+
 // x86-64-v3, and the two that AES and CRC instructions need: the first one missing, or null.
 [[nodiscard]] inline const char* missing_host_feature() {
     const struct {

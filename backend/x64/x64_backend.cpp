@@ -62,6 +62,8 @@ class X64Backend final : public Backend {
 
 } // namespace
 
+u64 host_features() { return x64::optional_host_features(); }
+
 std::unique_ptr<Backend> make_host_backend(std::string& why_not) {
     if (const char* feature = x64::missing_host_feature()) {
         why_not = std::string("this CPU lacks ") + feature + " (x86-64-v3 is needed)";

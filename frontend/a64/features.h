@@ -53,6 +53,8 @@ class FeatureSet {
         return a;
     }
     friend constexpr bool operator==(FeatureSet, FeatureSet) = default;
+    // For hashing; which bit is which changes from build to build.
+    [[nodiscard]] constexpr u64 bits() const { return bits_; }
 
   private:
     u64 bits_ = 0;

@@ -67,7 +67,7 @@ u64 TranslationCache::insert(const TranslationLock&,
     add_faults(generation, block, compiled);
     const auto index = static_cast<BlockIndex>(generation.blocks.size());
     generation.blocks.push_back(block);
-    generation.starts.push_back(block.code_offset);
+    add_to_chunks(generation, index);
     for (GuestAddr page : extent.pages) {
         generation.pages.add(page, index);
     }
@@ -107,14 +107,27 @@ TranslationCache::Generation* TranslationCache::generation_at(u64 host) const {
     return arena < kArenas ? by_arena_[arena].get() : nullptr;
 }
 
-BlockIndex TranslationCache::block_at(const Generation& generation, u32 offset) {
-    const auto after = std::upper_bound(generation.starts.begin(), generation.starts.end(), offset);
-    if (after == generation.starts.begin()) {
+BlockIndex TranslationCache::block_at(const Generation& generation, u32 offset) const {
+    const u32 chunk = (offset - memory_.arena_begin(generation.arena)) / kChunkBytes;
+    if (chunk >= generation.first_in_chunk.size()) {
         return kNoBlock;
     }
-    const auto index = static_cast<BlockIndex>(after - 1 - generation.starts.begin());
-    return offset - generation.starts[index] < generation.blocks[index].code_bytes ? index
-                                                                                   : kNoBlock;
+    const std::vector<CachedBlock>& blocks = generation.blocks;
+    for (BlockIndex i = generation.first_in_chunk[chunk];
+         i < blocks.size() && blocks[i].code_offset <= offset; ++i) {
+        if (offset - blocks[i].code_offset < blocks[i].code_bytes) {
+            return i;
+        }
+    }
+    return kNoBlock;
+}
+
+// Blocks come in ascending order: this one is the first for each chunk that it is the first to
+// reach.
+void TranslationCache::add_to_chunks(Generation& generation, BlockIndex index) const {
+    const CachedBlock& block = generation.blocks[index];
+    const u32 end = block.code_offset + block.code_bytes - memory_.arena_begin(generation.arena);
+    generation.first_in_chunk.resize((end + kChunkBytes - 1) / kChunkBytes, index);
 }
 
 std::optional<TranslationCache::LinkRef> TranslationCache::link_at(const TranslationLock&,

@@ -118,7 +118,6 @@ class TranslationCache {
             // As many blocks as fill the table: growing by copying would touch twice the memory.
             const std::size_t expected = std::size_t{1} << (log2_slots - 1);
             blocks.reserve(expected);
-            starts.reserve(expected);
             links.reserve(expected * 2);
             faults.reserve(expected * 4);
         }
@@ -128,16 +127,19 @@ class TranslationCache {
         BlockTable table;
         PageIndex pages;
         std::vector<CachedBlock> blocks; // ascending code_offset
-        std::vector<u32> starts;         // their code_offsets again: what searches touch
+        // For each KiB of code, the block that holds its first byte or starts after it.
+        std::vector<BlockIndex> first_in_chunk;
         std::vector<Link> links;
         std::vector<FaultRecord> faults;
     };
     static constexpr u32 kNoLink = ~u32{0};
+    static constexpr u32 kChunkBytes = 1024;
     // Of a new table. Most forked children run little: theirs starts with a single page.
     static constexpr unsigned kLog2Slots = 12, kLog2SlotsInChild = 8;
 
     [[nodiscard]] Generation* generation_at(u64 host) const;
-    [[nodiscard]] static BlockIndex block_at(const Generation& generation, u32 offset);
+    [[nodiscard]] BlockIndex block_at(const Generation& generation, u32 offset) const;
+    void add_to_chunks(Generation& generation, BlockIndex index) const;
     void
     add_links(Generation& generation, CachedBlock& block, const backend::CompiledBlock& compiled);
     void

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "runtime/user/code_placement.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/syscall.h"
@@ -52,6 +53,23 @@ bool valid_range(GuestAddr address, u64 bytes) {
     return address % kPageBytes == 0 && bytes <= kTaskSize && address <= kTaskSize - page_up(bytes);
 }
 
+// A file with code; 0: there is no such place, or it is taken.
+i64 map_at_usual_place(u64 bytes, int protection, int flags, int fd, u64 offset) {
+    const auto identity = code_identity_of_mapping(bytes, protection, flags, fd, offset);
+    for (unsigned attempt = 0; identity && attempt < kPlacesToTry; ++attempt) {
+        const GuestAddr wanted = usual_place(*identity, attempt);
+        const i64 result = host_map(wanted, bytes, host_protection(protection),
+                                    flags | MAP_FIXED_NOREPLACE, fd, offset);
+        if (result == static_cast<i64>(wanted)) {
+            return result;
+        }
+        if (result > 0) { // only a hint for old kernels
+            ::munmap(pointer(static_cast<u64>(result)), bytes);
+        }
+    }
+    return 0;
+}
+
 void forget_translations(const std::vector<AddressSpace::Region>& stale) {
     if (process().engine != nullptr) {
         for (const AddressSpace::Region& part : stale) {
@@ -77,6 +95,13 @@ std::span<const u32> AddressSpace::words(GuestAddr pc) {
         return {}; // a file that shrank
     }
     return {buffer.data(), bytes / 4};
+}
+
+bool AddressSpace::read(GuestAddr pc, void* to, u64 bytes) {
+    const std::shared_lock lock(mutex_);
+    const auto region = find(pc);
+    return region != map_.end() && (region->second.protection & PROT_EXEC) != 0 &&
+           copy_from_guest(to, pc, bytes);
 }
 
 std::optional<u32> AddressSpace::guarded_word(GuestAddr pc) {
@@ -221,8 +246,12 @@ i64 AddressSpace::map_locked(
     if ((flags & MAP_TYPE) != MAP_PRIVATE) {
         mode_bits_.fetch_or(ir::BlockMode::kShared, std::memory_order_relaxed);
     }
-    const i64 result =
-        host_map(address, bytes, host_protection(protection), flags & ~kHostOnlyFlags, fd, offset);
+    flags &= ~kHostOnlyFlags;
+    i64 result =
+        fixed || address != 0 ? 0 : map_at_usual_place(bytes, protection, flags, fd, offset);
+    if (result == 0) {
+        result = host_map(address, bytes, host_protection(protection), flags, fd, offset);
+    }
     if (result < 0) {
         for (const Region& gap : claimed) {
             ::munmap(pointer(gap.start), gap.end - gap.start);
@@ -243,6 +272,9 @@ i64 AddressSpace::map(GuestAddr address, u64 bytes, int protection, int flags, i
         result = map_locked(address, bytes, protection, flags, fd, offset, stale);
     }
     forget_translations(stale);
+    if (result >= 0) {
+        note_code_image(static_cast<GuestAddr>(result), bytes, protection, flags, fd, offset);
+    }
     set_engine_mode();
     return result;
 }
@@ -270,6 +302,7 @@ i64 AddressSpace::unmap(GuestAddr address, u64 bytes) {
         result = unmap_locked(address, address + page_up(bytes), stale);
     }
     forget_translations(stale);
+    forget_code_images(address, bytes);
     return result;
 }
 

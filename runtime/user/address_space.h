@@ -41,6 +41,7 @@ class AddressSpace final : public frontend::CodeSource {
 
     // CodeSource: a private copy of the words, as another thread may unmap them meanwhile.
     [[nodiscard]] std::span<const u32> words(GuestAddr pc) override;
+    [[nodiscard]] bool read(GuestAddr pc, void* to, u64 bytes) override;
     [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override;
 
     // Tells the engine of guarded pages and shared memory (BlockMode); called here when they come

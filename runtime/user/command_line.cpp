@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <cstring>
 #include <string_view>
 
+#include <unistd.h>
+
 #include "frontend/frontend.h"
 #include "runtime/debug/log.h"
+#include "runtime/persist/cache_directory.h"
 #include "runtime/user/version.h"
 
 namespace ulna::user {
@@ -21,6 +25,7 @@ struct Parse {
     std::vector<std::string> set_env;
     std::vector<std::string> unset_env;
     std::optional<std::string> argv0;
+    std::string cache_command; // --cache
     std::optional<int> exit_status;
     std::string message;
 
@@ -144,7 +149,23 @@ void set_engine(Parse& parse, const std::string& value) {
     parse.options.interpreter_engine = value == "interp";
 }
 
+void set_cache_command(Parse& parse, const std::string& value) {
+    if (value != "stats" && value != "clear" && value != "verify") {
+        parse.fail("--cache " + value + ": stats, clear or verify");
+        return;
+    }
+    parse.cache_command = value;
+}
+
 void show_help(Parse& parse, const std::string&);
+
+// The guest may go elsewhere before it executes another program.
+std::string absolute(const std::string& path) {
+    char folder[PATH_MAX];
+    return path.starts_with('/') || ::getcwd(folder, sizeof folder) == nullptr
+               ? path
+               : std::string(folder) + "/" + path;
+}
 
 const char* const kVersionText =
     "ulna " ULNA_VERSION " (AArch64 Linux programs on x86-64; options as qemu-aarch64)\n";
@@ -173,6 +194,11 @@ constexpr Option kOptions[] = {
     {"stats",   nullptr,    "STATS",       "print what was translated, and the time it took, at exit",
         [](Parse& p, const std::string&) { p.options.stats = true; }},
     {"engine",  "jit|interp","ENGINE",     "translate to host code (default), or interpret the IR", set_engine},
+    {"no-cache", nullptr,   "NO_CACHE",    "neither use nor fill the persistent translation cache",
+        [](Parse& p, const std::string&) { p.options.persistent_cache = false; }},
+    {"cache",   "stats|clear|verify", nullptr, "look at, empty or check the persistent translation cache, and exit", set_cache_command},
+    {"cache-dir","path",    "CACHE_DIR",   "where the persistent translation cache is; $XDG_CACHE_HOME/ulna/code if not given",
+        [](Parse& p, const std::string& v) { p.options.cache_directory = absolute(v); }},
     {"perfmap", nullptr,    "PERFMAP",     "write /tmp/perf-PID.map for perf",
         [](Parse& p, const std::string&) { p.options.perf_map = true; }},
     {"g",       "port",     "GDB",         "debugger stub: not available yet, refused",
@@ -305,6 +331,12 @@ CommandLine parse_command_line(int argc, char** argv, char** environment, Variab
     }
     const int program = apply_arguments(parse, argc, argv);
     make_environment(parse, environment);
+    if (!parse.cache_command.empty() && !parse.exit_status) {
+        const std::string directory = runtime::cache_directory(parse.options.cache_directory);
+        parse.exit_status =
+            runtime::run_cache_command(directory, parse.cache_command, parse.message);
+        return {std::move(parse.options), parse.exit_status, std::move(parse.message)};
+    }
     if (program >= argc) {
         parse.fail("no program given; usage: ulna [options] program [arguments...]");
     } else {

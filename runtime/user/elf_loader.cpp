@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "runtime/user/address_space.h"
+#include "runtime/user/code_placement.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/paths.h"
@@ -388,7 +389,8 @@ Problem load_interpreter(const Elf& program, LoadedProgram& result) {
     if (Problem problem = read_elf(path, file, elf)) {
         return problem;
     }
-    const auto bias = map_elf(file, elf, 0);
+    const auto identity = code_identity_of_mapping(0, PROT_NONE, MAP_PRIVATE, file.fd(), 0);
+    const auto bias = map_elf(file, elf, identity ? usual_place(*identity, 0) : 0);
     if (!bias) {
         return cannot_run(path, "no memory to load it");
     }

@@ -21,6 +21,7 @@
 #include "runtime/user/paths.h"
 #include "runtime/user/process.h"
 #include "runtime/user/signals_state.h"
+#include "runtime/user/thread_group.h"
 
 namespace ulna::user {
 
@@ -203,10 +204,12 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     add("-d", log_items(options.log_items));
     add("-D", options.log_file);
     add("-dfilter", options.dfilter);
+    add("--cache-dir", options.cache_directory);
     add_flag("-strace", options.strace);
     add_flag("-stats", options.stats);
     add_flag("-perfmap", options.perf_map);
     add_flag("--engine=interp", options.interpreter_engine);
+    add_flag("--no-cache", !options.persistent_cache);
 }
 
 void make_host_args(const ExecRequest& request, Image& image) {
@@ -258,6 +261,8 @@ bool gives_rights(int file) {
 }
 
 template <class Exec> i64 with_signals_prepared(GuestThread& thread, const Exec& exec) {
+    constexpr std::size_t kWorthWriting = 64; // a shell's children have little of their own
+    save_translations(thread, kWorthWriting);
     const i64 error = prepare_signals_for_exec(thread) ? exec() : kRestartNoIntr;
     undo_signals_for_exec(thread);
     return error;

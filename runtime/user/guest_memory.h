@@ -26,8 +26,5 @@ template <class T> [[nodiscard]] bool put_guest(GuestAddr to, const T& value) {
 [[nodiscard]] constexpr GuestAddr untag(GuestAddr address) {
     return address & 0x00ff'ffff'ffff'ffff;
 }
-// For the host fault handler: true when the context is inside a copy routine; it now returns
-// failure.
-bool recover_guest_copy(void* ucontext);
 
 } // namespace ulna::user

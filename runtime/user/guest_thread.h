@@ -7,6 +7,7 @@
 
 #include "ir/guest_state.h"
 #include "runtime/engine.h"
+#include "runtime/persist/persistent_cache.h"
 
 namespace ulna::user {
 
@@ -29,6 +30,8 @@ struct Options {
     bool stats = false;
     bool perf_map = false;
     bool interpreter_engine = false; // --engine=interp
+    bool persistent_cache = true;    // --no-cache
+    std::string cache_directory;     // --cache-dir; empty: the user's
     u32 log_items = 0;               // -d
     std::string log_file;            // -D
     std::string dfilter;
@@ -36,6 +39,7 @@ struct Options {
 
 struct Process {
     Options options;
+    std::unique_ptr<runtime::PersistentCache> persistent; // null: none is kept
     std::unique_ptr<runtime::Engine> engine;
     AddressSpace* space = nullptr;
     std::string exe_path;   // absolute host path of the guest program: /proc/self/exe

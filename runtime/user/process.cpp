@@ -40,7 +40,15 @@ Process& process() {
 
 void set_exit_hook(void (*hook)()) { g_exit_hook = hook; }
 
+void save_translations(const GuestThread& thread, std::size_t least_blocks) {
+    if (process().persistent != nullptr && !thread.signals->group->borrows_memory) {
+        process().persistent->save(least_blocks);
+    }
+}
+
 void exit_process(GuestThread& thread, int status) {
+    constexpr std::size_t kWorthWriting = 4; // one or two blocks more than last time are not
+    save_translations(thread, kWorthWriting);
     // What a vfork child shares with its parent is not ours to flush.
     if (g_exit_hook != nullptr && !thread.signals->group->borrows_memory) {
         g_exit_hook();

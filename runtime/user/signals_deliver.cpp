@@ -242,6 +242,8 @@ void die_by_signal(GuestThread& thread, const siginfo_t& info) {
     if (is_synchronous(signal)) {
         report_crash(thread, info);
     }
+    constexpr std::size_t kWorthWriting = 4;
+    save_translations(thread, kWorthWriting);
     install_host_default(signal);
     const SignalSet only_this = ~signal_bit(signal);
     set_host_mask(only_this);

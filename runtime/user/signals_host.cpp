@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "ir/support/check.h"
+#include "runtime/fault_safe_copy.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/safe_syscall.h"
 #include "runtime/user/signals.h"
@@ -44,7 +45,7 @@ void internal_fault(int signal, const siginfo_t& info, const ucontext_t& context
 }
 
 void on_fault(int signal, const siginfo_t& info, ucontext_t& context) {
-    if (recover_guest_copy(&context)) {
+    if (runtime::recover_copy(&context)) {
         return;
     }
     GuestThread* thread = current_thread();

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "runtime/user/address_space.h"
+#include "runtime/user/code_placement.h"
 #include "runtime/user/epoll_event.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/host_numbers.h"
@@ -73,7 +74,9 @@ i64 sys_openat(GuestThread&, const SyscallArgs& args_) {
     if (const std::optional<i64> view = try_proc_view(path.guest(), flags)) {
         return *view;
     }
-    return blocking_syscall(SYS_openat, args_[0], path.argument(), flags, args_[3]);
+    const i64 result = blocking_syscall(SYS_openat, args_[0], path.argument(), flags, args_[3]);
+    note_opened_file(result);
+    return result;
 }
 
 i64 sys_openat2(GuestThread&, const SyscallArgs& args_) {

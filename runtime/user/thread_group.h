@@ -38,6 +38,9 @@ void set_current_thread(GuestThread* thread);
 void exit_thread(GuestThread& thread, int status);
 // Ends the process as exit_group(2) does.
 [[noreturn]] void exit_process(GuestThread& thread, int status);
+// Before the process ends or becomes another program: writes new translations to the persistent
+// cache, for files that have at least so many. Not for a vfork child, whose memory is its parent's.
+void save_translations(const GuestThread& thread, std::size_t least_blocks);
 // What is to be done before the process ends by exit: statistics, logs.
 void set_exit_hook(void (*hook)());
 

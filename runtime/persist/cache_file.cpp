@@ -1,0 +1,388 @@
+#include "runtime/persist/cache_file.h"
+
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/fault_safe_copy.h"
+#include "runtime/persist/checksum.h"
+
+namespace ulna::runtime {
+
+namespace {
+
+constexpr u64 kFileMagic = 0x3145'444f'434e'4c55; // "ULNCODE1"
+constexpr u64 kSegmentMagic = 0x3147'4553'4e4c'55ff;
+constexpr u64 kMostSegments = 8;
+constexpr u64 kMostBytes = 64u << 20; // of one file; more is started afresh
+constexpr u64 kSegmentAlign = 64;
+
+struct FileHeader {
+    u64 magic = kFileMagic;
+    FileKey key;
+    u64 reserved[4] = {};
+};
+static_assert(sizeof(FileHeader) == kSegmentAlign);
+
+struct SegmentHeader {
+    u64 magic = kSegmentMagic;
+    u64 bytes = 0; // the whole segment: this, slots, records, padding
+    u64 slot_count = 0;
+    u64 block_count = 0;
+    u64 record_bytes = 0;
+    u64 reserved[2] = {};
+    u64 checksum = 0; // of the fields before
+    [[nodiscard]] u64 right_checksum() const {
+        return runtime::checksum({reinterpret_cast<const u8*>(this), offsetof(SegmentHeader, checksum)});
+    }
+    // `room`: bytes from here to the end of the file.
+    [[nodiscard]] bool is_whole(u64 room) const {
+        return magic == kSegmentMagic && checksum == right_checksum() && bytes <= room &&
+               bytes % kSegmentAlign == 0 && std::has_single_bit(slot_count) &&
+               slot_count <= bytes / sizeof(SegmentSlot) && record_bytes <= bytes &&
+               sizeof(SegmentHeader) + slot_count * sizeof(SegmentSlot) + record_bytes <= bytes;
+    }
+};
+static_assert(sizeof(SegmentHeader) == kSegmentAlign);
+
+class Descriptor {
+  public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    ~Descriptor() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+
+  private:
+    int fd_;
+};
+
+// Size of a file that only its owner, who is us, can have written.
+std::optional<u64> trusted_size(int fd) {
+    struct stat info;
+    if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != ::geteuid() ||
+        (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return std::nullopt;
+    }
+    return static_cast<u64>(info.st_size);
+}
+
+bool write_at(int fd, u64 offset, std::span<const u8> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t done =
+            ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (done < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return false;
+        }
+        offset += static_cast<u64>(done);
+        bytes = bytes.subspan(static_cast<u64>(done));
+    }
+    return true;
+}
+
+bool read_at(int fd, u64 offset, void* to, u64 bytes) {
+    for (u64 done = 0; done < bytes;) {
+        const ssize_t got = ::pread(fd, static_cast<u8*>(to) + done, bytes - done,
+                                    static_cast<off_t>(offset + done));
+        if (got <= 0) {
+            if (got < 0 && errno == EINTR) {
+                continue;
+            }
+            return false;
+        }
+        done += static_cast<u64>(got);
+    }
+    return true;
+}
+
+// The whole segments of a file, by whatever means it is read. Returns where the last one ends, or 0
+// when the file is not for this key.
+template <class Read, class Visit>
+u64 walk(u64 file_bytes, const FileKey* key, Read read, Visit visit) {
+    FileHeader header;
+    if (file_bytes < sizeof header || !read(0, &header, sizeof header) ||
+        header.magic != kFileMagic || (key != nullptr && header.key != *key)) {
+        return 0;
+    }
+    u64 at = sizeof header;
+    SegmentHeader segment;
+    while (file_bytes - at >= sizeof segment && read(at, &segment, sizeof segment) &&
+           segment.is_whole(file_bytes - at)) {
+        visit(at, segment);
+        at += segment.bytes;
+    }
+    return at;
+}
+
+std::span<const u8> bytes_of(const auto& object) {
+    return {reinterpret_cast<const u8*>(&object), sizeof object};
+}
+
+// Body first, then the header that makes it count.
+bool append_segment(int fd, u64 at, std::span<const u8> segment) {
+    const std::span<const u8> header = segment.first(sizeof(SegmentHeader));
+    return write_at(fd, at + header.size(), segment.subspan(header.size())) &&
+           write_at(fd, at, header);
+}
+
+// The newest record of each key, and of each with its tags stripped, from a file's bytes.
+NewBlocks merged(std::span<const u8> file, const FileKey& key) {
+    std::map<std::pair<u64, bool>, std::pair<ir::BlockKey, std::span<const u8>>> newest;
+    const auto read = [&](u64 at, void* to, u64 bytes) {
+        std::memcpy(to, file.data() + at, bytes);
+        return true;
+    };
+    walk(file.size(), &key, read, [&](u64 at, const SegmentHeader& header) {
+        const u64 slots = at + sizeof header;
+        const u64 records = slots + header.slot_count * sizeof(SegmentSlot);
+        for (u64 i = 0; i < header.slot_count; ++i) {
+            SegmentSlot slot;
+            std::memcpy(&slot, file.data() + slots + i * sizeof slot, sizeof slot);
+            StoredBlock block;
+            if (slot.tag == 0 || slot.offset > header.record_bytes ||
+                slot.bytes > header.record_bytes - slot.offset) {
+                continue;
+            }
+            const std::span<const u8> record = file.subspan(records + slot.offset, slot.bytes);
+            if (decode_record(record, block)) {
+                newest[{tag_of(block.key), block.masks_tags}] = {block.key, record};
+            }
+        }
+    });
+    NewBlocks blocks;
+    for (const auto& [tag, record] : newest) {
+        blocks.add(record.first, record.second);
+    }
+    return blocks;
+}
+
+// Under another name first: whoever opens the file finds the old one or the new one.
+bool replace_file(const std::string& path, const FileKey& key, const NewBlocks& blocks) {
+    const std::string temporary = path + "." + std::to_string(::getpid()) + ".tmp";
+    const Descriptor file{::open(temporary.c_str(),
+                                 O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    const FileHeader header{.key = key};
+    const std::vector<u8> segment = blocks.segment();
+    if (file.is_open() && write_at(file.get(), 0, bytes_of(header)) &&
+        append_segment(file.get(), sizeof header, segment) &&
+        ::rename(temporary.c_str(), path.c_str()) == 0) {
+        return true;
+    }
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    errno = error;
+    return false;
+}
+
+// The old file's blocks and the new ones, in one segment.
+bool merge_into_new_file(int fd,
+                         u64 bytes,
+                         const std::string& path,
+                         const FileKey& key,
+                         const NewBlocks& blocks) {
+    std::vector<u8> all(bytes);
+    if (!read_at(fd, 0, all.data(), bytes)) {
+        return replace_file(path, key, blocks);
+    }
+    const std::vector<u8> segment = blocks.segment();
+    all.insert(all.end(), segment.begin(), segment.end());
+    const NewBlocks both = merged(all, key);
+    return replace_file(path, key, both.bytes() > kMostBytes / 2 ? blocks : both);
+}
+
+} // namespace
+
+std::string FileKey::file_name() const {
+    char name[64];
+    std::snprintf(name, sizeof name, "%016llx-%llx-%016llx.code",
+                  static_cast<unsigned long long>(identity), static_cast<unsigned long long>(base),
+                  static_cast<unsigned long long>(configuration));
+    return name;
+}
+
+u64 tag_of(ir::BlockKey key) {
+    const u64 tag = (key.pc ^ u64{key.mode.bits} << 40) * 0x9e37'79b9'7f4a'7c15u;
+    return (tag ^ tag >> 29) | 1u << 31;
+}
+
+void NewBlocks::add(const backend::CompiledBlock& compiled,
+                    GuestAddr low,
+                    GuestAddr high,
+                    bool masks_tags,
+                    std::span<const u8> guest_bytes) {
+    const u32 offset = static_cast<u32>(records_.size());
+    const u32 bytes = append_record(records_, compiled, low, high, masks_tags, guest_bytes);
+    slots_.push_back({tag_of(compiled.key), offset, bytes});
+}
+
+void NewBlocks::add(ir::BlockKey key, std::span<const u8> record) {
+    slots_.push_back({tag_of(key), static_cast<u32>(records_.size()), static_cast<u32>(record.size())});
+    records_.insert(records_.end(), record.begin(), record.end());
+}
+
+void NewBlocks::clear() {
+    slots_ = {};
+    records_ = {};
+}
+
+std::vector<u8> NewBlocks::segment() const {
+    SegmentHeader header;
+    header.slot_count = std::bit_ceil(slots_.size() * 3 / 2 + 1);
+    header.block_count = slots_.size();
+    header.record_bytes = records_.size();
+    const u64 records_at = sizeof header + header.slot_count * sizeof(SegmentSlot);
+    header.bytes = (records_at + records_.size() + kSegmentAlign - 1) / kSegmentAlign * kSegmentAlign;
+    header.checksum = header.right_checksum();
+    std::vector<u8> out(header.bytes);
+    std::memcpy(out.data(), &header, sizeof header);
+    std::vector<SegmentSlot> table(header.slot_count);
+    // Backwards: of two blocks with one key, the newer comes first in the probe sequence.
+    for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
+        u64 i = slot->tag;
+        while (table[i & (header.slot_count - 1)].tag != 0) {
+            ++i;
+        }
+        table[i & (header.slot_count - 1)] = *slot;
+    }
+    std::memcpy(out.data() + sizeof header, table.data(), table.size() * sizeof(SegmentSlot));
+    std::memcpy(out.data() + records_at, records_.data(), records_.size());
+    return out;
+}
+
+CacheFile::~CacheFile() {
+    if (map_ != nullptr) {
+        ::munmap(const_cast<u8*>(map_), bytes_);
+    }
+}
+
+bool CacheFile::open(const std::string& path, const FileKey& key) {
+    const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    const std::optional<u64> bytes = file.is_open() ? trusted_size(file.get()) : std::nullopt;
+    if (!bytes || *bytes < sizeof(FileHeader)) {
+        return false;
+    }
+    void* const map = ::mmap(nullptr, *bytes, PROT_READ, MAP_SHARED, file.get(), 0);
+    if (map == MAP_FAILED) {
+        return false;
+    }
+    map_ = static_cast<const u8*>(map);
+    bytes_ = *bytes;
+    const auto read = [this](u64 at, void* to, u64 count) {
+        return copy_or_fault(to, map_ + at, count);
+    };
+    return walk(bytes_, &key, read, [this](u64 at, const SegmentHeader& header) {
+               const u64 slots = at + sizeof header;
+               segments_.push_back({slots, header.slot_count - 1,
+                                    slots + header.slot_count * sizeof(SegmentSlot),
+                                    header.record_bytes});
+           }) != 0;
+}
+
+bool CacheFile::next_candidate(const Segment& segment, u64 tag, u64& index) {
+    for (;; ++index) {
+        if (index - tag > segment.slot_mask) {
+            return false; // a table without an empty slot is damaged
+        }
+        SegmentSlot slot;
+        const u64 at = segment.slots_at + (index & segment.slot_mask) * sizeof slot;
+        if (!copy_or_fault(&slot, map_ + at, sizeof slot) || slot.tag == 0) {
+            return false;
+        }
+        if (slot.tag == tag && slot.offset <= segment.record_bytes &&
+            slot.bytes <= segment.record_bytes - slot.offset) {
+            scratch_.resize(slot.bytes);
+            return copy_or_fault(scratch_.data(), map_ + segment.records_at + slot.offset,
+                                 slot.bytes);
+        }
+    }
+}
+
+bool CacheFile::save(const std::string& path, const FileKey& key, const NewBlocks& blocks) {
+    const Descriptor file{
+        ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
+    if (!file.is_open() || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        return false; // another process is writing: this one's blocks can wait for the next run
+    }
+    const std::optional<u64> bytes = trusted_size(file.get());
+    if (!bytes) {
+        errno = EPERM;
+        return false;
+    }
+    u64 segments = 0;
+    const auto read = [&](u64 at, void* to, u64 count) { return read_at(file.get(), at, to, count); };
+    const u64 end = walk(*bytes, &key, read, [&](u64, const SegmentHeader&) { ++segments; });
+    if (end == 0) {
+        return replace_file(path, key, blocks); // new, or damaged
+    }
+    if (segments >= kMostSegments || end + blocks.bytes() > kMostBytes) {
+        return merge_into_new_file(file.get(), end, path, key, blocks);
+    }
+    if (*bytes != end && ::ftruncate(file.get(), static_cast<off_t>(end)) != 0) {
+        return false;
+    }
+    if (append_segment(file.get(), end, blocks.segment())) {
+        return true;
+    }
+    const int error = errno;
+    if (::ftruncate(file.get(), static_cast<off_t>(end)) != 0) {
+        // The next writer does it.
+    }
+    errno = error;
+    return false;
+}
+
+CacheFile::Report CacheFile::inspect(const std::string& path) {
+    Report report;
+    const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    const std::optional<u64> bytes = file.is_open() ? trusted_size(file.get()) : std::nullopt;
+    if (!bytes) {
+        return report;
+    }
+    report.bytes = *bytes;
+    const auto read = [&](u64 at, void* to, u64 count) { return read_at(file.get(), at, to, count); };
+    std::vector<u8> segment;
+    const u64 end = walk(*bytes, nullptr, read, [&](u64 at, const SegmentHeader& header) {
+        ++report.segments;
+        segment.resize(header.bytes);
+        if (!read(at, segment.data(), header.bytes)) {
+            report.damaged_blocks += header.block_count;
+            return;
+        }
+        const u64 records = sizeof header + header.slot_count * sizeof(SegmentSlot);
+        u64 whole = 0;
+        for (u64 i = 0; i < header.slot_count; ++i) {
+            SegmentSlot slot;
+            std::memcpy(&slot, segment.data() + sizeof header + i * sizeof slot, sizeof slot);
+            StoredBlock block;
+            whole += slot.tag != 0 && slot.offset <= header.record_bytes &&
+                     slot.bytes <= header.record_bytes - slot.offset &&
+                     decode_record(std::span(segment).subspan(records + slot.offset, slot.bytes),
+                                   block) &&
+                     tag_of(block.key) == slot.tag;
+        }
+        report.blocks += header.block_count;
+        report.damaged_blocks += header.block_count - std::min(whole, header.block_count);
+    });
+    report.readable = end != 0;
+    report.trailing_bytes = *bytes - end;
+    return report;
+}
+
+} // namespace ulna::runtime

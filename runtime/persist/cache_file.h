@@ -1,0 +1,114 @@
+// A file of the persistent cache: the translations of one guest file, at one address, for one
+// configuration.
+//
+// A header, then segments; each run that translated something new appends one. A segment is an open
+// hash table of its blocks, then their records. Readers map the file and touch what they look up.
+// Writers exclude each other by flock; what is behind the last whole segment is a writer that died,
+// and is overwritten. Nothing in front of it ever changes: a file of many segments is replaced by a
+// new one. Nobody shortens a file that others may have mapped, and if somebody does so all the same,
+// reads fail and nothing else happens (fault_safe_copy.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/persist/record.h"
+
+namespace ulna::runtime {
+
+// What the file is for: must equal its header.
+struct FileKey {
+    u64 configuration = 0; // of the translator, see PersistentCache
+    u64 identity = 0;      // of the guest file
+    GuestAddr base = 0;    // where the guest file's first byte is mapped
+    friend bool operator==(const FileKey&, const FileKey&) = default;
+    // Of the file in the cache's directory.
+    [[nodiscard]] std::string file_name() const;
+};
+
+// A slot of a segment's table.
+struct SegmentSlot {
+    u64 tag = 0; // of the block's key; 0: empty
+    u32 offset = 0, bytes = 0; // of the record among the segment's records
+};
+
+// Translations that are in no file yet.
+class NewBlocks {
+  public:
+    void add(const backend::CompiledBlock& compiled,
+             GuestAddr low,
+             GuestAddr high,
+             bool masks_tags,
+             std::span<const u8> guest_bytes);
+    void add(ir::BlockKey key, std::span<const u8> record);
+    void clear();
+
+    [[nodiscard]] std::size_t count() const { return slots_.size(); }
+    [[nodiscard]] u64 bytes() const { return records_.size(); }
+    // The whole segment.
+    [[nodiscard]] std::vector<u8> segment() const;
+
+  private:
+    std::vector<SegmentSlot> slots_;
+    std::vector<u8> records_;
+};
+
+class CacheFile {
+  public:
+    CacheFile() = default;
+    ~CacheFile();
+    CacheFile(const CacheFile&) = delete;
+    CacheFile& operator=(const CacheFile&) = delete;
+
+    // Maps what is whole. False: there is none, it is not ours, or it is for something else.
+    bool open(const std::string& path, const FileKey& key);
+    [[nodiscard]] bool is_open() const { return !segments_.empty(); }
+
+    // Calls accept(block) for every stored translation of `key`, newest first, until it says true.
+    // Returns whether one did.
+    template <class Accept> [[nodiscard]] bool find(ir::BlockKey key, Accept accept);
+
+    // Adds to the file, or makes it. False, with errno: it could not be written and is as before.
+    [[nodiscard]] static bool
+    save(const std::string& path, const FileKey& key, const NewBlocks& blocks);
+
+    // Everything that is in a file, for statistics and verification.
+    struct Report {
+        bool readable = false; // header and segments; what follows counts those
+        u64 bytes = 0, segments = 0, blocks = 0, damaged_blocks = 0;
+        u64 trailing_bytes = 0; // behind the last whole segment
+    };
+    [[nodiscard]] static Report inspect(const std::string& path);
+
+  private:
+    struct Segment {
+        u64 slots_at, slot_mask;
+        u64 records_at, record_bytes;
+    };
+    // Copies the record of slot `index` or of one after it that has this tag to scratch_; false:
+    // there is none.
+    [[nodiscard]] bool next_candidate(const Segment& segment, u64 tag, u64& index);
+
+    const u8* map_ = nullptr;
+    u64 bytes_ = 0;
+    std::vector<Segment> segments_;
+    std::vector<u8> scratch_;
+};
+
+// The hash table's key; not 0.
+[[nodiscard]] u64 tag_of(ir::BlockKey key);
+
+template <class Accept> bool CacheFile::find(ir::BlockKey key, Accept accept) {
+    const u64 tag = tag_of(key);
+    for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
+        for (u64 index = tag; next_candidate(*segment, tag, index); ++index) {
+            StoredBlock block;
+            if (decode_record(scratch_, block) && block.key == key && accept(block)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+} // namespace ulna::runtime

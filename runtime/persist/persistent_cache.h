@@ -1,0 +1,101 @@
+// Translations that outlive the process: kept per guest file, found again by the next process that
+// maps the same file at the same address.
+//
+// Translations hold guest addresses, so files with code are best mapped at the same place each time
+// (preferred_address). A file is known by its first page and its size; that this is not all of it
+// does no harm, because every stored block is compared with the guest's memory before it is used.
+//
+// Thread-safe. find() and add() are called with the translation lock held, which comes before the
+// lock here.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "frontend/frontend.h"
+#include "runtime/persist/cache_file.h"
+
+namespace ulna::runtime {
+
+// A part of a guest file in executable guest memory.
+struct CodeImage {
+    u64 identity = 0;    // of the file
+    GuestAddr base = 0;  // where the file's first byte is, or would be
+    GuestAddr start = 0, end = 0;
+};
+
+// The identity of a guest file that holds Arm code; nothing for other files. The file's position
+// stays.
+[[nodiscard]] std::optional<u64> code_file_identity(int fd);
+
+class PersistentCache {
+  public:
+    // Null, with a reason, when the directory cannot be used: it is made when it is missing, and
+    // must be ours alone.
+    [[nodiscard]] static std::unique_ptr<PersistentCache>
+    open(const std::string& directory, u64 configuration, std::string& why_not);
+
+    void add_image(const CodeImage& image);
+    void remove_images(GuestAddr start, GuestAddr end);
+
+    // Where to map a file so that its translations fit; `attempt` counts from 0. Below 2^47, a
+    // multiple of 64 KiB. Differs from user to user.
+    [[nodiscard]] GuestAddr preferred_address(u64 identity, unsigned attempt) const;
+
+    // A stored translation whose guest bytes are what `source` reads now. False: there is none.
+    [[nodiscard]] bool find(ir::BlockKey key,
+                            frontend::CodeSource& source,
+                            StoredBlock& block,
+                            backend::CompiledBlock& compiled);
+    // Keeps a new translation until save(); false when it belongs to no file.
+    bool add(const backend::CompiledBlock& compiled,
+             GuestAddr low,
+             GuestAddr high,
+             bool masks_tags,
+             frontend::CodeSource& source);
+
+    // Writes what files have at least so many new blocks for. Failures are silent: the blocks are
+    // made again next time.
+    void save(std::size_t least_blocks = 1);
+
+    void lock_for_fork() { mutex_.lock(); }
+    // The child's parent keeps what is new so far.
+    void unlock_after_fork(bool in_child);
+
+  private:
+    struct File {
+        CacheFile stored;
+        bool opened = false;
+        NewBlocks fresh;
+    };
+    struct Image {
+        GuestAddr end = 0;
+        FileKey key;
+        File* file = nullptr;
+    };
+    // Newer translations are written meanwhile when there are so many.
+    static constexpr u64 kMostFreshBytes = 8u << 20;
+
+    PersistentCache(std::string directory, u64 configuration, u64 placement_seed)
+        : directory_{std::move(directory)},
+          configuration_{configuration},
+          placement_seed_{placement_seed} {}
+
+    [[nodiscard]] Image* image_at(GuestAddr pc);
+    void remove_locked(GuestAddr start, GuestAddr end);
+    void save_locked(std::size_t least_blocks);
+    [[nodiscard]] std::string path_of(const FileKey& key) const {
+        return directory_ + "/" + key.file_name();
+    }
+
+    std::mutex mutex_;
+    const std::string directory_;
+    const u64 configuration_;
+    const u64 placement_seed_;
+    std::map<GuestAddr, Image> images_;                                        // by start
+    std::map<std::pair<u64, GuestAddr>, std::unique_ptr<File>> files_; // by identity and base
+    std::vector<u8> guest_bytes_;                                              // scratch
+};
+
+} // namespace ulna::runtime

@@ -1,0 +1,356 @@
+// The persistent cache's files, with made-up translations: what is written is found again, and
+// nothing that is damaged, foreign or unfinished is.
+#include "runtime/persist/persistent_cache.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/fault_safe_copy.h"
+#include "runtime/persist/cache_directory.h"
+#include "tests/support/catch.h"
+
+using namespace ulna;
+using namespace ulna::runtime;
+
+namespace {
+
+constexpr FileKey kKey{.configuration = 1, .identity = 2, .base = 0x400000};
+
+class Directory {
+  public:
+    Directory() {
+        char name[] = "/tmp/ulna-persist-XXXXXX";
+        REQUIRE(::mkdtemp(name) != nullptr);
+        path_ = name;
+    }
+    ~Directory() { (void)::system(("rm -rf " + path_).c_str()); }
+    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] std::string file() const { return path_ + "/" + kKey.file_name(); }
+
+  private:
+    std::string path_;
+};
+
+backend::CompiledBlock made_up(GuestAddr pc, u8 filling = 0x90) {
+    backend::CompiledBlock block;
+    block.key = {pc, {0}};
+    block.code.assign(64, filling);
+    block.links = {{16, 32, pc + 0x100}};
+    block.guest_pcs = {pc, pc + 4};
+    block.faults = {{3, 1}};
+    return block;
+}
+
+void add(NewBlocks& blocks, GuestAddr pc, u8 filling = 0x90) {
+    const u8 guest[8] = {1, 2, 3, 4, 5, 6, 7, static_cast<u8>(pc >> 2)};
+    blocks.add(made_up(pc, filling), pc, pc + 8, false, guest);
+}
+
+NewBlocks blocks_from(GuestAddr first, unsigned count) {
+    NewBlocks blocks;
+    for (unsigned i = 0; i < count; ++i) {
+        add(blocks, first + i * 16);
+    }
+    return blocks;
+}
+
+bool holds(const std::string& path, GuestAddr pc, u8 filling = 0x90) {
+    CacheFile file;
+    return file.open(path, kKey) && file.find({pc, {0}}, [&](const StoredBlock& block) {
+        backend::CompiledBlock compiled;
+        unpack(block, compiled);
+        const backend::CompiledBlock want = made_up(pc, filling);
+        return compiled.code == want.code && compiled.links.size() == 1 &&
+               compiled.links[0].target == want.links[0].target && compiled.faults.size() == 1 &&
+               compiled.guest_pcs[compiled.faults[0].guest_index] == pc + 4;
+    });
+}
+
+std::vector<u8> contents(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void overwrite(const std::string& path, const std::vector<u8>& bytes) {
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<i64>(bytes.size()));
+    ::chmod(path.c_str(), 0600);
+}
+
+void on_bus_error(int, siginfo_t*, void* context) {
+    if (!recover_copy(context)) {
+        std::abort();
+    }
+}
+
+// Guest code that a test sets.
+class FixedCode final : public frontend::CodeSource {
+  public:
+    explicit FixedCode(GuestAddr base) : base_{base}, words_(1024, 0xd503201f) {}
+    [[nodiscard]] std::span<const u32> words(GuestAddr pc) override {
+        return pc - base_ < 4096 ? std::span<const u32>(words_).subspan((pc - base_) / 4)
+                                 : std::span<const u32>{};
+    }
+    void set(GuestAddr pc, u32 word) { words_[(pc - base_) / 4] = word; }
+
+  private:
+    GuestAddr base_;
+    std::vector<u32> words_;
+};
+
+} // namespace
+
+TEST_CASE("a saved translation is found again, and a missing one is not", "[persist]") {
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 100)));
+    for (unsigned i = 0; i < 100; ++i) {
+        CHECK(holds(directory.file(), 0x401000 + i * 16));
+    }
+    CHECK_FALSE(holds(directory.file(), 0x402000));
+    CHECK_FALSE(holds(directory.file(), 0x401004));
+}
+
+TEST_CASE("of two translations of one key the newer comes first", "[persist]") {
+    const Directory directory;
+    NewBlocks blocks;
+    add(blocks, 0x401000, 1);
+    add(blocks, 0x401000, 2);
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks));
+    const auto first = [&] {
+        CacheFile file;
+        u8 seen = 0;
+        REQUIRE(file.open(directory.file(), kKey));
+        CHECK(file.find({0x401000, {0}}, [&](const StoredBlock& block) {
+            seen = block.code[0];
+            return true;
+        }));
+        return seen;
+    };
+    CHECK(first() == 2);
+    NewBlocks more;
+    add(more, 0x401000, 3);
+    REQUIRE(CacheFile::save(directory.file(), kKey, more));
+    CHECK(first() == 3);
+    CHECK(holds(directory.file(), 0x401000, 1)); // still there
+}
+
+TEST_CASE("many segments become one, with every block", "[persist]") {
+    const Directory directory;
+    for (unsigned i = 0; i < 20; ++i) {
+        REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000 + i * 0x100, 3)));
+        CHECK(CacheFile::inspect(directory.file()).segments <= 8);
+    }
+    for (unsigned i = 0; i < 20; ++i) {
+        CHECK(holds(directory.file(), 0x401020 + i * 0x100));
+    }
+    CHECK(CacheFile::inspect(directory.file()).blocks == 60);
+}
+
+TEST_CASE("a file for another configuration, program or address is not used", "[persist]") {
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 3)));
+    for (const FileKey& other : {FileKey{9, 2, 0x400000}, FileKey{1, 9, 0x400000}, FileKey{1, 2, 0}}) {
+        CacheFile file;
+        CHECK_FALSE(file.open(directory.file(), other));
+    }
+}
+
+TEST_CASE("a file that others can write, or a link, is not used", "[persist]") {
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 3)));
+    REQUIRE(::chmod(directory.file().c_str(), 0620) == 0);
+    CHECK_FALSE(holds(directory.file(), 0x401000));
+    CHECK_FALSE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 3)));
+    REQUIRE(::chmod(directory.file().c_str(), 0600) == 0);
+    CHECK(holds(directory.file(), 0x401000));
+    const std::string link = directory.path() + "/link";
+    REQUIRE(::symlink(directory.file().c_str(), link.c_str()) == 0);
+    CHECK_FALSE(holds(link, 0x401000));
+}
+
+TEST_CASE("no damaged byte gets into a translation", "[persist]") {
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 2)));
+    const std::vector<u8> good = contents(directory.file());
+    for (std::size_t at = 0; at < good.size(); ++at) {
+        std::vector<u8> bad = good;
+        bad[at] ^= 0x55;
+        overwrite(directory.file(), bad);
+        for (const GuestAddr pc : {0x401000, 0x401010}) {
+            CacheFile file;
+            if (!file.open(directory.file(), kKey)) {
+                continue;
+            }
+            (void)file.find({pc, {0}}, [&](const StoredBlock& block) {
+                CHECK(std::ranges::equal(block.code, made_up(pc).code));
+                CHECK(block.low == pc);
+                return true;
+            });
+        }
+    }
+}
+
+TEST_CASE("a file cut short anywhere is read as far as it is whole, and mended", "[persist]") {
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 2)));
+    const std::size_t first_end = contents(directory.file()).size();
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x402000, 2)));
+    const std::vector<u8> good = contents(directory.file());
+    for (std::size_t length = 0; length < good.size(); length += 8) {
+        overwrite(directory.file(), {good.begin(), good.begin() + static_cast<i64>(length)});
+        CHECK(holds(directory.file(), 0x401000) == (length >= first_end));
+        CHECK_FALSE(holds(directory.file(), 0x402000));
+        REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x403000, 2)));
+        CHECK(holds(directory.file(), 0x403000));
+        CHECK(CacheFile::inspect(directory.file()).trailing_bytes == 0);
+    }
+}
+
+TEST_CASE("a file that shrinks while it is mapped only loses its blocks", "[persist]") {
+    struct sigaction handler = {}, before;
+    handler.sa_sigaction = on_bus_error;
+    handler.sa_flags = SA_SIGINFO;
+    REQUIRE(::sigaction(SIGBUS, &handler, &before) == 0);
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 200)));
+    CacheFile file;
+    REQUIRE(file.open(directory.file(), kKey));
+    REQUIRE(::truncate(directory.file().c_str(), 0) == 0);
+    CHECK_FALSE(file.find({0x401000, {0}}, [](const StoredBlock&) { return true; }));
+    ::sigaction(SIGBUS, &before, nullptr);
+}
+
+TEST_CASE("a full disk leaves the file as it was", "[persist]") {
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 2)));
+    const std::vector<u8> good = contents(directory.file());
+    const pid_t child = ::fork();
+    if (child == 0) { // a limit on file sizes: writes are cut short, then fail
+        ::signal(SIGXFSZ, SIG_IGN);
+        const rlimit limit{good.size() + 100, good.size() + 100};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+        const bool saved = CacheFile::save(directory.file(), kKey, blocks_from(0x402000, 100));
+        ::_exit(saved || errno != EFBIG);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(contents(directory.file()) == good);
+}
+
+TEST_CASE("concurrent writers leave a whole file", "[persist]") {
+    const Directory directory;
+    constexpr unsigned kWriters = 8, kRounds = 30;
+    for (unsigned writer = 0; writer < kWriters; ++writer) {
+        if (::fork() == 0) {
+            for (unsigned i = 0; i < kRounds; ++i) {
+                (void)CacheFile::save(directory.file(), kKey,
+                                      blocks_from(0x401000 + writer * 0x10000 + i * 0x100, 5));
+            }
+            ::_exit(0);
+        }
+    }
+    for (unsigned writer = 0; writer < kWriters; ++writer) {
+        int status = -1;
+        REQUIRE(::wait(&status) > 0);
+        CHECK(status == 0);
+    }
+    const CacheFile::Report report = CacheFile::inspect(directory.file());
+    CHECK(report.readable);
+    CHECK(report.blocks != 0);
+    CHECK(report.damaged_blocks == 0);
+    CHECK(report.trailing_bytes == 0);
+}
+
+TEST_CASE("a translation is used only for the guest bytes it was made from", "[persist]") {
+    const Directory directory;
+    const std::string path = directory.path() + "/cache";
+    std::string why;
+    FixedCode code{0x401000};
+    const CodeImage image{.identity = 2, .base = 0x400000, .start = 0x401000, .end = 0x402000};
+    {
+        const auto cache = PersistentCache::open(path, 1, why);
+        REQUIRE(cache != nullptr);
+        CHECK_FALSE(cache->add(made_up(0x401000), 0x401000, 0x401008, false, code)); // no image
+        cache->add_image(image);
+        CHECK(cache->add(made_up(0x401000), 0x401000, 0x401008, false, code));
+        cache->save();
+    }
+    const auto cache = PersistentCache::open(path, 1, why);
+    REQUIRE(cache != nullptr);
+    StoredBlock stored;
+    backend::CompiledBlock compiled;
+    const auto found = [&] { return cache->find({0x401000, {0}}, code, stored, compiled); };
+    CHECK_FALSE(found());
+    cache->add_image(image);
+    CHECK(found());
+    code.set(0x401008, 0); // behind it
+    CHECK(found());
+    code.set(0x401004, 0);
+    CHECK_FALSE(found());
+    code.set(0x401004, 0xd503201f);
+    CHECK(found());
+    cache->remove_images(0x401000, 0x401010);
+    CHECK_FALSE(found());
+}
+
+TEST_CASE("a forked child leaves its parent's new translations to the parent", "[persist]") {
+    const Directory directory;
+    const std::string path = directory.path() + "/cache";
+    std::string why;
+    FixedCode code{0x401000};
+    const auto cache = PersistentCache::open(path, 1, why);
+    REQUIRE(cache != nullptr);
+    cache->add_image({.identity = 2, .base = 0x400000, .start = 0x401000, .end = 0x402000});
+    REQUIRE(cache->add(made_up(0x401000), 0x401000, 0x401008, false, code));
+    cache->lock_for_fork();
+    cache->unlock_after_fork(true);
+    cache->save();
+    CHECK(::access((path + "/" + kKey.file_name()).c_str(), F_OK) != 0);
+}
+
+TEST_CASE("the cache's directory must be the user's alone", "[persist]") {
+    const Directory directory;
+    std::string why;
+    CHECK(prepare_cache_directory(directory.path() + "/made/of/parts", why));
+    const std::optional<u64> seed = prepare_cache_directory(directory.path(), why);
+    CHECK(seed.has_value());
+    CHECK(prepare_cache_directory(directory.path(), why) == seed);
+    REQUIRE(::chmod(directory.path().c_str(), 0755) == 0);
+    CHECK_FALSE(prepare_cache_directory(directory.path(), why));
+    CHECK(why.find("0700") != std::string::npos);
+    CHECK_FALSE(prepare_cache_directory("", why));
+    CHECK_FALSE(prepare_cache_directory("/dev/null/x", why));
+}
+
+TEST_CASE("a file of Arm code is known by its contents", "[persist]") {
+    const Directory directory;
+    const auto identity = [&](u16 machine, u8 rest, std::size_t bytes) {
+        std::vector<u8> file(bytes, rest);
+        Elf64_Ehdr header = {};
+        std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+        header.e_machine = machine;
+        std::memcpy(file.data(), &header, sizeof header);
+        overwrite(directory.path() + "/elf", file);
+        const int fd = ::open((directory.path() + "/elf").c_str(), O_RDONLY);
+        const auto result = code_file_identity(fd);
+        ::close(fd);
+        return result;
+    };
+    CHECK_FALSE(identity(EM_X86_64, 0, 5000).has_value());
+    CHECK(identity(EM_AARCH64, 0, 5000).has_value());
+    CHECK(identity(EM_AARCH64, 0, 5000) == identity(EM_AARCH64, 0, 5000));
+    CHECK(identity(EM_AARCH64, 1, 5000) != identity(EM_AARCH64, 0, 5000));
+    CHECK(identity(EM_AARCH64, 0, 5001) != identity(EM_AARCH64, 0, 5000));
+}
