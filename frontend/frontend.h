@@ -54,6 +54,7 @@ feature_names(FeatureSet features); // " FP AdvSIMD CRC32", as insn.def has them
 struct TranslateOptions {
     const CpuModel* cpu = &default_cpu();
     unsigned max_instructions = 64;
+    unsigned max_side_exits = 4; // conditional branches that a block goes on after
     bool follow_branches = true; // past unconditional direct branches within the page, and past
                                  // conditional ones by side exits
 };

@@ -4,9 +4,9 @@
 
 #include "ir/support/types.h"
 
-// The only code of the runtime that touches memory which others may take away. A fault between the two labels makes the
-// function return 0; nothing but RAX, RCX, RDX, RSI, RDI and XMM0 is in use there, so moving RIP
-// suffices. Short copies avoid the start-up cost of REP MOVSB.
+// The only code of the runtime that touches memory which others may take away. A fault between the
+// two labels makes the function return 0; nothing but RAX, RCX, RDX, RSI, RDI and XMM0 is in use
+// there, so moving RIP suffices. Short copies avoid the start-up cost of REP MOVSB.
 extern "C" {
 [[nodiscard]] int ulna_copy(void* to, const void* from, std::size_t bytes);
 extern const char ulna_copy_begin[];

@@ -12,6 +12,7 @@
 #include "ir/support/check.h"
 #include "runtime/debug/log.h"
 #include "runtime/debug/perf_map.h"
+#include "runtime/debug/statistics.h"
 #include "runtime/persist/cache_directory.h"
 #include "runtime/persist/configuration.h"
 #include "runtime/user/address_space.h"
@@ -55,6 +56,7 @@ void start_log(const Options& options) {
     if (options.perf_map) {
         debug::enable_perf_map();
     }
+    debug::stages_are_timed = options.stats;
 }
 
 runtime::EngineConfig engine_config(const Options& options, AddressSpace& space) {

@@ -65,7 +65,8 @@ bool Translator::jump(GuestAddr target) {
 // A forward branch mostly skips something or leaves a loop: the fall-through stays in the block. A
 // backward branch mostly closes a loop: it ends the block, and both sides are linked.
 bool Translator::branch_if(Value condition, GuestAddr target) {
-    if (target > pc_ && can_continue_at(next())) {
+    if (target > pc_ && side_exits_ < options_.max_side_exits && can_continue_at(next())) {
+        ++side_exits_;
         const u16 aux = wrote_nzcv_ && nzcv_dead_at(target) ? ir::kExitIfNzcvDead : 0;
         b.emit(Opcode::ExitIf, Type::Void, {condition}, aux, target);
         return true;

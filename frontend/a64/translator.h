@@ -130,7 +130,8 @@ class Translator {
     CodeSource& source_;
     const TranslateOptions& options_;
     GuestAddr start_;
-    std::span<const u32> words_;          // of the page, from start_
+    std::span<const u32> words_; // of the page, from start_
+    unsigned side_exits_ = 0;
     std::bitset<kPageBytes / 4> visited_; // words translated already, from start_
     GuestAddr pc_;
     GuestAddr next_pc_;

@@ -68,8 +68,8 @@ int show_stats(const std::string& directory, std::string& text) {
         blocks += CacheFile::inspect(entry.path).blocks;
     }
     text = "directory  " + directory + "\nfiles      " + std::to_string(files) + "\nbytes      " +
-           std::to_string(bytes) + " (of " + std::to_string(kMostBytes) +
-           " at most)\nblocks     " + std::to_string(blocks) + "\n";
+           std::to_string(bytes) + " (of " + std::to_string(kMostBytes) + " at most)\nblocks     " +
+           std::to_string(blocks) + "\n";
     return 0;
 }
 
@@ -162,9 +162,7 @@ void trim_cache_directory(const std::string& directory) {
     }
 }
 
-int run_cache_command(const std::string& directory,
-                      const std::string& command,
-                      std::string& text) {
+int run_cache_command(const std::string& directory, const std::string& command, std::string& text) {
     std::string why_not;
     if (!prepare_cache_directory(directory, why_not)) {
         text = "ulna: no persistent cache: " + why_not + "\n";

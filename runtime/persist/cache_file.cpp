@@ -42,7 +42,8 @@ struct SegmentHeader {
     u64 reserved[2] = {};
     u64 checksum = 0; // of the fields before
     [[nodiscard]] u64 right_checksum() const {
-        return runtime::checksum({reinterpret_cast<const u8*>(this), offsetof(SegmentHeader, checksum)});
+        return runtime::checksum(
+            {reinterpret_cast<const u8*>(this), offsetof(SegmentHeader, checksum)});
     }
     // `room`: bytes from here to the end of the file.
     [[nodiscard]] bool is_whole(u64 room) const {
@@ -83,8 +84,7 @@ std::optional<u64> trusted_size(int fd) {
 
 bool write_at(int fd, u64 offset, std::span<const u8> bytes) {
     while (!bytes.empty()) {
-        const ssize_t done =
-            ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        const ssize_t done = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
         if (done < 0) {
             if (errno == EINTR) {
                 continue;
@@ -176,8 +176,8 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
 // Under another name first: whoever opens the file finds the old one or the new one.
 bool replace_file(const std::string& path, const FileKey& key, const NewBlocks& blocks) {
     const std::string temporary = path + "." + std::to_string(::getpid()) + ".tmp";
-    const Descriptor file{::open(temporary.c_str(),
-                                 O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    const Descriptor file{
+        ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
     const FileHeader header{.key = key};
     const std::vector<u8> segment = blocks.segment();
     if (file.is_open() && write_at(file.get(), 0, bytes_of(header)) &&
@@ -192,11 +192,8 @@ bool replace_file(const std::string& path, const FileKey& key, const NewBlocks& 
 }
 
 // The old file's blocks and the new ones, in one segment.
-bool merge_into_new_file(int fd,
-                         u64 bytes,
-                         const std::string& path,
-                         const FileKey& key,
-                         const NewBlocks& blocks) {
+bool merge_into_new_file(
+    int fd, u64 bytes, const std::string& path, const FileKey& key, const NewBlocks& blocks) {
     std::vector<u8> all(bytes);
     if (!read_at(fd, 0, all.data(), bytes)) {
         return replace_file(path, key, blocks);
@@ -233,7 +230,8 @@ void NewBlocks::add(const backend::CompiledBlock& compiled,
 }
 
 void NewBlocks::add(ir::BlockKey key, std::span<const u8> record) {
-    slots_.push_back({tag_of(key), static_cast<u32>(records_.size()), static_cast<u32>(record.size())});
+    slots_.push_back(
+        {tag_of(key), static_cast<u32>(records_.size()), static_cast<u32>(record.size())});
     records_.insert(records_.end(), record.begin(), record.end());
 }
 
@@ -248,7 +246,8 @@ std::vector<u8> NewBlocks::segment() const {
     header.block_count = slots_.size();
     header.record_bytes = records_.size();
     const u64 records_at = sizeof header + header.slot_count * sizeof(SegmentSlot);
-    header.bytes = (records_at + records_.size() + kSegmentAlign - 1) / kSegmentAlign * kSegmentAlign;
+    header.bytes =
+        (records_at + records_.size() + kSegmentAlign - 1) / kSegmentAlign * kSegmentAlign;
     header.checksum = header.right_checksum();
     std::vector<u8> out(header.bytes);
     std::memcpy(out.data(), &header, sizeof header);
@@ -326,7 +325,9 @@ bool CacheFile::save(const std::string& path, const FileKey& key, const NewBlock
         return false;
     }
     u64 segments = 0;
-    const auto read = [&](u64 at, void* to, u64 count) { return read_at(file.get(), at, to, count); };
+    const auto read = [&](u64 at, void* to, u64 count) {
+        return read_at(file.get(), at, to, count);
+    };
     const u64 end = walk(*bytes, &key, read, [&](u64, const SegmentHeader&) { ++segments; });
     if (end == 0) {
         return replace_file(path, key, blocks); // new, or damaged
@@ -356,7 +357,9 @@ CacheFile::Report CacheFile::inspect(const std::string& path) {
         return report;
     }
     report.bytes = *bytes;
-    const auto read = [&](u64 at, void* to, u64 count) { return read_at(file.get(), at, to, count); };
+    const auto read = [&](u64 at, void* to, u64 count) {
+        return read_at(file.get(), at, to, count);
+    };
     std::vector<u8> segment;
     const u64 end = walk(*bytes, nullptr, read, [&](u64 at, const SegmentHeader& header) {
         ++report.segments;

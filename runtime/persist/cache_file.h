@@ -5,8 +5,8 @@
 // hash table of its blocks, then their records. Readers map the file and touch what they look up.
 // Writers exclude each other by flock; what is behind the last whole segment is a writer that died,
 // and is overwritten. Nothing in front of it ever changes: a file of many segments is replaced by a
-// new one. Nobody shortens a file that others may have mapped, and if somebody does so all the same,
-// reads fail and nothing else happens (fault_safe_copy.h).
+// new one. Nobody shortens a file that others may have mapped, and if somebody does so all the
+// same, reads fail and nothing else happens (fault_safe_copy.h).
 #pragma once
 
 #include <string>
@@ -28,7 +28,7 @@ struct FileKey {
 
 // A slot of a segment's table.
 struct SegmentSlot {
-    u64 tag = 0; // of the block's key; 0: empty
+    u64 tag = 0;               // of the block's key; 0: empty
     u32 offset = 0, bytes = 0; // of the record among the segment's records
 };
 

@@ -36,7 +36,7 @@ std::span<const u8> own_build_id() {
     const auto* const image = reinterpret_cast<const u8*>(&__ehdr_start);
     const auto* const headers = reinterpret_cast<const ElfW(Phdr)*>(image + __ehdr_start.e_phoff);
     const std::span all{headers, __ehdr_start.e_phnum};
-    for (const ElfW(Phdr)& header : all) { // the notes lie in the first segment, with the headers
+    for (const ElfW(Phdr) & header : all) { // the notes lie in the first segment, with the headers
         const u8* const notes = image + header.p_offset;
         if (header.p_type == PT_NOTE) {
             if (const auto id = find_build_id(notes, header.p_filesz); !id.empty()) {
@@ -66,7 +66,9 @@ std::optional<u64> translation_configuration(const EngineConfig& config) {
     FieldHash hash;
     hash.add(kFormat).add(build_id).add(backend::host_features());
     add(hash, *config.translate.cpu);
-    hash.add(config.translate.max_instructions).add(config.translate.follow_branches);
+    hash.add(config.translate.max_instructions)
+        .add(config.translate.max_side_exits)
+        .add(config.translate.follow_branches);
     hash.add(config.passes).add(config.compile.spill_everything);
     hash.add(config.compile.baseline_host).add(config.compile.call_return_pairing);
     return hash.value();

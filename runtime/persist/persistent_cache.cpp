@@ -72,8 +72,7 @@ void PersistentCache::add_image(const CodeImage& image) {
     if (file == nullptr) {
         file = std::make_unique<File>();
     }
-    images_[image.start] = {
-        image.end, {configuration_, image.identity, image.base}, file.get()};
+    images_[image.start] = {image.end, {configuration_, image.identity, image.base}, file.get()};
 }
 
 void PersistentCache::remove_images(GuestAddr start, GuestAddr end) {

@@ -20,8 +20,8 @@ namespace ulna::runtime {
 
 // A part of a guest file in executable guest memory.
 struct CodeImage {
-    u64 identity = 0;    // of the file
-    GuestAddr base = 0;  // where the file's first byte is, or would be
+    u64 identity = 0;   // of the file
+    GuestAddr base = 0; // where the file's first byte is, or would be
     GuestAddr start = 0, end = 0;
 };
 
@@ -93,9 +93,9 @@ class PersistentCache {
     const std::string directory_;
     const u64 configuration_;
     const u64 placement_seed_;
-    std::map<GuestAddr, Image> images_;                                        // by start
+    std::map<GuestAddr, Image> images_;                                // by start
     std::map<std::pair<u64, GuestAddr>, std::unique_ptr<File>> files_; // by identity and base
-    std::vector<u8> guest_bytes_;                                              // scratch
+    std::vector<u8> guest_bytes_;                                      // scratch
 };
 
 } // namespace ulna::runtime

@@ -110,8 +110,8 @@ bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
         rest = rest.subspan(count);
         return part;
     };
-    const u64 parts = u64{header.guest_bytes} + header.code_bytes + header.link_bytes +
-                      header.fault_bytes;
+    const u64 parts =
+        u64{header.guest_bytes} + header.code_bytes + header.link_bytes + header.fault_bytes;
     if (parts > rest.size()) {
         return false;
     }

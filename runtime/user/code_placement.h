@@ -9,9 +9,9 @@
 
 namespace ulna::user {
 
-// What a mapping, made anywhere, is about to hold: the identity of the file (persistent_cache.h). For a
-// reservation without a file (ld.so's way to align a library) it is the file that was opened last,
-// if it needs just so many bytes.
+// What a mapping, made anywhere, is about to hold: the identity of the file (persistent_cache.h).
+// For a reservation without a file (ld.so's way to align a library) it is the file that was opened
+// last, if it needs just so many bytes.
 [[nodiscard]] std::optional<u64>
 code_identity_of_mapping(u64 bytes, int protection, int flags, int fd, u64 offset);
 

@@ -160,7 +160,8 @@ TEST_CASE("many segments become one, with every block", "[persist]") {
 TEST_CASE("a file for another configuration, program or address is not used", "[persist]") {
     const Directory directory;
     REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 3)));
-    for (const FileKey& other : {FileKey{9, 2, 0x400000}, FileKey{1, 9, 0x400000}, FileKey{1, 2, 0}}) {
+    for (const FileKey& other :
+         {FileKey{9, 2, 0x400000}, FileKey{1, 9, 0x400000}, FileKey{1, 2, 0}}) {
         CacheFile file;
         CHECK_FALSE(file.open(directory.file(), other));
     }
