@@ -113,7 +113,8 @@ void reset_return_stack(void* ucontext, ir::CpuState& state);
 // CpuState of a context inside translated code (its state register).
 [[nodiscard]] ir::CpuState* state_of(const void* ucontext);
 
-// MXCSR value for an FPCR (rounding, FZ as FTZ|DAZ; all exceptions masked, sticky bits clear).
+// MXCSR value for an FPCR (rounding, FZ as FTZ|DAZ, with AH as FTZ, FIZ as DAZ; all exceptions
+// masked, sticky bits clear).
 [[nodiscard]] u32 mxcsr_of_fpcr(u64 fpcr);
 // FPSR bits of MXCSR's sticky bits.
 [[nodiscard]] u32 fpsr_of_mxcsr(u32 mxcsr);

@@ -51,6 +51,13 @@ feature_names(FeatureSet features); // " FP AdvSIMD CRC32", as insn.def has them
 // The names that the Features line of /proc/cpuinfo has, each after a space.
 [[nodiscard]] std::string cpuinfo_features(const CpuModel& cpu);
 
+// The bits of FPCR that are not RES0.
+[[nodiscard]] constexpr u64 fpcr_mask(FeatureSet features) {
+    constexpr u64 kFZ16 = u64{1} << 19, kFIZ = 1 << 0, kAH = 1 << 1, kNEP = 1 << 2;
+    return ir::BlockMode::kFpcrMask & ~(features.has(Feature::FP16) ? 0 : kFZ16) &
+           ~(features.has(Feature::AFP) ? 0 : kFIZ | kAH | kNEP);
+}
+
 struct TranslateOptions {
     const CpuModel* cpu = &default_cpu();
     unsigned max_instructions = 64;

@@ -11,13 +11,17 @@ namespace ulna::ir {
 struct BlockMode {
     u32 bits = 0;
 
-    // FPCR fields, at their architectural positions less 19: FZ16 19, RMode 23:22, FZ 24, DN 25,
-    // AHP 26.
-    static constexpr u64 kFpcrMask = 0x07c8'0000;
+    // FPCR fields: FZ16 19, RMode 23:22, FZ 24, DN 25, AHP 26 at their architectural positions less
+    // 19, and FEAT_AFP's FIZ 0, AH 1, NEP 2 above them.
+    static constexpr u64 kFpcrUpper = 0x07c8'0000, kFpcrLower = 7,
+                         kFpcrMask = kFpcrUpper | kFpcrLower;
+    static constexpr unsigned kLowerShift = 8;
     [[nodiscard]] static constexpr BlockMode from_fpcr(u64 fpcr) {
-        return {static_cast<u32>((fpcr & kFpcrMask) >> 19)};
+        return {static_cast<u32>((fpcr & kFpcrUpper) >> 19 | (fpcr & kFpcrLower) << kLowerShift)};
     }
-    [[nodiscard]] constexpr u64 fpcr() const { return (u64{bits} << 19) & kFpcrMask; }
+    [[nodiscard]] constexpr u64 fpcr() const {
+        return ((u64{bits} << 19) & kFpcrUpper) | (bits >> kLowerShift & kFpcrLower);
+    }
 
     [[nodiscard]] constexpr Rounding rounding() const {
         return static_cast<Rounding>(ulna::bits(fpcr(), 23, 22));
@@ -26,6 +30,10 @@ struct BlockMode {
     [[nodiscard]] constexpr bool dn() const { return bit(fpcr(), 25); }
     [[nodiscard]] constexpr bool ahp() const { return bit(fpcr(), 26); }
     [[nodiscard]] constexpr bool fz16() const { return bit(fpcr(), 19); }
+    // FEAT_AFP: inputs are flushed; alternate handling; scalar results keep upper elements.
+    [[nodiscard]] constexpr bool fiz() const { return bit(bits, kLowerShift); }
+    [[nodiscard]] constexpr bool ah() const { return bit(bits, kLowerShift + 1); }
+    [[nodiscard]] constexpr bool nep() const { return bit(bits, kLowerShift + 2); }
 
     // Not from FPCR (CpuState::mode_bits).
     static constexpr u32 kPacRestricted = 1u << 14; // not every key of SCTLR_EL1 is enabled

@@ -127,8 +127,6 @@ template <class Fn> V128 reduce_lanes(const Call& call, Fn fn) {
         }                                                                                          \
     };
 FP_OP1(FPSqrt)
-FP_OP1(FPRecipEstimate)
-FP_OP1(FPRSqrtEstimate)
 FP_OP1(FPRecpX)
 FP_OP2(FPAdd)
 FP_OP2(FPSub)
@@ -144,14 +142,18 @@ FP_OP2(FPRSqrtStepFused)
 #undef FP_OP1
 #undef FP_OP2
 struct FPNegOp {
-    template <class F, class T> T operator()(F, T a, FpContext&) const { return FPNeg<F>(a); }
+    template <class F, class T> T operator()(F, T a, FpContext& fp) const {
+        return FPNeg<F>(a, fp);
+    }
 };
 struct FPAbsOp {
-    template <class F, class T> T operator()(F, T a, FpContext&) const { return FPAbs<F>(a); }
+    template <class F, class T> T operator()(F, T a, FpContext& fp) const {
+        return FPAbs<F>(a, fp);
+    }
 };
 struct FPAbdOp {
     template <class F, class T> T operator()(F, T a, T b, FpContext& fp) const {
-        return FPAbs<F>(FPSub<F>(a, b, fp));
+        return FPAbs<F>(FPSub<F>(a, b, fp), fp);
     }
 };
 
@@ -171,10 +173,20 @@ V128 multiply_add(const OpParams& params, const V128* args, u32& fpsr) {
     return map_lanes<3>(
         Call{params, args, fpsr}, [=](auto format, auto addend, auto op1, auto op2, FpContext& fp) {
             using F = decltype(format);
-            addend = (negate & fmuladd::kNegateAddend) != 0 ? FPNeg<F>(addend) : addend;
-            op1 = (negate & fmuladd::kNegateFactor) != 0 ? FPNeg<F>(op1) : op1;
+            addend = (negate & fmuladd::kNegateAddend) != 0 ? FPNeg<F>(addend, fp) : addend;
+            op1 = (negate & fmuladd::kNegateFactor) != 0 ? FPNeg<F>(op1, fp) : op1;
             return FPMulAdd<F>(addend, op1, op2, fp);
         });
+}
+
+V128 multiply_add_bfloat(const OpParams& params, const V128* args, u32& fpsr) {
+    return map_lanes<3>(Call{params, args, fpsr},
+                        [](auto format, auto addend, auto op1, auto op2, FpContext& fp) {
+                            using F = decltype(format);
+                            return fp.quietly_if_alternate([&](FpContext& context) {
+                                return FPMulAdd<F>(addend, op1, op2, context);
+                            });
+                        });
 }
 
 V128 multiply_add_long(const OpParams& params, const V128* args, u32& fpsr) {
@@ -183,11 +195,27 @@ V128 multiply_add_long(const OpParams& params, const V128* args, u32& fpsr) {
     V128 out;
     for (unsigned i = 0; i < Shape::unpack(params.aux).lanes(); ++i) {
         const u16 op1 = args[1].lane<u16>(i);
-        out.set_lane<u32>(i, FPMulAddH(args[0].lane<u32>(i), negate ? FPNeg<Half>(op1) : op1,
+        out.set_lane<u32>(i, FPMulAddH(args[0].lane<u32>(i), negate ? FPNeg<Half>(op1, fp) : op1,
                                        args[2].lane<u16>(i), fp));
     }
     fpsr |= fp.flags;
     return out;
+}
+
+template <class Estimate> V128 estimate(const Call& call, Estimate fn) {
+    const bool increased = call.params.imm == 1;
+    return map_lanes<1>(
+        call, [=](auto format, auto a, FpContext& fp) { return fn(format, a, increased, fp); });
+}
+V128 recip_estimate(const OpParams& params, const V128* args, u32& fpsr) {
+    return estimate(Call{params, args, fpsr}, [](auto format, auto a, bool increased, auto& fp) {
+        return FPRecipEstimate<decltype(format)>(a, increased, fp);
+    });
+}
+V128 recip_sqrt_estimate(const OpParams& params, const V128* args, u32& fpsr) {
+    return estimate(Call{params, args, fpsr}, [](auto format, auto a, bool increased, auto& fp) {
+        return FPRSqrtEstimate<decltype(format)>(a, increased, fp);
+    });
 }
 
 V128 round_int(const OpParams& params, const V128* args, u32& fpsr) {
@@ -215,8 +243,8 @@ V128 compare_lanes(const OpParams& params, const V128* args, u32& fpsr) {
         using F = decltype(format);
         using T = decltype(a);
         if (absolute) {
-            a = FPAbs<F>(a);
-            b = FPAbs<F>(b);
+            a = FPAbs<F>(a, fp);
+            b = FPAbs<F>(b, fp);
         }
         const bool holds = kCompare == Compare::EQ   ? FPCompareEQ<F>(a, b, fp)
                            : kCompare == Compare::GE ? FPCompareGE<F>(a, b, fp)
@@ -381,11 +409,17 @@ V128 to_bfloat(const OpParams& params, const V128* args, u32& fpsr) {
     FpContext fp{BlockMode{params.mode}};
     V128 out;
     for (unsigned i = 0; i < Shape::unpack(params.aux).lanes(); ++i) {
-        out.set_lane<u16>(i,
-                          FPConvert<BFloat16, Single>(args[0].lane<u32>(i), Rounding::Current, fp));
+        out.set_lane<u16>(i, FPConvertBF(args[0].lane<u32>(i), fp));
     }
     fpsr |= fp.flags;
     return out;
+}
+
+V128 bfloat_dot_products(const OpParams& params, const V128* args, u32& fpsr) {
+    static constexpr EvalFn kBySign[] = {
+        dot_products([](u32 sum, u32 b, u32 c) { return BFDotAdd(sum, b, c, false); }),
+        dot_products([](u32 sum, u32 b, u32 c) { return BFDotAdd(sum, b, c, true); })};
+    return kBySign[BlockMode{params.mode}.ah()](params, args, fpsr);
 }
 
 } // namespace
@@ -405,9 +439,10 @@ void add_fp_evals(EvalTable& table) {
     table[Opcode::FNeg] = lanes<1, FPNegOp>;
     table[Opcode::FAbs] = lanes<1, FPAbsOp>;
     table[Opcode::FMulAdd] = multiply_add;
+    table[Opcode::FMulAddBf] = multiply_add_bfloat;
     table[Opcode::FMulAddL] = multiply_add_long;
-    table[Opcode::FRecpE] = lanes<1, FPRecipEstimateOp>;
-    table[Opcode::FRSqrtE] = lanes<1, FPRSqrtEstimateOp>;
+    table[Opcode::FRecpE] = recip_estimate;
+    table[Opcode::FRSqrtE] = recip_sqrt_estimate;
     table[Opcode::FRecpS] = lanes<2, FPRecipStepFusedOp>;
     table[Opcode::FRSqrtS] = lanes<2, FPRSqrtStepFusedOp>;
     table[Opcode::FRecpX] = lanes<1, FPRecpXOp>;
@@ -435,7 +470,7 @@ void add_fp_evals(EvalTable& table) {
     table[Opcode::VFCvtN] = vfcvtn;
     table[Opcode::FJCvtZs] = fjcvtzs;
     table[Opcode::VFCvtBf] = to_bfloat;
-    table[Opcode::VBfDot] = dot_products([](u32 sum, u32 b, u32 c) { return BFDotAdd(sum, b, c); });
+    table[Opcode::VBfDot] = bfloat_dot_products;
 }
 
 } // namespace ulna::ir

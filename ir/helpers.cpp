@@ -7,6 +7,7 @@
 
 #include <sys/random.h>
 
+#include "ir/block_key.h"
 #include "ir/pauth.h"
 
 namespace ulna::ir {
@@ -30,9 +31,8 @@ u64 helper_WriteFpsr(CpuState& state, u64 value, u64, u64, u64) {
 }
 
 u64 helper_WriteFpcr(CpuState& state, u64 value, u64, u64, u64) {
-    // AHP DN FZ RMode FZ16; the trap enables read as zero, as on CPUs without trapped exceptions.
-    constexpr u64 kWritable = 0x07c8'0000;
-    state.fpcr = value & kWritable;
+    // The trap enables read as zero, as on CPUs without trapped exceptions.
+    state.fpcr = value & BlockMode::kFpcrMask;
     // guest_mxcsr follows when the dispatcher handles the ContextSync exit.
     return 0;
 }

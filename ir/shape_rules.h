@@ -68,8 +68,10 @@ inline constexpr ShapeRule kShapeRules[] = {
     {Opcode::ConstVec,     Opcode::ConstVec,     kB | kH | kS | kD | kD1,                         ImmRule::Any},
     {Opcode::FAdd,         Opcode::FAbs,         kH | kS | kD,                                    ImmRule::Zero},
     {Opcode::FMulAdd,      Opcode::FMulAdd,      kH | kS | kD,                                    ImmRule::Negations},
+    {Opcode::FMulAddBf,    Opcode::FMulAddBf,    bits_of(shape::S4),                              ImmRule::Zero},
     {Opcode::FMulAddL,     Opcode::FMulAddL,     kS,                                              ImmRule::Option}, // kNegateFactor
-    {Opcode::FRecpE,       Opcode::FRSqrtS,      kH | kS | kD,                                    ImmRule::Zero},
+    {Opcode::FRecpE,       Opcode::FRSqrtE,      kH | kS | kD,                                    ImmRule::Option}, // special() has more
+    {Opcode::FRecpS,       Opcode::FRSqrtS,      kH | kS | kD,                                    ImmRule::Zero},
     {Opcode::FRecpX,       Opcode::FRecpX,       0,                                               ImmRule::Zero},
     {Opcode::FRInt,        Opcode::FRInt,        kH | kS | kD,                                    ImmRule::Round},
     {Opcode::FRIntN,       Opcode::FRIntN,       kS | kD,                                         ImmRule::RoundBits},

@@ -126,18 +126,36 @@ template <class F> Unpacked FPUnpack(BitsOf<F> op, FpContext& fp) {
         sig |= u64{1} << F::kFracBits;
     } else if (frac == 0) {
         return u;
-    } else if (fp.flushes<F>()) {
-        if (!kIsHalf<F>) { // half precision never raises Input Denormal
+    } else if (fp.flushes_inputs<F>()) {
+        if (!kIsHalf<F> && fp.fz &&
+            !fp.ah) { // neither half precision nor FIZ raises Input Denormal
             fp.flags |= fpsr::kIDC;
         }
         return u;
     }
+    u.denormal = biased == 0 && !kIsHalf<F>;
     const int shift = std::countl_zero(sig);
     u.type = FpType::Nonzero;
     u.sig = sig << shift;
     u.exp = (biased != 0 ? biased - L::kBias : L::kMinExp) - static_cast<int>(F::kFracBits) - shift;
     return u;
 }
+
+namespace {
+// Is the value, rounded as if exponents had no bounds, below the least normal number? `exponent` is
+// the one before rounding.
+template <class F>
+[[nodiscard]] bool
+tiny_after_rounding(bool sign, u128 sig, int exp, int exponent, Rounding rounding) {
+    if (exponent != Layout<F>::kMinExp - 1) {
+        return exponent < Layout<F>::kMinExp;
+    }
+    Rest rest;
+    const u64 mantissa = split(sig, exponent - static_cast<int>(F::kFracBits) - exp, rest);
+    return mantissa + rounds_up(rounding, sign, (mantissa & 1) != 0, rest) != u64{2}
+                                                                                  << F::kFracBits;
+}
+} // namespace
 
 template <class F> BitsOf<F> FPRound(const Exact& value, Rounding rounding, FpContext& fp) {
     using L = Layout<F>;
@@ -149,12 +167,13 @@ template <class F> BitsOf<F> FPRound(const Exact& value, Rounding rounding, FpCo
         exp += 8;
     }
     const int exponent = top_bit(sig) + exp; // of the value scaled to [1, 2)
-    const bool tiny = exponent < L::kMinExp; // before rounding
-    if (tiny && fp.flushes<F>()) {
-        fp.flags |= fpsr::kUFC;
+    const bool denormal = exponent < L::kMinExp;
+    const bool tiny = fp.ah ? tiny_after_rounding<F>(sign, sig, exp, exponent, rounding) : denormal;
+    if (tiny && fp.flushes_results<F>()) {
+        fp.flags |= fp.ah ? fpsr::kUFC | fpsr::kIXC : fpsr::kUFC;
         return FPZero<F>(sign);
     }
-    int biased = tiny ? 0 : exponent - L::kMinExp + 1;
+    int biased = denormal ? 0 : exponent - L::kMinExp + 1;
     int shift = std::max(exponent, L::kMinExp) - static_cast<int>(F::kFracBits) - exp;
     if (shift > 126) { // less than half of the least denormal
         sig = 1;
@@ -204,6 +223,7 @@ template <class F> BitsOf<F> FPAdd(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) 
     if (u1.is_inf() && u2.is_inf() && u1.sign != u2.sign) {
         return invalid_operation<F>(fp);
     }
+    FPProcessDenorms(fp, u1, u2);
     if (u1.is_inf() || u2.is_inf()) {
         return FPInfinity<F>(u1.is_inf() ? u1.sign : u2.sign);
     }
@@ -218,8 +238,7 @@ template <class F> BitsOf<F> FPAdd(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) 
 
 template <class F> BitsOf<F> FPSub(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) {
     // NaNs keep the sign they came with, so the operand is negated only when it is a number.
-    const bool nan2 = FPAbs<F>(op2) > Layout<F>::kInf;
-    return FPAdd<F>(op1, nan2 ? op2 : FPNeg<F>(op2), fp);
+    return FPAdd<F>(op1, is_nan<F>(op2) ? op2 : negated<F>(op2), fp);
 }
 
 namespace {
@@ -235,6 +254,7 @@ template <class F> BitsOf<F> multiply(BitsOf<F> op1, BitsOf<F> op2, bool extende
         return extended ? Layout<F>::pack(sign, Layout<F>::kBias + 1, 0) // FPTwo
                         : invalid_operation<F>(fp);
     }
+    FPProcessDenorms(fp, u1, u2);
     if (u1.is_inf() || u2.is_inf()) {
         return FPInfinity<F>(sign);
     }
@@ -262,6 +282,9 @@ template <class F> BitsOf<F> FPDiv(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) 
     const bool sign = u1.sign != u2.sign;
     if ((u1.is_inf() && u2.is_inf()) || (u1.is_zero() && u2.is_zero())) {
         return invalid_operation<F>(fp);
+    }
+    if (!u2.is_zero()) {
+        FPProcessDenorms(fp, u1, u2);
     }
     if (u1.is_inf() || u2.is_zero()) {
         if (!u1.is_inf()) {
@@ -308,6 +331,7 @@ template <class F> BitsOf<F> FPSqrt(BitsOf<F> op, FpContext& fp) {
     if (u.is_inf()) {
         return FPInfinity<F>(false);
     }
+    FPProcessDenorms(fp, u);
     const int shift = (u.exp & 1) != 0 ? 63 : 64; // makes the exponent even
     bool remainder;
     const u64 root = square_root(u128{u.sig} << shift, remainder);
@@ -326,6 +350,7 @@ add_product(const Unpacked& addend, const Unpacked& u1, const Unpacked& u2, FpCo
     if ((inf && zero) || (addend.is_inf() && inf && addend.sign != sign)) {
         return invalid_operation<F>(fp);
     }
+    FPProcessDenorms(fp, addend, u1, u2);
     if (addend.is_inf() || inf) {
         return FPInfinity<F>(inf ? sign : addend.sign);
     }
@@ -337,55 +362,58 @@ add_product(const Unpacked& addend, const Unpacked& u1, const Unpacked& u2, FpCo
 }
 } // namespace
 
+namespace {
+// FPProcessNaNs3: the operands in the order of preference.
+[[nodiscard]] bool choose_nan_of_three(
+    const Unpacked& a, const Unpacked& u1, const Unpacked& u2, bool ah, ChosenNaN& chosen) {
+    if (!ah) {
+        return choose_nan({&a, &u1, &u2}, false, chosen);
+    }
+    const bool found = choose_nan({&u1, &u2, &a}, true, chosen);
+    chosen.index = (chosen.index + 1) % 3;
+    return found;
+}
+
+// A quiet NaN is added to 0 * infinity; with FPCR.AH that is like any other.
+[[nodiscard]] bool
+is_invalid_product(const Unpacked& a, const Unpacked& u1, const Unpacked& u2, const FpContext& fp) {
+    return !fp.ah && a.type == FpType::QNaN &&
+           ((u1.is_inf() && u2.is_zero()) || (u1.is_zero() && u2.is_inf()));
+}
+} // namespace
+
 template <class F>
 BitsOf<F> FPMulAdd(BitsOf<F> addend, BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) {
     const Unpacked a = FPUnpack<F>(addend, fp), u1 = FPUnpack<F>(op1, fp),
                    u2 = FPUnpack<F>(op2, fp);
-    if (!a.is_nan() && !u1.is_nan() && !u2.is_nan()) {
+    ChosenNaN nan;
+    if (!choose_nan_of_three(a, u1, u2, fp.ah, nan)) {
         return add_product<F>(a, u1, u2, fp);
     }
-    const bool invalid = (u1.is_inf() && u2.is_zero()) || (u1.is_zero() && u2.is_inf());
-    if (a.type == FpType::QNaN && invalid) {
+    if (is_invalid_product(a, u1, u2, fp)) {
         return invalid_operation<F>(fp);
     }
-    // FPProcessNaNs3: signaling NaNs first, each kind in the order addend, op1, op2
-    for (const FpType type : {FpType::SNaN, FpType::QNaN}) {
-        if (a.type == type) {
-            return FPProcessNaN<F>(type, addend, fp);
-        }
-        if (u1.type == type) {
-            return FPProcessNaN<F>(type, op1, fp);
-        }
-        if (u2.type == type) {
-            return FPProcessNaN<F>(type, op2, fp);
-        }
-    }
-    UNREACHABLE("one operand is a NaN");
+    return FPProcessNaN<F>(nan.type, nan.index == 0 ? addend : nan.index == 1 ? op1 : op2, fp);
 }
 
 u32 FPMulAddH(u32 addend, u16 op1, u16 op2, FpContext& fp) {
     const Unpacked a = FPUnpack<Single>(addend, fp), u1 = FPUnpack<Half>(op1, fp),
                    u2 = FPUnpack<Half>(op2, fp);
-    if (!a.is_nan() && !u1.is_nan() && !u2.is_nan()) {
+    ChosenNaN chosen;
+    if (!choose_nan_of_three(a, u1, u2, fp.ah, chosen)) {
         return add_product<Single>(a, u1, u2, fp);
     }
-    const bool invalid = (u1.is_inf() && u2.is_zero()) || (u1.is_zero() && u2.is_inf());
-    if (a.type == FpType::QNaN && invalid) {
+    if (is_invalid_product(a, u1, u2, fp)) {
         return invalid_operation<Single>(fp);
     }
-    // FPProcessNaNs3H: the order of FPProcessNaNs3, a half converted after it was processed
-    for (const FpType type : {FpType::SNaN, FpType::QNaN}) {
-        if (a.type == type) {
-            return FPProcessNaN<Single>(type, addend, fp);
-        }
-        if (u1.type == type || u2.type == type) {
-            const u16 nan = FPProcessNaN<Half>(type, u1.type == type ? op1 : op2, fp);
-            constexpr unsigned kShift = Single::kFracBits - Half::kFracBits;
-            return Layout<Single>::pack(Layout<Half>::sign(nan), Layout<Single>::kMaxBiased,
-                                        static_cast<u64>(nan & Layout<Half>::kFracMask) << kShift);
-        }
+    if (chosen.index == 0) {
+        return FPProcessNaN<Single>(chosen.type, addend, fp);
     }
-    UNREACHABLE("one operand is a NaN");
+    // FPProcessNaNs3H: a half is converted after it was processed
+    const u16 nan = FPProcessNaN<Half>(chosen.type, chosen.index == 1 ? op1 : op2, fp);
+    constexpr unsigned kShift = Single::kFracBits - Half::kFracBits;
+    return Layout<Single>::pack(Layout<Half>::sign(nan), Layout<Single>::kMaxBiased,
+                                static_cast<u64>(nan & Layout<Half>::kFracMask) << kShift);
 }
 
 namespace {
@@ -397,7 +425,7 @@ BitsOf<F> step(unsigned addend,
                BitsOf<F> op1,
                BitsOf<F> op2,
                FpContext& fp) {
-    op1 = FPNeg<F>(op1);
+    op1 = FPNeg<F>(op1, fp);
     const Unpacked u1 = FPUnpack<F>(op1, fp), u2 = FPUnpack<F>(op2, fp);
     BitsOf<F> result;
     if (FPProcessNaNs<F>(u1, u2, op1, op2, fp, result)) {
@@ -416,21 +444,25 @@ BitsOf<F> step(unsigned addend,
 } // namespace
 
 template <class F> BitsOf<F> FPRecipStepFused(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) {
-    return step<F>(2, 0, Layout<F>::pack(false, Layout<F>::kBias + 1, 0), op1, op2, fp);
+    constexpr BitsOf<F> kTwo = Layout<F>::pack(false, Layout<F>::kBias + 1, 0);
+    return fp.quietly_if_alternate(
+        [&](FpContext& context) { return step<F>(2, 0, kTwo, op1, op2, context); });
 }
 
 template <class F> BitsOf<F> FPRSqrtStepFused(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) {
     constexpr BitsOf<F> kOnePointFive = Layout<F>::pack(false, Layout<F>::kBias, Layout<F>::kQuiet);
-    return step<F>(3, -1, kOnePointFive, op1, op2, fp);
+    return fp.quietly_if_alternate(
+        [&](FpContext& context) { return step<F>(3, -1, kOnePointFive, op1, op2, context); });
 }
 
-u32 BFDotAdd(u32 addend, u32 op1, u32 op2) {
+u32 BFDotAdd(u32 addend, u32 op1, u32 op2, bool ah) {
     FpContext fp;
     fp.rounding = Rounding::Odd;
     fp.fz = fp.dn = fp.overflow_to_infinity = true;
     const u32 low = FPMul<Single>(op1 << 16, op2 << 16, fp);
     const u32 high = FPMul<Single>(op1 & 0xffff'0000, op2 & 0xffff'0000, fp);
-    return FPAdd<Single>(addend, FPAdd<Single>(low, high, fp), fp);
+    const u32 sum = FPAdd<Single>(addend, FPAdd<Single>(low, high, fp), fp);
+    return ah && is_nan<Single>(sum) ? negated<Single>(sum) : sum;
 }
 
 #define INSTANTIATE(F)                                                                             \

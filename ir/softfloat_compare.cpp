@@ -28,6 +28,7 @@ template <class F> BitsOf<F> max_min(BitsOf<F> op1, BitsOf<F> op2, bool want_max
     if (FPProcessNaNs<F>(u1, u2, op1, op2, fp, result)) {
         return result;
     }
+    FPProcessDenorms(fp, u1, u2);
     const int order = compare_values(u1, u2);
     const Unpacked& u = (want_max ? order > 0 : order < 0) ? u1 : u2;
     if (u.is_inf()) {
@@ -39,15 +40,39 @@ template <class F> BitsOf<F> max_min(BitsOf<F> op1, BitsOf<F> op2, bool want_max
     return FPRound<F>({u.sign, u.sig, u.exp}, fp.rounding, fp);
 }
 
+// FPMax and FPMin with FPCR.AH: of two zeros, or with a NaN, the second operand; denormals are not
+// flushed on their way out.
+template <class F>
+BitsOf<F> alternate_max_min(BitsOf<F> op1, BitsOf<F> op2, bool want_max, FpContext& fp) {
+    FpContext context = fp;
+    context.fz = context.fz16 = false;
+    const Unpacked u1 = FPUnpack<F>(op1, fp), u2 = FPUnpack<F>(op2, fp);
+    if (u1.is_zero() && u2.is_zero()) {
+        return FPZero<F>(u2.sign);
+    }
+    if (u1.is_nan() || u2.is_nan()) {
+        fp.flags |= fpsr::kIOC;
+        return u2.is_zero() ? FPZero<F>(u2.sign) : op2;
+    }
+    // What is flushed as an operand is a zero already.
+    const BitsOf<F> in1 = u1.is_zero() ? FPZero<F>(u1.sign) : op1;
+    const BitsOf<F> in2 = u2.is_zero() ? FPZero<F>(u2.sign) : op2;
+    const BitsOf<F> result = max_min<F>(in1, in2, want_max, context);
+    fp.flags |= context.flags;
+    return result;
+}
+
 template <class F> [[nodiscard]] bool is_qnan(BitsOf<F> op) {
-    return FPAbs<F>(op) >= (Layout<F>::kInf | Layout<F>::kQuiet);
+    return magnitude_of<F>(op) >= (Layout<F>::kInf | Layout<F>::kQuiet);
 }
 
 // A single quiet NaN counts as the infinity that the other operand beats.
 template <class F>
 BitsOf<F> max_min_num(BitsOf<F> op1, BitsOf<F> op2, bool want_max, FpContext& fp) {
     const bool qnan1 = is_qnan<F>(op1), qnan2 = is_qnan<F>(op2);
-    if (qnan1 && !qnan2) {
+    if (fp.ah && is_nan<F>(op1) && is_nan<F>(op2)) {
+        // the first one, as of any two
+    } else if (qnan1 && !qnan2) {
         op1 = FPInfinity<F>(want_max);
     } else if (qnan2 && !qnan1) {
         op2 = FPInfinity<F>(want_max);
@@ -65,15 +90,16 @@ template <class F> Order order_of(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) {
     if (u1.is_nan() || u2.is_nan()) {
         return {true, u1.is_snan() || u2.is_snan(), 0};
     }
+    FPProcessDenorms(fp, u1, u2);
     return {false, false, compare_values(u1, u2)};
 }
 } // namespace
 
 template <class F> BitsOf<F> FPMax(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) {
-    return max_min<F>(op1, op2, true, fp);
+    return fp.ah ? alternate_max_min<F>(op1, op2, true, fp) : max_min<F>(op1, op2, true, fp);
 }
 template <class F> BitsOf<F> FPMin(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) {
-    return max_min<F>(op1, op2, false, fp);
+    return fp.ah ? alternate_max_min<F>(op1, op2, false, fp) : max_min<F>(op1, op2, false, fp);
 }
 template <class F> BitsOf<F> FPMaxNum(BitsOf<F> op1, BitsOf<F> op2, FpContext& fp) {
     return max_min_num<F>(op1, op2, true, fp);

@@ -130,7 +130,7 @@ BitsOf<To> FPConvert(BitsOf<From> op, Rounding rounding, FpContext& fp) {
     BitsOf<To> result;
     if (u.is_nan()) {
         result = alternative ? FPZero<To>(u.sign)
-                 : fp.dn     ? FPDefaultNaN<To>()
+                 : fp.dn     ? FPDefaultNaN<To>(fp)
                              : FPConvertNaN<To, From>(op);
         if (u.is_snan() || alternative) {
             cv.flags |= fpsr::kIOC;
@@ -144,10 +144,17 @@ BitsOf<To> FPConvert(BitsOf<From> op, Rounding rounding, FpContext& fp) {
     } else if (u.is_zero()) {
         result = FPZero<To>(u.sign);
     } else {
+        FPProcessDenorms(cv, u);
         result = FPRound<To>({u.sign, u.sig, u.exp}, fp.resolve(rounding), cv);
     }
     fp.flags = cv.flags;
     return result;
+}
+
+u16 FPConvertBF(u32 op, FpContext& fp) {
+    return fp.quietly_if_alternate([&](FpContext& context) {
+        return FPConvert<BFloat16, Single>(op, Rounding::Current, context);
+    });
 }
 
 template <class F>
@@ -200,7 +207,6 @@ INSTANTIATE(Single)
 INSTANTIATE(Double)
 #undef INSTANTIATE
 template u16 FPConvert<Half, Single>(u32, Rounding, FpContext&);
-template u16 FPConvert<BFloat16, Single>(u32, Rounding, FpContext&);
 template u16 FPConvert<Half, Double>(u64, Rounding, FpContext&);
 template u32 FPConvert<Single, Half>(u16, Rounding, FpContext&);
 template u32 FPConvert<Single, Double>(u64, Rounding, FpContext&);

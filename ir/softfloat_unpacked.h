@@ -12,6 +12,7 @@ enum class FpType : u8 { Zero, Nonzero, Infinity, QNaN, SNaN };
 struct Unpacked {
     FpType type = FpType::Zero;
     bool sign = false;
+    bool denormal = false; // single or double precision
     int exp = 0;
     u64 sig = 0;
 
@@ -60,8 +61,8 @@ template <class F> [[nodiscard]] constexpr BitsOf<F> FPInfinity(bool sign) {
 template <class F> [[nodiscard]] constexpr BitsOf<F> FPMaxNormal(bool sign) {
     return Layout<F>::pack(sign, Layout<F>::kMaxBiased - 1, Layout<F>::kFracMask);
 }
-template <class F> [[nodiscard]] constexpr BitsOf<F> FPDefaultNaN() {
-    return Layout<F>::kInf | Layout<F>::kQuiet;
+template <class F> [[nodiscard]] constexpr BitsOf<F> FPDefaultNaN(const FpContext& fp) {
+    return Layout<F>::pack(fp.ah, Layout<F>::kMaxBiased, Layout<F>::kQuiet);
 }
 
 template <class F> [[nodiscard]] Unpacked FPUnpack(BitsOf<F> op, FpContext& fp);
@@ -73,16 +74,47 @@ template <class F>
 // -1, 0, 1 for the order of two values that are not NaNs.
 [[nodiscard]] int compare_values(const Unpacked& a, const Unpacked& b);
 
+// FPProcessDenorms: with FPCR.AH, denormals that are used raise Input Denormal.
+template <class... Operands>
+inline void FPProcessDenorms(FpContext& fp, const Operands&... operands) {
+    if (fp.ah && (operands.denormal || ...)) {
+        fp.flags |= fpsr::kIDC;
+    }
+}
+
 template <class F>
 [[nodiscard]] inline BitsOf<F> FPProcessNaN(FpType type, BitsOf<F> op, FpContext& fp) {
     if (type == FpType::SNaN) {
         fp.flags |= fpsr::kIOC;
     }
-    return fp.dn ? FPDefaultNaN<F>() : static_cast<BitsOf<F>>(op | Layout<F>::kQuiet);
+    return fp.dn ? FPDefaultNaN<F>(fp) : static_cast<BitsOf<F>>(op | Layout<F>::kQuiet);
 }
 
-// True, with the result, when an operand is a NaN: the first signaling one, else the first quiet
-// one.
+// Which of the operands decides the result: with FPCR.AH the first NaN, else the first signaling
+// one, or if there is none the first quiet one. Returns false when no operand is a NaN. `type` is
+// the one to process it as.
+struct ChosenNaN {
+    unsigned index;
+    FpType type;
+};
+[[nodiscard]] inline bool
+choose_nan(std::initializer_list<const Unpacked*> operands, bool first_of_all, ChosenNaN& chosen) {
+    bool found = false, signaling = false;
+    unsigned index = 0;
+    for (const Unpacked* const operand : operands) {
+        const bool better = operand->is_snan() && !signaling && !first_of_all;
+        if (operand->is_nan() && (!found || better)) {
+            chosen.index = index;
+            found = true;
+        }
+        signaling |= operand->is_snan();
+        ++index;
+    }
+    chosen.type = signaling ? FpType::SNaN : FpType::QNaN;
+    return found;
+}
+
+// True, with the result, when an operand is a NaN.
 template <class F>
 [[nodiscard]] inline bool FPProcessNaNs(const Unpacked& u1,
                                         const Unpacked& u2,
@@ -90,17 +122,17 @@ template <class F>
                                         BitsOf<F> op2,
                                         FpContext& fp,
                                         BitsOf<F>& result) {
-    if (!u1.is_nan() && !u2.is_nan()) {
+    ChosenNaN nan;
+    if (!choose_nan({&u1, &u2}, fp.ah, nan)) {
         return false;
     }
-    const bool first = u1.is_snan() || (u1.is_nan() && !u2.is_snan());
-    result = first ? FPProcessNaN<F>(u1.type, op1, fp) : FPProcessNaN<F>(u2.type, op2, fp);
+    result = FPProcessNaN<F>(nan.type, nan.index == 0 ? op1 : op2, fp);
     return true;
 }
 
 template <class F> [[nodiscard]] inline BitsOf<F> invalid_operation(FpContext& fp) {
     fp.flags |= fpsr::kIOC;
-    return FPDefaultNaN<F>();
+    return FPDefaultNaN<F>(fp);
 }
 
 } // namespace ulna::ir

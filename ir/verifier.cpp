@@ -435,6 +435,12 @@ class Verifier {
         case Opcode::FJCvtZs:
             require(arg_type(inst, 0) == Type::F64, "needs f64");
             break;
+        case Opcode::FRecpE:
+        case Opcode::FRSqrtE:
+            require(inst.imm == 0 || inst.type == Type::F32 ||
+                        (inst.type == Type::V128 && inst.shape().lane_bits() == 32),
+                    "increased precision needs single precision");
+            break;
         case Opcode::FRIntN:
             require(inst.type != Type::F16, "needs single or double precision");
             break;

@@ -24,7 +24,8 @@ bool Emitter::is_fusable_flags(ValueId flags) const {
     case Opcode::LogicFlags:
         return true;
     case Opcode::FCmp:
-        return type_of(inst.args[0]) == Type::F16 ? !mode().fz16() : !mode().fz();
+        return table_ == &ordinary_ &&
+               (type_of(inst.args[0]) == Type::F16 ? !mode().fz16() : !mode().fz());
     default:
         return false;
     }

@@ -50,7 +50,7 @@ void to_fraction(Emitter& e, Xmm u) {
 
 // With m = 513 + 2 * the fraction's first eight bits, q = 2^19 / m, rounded down, and (q + 1) / 2.
 void emit_FRecpE(Emitter& e, const Inst& inst) {
-    if (!is_single(inst)) {
+    if (!is_single(inst) || inst.imm == 1) {
         return e.call_eval(inst);
     }
     const Lanes lanes = lanes_of(inst.type, inst.aux);
@@ -86,7 +86,7 @@ void emit_FRecpE(Emitter& e, const Inst& inst) {
 // With g = the fraction's first seven bits times two, m = 257 + g, or twice that for an even
 // exponent, the least q with m * q^2 >= 2^28, and q / 2.
 void emit_FRSqrtE(Emitter& e, const Inst& inst) {
-    if (!is_single(inst)) {
+    if (!is_single(inst) || inst.imm == 1) {
         return e.call_eval(inst);
     }
     const Lanes lanes = lanes_of(inst.type, inst.aux);

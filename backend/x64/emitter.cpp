@@ -41,12 +41,14 @@ void write32(u8* at, u32 value) { std::memcpy(at, &value, 4); }
 } // namespace
 
 Emitter::Emitter() : c{scratch_buffer(), kScratchBytes} {
-    add_int_emitters(table_);
-    add_mem_emitters(table_);
-    add_fp_emitters(table_);
-    add_vec_emitters(table_);
-    add_crypto_emitters(table_);
-    add_flag_roles(table_);
+    add_int_emitters(ordinary_);
+    add_mem_emitters(ordinary_);
+    add_fp_emitters(ordinary_);
+    add_vec_emitters(ordinary_);
+    add_crypto_emitters(ordinary_);
+    add_flag_roles(ordinary_);
+    alternate_ = ordinary_;
+    add_alternate_emitters(alternate_);
 }
 
 Emitter::~Emitter() { munmap(c.at(0), kScratchBytes); }
@@ -56,6 +58,7 @@ void Emitter::compile(const Block& block, const CompileOptions& options, Compile
     out.key = block.key;
     out.guest_pcs = block.guest_pcs;
     block_ = &block;
+    table_ = mode().ah() || mode().fiz() ? &alternate_ : &ordinary_;
     insts_ = block.insts.data();
     count_ = static_cast<unsigned>(block.insts.size());
     options_ = &options;
@@ -93,7 +96,7 @@ void Emitter::emit_instructions() {
         }
         const Inst& inst = insts_[index_];
         flags_held_ = false;
-        if (const EmitFn fn = table_[inst.op].fn; fn != nullptr) {
+        if (const EmitFn fn = (*table_)[inst.op].fn; fn != nullptr) {
             fn(*this, inst);
         } else {
             call_eval(inst);

@@ -119,12 +119,13 @@ class EmitTable {
   private:
     std::array<Row, ir::kOpcodeCount> rows_{};
 };
-void add_int_emitters(EmitTable& table);    // emit_int*.cpp
-void add_mem_emitters(EmitTable& table);    // emit_mem*.cpp
-void add_fp_emitters(EmitTable& table);     // emit_fp*.cpp
-void add_vec_emitters(EmitTable& table);    // emit_vec*.cpp
-void add_crypto_emitters(EmitTable& table); // emit_crypto.cpp
-void add_flag_roles(EmitTable& table);      // flag_plan.cpp
+void add_int_emitters(EmitTable& table);       // emit_int*.cpp
+void add_mem_emitters(EmitTable& table);       // emit_mem*.cpp
+void add_fp_emitters(EmitTable& table);        // emit_fp*.cpp
+void add_vec_emitters(EmitTable& table);       // emit_vec*.cpp
+void add_crypto_emitters(EmitTable& table);    // emit_crypto.cpp
+void add_flag_roles(EmitTable& table);         // flag_plan.cpp
+void add_alternate_emitters(EmitTable& table); // emit_fp_alternate.cpp: replaces those of FP
 
 // Xbyak on a fixed scratch buffer.
 class Code : public Xbyak::CodeGenerator {
@@ -527,7 +528,8 @@ class Emitter {
     const Block* block_ = nullptr;
     const CompileOptions* options_ = nullptr;
     CompiledBlock* out_ = nullptr;
-    EmitTable table_;
+    EmitTable ordinary_, alternate_;      // without and with FPCR.AH or FIZ
+    const EmitTable* table_ = &ordinary_; // the block's
 
     // The block's; the vectors below grow only, so that no block pays for initialising them.
     const Inst* insts_ = nullptr;

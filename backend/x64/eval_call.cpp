@@ -66,7 +66,7 @@ void Emitter::call_eval_thunk(const ir::OpParams& params) {
 }
 
 void Emitter::call_eval(const Inst& inst) {
-    CHECK(table_[inst.op].role != FlagRole::Keeps);
+    CHECK((*table_)[inst.op].role != FlagRole::Keeps);
     for (unsigned k = 0; k < inst.arg_count; ++k) {
         const ValueId v = inst.args[k];
         if (v == kNoValue) {

@@ -350,7 +350,7 @@ void Emitter::link_flags() {
         if (value.flags & kSkip) {
             continue;
         }
-        switch (table_[inst.op].role) {
+        switch ((*table_)[inst.op].role) {
         case FlagRole::Keeps:
             break;
         case FlagRole::Destroys:

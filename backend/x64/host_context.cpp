@@ -79,7 +79,8 @@ u32 mxcsr_of_fpcr(u64 fpcr) {
     constexpr u32 kRoundingOf[4] = {0, 2u << 13, 1u << 13, 3u << 13}; // RN RP RM RZ
     const ir::BlockMode mode = ir::BlockMode::from_fpcr(fpcr);
     return kAllMasked | kRoundingOf[static_cast<unsigned>(mode.rounding())] |
-           (mode.fz() ? kFlushToZero | kDenormalsAreZero : 0);
+           (mode.fz() ? kFlushToZero : 0) |
+           (mode.fiz() || (mode.fz() && !mode.ah()) ? kDenormalsAreZero : 0);
 }
 
 u32 fpsr_of_mxcsr(u32 mxcsr) {

@@ -23,7 +23,9 @@
 //     named constants; two lines per handler are normal.
 //   - W results are zero-extended by set_X (from the value's type); scalar FP and 64-bit vector
 //   results
-//     zero the rest of the register because set_F and operations with an 8-byte Shape do.
+//     zero the rest of the register because set_F and operations with an 8-byte Shape do. Scalar
+//     arithmetic names the register that FPCR.NEP takes the rest from (the list is in C5.2.8,
+//     FPCR).
 #pragma once
 
 #include <bitset>
@@ -80,6 +82,15 @@ class Translator {
     void set_V(Vec vec, Value value) { b.set(ir::v_slot(number(vec)), value); }
     [[nodiscard]] Value F(Type type, Vec vec) { return b.vtof(V(vec), type); }
     void set_F(Vec vec, Value value) { set_V(vec, b.ftov(value)); } // zeroes the rest
+    // The results that FPCR.NEP is about: with it, the rest is taken from `upper`. `set_lane` has
+    // the lane in a vector.
+    void set_F(Vec vec, Value value, Vec upper) {
+        const u8 lane_log2 = value.type == Type::F16 ? 1 : value.type == Type::F32 ? 2 : 3;
+        set_lane(vec, b.ftov(value), lane_log2, upper);
+    }
+    void set_lane(Vec vec, Value value, Shape lane, Vec upper) {
+        set_lane(vec, value, lane.lane_log2, upper);
+    }
 
     // --- flags
     [[nodiscard]] Value nzcv() { return b.get(Slot::NZCV); }
@@ -119,6 +130,10 @@ class Translator {
     [[nodiscard]] Value read_gpr(Type type, Reg reg) {
         const Value value = b.get(ir::x_slot(number(reg)));
         return type == Type::I32 ? b.trunc(value, Type::I32) : value;
+    }
+    void set_lane(Vec vec, Value value, u8 lane_log2, Vec upper) {
+        const Shape whole{lane_log2, static_cast<u8>(4 - lane_log2)};
+        set_V(vec, mode().nep() ? b.vec(Opcode::VInsLane, whole, {V(upper), value}) : value);
     }
     [[nodiscard]] bool in_words(GuestAddr address) const {
         return address - start_ < words_.size() * 4; // below start_ wraps

@@ -69,7 +69,7 @@ std::set<std::string> features_of(const Row& row, const Case& test, const Outcom
     add("code", outcome.result.code);
     add("nzcv", out.nzcv);
     add("rounding", in.fpcr >> 22 & 3);
-    for (const unsigned bit : {19u, 24u, 25u, 26u}) {
+    for (const unsigned bit : {0u, 1u, 2u, 19u, 24u, 25u, 26u}) {
         add("fpcr" + std::to_string(bit), in.fpcr >> bit & 1);
     }
     for (const unsigned bit : {0u, 1u, 2u, 3u, 4u, 7u, 27u}) {
@@ -111,6 +111,16 @@ class Emitter {
         for (const Row& row : rows_of(cpu_)) {
             const std::string name{row.name()};
             if (name.find(options_.filter) == std::string::npos || exempt_.contains(name)) {
+                continue;
+            }
+            if (options_.alternate) {
+                std::vector<Candidate> candidates = make(row);
+                for (const Candidate& chosen :
+                     choose(candidates, options_.lines, false, false, {})) {
+                    write(row, chosen.line);
+                    ++lines;
+                    unjudged += !chosen.judged;
+                }
                 continue;
             }
             const std::vector<Line>& existing = lines_[name];
@@ -183,14 +193,14 @@ class Emitter {
         Generator generator{options_.seed + row.index * 7919u, options};
         std::vector<Candidate> candidates;
         std::set<std::string> words_seen;
-        constexpr unsigned kTries = 260;
+        const unsigned kTries = options_.alternate ? 1000 : 260;
         for (unsigned tries = 0; tries < kTries; ++tries) {
             Candidate candidate;
             Line& line = candidate.line;
             line.test.program = generator.program(tries % 8 == 0);
             line.test.state = generator.state();
             line.test.memory = rich_memory();
-            if (!has_row(line.test.program, row)) {
+            if (!has_row(line.test.program, row) || (options_.alternate && !is_alternate(line))) {
                 continue;
             }
             const Difference found = judge_.check(line.test, &line.expected);
@@ -209,6 +219,9 @@ class Emitter {
             }
             drop_idle_mode(line);
             candidate.features = features_of(row, line.test, line.expected);
+            if (options_.alternate && !add_dependence(line, candidate.features)) {
+                continue;
+            }
             candidates.push_back(std::move(candidate));
         }
         return candidates;
@@ -217,6 +230,31 @@ class Emitter {
     bool is_floating(const MachineProgram& program) const {
         return std::any_of(program.words, program.words + program.count,
                            [&](u32 word) { return effects_of(word, cpu_).floating; });
+    }
+
+    [[nodiscard]] static bool is_alternate(const Line& line) {
+        return (line.test.state.fpcr & 7) != 0;
+    }
+
+    // Which of FPCR.FIZ, AH and NEP the outcome depends on; false: on none.
+    bool add_dependence(const Line& line, std::set<std::string>& features) {
+        bool any = false;
+        for (unsigned bit = 0; bit < 3; ++bit) {
+            Case plain = line.test;
+            plain.state.fpcr &= ~(u64{1} << bit);
+            Outcome outcome;
+            if (plain.state.fpcr == line.test.state.fpcr || !judge_.step(plain, outcome)) {
+                continue;
+            }
+            outcome.result.state.fpcr = line.expected.result.state.fpcr;
+            if (!difference(line.expected, outcome, {.nzcv_at_fault = true}).empty()) {
+                for (const char* weight : {"", "+", "++", "+++"}) { // before other differences
+                    features.insert("depends on " + std::to_string(bit) + weight);
+                }
+                any = true;
+            }
+        }
+        return any;
     }
 
     // FPCR goes where it changes nothing.
@@ -296,7 +334,9 @@ class Emitter {
             std::fputs(text.c_str(), stdout);
             return;
         }
-        const std::string path = options_.folder + "/" + insn::group_of(row.info->bits) + ".txt";
+        const std::string path =
+            options_.folder + "/" +
+            (options_.alternate ? "alternate_fp" : insn::group_of(row.info->bits)) + ".txt";
         if (std::FILE* file = std::fopen(path.c_str(), "a")) {
             std::fputs(text.c_str(), file);
             std::fclose(file);

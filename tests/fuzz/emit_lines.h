@@ -9,9 +9,10 @@
 namespace ulna::fuzz {
 
 struct EmitOptions {
-    unsigned lines = 4; // a row
-    std::string filter; // rows whose name contains this
-    std::string folder; // append to its files, only for rows with fewer lines; empty: print
+    unsigned lines = 4;     // a row
+    std::string filter;     // rows whose name contains this
+    std::string folder;     // append to its files, only for rows with fewer lines; empty: print
+    bool alternate = false; // for all rows that FPCR.FIZ, AH or NEP matter to, cases where they do
     u64 seed = 1;
     std::vector<std::string> excluded;
 };

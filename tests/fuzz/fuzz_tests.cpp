@@ -119,17 +119,20 @@ TEST_CASE("exclusions name rows, features and words", "[fuzz]") {
     const auto all = frontend::FeatureSet::all();
     Exclusions some;
     REQUIRE(read("# why\nSVC\nvixl:FMUL_elem Rd=Rm # alias\npeer:@CRC32\nvixl:MOVK "
-                 "sf=0\npeer:DC_CVAC faults\n",
+                 "sf=0\npeer:DC_CVAC faults\npeer:FNEG_vec ah\n",
                  some));
     CHECK(some.rows(Exclusions::Generator) == std::vector<std::string>{"SVC"});
-    CHECK(some.excludes(Exclusions::Vixl, kFmulElem, all));
-    CHECK(!some.excludes(Exclusions::Vixl, kFmulElemApart, all));
-    CHECK(!some.excludes(Exclusions::Peer, kFmulElem, all));
-    CHECK(some.excludes(Exclusions::Peer, 0x1ac24020, all));  // crc32b w0, w1, w2
-    CHECK(some.excludes(Exclusions::Vixl, 0x72800000, all));  // movk w0, #0
-    CHECK(!some.excludes(Exclusions::Vixl, 0xf2800000, all)); // movk x0, #0
-    CHECK(!some.excludes(Exclusions::Peer, 0xd50b7a20, all)); // dc cvac, x0
-    CHECK(some.excludes(Exclusions::Peer, 0xd50b7a20, all, true));
+    CHECK(some.excludes(Exclusions::Vixl, kFmulElem, all, {}));
+    CHECK(!some.excludes(Exclusions::Vixl, kFmulElemApart, all, {}));
+    CHECK(!some.excludes(Exclusions::Peer, kFmulElem, all, {}));
+    CHECK(some.excludes(Exclusions::Peer, 0x1ac24020, all, {}));  // crc32b w0, w1, w2
+    CHECK(some.excludes(Exclusions::Vixl, 0x72800000, all, {}));  // movk w0, #0
+    CHECK(!some.excludes(Exclusions::Vixl, 0xf2800000, all, {})); // movk x0, #0
+    CHECK(!some.excludes(Exclusions::Peer, 0xd50b7a20, all, {})); // dc cvac, x0
+    CHECK(some.excludes(Exclusions::Peer, 0xd50b7a20, all, {.faults = true}));
+    CHECK(!some.excludes(Exclusions::Peer, 0x2ea0f820, all, {})); // fneg v0.2s, v1.2s
+    CHECK(some.excludes(Exclusions::Peer, 0x2ea0f820, all, {.alternate = true}));
+    CHECK(some.rows(Exclusions::Peer).size() == 2); // of FEAT_CRC32
     for (const char* wrong :
          {"NOTHING\n", "vixl:MOVK nothing=1\n", "other:MOVK\n", "vixl:@Nothing\n"}) {
         Exclusions none;

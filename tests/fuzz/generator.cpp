@@ -9,7 +9,6 @@ namespace {
 
 enum : unsigned {
     kFpsrValue = 19,
-    kFpcrValue = 20,
     kCounter0 = 21,
     kSavedLink = 22,
     kTarget = 23,
@@ -115,6 +114,7 @@ Generator::Generator(std::uint64_t seed, GeneratorOptions options)
         }
     }
     has_fp16_ = (options_.cpu->id_aa64pfr0_el1 >> 16 & 15) == 1;
+    has_afp_ = options_.cpu->features.has(frontend::Feature::AFP);
 }
 
 const Row* Generator::row_named(std::string_view name) const {
@@ -571,7 +571,8 @@ u64 Generator::random_fpcr() {
     }
     return u64{random_.below(4)} << 22 | u64{random_.one_in(3)} << 24 |
            u64{random_.one_in(3)} << 25 | u64{random_.one_in(4)} << 26 |
-           u64{has_fp16_ && random_.one_in(3)} << 19;
+           u64{has_fp16_ && random_.one_in(3)} << 19 |
+           (has_afp_ && random_.one_in(2) ? random_.below(8) : 0); // FIZ AH NEP
 }
 
 MachineState Generator::state() {

@@ -25,6 +25,8 @@
 
 namespace ulna::fuzz {
 
+inline constexpr unsigned kFpcrValue = 20;
+
 struct GeneratorOptions {
     const frontend::CpuModel* cpu = nullptr;
     std::string filter;        // only rows whose name contains this, beside what they need
@@ -83,7 +85,7 @@ class Generator {
     std::vector<const Row*> chosen_; // rows that the filter takes
     std::vector<const Row*> branch_rows_, exclusive_rows_, system_rows_; // among them
     std::vector<std::uint32_t> readable_, writable_; // system registers, op1:CRn:CRm:op2
-    bool has_fp16_ = false;
+    bool has_fp16_ = false, has_afp_ = false;
 
     // The program that is being made.
     std::vector<std::uint32_t> words_;

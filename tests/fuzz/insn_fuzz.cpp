@@ -8,7 +8,8 @@
 //             [--vixl 0|1] [--peer "EMULATOR ARGUMENTS" HARNESS]  oracles
 //             [--exclusions FILE] [--keep-going N]                differences before a process
 //             stops
-//   insn_fuzz --emit-lines N [--filter ROW] [--into FOLDER] ...   makes lines (tests/README.md)
+//   insn_fuzz --emit-lines N [--alternate] [--filter ROW] [--into FOLDER] ...   makes lines
+//             (tests/README.md)
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -38,6 +39,7 @@ struct Settings {
     double minutes = 0;
     unsigned jobs = 1, keep_going = 10;
     unsigned emit = 0;
+    bool emit_alternate = false;
     std::string into;
     Judge::Options judge;
     GeneratorOptions generator;
@@ -247,6 +249,7 @@ int run_emit(Settings& settings) {
     options.lines = settings.emit;
     options.filter = settings.generator.filter;
     options.folder = settings.into;
+    options.alternate = settings.emit_alternate;
     options.seed = settings.seed;
     return emit_lines(judge, *settings.generator.cpu, options) == 0 ? 0 : 1;
 }
@@ -310,6 +313,8 @@ int main(int argc, char** argv) {
             settings.keep_going = static_cast<unsigned>(number());
         } else if (option == "--emit-lines") {
             settings.emit = static_cast<unsigned>(number());
+        } else if (option == "--alternate") {
+            settings.emit_alternate = true;
         } else if (option == "--into") {
             settings.into = value();
         } else {

@@ -94,6 +94,8 @@ bool Exclusions::read(const std::string& path, std::string& why_not) {
         Condition condition;
         if (words >> condition_text && condition_text == "faults") {
             condition.only_faults = true;
+        } else if (condition_text == "ah") {
+            condition.only_alternate = true;
         } else if (!condition_text.empty()) {
             const auto equals = condition_text.find('=');
             const std::string right = condition_text.substr(equals + 1);
@@ -121,20 +123,25 @@ bool Exclusions::read(const std::string& path, std::string& why_not) {
 std::vector<std::string> Exclusions::rows(Who who) const {
     std::vector<std::string> names;
     for (const auto& [index, conditions] : rows_[who]) {
-        if (std::ranges::any_of(conditions,
-                                [](const Condition& c) { return c.mask == 0 && !c.only_faults; })) {
+        if (std::ranges::any_of(conditions, [](const Condition& c) {
+                return c.mask == 0 && !c.only_faults && !c.only_alternate;
+            })) {
             names.emplace_back(frontend::encodings()[index].name);
         }
     }
     return names;
 }
 
-bool Exclusions::excludes(Who who, u32 word, frontend::FeatureSet features, bool faults) const {
+bool Exclusions::excludes(Who who,
+                          u32 word,
+                          frontend::FeatureSet features,
+                          Situation situation) const {
     const auto* const encoding = frontend::decode(word, features);
     const auto found = encoding == nullptr ? rows_[who].end() : rows_[who].find(encoding->index);
     return found != rows_[who].end() && std::ranges::any_of(found->second, [&](const Condition& c) {
                const u32 value = word >> c.lsb & c.mask;
-               return (faults || !c.only_faults) &&
+               return (situation.faults || !c.only_faults) &&
+                      (situation.alternate || !c.only_alternate) &&
                       value == (c.other_mask != 0 ? word >> c.other_lsb & c.other_mask : c.value);
            });
 }
@@ -177,10 +184,14 @@ bool Judge::ready(std::string& why_not) {
 
 bool Judge::touches(const MachineProgram& program,
                     Exclusions::Who who,
+                    const MachineState& in,
                     const MachineResult& result) const {
+    constexpr u64 kAh = 1 << 1;
     const u64 fault = result.signal == 0 ? ~u64{0} : (result.pc - MACHINE_CODE) % kCodeBytes / 4;
+    const bool alternate = ((in.fpcr | in.x[kFpcrValue] | result.state.fpcr) & kAh) != 0;
     for (unsigned i = 0; i < program.count; ++i) {
-        if (options_.exclusions.excludes(who, program.words[i], cpu_.features, i == fault)) {
+        if (options_.exclusions.excludes(who, program.words[i], cpu_.features,
+                                         {.faults = i == fault, .alternate = alternate})) {
             return true;
         }
     }
@@ -227,7 +238,7 @@ std::string Judge::vixl_differs(const MachineProgram& program,
         unjudged(Unjudged::VixlMode);
         return "";
     }
-    if (touches(program, Exclusions::Vixl, base.result)) {
+    if (touches(program, Exclusions::Vixl, in, base.result)) {
         unjudged(Unjudged::VixlRow);
         return "";
     }
@@ -275,8 +286,10 @@ void Judge::forget_partial_loads(const MachineProgram& program,
     }
 }
 
-std::string
-Judge::peer_differs(const MachineProgram& program, const Outcome& base, Outcome& theirs) {
+std::string Judge::peer_differs(const MachineProgram& program,
+                                const MachineState& in,
+                                const Outcome& base,
+                                Outcome& theirs) {
     peer_judged_ = false;
     forget_partial_loads(program, base.result, theirs.result);
     const MachineResult &a = base.result, &b = theirs.result;
@@ -292,7 +305,7 @@ Judge::peer_differs(const MachineProgram& program, const Outcome& base, Outcome&
                     (word == kMrsCtr && peer_->batch().ctr != cpu_.ctr_el0) ||
                     (word == kMrsDczid && peer_->batch().dczid != cpu_.dczid_el0);
     }
-    if (own_size || touches(program, Exclusions::Peer, base.result)) {
+    if (own_size || touches(program, Exclusions::Peer, in, base.result)) {
         unjudged(Unjudged::PeerRow);
         return "";
     }
@@ -374,7 +387,7 @@ std::vector<Judge::Found> Judge::check_batch(std::span<const MachineProgram> pro
             const unsigned i = ended[n];
             other_.result = peer_->batch().runs[n].out;
             collect_changes(peer_->window(i), memory, other_.memory);
-            const auto what = peer_differs(programs[runs[i].program], base_[i], other_);
+            const auto what = peer_differs(programs[runs[i].program], states[i], base_[i], other_);
             if (!what.empty()) {
                 found.push_back({i, what});
             }
@@ -431,7 +444,7 @@ Difference Judge::check(const Case& test, Outcome* base_out) {
         if (peer_->wait()) {
             theirs.result = batch.runs[0].out;
             collect_changes(peer_->window(0), test.memory.data(), theirs.memory);
-            what = peer_differs(test.program, base, theirs);
+            what = peer_differs(test.program, test.state, base, theirs);
             expected = theirs;
         } else {
             unjudged(Unjudged::PeerFailed);

@@ -20,15 +20,18 @@ class Exclusions {
     [[nodiscard]] bool read(const std::string& path, std::string& why_not);
     // Rows that are excluded altogether.
     [[nodiscard]] std::vector<std::string> rows(Who who) const;
-    // `faults`: the run ended in a fault of this word.
+    struct Situation {
+        bool faults = false;    // the run ended in a fault of this word
+        bool alternate = false; // with FPCR.AH
+    };
     [[nodiscard]] bool
-    excludes(Who who, u32 word, frontend::FeatureSet features, bool faults = false) const;
+    excludes(Who who, u32 word, frontend::FeatureSet features, Situation situation) const;
 
   private:
     struct Condition { // a field is `value`, or when other_mask is not zero, the other field
         u32 mask = 0, other_mask = 0, value = 0;
         unsigned lsb = 0, other_lsb = 0;
-        bool only_faults = false;
+        bool only_faults = false, only_alternate = false;
     };
     std::map<unsigned, std::vector<Condition>> rows_[kWhoCount]; // by index into encodings()
 };
@@ -97,8 +100,10 @@ class Judge {
     [[nodiscard]] bool vixl_judged() const { return vixl_judged_; }
 
   private:
-    [[nodiscard]] bool
-    touches(const MachineProgram& program, Exclusions::Who who, const MachineResult& result) const;
+    [[nodiscard]] bool touches(const MachineProgram& program,
+                               Exclusions::Who who,
+                               const MachineState& in,
+                               const MachineResult& result) const;
     [[nodiscard]] std::string engines_differ(unsigned slot,
                                              unsigned window,
                                              const MachineState& in,
@@ -111,8 +116,10 @@ class Judge {
                                            const u8* memory,
                                            const insn::Outcome& base,
                                            insn::Outcome* theirs);
-    [[nodiscard]] std::string
-    peer_differs(const MachineProgram& program, const insn::Outcome& base, insn::Outcome& theirs);
+    [[nodiscard]] std::string peer_differs(const MachineProgram& program,
+                                           const MachineState& in,
+                                           const insn::Outcome& base,
+                                           insn::Outcome& theirs);
     void forget_partial_loads(const MachineProgram& program,
                               const MachineResult& base,
                               MachineResult& theirs) const;

@@ -39,6 +39,8 @@ FP_HOST_OP(host_sub,  "vsubsd %%xmm1, %%xmm0, %%xmm0",  "vsubss %%xmm1, %%xmm0, 
 FP_HOST_OP(host_mul,  "vmulsd %%xmm1, %%xmm0, %%xmm0",  "vmulss %%xmm1, %%xmm0, %%xmm0")
 FP_HOST_OP(host_div,  "vdivsd %%xmm1, %%xmm0, %%xmm0",  "vdivss %%xmm1, %%xmm0, %%xmm0")
 FP_HOST_OP(host_sqrt, "vsqrtsd %%xmm0, %%xmm0, %%xmm0", "vsqrtss %%xmm0, %%xmm0, %%xmm0")
+FP_HOST_OP(host_max,  "vmaxsd %%xmm1, %%xmm0, %%xmm0",  "vmaxss %%xmm1, %%xmm0, %%xmm0")
+FP_HOST_OP(host_min,  "vminsd %%xmm1, %%xmm0, %%xmm0",  "vminss %%xmm1, %%xmm0, %%xmm0")
 // xmm0 = xmm0 + xmm1 * xmm2
 FP_HOST_OP(host_fma,  "vfmadd231sd %%xmm2, %%xmm1, %%xmm0", "vfmadd231ss %%xmm2, %%xmm1, %%xmm0")
 FP_HOST_OP(host_rint, "vroundsd $4, %%xmm0, %%xmm0, %%xmm0", "vroundss $4, %%xmm0, %%xmm0, %%xmm0")
@@ -170,14 +172,14 @@ template <class F> [[nodiscard]] std::vector<ir::BitsOf<F>> edge_values() {
     std::vector<T> values;
     for (const u64 magnitude : magnitudes) {
         values.push_back(static_cast<T>(magnitude));
-        values.push_back(ir::FPNeg<F>(static_cast<T>(magnitude)));
+        values.push_back(ir::negated<F>(static_cast<T>(magnitude)));
     }
     if (F::kBits > 16) { // around the limits of i32, u32, i64, u64
         for (const unsigned n : {30u, 31u, 32u, 62u, 63u, 64u}) {
             for (const int delta : {-1, 0, 1}) {
                 const u64 v = one + n * unit + static_cast<u64>(static_cast<i64>(delta));
                 values.push_back(static_cast<T>(v));
-                values.push_back(ir::FPNeg<F>(static_cast<T>(v)));
+                values.push_back(ir::negated<F>(static_cast<T>(v)));
             }
         }
     }

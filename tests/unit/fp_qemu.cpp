@@ -132,8 +132,8 @@ void randomise_mode(Input& input, Random& random) {
     input.x1 = random.below(2) ? random.next() >> shift : (u64{1} << shift) - random.below(2);
     const u64 rmode = random.below(4) << 22, fz = u64{random.below(3) == 0} << 24,
               dn = u64{random.below(4) == 0} << 25, ahp = u64{random.below(4) == 0} << 26,
-              fz16 = u64{random.below(3) == 0} << 19;
-    input.fpcr = fz16 | rmode | fz | dn | ahp;
+              fz16 = u64{random.below(3) == 0} << 19, afp = random.below(2) ? random.below(8) : 0;
+    input.fpcr = fz16 | rmode | fz | dn | ahp | afp;
     input.nzcv = u64{random.below(16)} << 28;
 }
 
@@ -312,6 +312,12 @@ void write_elf(std::FILE* file, std::span<const u32> words, const std::vector<In
     return text;
 }
 
+// With FPCR.AH, QEMU 10.0 changes the sign of NaNs in these (tests/fuzz/exclusions.txt).
+[[nodiscard]] bool is_wrong_with_ah(u32 word) {
+    const std::string_view name = frontend::encoding_name(word);
+    return name == "FABS_vec" || name == "FABS_half" || name == "FNEG_vec" || name == "FNEG_half";
+}
+
 void compare_with_qemu(std::span<const u32> words, const std::vector<Input>& inputs) {
     const std::vector<Output> expected = run_with_qemu(words, inputs);
     REQUIRE(expected.size() == words.size() * inputs.size());
@@ -319,7 +325,11 @@ void compare_with_qemu(std::span<const u32> words, const std::vector<Input>& inp
         std::map<u64, Block> blocks; // per mode
         unsigned differences = 0;
         std::string first;
+        const bool without_ah = is_wrong_with_ah(words[w]);
         for (std::size_t i = 0; i < inputs.size(); ++i) {
+            if (without_ah && BlockMode::from_fpcr(inputs[i].fpcr).ah()) {
+                continue;
+            }
             Block& block = blocks[inputs[i].fpcr];
             if (block.guest_pcs.empty()) {
                 REQUIRE(translate_word(words[w], inputs[i].fpcr, block));

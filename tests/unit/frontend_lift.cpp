@@ -44,13 +44,14 @@ Block translate(Code code, GuestAddr pc = kBase, frontend::TranslateOptions opti
 }
 
 // Runs blocks until something else than ordinary control flow happens.
-ExitReason run(Code code, CpuState& state, unsigned max_blocks = 100) {
+ExitReason run(Code code, CpuState& state, const frontend::TranslateOptions& options = {}) {
     Block block;
+    unsigned max_blocks = 100;
     while (max_blocks-- != 0) {
         BlockKey key;
         key.pc = state.pc;
         key.mode = BlockMode::from_fpcr(state.fpcr);
-        frontend::translate(key, code, {}, block);
+        frontend::translate(key, code, options, block);
         const ExitReason reason = interpret(block, state);
         if (reason != ExitReason::Lookup) {
             return reason;
@@ -283,6 +284,24 @@ TEST_CASE("system registers at EL0", "[frontend]") {
     CHECK(state->pc == kBase + 4);
     CHECK(run(fpcr, *state) == ExitReason::Svc);
     CHECK(state->x[1] == 0x03c00000);
+
+    // Fields of absent features are RES0: FZ16 of FEAT_FP16; FIZ, AH and NEP of FEAT_AFP.
+    for (const auto& [model, mask] : {std::pair{"max", 0x07c8'0007u},
+                                      {"max,afp=off", 0x07c8'0000u},
+                                      {"cortex-a76", 0x07c8'0000u},
+                                      {"cortex-a53", 0x07c0'0000u}}) {
+        std::string why_not;
+        const auto parsed = frontend::parse_cpu(model, why_not);
+        REQUIRE(parsed.has_value());
+        frontend::TranslateOptions options;
+        options.cpu = &*parsed;
+        CHECK(frontend::fpcr_mask(parsed->features) == mask);
+        state = new_state();
+        state->x[0] = ~u64{0};
+        CHECK(run(fpcr, *state, options) == ExitReason::ContextSync);
+        CHECK(run(fpcr, *state, options) == ExitReason::Svc);
+        CHECK(state->x[1] == mask);
+    }
 
     state = new_state();
     state->x[0] = ~u64{0};

@@ -141,6 +141,25 @@ TEST_CASE("signal frame: back again", "[signals]") {
     CHECK(f.cpu.fpcr == before->fpcr);
 }
 
+TEST_CASE("signal frame: FPCR has the bits of the CPU's features", "[signals]") {
+    Fixture f;
+    f.cpu.fpcr = 0x0708'0007; // FZ16, FZ, DN, AHP; FIZ, AH, NEP of FEAT_AFP
+    REQUIRE(push_signal_frame(f.thread, f.request(SA_SIGINFO)));
+    RtSigframe frame;
+    REQUIRE(read_signal_frame(f.cpu.sp, frame));
+    const frontend::CpuModel model = process().options.cpu_model;
+    for (const auto& [name, fpcr] :
+         {std::pair{"max", 0x0708'0007u}, {"cortex-a53", 0x0700'0000u}}) {
+        std::string why_not;
+        process().options.cpu_model = frontend::parse_cpu(name, why_not).value();
+        f.cpu.fpcr = 0;
+        restore_cpu(f.cpu, frame.uc.mcontext);
+        CHECK(f.cpu.fpcr == fpcr);
+        CHECK(f.cpu.guest_mxcsr == backend::mxcsr_of_fpcr(fpcr));
+    }
+    process().options.cpu_model = model;
+}
+
 TEST_CASE("signal frame: bad frames are refused", "[signals]") {
     Fixture f;
     REQUIRE(push_signal_frame(f.thread, f.request(SA_SIGINFO)));

@@ -373,6 +373,8 @@ TEST_CASE("x64: MXCSR of an FPCR, FPSR of an MXCSR", "[x64]") {
     REQUIRE(backend::mxcsr_of_fpcr(2u << 22) == (0x1f80 | 1u << 13)); // RM: down
     REQUIRE(backend::mxcsr_of_fpcr(3u << 22) == (0x1f80 | 3u << 13));
     REQUIRE(backend::mxcsr_of_fpcr(1u << 24) == (0x1f80 | 0x8040));
+    REQUIRE(backend::mxcsr_of_fpcr(1u << 24 | 2) == (0x1f80 | 0x8000)); // AH: results only
+    REQUIRE(backend::mxcsr_of_fpcr(1) == (0x1f80 | 0x0040));            // FIZ
     REQUIRE(backend::fpsr_of_mxcsr(0x3f) == 0x1f);
     REQUIRE(backend::fpsr_of_mxcsr(0x02) == 0); // DE
     REQUIRE(backend::fpsr_of_mxcsr(0x04) == 2);

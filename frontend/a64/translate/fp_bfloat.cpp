@@ -13,17 +13,18 @@ namespace {
                : t.b.vec(Opcode::VShl, shape::S4, {v}, 16);
 }
 
-// BFMulAddH: a fused multiply-add of the widened numbers, under FPCR as any other. Q chooses the
-// lanes of Vn; those of Vm are widened already.
+// BFMulAddH: a fused multiply-add of the widened numbers, under FPCR as any other without AH. Q
+// chooses the lanes of Vn; those of Vm are widened already.
 bool multiply_add_long(Translator& t, bool Q, Value m, Vec Rn, Vec Rd) {
     const Value n = widened(t, t.V(Rn), Q);
-    t.set_V(Rd, t.b.vec(Opcode::FMulAdd, shape::S4, {t.V(Rd), n, m}));
+    const Opcode op = t.mode().ah() ? Opcode::FMulAddBf : Opcode::FMulAdd;
+    t.set_V(Rd, t.b.vec(op, shape::S4, {t.V(Rd), n, m}));
     return true;
 }
 } // namespace
 
 bool BFCVT(Translator& t, Vec Rn, Vec Rd) {
-    t.set_V(Rd, t.b.vec(Opcode::VFCvtBf, shape::H1, {t.V(Rn)}));
+    t.set_lane(Rd, t.b.vec(Opcode::VFCvtBf, shape::H1, {t.V(Rn)}), shape::H1, Rd);
     return true;
 }
 bool BFCVTN(Translator& t, bool Q, Vec Rn, Vec Rd) {

@@ -19,13 +19,21 @@ namespace {
                                 : t.b.vec(Opcode::VRev, shape, {v}, u64{2} << shape.lane_log2);
 }
 
-// FPNeg of the first lane of each pair; NaNs change their sign, too.
-[[nodiscard]] Value negate_first(Translator& t, Shape shape, Value v) {
+// A constant in the first lane of each pair.
+[[nodiscard]] Value in_first(Translator& t, Shape shape, u64 lane) {
     const unsigned bits = shape.lane_bits();
-    const u64 sign = u64{1} << (bits - 1);
-    const Value mask =
-        bits == 64 ? t.b.vconst(shape::D1, sign) : t.b.vconst(shape::D2, replicate(sign, 2 * bits));
-    return t.b.vec(Opcode::VXor, shape::B16, {v, mask});
+    return bits == 64 ? t.b.vconst(shape::D1, lane)
+                      : t.b.vconst(shape::D2, replicate(lane, 2 * bits));
+}
+
+// FPNeg of the first lane of each pair; NaNs change their sign, too, but for FPCR.AH.
+[[nodiscard]] Value negate_first(Translator& t, Shape shape, Value v) {
+    if (t.mode().ah()) {
+        const Value first = in_first(t, shape, ones(shape.lane_bits()));
+        return t.b.vec(Opcode::VBsl, shape::B16, {first, t.b.vec(Opcode::FNeg, shape, {v}), v});
+    }
+    const u64 sign = u64{1} << (shape.lane_bits() - 1);
+    return t.b.vec(Opcode::VXor, shape::B16, {v, in_first(t, shape, sign)});
 }
 
 // (re, im) -> (-im, re): times i; (im, -re): times -i.

@@ -23,8 +23,9 @@ bool from_int(Translator& t, FixedInfo info, bool sf, Imm<2> ftype, Reg Rn, Vec 
         return t.unallocated();
     }
     const Value operand = t.X(gpr(sf), Rn);
-    t.set_F(Rd, t.b.emit(Opcode::FCvtFromInt, *type, {operand}, static_cast<u16>(gpr(sf)),
-                         info.pack()));
+    t.set_F(Rd,
+            t.b.emit(Opcode::FCvtFromInt, *type, {operand}, static_cast<u16>(gpr(sf)), info.pack()),
+            Rd);
     return true;
 }
 
@@ -64,7 +65,8 @@ bool FCVT(Translator& t, Imm<2> ftype, Imm<2> opc, Vec Rn, Vec Rd) {
         return t.unallocated();
     }
     const u64 rounding = static_cast<u64>(Rounding::Current);
-    t.set_F(Rd, t.b.emit(Opcode::FCvt, *to, {t.F(*from, Rn)}, static_cast<u16>(*from), rounding));
+    t.set_F(Rd, t.b.emit(Opcode::FCvt, *to, {t.F(*from, Rn)}, static_cast<u16>(*from), rounding),
+            Rd);
     return true;
 }
 

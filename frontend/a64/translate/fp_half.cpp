@@ -19,8 +19,17 @@ constexpr u64 kAbsolute = 1; // parameter of FCmGe and FCmGt
     return t.b.vtof(index == 0 ? t.V(vec) : broadcast(t, vec, index), Type::F16);
 }
 
-bool scalar(Translator& t, Opcode op, Value operand1, Value operand2, Vec Rd) {
-    t.set_F(Rd, t.b.binary(op, operand1, operand2));
+bool scalar(Translator& t, Opcode op, Vec Rn, Value operand2, Vec Rd) {
+    t.set_F(Rd, t.b.binary(op, t.F(Type::F16, Rn), operand2), Rn);
+    return true;
+}
+bool compare_lane(Translator& t, Opcode op, Vec Rm, Vec Rn, Vec Rd, u64 imm = 0) {
+    const Value operand1 = t.V(Rn), operand2 = t.V(Rm);
+    t.set_lane(Rd, t.b.vec(op, shape::H1, {operand1, operand2}, imm), shape::H1, Rm);
+    return true;
+}
+bool pair(Translator& t, Opcode op, Vec Rn, Vec Rd) {
+    t.set_F(Rd, t.b.binary(op, t.F(Type::F16, Rn), element(t, Rn, 1)));
     return true;
 }
 
@@ -38,8 +47,10 @@ bool multiply_add(Translator& t, bool subtract, Shape shape, Vec Rn, Value opera
 }
 bool scalar_multiply_add(Translator& t, bool subtract, Vec Rn, Value operand2, Vec Rd) {
     const Value addend = t.F(Type::F16, Rd), operand1 = t.F(Type::F16, Rn);
-    t.set_F(Rd, t.b.emit(Opcode::FMulAdd, Type::F16, {addend, operand1, operand2}, 0,
-                         negated(subtract)));
+    t.set_F(
+        Rd,
+        t.b.emit(Opcode::FMulAdd, Type::F16, {addend, operand1, operand2}, 0, negated(subtract)),
+        Rd);
     return true;
 }
 
@@ -135,49 +146,39 @@ bool FMINP_half(Translator& t, bool Q, Vec Rm, Vec Rn, Vec Rd) {
 
 // --- scalar three same
 bool FMULX_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FMulX, t.F(Type::F16, Rn), t.F(Type::F16, Rm), Rd);
+    return scalar(t, Opcode::FMulX, Rn, t.F(Type::F16, Rm), Rd);
 }
 bool FCMEQ_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return three_same(t, Opcode::FCmEq, shape::H1, Rm, Rn, Rd);
+    return compare_lane(t, Opcode::FCmEq, Rm, Rn, Rd);
 }
 bool FRECPS_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FRecpS, t.F(Type::F16, Rn), t.F(Type::F16, Rm), Rd);
+    return scalar(t, Opcode::FRecpS, Rn, t.F(Type::F16, Rm), Rd);
 }
 bool FRSQRTS_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FRSqrtS, t.F(Type::F16, Rn), t.F(Type::F16, Rm), Rd);
+    return scalar(t, Opcode::FRSqrtS, Rn, t.F(Type::F16, Rm), Rd);
 }
 bool FCMGE_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return three_same(t, Opcode::FCmGe, shape::H1, Rm, Rn, Rd);
+    return compare_lane(t, Opcode::FCmGe, Rm, Rn, Rd);
 }
 bool FACGE_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return three_same(t, Opcode::FCmGe, shape::H1, Rm, Rn, Rd, kAbsolute);
+    return compare_lane(t, Opcode::FCmGe, Rm, Rn, Rd, kAbsolute);
 }
 bool FABD_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FAbd, t.F(Type::F16, Rn), t.F(Type::F16, Rm), Rd);
+    return scalar(t, Opcode::FAbd, Rn, t.F(Type::F16, Rm), Rd);
 }
 bool FCMGT_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return three_same(t, Opcode::FCmGt, shape::H1, Rm, Rn, Rd);
+    return compare_lane(t, Opcode::FCmGt, Rm, Rn, Rd);
 }
 bool FACGT_lane_half(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return three_same(t, Opcode::FCmGt, shape::H1, Rm, Rn, Rd, kAbsolute);
+    return compare_lane(t, Opcode::FCmGt, Rm, Rn, Rd, kAbsolute);
 }
 
 // --- scalar pairwise
-bool FMAXNMP_pair_half(Translator& t, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FMaxNm, t.F(Type::F16, Rn), element(t, Rn, 1), Rd);
-}
-bool FADDP_pair_half(Translator& t, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FAdd, t.F(Type::F16, Rn), element(t, Rn, 1), Rd);
-}
-bool FMAXP_pair_half(Translator& t, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FMax, t.F(Type::F16, Rn), element(t, Rn, 1), Rd);
-}
-bool FMINNMP_pair_half(Translator& t, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FMinNm, t.F(Type::F16, Rn), element(t, Rn, 1), Rd);
-}
-bool FMINP_pair_half(Translator& t, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FMin, t.F(Type::F16, Rn), element(t, Rn, 1), Rd);
-}
+bool FMAXNMP_pair_half(Translator& t, Vec Rn, Vec Rd) { return pair(t, Opcode::FMaxNm, Rn, Rd); }
+bool FADDP_pair_half(Translator& t, Vec Rn, Vec Rd) { return pair(t, Opcode::FAdd, Rn, Rd); }
+bool FMAXP_pair_half(Translator& t, Vec Rn, Vec Rd) { return pair(t, Opcode::FMax, Rn, Rd); }
+bool FMINNMP_pair_half(Translator& t, Vec Rn, Vec Rd) { return pair(t, Opcode::FMinNm, Rn, Rd); }
+bool FMINP_pair_half(Translator& t, Vec Rn, Vec Rd) { return pair(t, Opcode::FMin, Rn, Rd); }
 
 // --- across lanes
 bool FMAXNMV_half(Translator& t, bool Q, Vec Rn, Vec Rd) {
@@ -217,12 +218,10 @@ bool FMLS_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec R
     return scalar_multiply_add(t, true, Rn, element(t, low_register(Rm), concat(H, L, M).v), Rd);
 }
 bool FMUL_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FMul, t.F(Type::F16, Rn),
-                  element(t, low_register(Rm), concat(H, L, M).v), Rd);
+    return scalar(t, Opcode::FMul, Rn, element(t, low_register(Rm), concat(H, L, M).v), Rd);
 }
 bool FMULX_elem_lane_half(Translator& t, bool L, bool M, Imm<4> Rm, bool H, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FMulX, t.F(Type::F16, Rn),
-                  element(t, low_register(Rm), concat(H, L, M).v), Rd);
+    return scalar(t, Opcode::FMulX, Rn, element(t, low_register(Rm), concat(H, L, M).v), Rd);
 }
 
 // --- FMLAL and FMLSL take the low half of what Q selects, FMLAL2 and FMLSL2 the high half

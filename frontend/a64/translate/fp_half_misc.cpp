@@ -10,7 +10,7 @@ using ir::FixedInfo;
 
 namespace {
 bool scalar(Translator& t, Opcode op, Vec Rn, Vec Rd) {
-    t.set_F(Rd, t.b.unary(op, t.F(Type::F16, Rn)));
+    t.set_F(Rd, t.b.unary(op, t.F(Type::F16, Rn)), Rd);
     return true;
 }
 
@@ -23,6 +23,10 @@ bool with_zero(Translator& t, Opcode op, bool swap, Shape shape, Vec Rn, Vec Rd)
 
 bool convert(Translator& t, Opcode op, Shape shape, Vec Rn, Vec Rd, FixedInfo info) {
     t.set_V(Rd, t.b.vec(op, shape, {t.V(Rn)}, info.pack()));
+    return true;
+}
+bool convert_lane(Translator& t, Opcode op, Vec Rn, Vec Rd, FixedInfo info) {
+    t.set_lane(Rd, t.b.vec(op, shape::H1, {t.V(Rn)}, info.pack()), shape::H1, Rd);
     return true;
 }
 } // namespace
@@ -115,22 +119,22 @@ bool FCMLE_zero_lane_half(Translator& t, Vec Rn, Vec Rd) {
     return with_zero(t, Opcode::FCmGe, true, shape::H1, Rn, Rd);
 }
 bool FCVTN_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd) {
-    return convert(t, Opcode::VFCvtToInt, shape::H1, Rn, Rd, {0, !U, Rounding::TieEven});
+    return convert_lane(t, Opcode::VFCvtToInt, Rn, Rd, {0, !U, Rounding::TieEven});
 }
 bool FCVTM_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd) {
-    return convert(t, Opcode::VFCvtToInt, shape::H1, Rn, Rd, {0, !U, Rounding::MinusInf});
+    return convert_lane(t, Opcode::VFCvtToInt, Rn, Rd, {0, !U, Rounding::MinusInf});
 }
 bool FCVTA_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd) {
-    return convert(t, Opcode::VFCvtToInt, shape::H1, Rn, Rd, {0, !U, Rounding::TieAway});
+    return convert_lane(t, Opcode::VFCvtToInt, Rn, Rd, {0, !U, Rounding::TieAway});
 }
 bool FCVTP_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd) {
-    return convert(t, Opcode::VFCvtToInt, shape::H1, Rn, Rd, {0, !U, Rounding::PlusInf});
+    return convert_lane(t, Opcode::VFCvtToInt, Rn, Rd, {0, !U, Rounding::PlusInf});
 }
 bool FCVTZ_int_lane_half(Translator& t, bool U, Vec Rn, Vec Rd) {
-    return convert(t, Opcode::VFCvtToInt, shape::H1, Rn, Rd, {0, !U, Rounding::Zero});
+    return convert_lane(t, Opcode::VFCvtToInt, Rn, Rd, {0, !U, Rounding::Zero});
 }
 bool CVTF_lane_half(Translator& t, bool U, Vec Rn, Vec Rd) {
-    return convert(t, Opcode::VFCvtFromInt, shape::H1, Rn, Rd, {0, !U, Rounding::Current});
+    return convert_lane(t, Opcode::VFCvtFromInt, Rn, Rd, {0, !U, Rounding::Current});
 }
 bool FRECPE_lane_half(Translator& t, Vec Rn, Vec Rd) { return scalar(t, Opcode::FRecpE, Rn, Rd); }
 bool FRECPX_lane_half(Translator& t, Vec Rn, Vec Rd) { return scalar(t, Opcode::FRecpX, Rn, Rd); }

@@ -1,5 +1,5 @@
 // Scalar floating point: moves, arithmetic, comparison (DDI 0487 C6: "Data processing - scalar
-// floating-point"). A scalar write zeroes the rest of the vector register.
+// floating-point"). A scalar write zeroes the rest of the vector register, unless FPCR.NEP.
 #include "frontend/a64/translate/fp_common.h"
 #include "frontend/a64/translate/handlers_fp.h"
 
@@ -14,7 +14,7 @@ bool unary(Translator& t, Opcode op, Imm<2> ftype, Vec Rn, Vec Rd) {
     if (!type) {
         return t.unallocated();
     }
-    t.set_F(Rd, t.b.unary(op, t.F(*type, Rn)));
+    t.set_F(Rd, t.b.unary(op, t.F(*type, Rn)), Rd);
     return true;
 }
 
@@ -23,7 +23,7 @@ bool round_to_integral(Translator& t, u64 how, Imm<2> ftype, Vec Rn, Vec Rd) {
     if (!type) {
         return t.unallocated();
     }
-    t.set_F(Rd, t.b.emit(Opcode::FRInt, *type, {t.F(*type, Rn)}, 0, how));
+    t.set_F(Rd, t.b.emit(Opcode::FRInt, *type, {t.F(*type, Rn)}, 0, how), Rd);
     return true;
 }
 
@@ -33,7 +33,7 @@ bool round_to_size(Translator& t, u64 how, Imm<2> ftype, Vec Rn, Vec Rd) {
     if (!type || *type == Type::F16) {
         return t.unallocated();
     }
-    t.set_F(Rd, t.b.emit(Opcode::FRIntN, *type, {t.F(*type, Rn)}, 0, how));
+    t.set_F(Rd, t.b.emit(Opcode::FRIntN, *type, {t.F(*type, Rn)}, 0, how), Rd);
     return true;
 }
 
@@ -42,7 +42,7 @@ bool binary(Translator& t, Opcode op, Imm<2> ftype, Vec Rm, Vec Rn, Vec Rd) {
     if (!type) {
         return t.unallocated();
     }
-    t.set_F(Rd, t.b.binary(op, t.F(*type, Rn), t.F(*type, Rm)));
+    t.set_F(Rd, t.b.binary(op, t.F(*type, Rn), t.F(*type, Rm)), Rn);
     return true;
 }
 
@@ -52,7 +52,7 @@ bool multiply_add(Translator& t, u64 negate, Imm<2> ftype, Vec Rm, Vec Ra, Vec R
         return t.unallocated();
     }
     const Value addend = t.F(*type, Ra), op1 = t.F(*type, Rn), op2 = t.F(*type, Rm);
-    t.set_F(Rd, t.b.emit(Opcode::FMulAdd, *type, {addend, op1, op2}, 0, negate));
+    t.set_F(Rd, t.b.emit(Opcode::FMulAdd, *type, {addend, op1, op2}, 0, negate), Ra);
     return true;
 }
 
@@ -184,7 +184,7 @@ bool FNMUL_scalar(Translator& t, Imm<2> ftype, Vec Rm, Vec Rn, Vec Rd) {
         return t.unallocated();
     }
     const Value product = t.b.binary(Opcode::FMul, t.F(*type, Rn), t.F(*type, Rm));
-    t.set_F(Rd, t.b.unary(Opcode::FNeg, product)); // a NaN product too
+    t.set_F(Rd, t.b.unary(Opcode::FNeg, product), Rn); // a NaN product too
     return true;
 }
 

@@ -20,13 +20,14 @@ bool three_same(Translator& t, Opcode op, bool Q, bool sz, Vec Rm, Vec Rn, Vec R
 bool lane(Translator& t, Opcode op, bool sz, Vec Rm, Vec Rn, Vec Rd) {
     const Type type = fp_type(sz);
     const Value operand1 = t.F(type, Rn), operand2 = t.F(type, Rm);
-    t.set_F(Rd, t.b.binary(op, operand1, operand2));
+    t.set_F(Rd, t.b.binary(op, operand1, operand2), Rn);
     return true;
 }
 
 bool compare_lane(Translator& t, Opcode op, bool sz, Vec Rm, Vec Rn, Vec Rd, u64 imm = 0) {
     const Value operand1 = t.V(Rn), operand2 = t.V(Rm);
-    t.set_V(Rd, t.b.vec(op, fp_scalar_shape(sz), {operand1, operand2}, imm));
+    const Shape shape = fp_scalar_shape(sz);
+    t.set_lane(Rd, t.b.vec(op, shape, {operand1, operand2}, imm), shape, Rm);
     return true;
 }
 
@@ -74,7 +75,7 @@ bool lane_by_element(Translator& t, Opcode op, bool sz, bool L, Vec Rm, bool H, 
         return t.reserved();
     }
     const Value operand2 = element(t, sz, Rm, element_index(sz, H, L));
-    t.set_F(Rd, t.b.binary(op, t.F(fp_type(sz), Rn), operand2));
+    t.set_F(Rd, t.b.binary(op, t.F(fp_type(sz), Rn), operand2), Rn);
     return true;
 }
 bool lane_by_element_multiply_add(
@@ -86,7 +87,7 @@ bool lane_by_element_multiply_add(
     const u64 negate = subtract ? ir::fmuladd::kNegateFactor : 0;
     const Value operand2 = element(t, sz, Rm, element_index(sz, H, L));
     const Value addend = t.F(type, Rd), operand1 = t.F(type, Rn);
-    t.set_F(Rd, t.b.emit(Opcode::FMulAdd, type, {addend, operand1, operand2}, 0, negate));
+    t.set_F(Rd, t.b.emit(Opcode::FMulAdd, type, {addend, operand1, operand2}, 0, negate), Rd);
     return true;
 }
 

@@ -19,12 +19,26 @@ bool vector(Translator& t, Opcode op, bool Q, bool sz, Vec Rn, Vec Rd, u64 imm =
 }
 
 bool scalar(Translator& t, Opcode op, bool sz, Vec Rn, Vec Rd) {
-    t.set_F(Rd, t.b.unary(op, t.F(fp_type(sz), Rn)));
+    t.set_F(Rd, t.b.unary(op, t.F(fp_type(sz), Rn)), Rd);
+    return true;
+}
+
+// Parameter of FRecpE and FRSqrtE of single precision.
+[[nodiscard]] u64 increased_precision(Translator& t, bool sz) {
+    return !sz && t.mode().ah() && t.cpu().features.has(Feature::RPRES);
+}
+bool estimate(Translator& t, Opcode op, bool Q, bool sz, Vec Rn, Vec Rd) {
+    return vector(t, op, Q, sz, Rn, Rd, increased_precision(t, sz));
+}
+bool estimate_lane(Translator& t, Opcode op, bool sz, Vec Rn, Vec Rd) {
+    const Type type = fp_type(sz);
+    t.set_F(Rd, t.b.emit(op, type, {t.F(type, Rn)}, 0, increased_precision(t, sz)), Rd);
     return true;
 }
 
 bool convert_lane(Translator& t, Opcode op, bool sz, Vec Rn, Vec Rd, FixedInfo info) {
-    t.set_V(Rd, t.b.vec(op, fp_scalar_shape(sz), {t.V(Rn)}, info.pack()));
+    const Shape shape = fp_scalar_shape(sz);
+    t.set_lane(Rd, t.b.vec(op, shape, {t.V(Rn)}, info.pack()), shape, Rd);
     return true;
 }
 
@@ -86,7 +100,8 @@ bool lane_fixed(
         return t.reserved();
     }
     const FixedInfo info{fraction_bits(*size, immh, immb), !U, rounding};
-    t.set_V(Rd, t.b.vec(op, scalar_shape(*size), {t.V(Rn)}, info.pack()));
+    const Shape shape = scalar_shape(*size);
+    t.set_lane(Rd, t.b.vec(op, shape, {t.V(Rn)}, info.pack()), shape, Rd);
     return true;
 }
 } // namespace
@@ -134,19 +149,19 @@ bool FSQRT_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
     return vector(t, Opcode::FSqrt, Q, sz, Rn, Rd);
 }
 bool FRECPE_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
-    return vector(t, Opcode::FRecpE, Q, sz, Rn, Rd);
+    return estimate(t, Opcode::FRecpE, Q, sz, Rn, Rd);
 }
 bool FRSQRTE_vec(Translator& t, bool Q, bool sz, Vec Rn, Vec Rd) {
-    return vector(t, Opcode::FRSqrtE, Q, sz, Rn, Rd);
+    return estimate(t, Opcode::FRSqrtE, Q, sz, Rn, Rd);
 }
 bool FRECPE_lane(Translator& t, bool sz, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FRecpE, sz, Rn, Rd);
+    return estimate_lane(t, Opcode::FRecpE, sz, Rn, Rd);
 }
 bool FRECPX_lane(Translator& t, bool sz, Vec Rn, Vec Rd) {
     return scalar(t, Opcode::FRecpX, sz, Rn, Rd);
 }
 bool FRSQRTE_lane(Translator& t, bool sz, Vec Rn, Vec Rd) {
-    return scalar(t, Opcode::FRSqrtE, sz, Rn, Rd);
+    return estimate_lane(t, Opcode::FRSqrtE, sz, Rn, Rd);
 }
 
 // --- rounding to integral
@@ -197,8 +212,10 @@ bool FCVTXN_vec(Translator& t, bool Q, Vec Rn, Vec Rd) {
     return narrow(t, Rounding::Odd, shape::S2, Q, Rn, Rd);
 }
 bool FCVTXN_lane(Translator& t, Vec Rn, Vec Rd) {
-    t.set_F(Rd, t.b.emit(Opcode::FCvt, Type::F32, {t.F(Type::F64, Rn)}, static_cast<u16>(Type::F64),
-                         static_cast<u64>(Rounding::Odd)));
+    t.set_F(Rd,
+            t.b.emit(Opcode::FCvt, Type::F32, {t.F(Type::F64, Rn)}, static_cast<u16>(Type::F64),
+                     static_cast<u64>(Rounding::Odd)),
+            Rd);
     return true;
 }
 

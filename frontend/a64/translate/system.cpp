@@ -114,8 +114,8 @@ std::optional<u64> id_register(const CpuModel& cpu, Imm<4> CRm, Imm<3> op2) {
 
 // FPCR without the fields whose features are absent.
 [[nodiscard]] Value without_res0(Translator& t, Value fpcr) {
-    constexpr u64 kFZ16 = u64{1} << 19;
-    return t.cpu().features.has(Feature::FP16) ? fpcr : t.b.andnot(fpcr, t.b.c64(kFZ16));
+    const u64 res0 = ir::BlockMode::kFpcrMask & ~fpcr_mask(t.cpu().features);
+    return res0 == 0 ? fpcr : t.b.andnot(fpcr, t.b.c64(res0));
 }
 
 bool read(Translator& t, Reg Rt, Value value) {
