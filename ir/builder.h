@@ -127,6 +127,13 @@ class Builder {
     Value cas(Value addr, Value expected, Value desired, MemInfo mem) {
         return emit(Opcode::Cas, expected.type, {addr, expected, desired}, mem.pack());
     }
+    // `left` is the value of slot `n`: what remains to be done, and finds it there when stopped.
+    void mem_copy(Value to, Value from, Value left, Slot n) {
+        emit(Opcode::MemCopy, Type::Void, {to, from, left}, 0, static_cast<u64>(n));
+    }
+    void mem_set(Value to, Value left, Value byte, Slot n) {
+        emit(Opcode::MemSet, Type::Void, {to, left, byte}, 0, static_cast<u64>(n));
+    }
     void fence(FenceKind kind) { emit(Opcode::Fence, Type::Void, {}, 0, static_cast<u64>(kind)); }
 
     // --- runtime and side exits
@@ -138,8 +145,9 @@ class Builder {
         emit(Opcode::ExitIf, Type::Void, {condition}, 0, target);
     }
 
-    void raise_if(Value condition, ExitReason reason) {
-        emit(Opcode::RaiseIf, Type::Void, {condition}, 0, static_cast<u64>(reason));
+    void raise_if(Value condition, ExitReason reason, u32 exit_arg = 0) {
+        emit(Opcode::RaiseIf, Type::Void, {condition}, 0,
+             static_cast<u64>(reason) | u64{exit_arg} << 32);
     }
 
     // --- vector: any operation with a Shape and a v128 result

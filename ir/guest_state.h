@@ -72,6 +72,17 @@ struct HostThunks {
     u64 safepoint = 0;   // pending work noticed at an edge
 };
 
+// CpuState::string_op: the slot that a fault of MemCopy or MemSet brings up to date.
+struct StringOp {
+    static constexpr u32 kSlotMask = 0xff;
+    static constexpr u32 kRunning = 1u << 8;
+    static constexpr u32 kDescending = 1u << 9; // the slot is positive
+    static constexpr u32 kCounting = 1u << 10;  // a host register counts the current chunk
+    static_assert(kSlotCount <= kSlotMask);
+};
+// Bytes between two looks at CpuState::pending.
+inline constexpr u32 kStringChunkBytes = 1u << 16;
+
 struct alignas(64) CpuState {
     // --- architectural state
     u64 x[31] = {};
@@ -112,12 +123,14 @@ struct alignas(64) CpuState {
     u64 helper_table = 0;                     // HelperFn[kHelperCount]
     u64 thunk_save[4] = {};                   // temporaries while a thunk runs C++
     V128 thunk_vsave[4] = {};
-    u32 pair_borrowed =
-        0; // non-zero: X30 and X4 are in memory, their registers serve a 16-byte exchange
+    u32 borrowed_gprs = 0; // host registers on loan over a faulting access: their slots are in
+                           // memory
     u32 mxcsr_scratch = 0;
     V128 scratch[6] = {};    // arguments 0..3 and result (4) of out-of-line operations; 5: spare
     u64 spill[64] = {};      // register allocator of tier 1, integers
     V128 vspill[32] = {};    // and vectors
+    u64 string_left = 0;     // bytes that remain; StringOp::kCounting: after the current chunk
+    u32 string_op = 0;       // StringOp, while one runs that keeps count for its slot
     void* runtime = nullptr; // the owning runtime's thread object
     JumpCacheEntry jump_cache[kJumpCacheEntries];
     JumpCacheEntry guarded_jump_cache[3][kGuardedJumpCacheEntries]; // by BTYPE - 1
@@ -179,6 +192,8 @@ enum class ExitReason : u32 {
     PacFail,   // pointer authentication failed; pc is at the instruction
     BranchTarget, // the instruction at pc does not accept CpuState::btype
     MisalignedPc, // pc is not 4-byte aligned
+    Mops,         // FEAT_MOPS: registers or flags do not fit; exit_arg = ISS of ESR_EL1; pc is at
+                  // the instruction
     Halt,         // tests: stop
 };
 inline constexpr unsigned kExitReasonCount = static_cast<unsigned>(ExitReason::Halt) + 1;

@@ -10,6 +10,7 @@
 
 #include "ir/eval.h"
 #include "ir/guest_access.h"
+#include "ir/guest_string.h"
 #include "ir/helpers.h"
 
 namespace ulna::ir {
@@ -79,6 +80,7 @@ class Interpreter {
     void store(const Inst& inst, GuestAddr address);
     void load_exclusive(const Inst& inst, GuestAddr address, V128& result);
     void store_exclusive(const Inst& inst, GuestAddr address, V128& result);
+    [[nodiscard]] bool string_step(const Inst& inst);
     void call_helper(const Inst& inst, V128& result);
     void pure(const Inst& inst, V128& result);
     [[nodiscard]] GuestAddr address_of(const Inst& inst) const;
@@ -180,6 +182,21 @@ void Interpreter::store_exclusive(const Inst& inst, GuestAddr address, V128& res
     result = {!stored, 0};
 }
 
+// The slot follows the copy, for faults; a completed one leaves it as it was.
+bool Interpreter::string_step(const Inst& inst) {
+    u64& slot = state_.x[inst.imm];
+    const u64 before = slot;
+    const GuestAddr to = arg(inst, 0).lo;
+    const bool completed =
+        inst.op == Opcode::MemSet
+            ? set_guest(to, arg(inst, 1).lo, static_cast<u8>(arg(inst, 2).lo), slot, state_.pending)
+            : copy_guest(to, arg(inst, 1).lo, arg(inst, 2).lo, slot, state_.pending);
+    if (completed) {
+        slot = before;
+    }
+    return completed;
+}
+
 void Interpreter::call_helper(const Inst& inst, V128& result) {
     u64 args[kMaxArgs] = {};
     for (unsigned i = 0; i < inst.arg_count; ++i) {
@@ -238,6 +255,13 @@ bool Interpreter::memory_step(const Inst& inst, V128& result) {
     case Opcode::ZeroBlock:
         zero_guest_block(address);
         break;
+    case Opcode::MemCopy:
+    case Opcode::MemSet:
+        if (!string_step(inst)) {
+            leave(pc);
+            return false;
+        }
+        break;
     case Opcode::Probe:
         (void)load_guest(address, 0);
         break;
@@ -289,7 +313,7 @@ bool Interpreter::step(const Inst& inst, V128& result) {
         break;
     case Opcode::RaiseIf:
         if (arg(inst, 0).lo != 0) {
-            leave(pc_of(inst), static_cast<ExitReason>(inst.imm));
+            leave(pc_of(inst), static_cast<ExitReason>(inst.imm & ones(32)), inst.imm >> 32);
             return false;
         }
         break;

@@ -64,7 +64,7 @@ const char* exit_reason_name(ExitReason reason) {
     constexpr const char* kNames[] = {"none",         "lookup",          "svc",         "undefined",
                                       "breakpoint",   "invalidatecache", "contextsync", "safepoint",
                                       "fetchfault",   "fault",           "alignment",   "pacfail",
-                                      "branchtarget", "misalignedpc",    "halt"};
+                                      "branchtarget", "misalignedpc",    "mops",        "halt"};
     static_assert(std::size(kNames) == kExitReasonCount);
     return kNames[static_cast<unsigned>(reason)];
 }

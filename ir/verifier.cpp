@@ -142,6 +142,10 @@ class Verifier {
             if (inst.imm >= kSlotCount) {
                 return error("slot {} does not exist", inst.imm);
             }
+            if (inst.op == Opcode::MemCopy || inst.op == Opcode::MemSet) {
+                require(inst.slot() < Slot::SP, "counts in an X register");
+                break;
+            }
             require((inst.op == Opcode::Set ? arg_type(inst, 0) : inst.type) ==
                         slot_type(inst.slot()),
                     "type differs from the slot's");
@@ -418,7 +422,7 @@ class Verifier {
             in_range(inst.aux, 0, 1, "aux");
             break;
         case Opcode::RaiseIf:
-            in_range(inst.imm, 0, kExitReasonCount - 1, "exit reason");
+            in_range(inst.imm & ones(32), 0, kExitReasonCount - 1, "exit reason");
             break;
         case Opcode::VToF:
             require(is_fp(inst.type), "needs an FP type");

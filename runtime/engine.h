@@ -39,7 +39,7 @@ class Engine {
     virtual void delete_thread(ir::CpuState* state) = 0;
 
     // Runs until something the engine does not handle: Svc, Undefined, Breakpoint, Safepoint,
-    // FetchFault, Fault, Alignment, PacFail, BranchTarget, MisalignedPc, Halt.
+    // FetchFault, Fault, Alignment, Mops, PacFail, BranchTarget, MisalignedPc, Halt.
     // Lookup, InvalidateCache and ContextSync are handled inside.
     [[nodiscard]] virtual ir::ExitReason run(ir::CpuState& state) = 0;
 

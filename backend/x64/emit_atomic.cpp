@@ -187,31 +187,9 @@ void emit_AtomicRmw(Emitter& e, const Inst& inst) {
 // --- 16 bytes: cmpxchg16b compares RDX:RAX and stores RCX:RBX
 
 // RCX and RDX are pinned: their contents wait in memory. Should the exchange fault, save_pinned()
-// knows by CpuState::pair_borrowed not to look at the registers.
-class BorrowedPair {
-  public:
-    explicit BorrowedPair(Emitter& e) : e_{e} {
-        e.c.mov(e.state(home(HostReg::RCX)), e.c.rcx);
-        e.c.mov(e.state(home(HostReg::RDX)), e.c.rdx);
-        e.c.mov(e.state(offsetof(CpuState, pair_borrowed), 32), 1);
-    }
-    void give_back() {
-        e_.c.mov(e_.c.rcx, e_.state(home(HostReg::RCX)));
-        e_.c.mov(e_.c.rdx, e_.state(home(HostReg::RDX)));
-        e_.c.mov(e_.state(offsetof(CpuState, pair_borrowed), 32), 0);
-    }
-
-  private:
-    static std::size_t home(HostReg reg) {
-        for (const PinnedGpr& pin : kPinnedGprs) {
-            if (pin.reg == reg) {
-                return ir::slot_offset(pin.slot);
-            }
-        }
-        UNREACHABLE("RCX and RDX are pinned");
-    }
-    Emitter& e_;
-};
+// knows by CpuState::borrowed_gprs not to look at the registers.
+constexpr u32 kPair =
+    1u << static_cast<unsigned>(HostReg::RCX) | 1u << static_cast<unsigned>(HostReg::RDX);
 
 struct WideExchange {
     Gpr address;
@@ -238,13 +216,13 @@ void emit_wide_Cas(Emitter& e, const Inst& inst) {
     const WideExchange exchange = prepare_wide(e, inst, inst.args[2]);
     const Xmm expected = e.use_xmm(inst.args[1]);
     const Xmm old = e.scratch_xmm();
-    BorrowedPair pair(e);
+    e.lend_gprs(kPair);
     e.c.vmovq(e.c.rax, expected);
     e.c.vpextrq(e.c.rdx, expected, 1);
     exchange_wide(e, exchange);
     e.c.vmovq(old, e.c.rax);
     e.c.vpinsrq(old, old, e.c.rdx, 1);
-    pair.give_back();
+    e.return_gprs(kPair);
     e.define(inst, old);
 }
 
@@ -322,11 +300,11 @@ void finish_store_exclusive(Emitter& e, const Inst& inst, const MonitorCheck& ch
 void emit_wide_StoreExcl(Emitter& e, const Inst& inst) {
     const WideExchange exchange = prepare_wide(e, inst, inst.args[1]);
     const MonitorCheck check = check_monitor(e, exchange.address, 16);
-    BorrowedPair pair(e);
+    e.lend_gprs(kPair);
     e.c.mov(e.c.rax, e.state(offsetof(CpuState, excl_value)));
     e.c.mov(e.c.rdx, e.state(offsetof(CpuState, excl_value) + 8));
     exchange_wide(e, exchange);
-    pair.give_back(); // moves: the exchange's ZF stays
+    e.return_gprs(kPair); // moves: the exchange's ZF stays
     finish_store_exclusive(e, inst, check);
 }
 

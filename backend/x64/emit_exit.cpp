@@ -81,10 +81,7 @@ void Emitter::link_call(GuestAddr target) {
 
 void Emitter::check_pending(GuestAddr resume) {
     raw::compare_zero32(c, offsetof(CpuState, pending));
-    cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
-        e.store_pc(resume);
-        raw::jump_state(e.c, kSafepoint);
-    });
+    cold_noreturn(jcc(Cc::NE), [=](Emitter& e) { e.leave_at_safepoint(resume); });
 }
 void Emitter::check_pending_rax(unsigned btype) {
     raw::compare_zero32(c, offsetof(CpuState, pending));
@@ -93,6 +90,12 @@ void Emitter::check_pending_rax(unsigned btype) {
         raw::store64(e.c, offsetof(CpuState, pc), 0);
         raw::jump_state(e.c, kSafepoint);
     });
+}
+
+// Leaves for pending work; `resume` is done again afterwards.
+void Emitter::leave_at_safepoint(GuestAddr resume) {
+    store_pc(resume);
+    raw::jump_state(c, kSafepoint);
 }
 
 void Emitter::leave_direct(GuestAddr target) {
@@ -151,6 +154,13 @@ void Emitter::emit_exit_if(const Inst& inst) {
 }
 
 // Leaves with an exception of the guest instruction at pc.
+void Emitter::raise(GuestAddr pc, ExitReason reason, u32 exit_arg) {
+    if (exit_arg != 0) {
+        c.mov(c.eax, exit_arg);
+        c.mov(state(offsetof(CpuState, exit_arg)), c.rax);
+    }
+    raise(pc, reason);
+}
 void Emitter::raise(GuestAddr pc, ExitReason reason) {
     c.mov(state(offsetof(CpuState, exit_reason), 32), static_cast<u32>(reason));
     store_pc(pc);
@@ -161,8 +171,8 @@ void Emitter::emit_raise_if(const Inst& inst) {
     const Condition held = condition(inst.args[0]);
     const GuestAddr pc = branch_pc();
     const auto raise_on = [&](Cc cc) {
-        cold_noreturn(jcc(cc), [pc, reason = static_cast<ExitReason>(inst.imm)](Emitter& e) {
-            e.raise(pc, reason);
+        cold_noreturn(jcc(cc), [pc, imm = inst.imm](Emitter& e) {
+            e.raise(pc, static_cast<ExitReason>(imm & ones(32)), static_cast<u32>(imm >> 32));
         });
     };
     switch (held.parity) {

@@ -14,6 +14,7 @@ using ir::MemOrder;
 using ir::Type;
 
 void add_atomic_emitters(EmitTable& table);
+void add_string_emitters(EmitTable& table);
 
 namespace {
 
@@ -245,6 +246,7 @@ void add_mem_emitters(EmitTable& table) {
     table.set(Opcode::ZeroBlock, emit_ZeroBlock);
     table.set(Opcode::Probe, emit_Probe, kKeepsFlags);
     add_atomic_emitters(table);
+    add_string_emitters(table);
 }
 
 } // namespace ulna::backend::x64

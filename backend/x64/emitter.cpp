@@ -195,9 +195,10 @@ void Emitter::place_literals(CompiledBlock& out) {
 
 // --- faults and jumps
 
-void Emitter::fault_site() {
+void Emitter::fault_site() { fault_site(insts_[index_].guest_index); }
+void Emitter::fault_site(u16 guest_index) {
     CHECK(borrowed_.empty()); // a fault takes pinned registers for what the guest has in them
-    out_->faults.push_back({c.position(), insts_[index_].guest_index});
+    out_->faults.push_back({c.position(), guest_index});
 }
 
 Jump Emitter::jcc(Cc cc) {

@@ -247,8 +247,14 @@ class Emitter {
     void move(Gpr to, Gpr from);
     void move(Xmm to, Xmm from);
 
-    // Call immediately before emitting an instruction that accesses guest memory.
+    // Call immediately before emitting an instruction that accesses guest memory; with the guest
+    // instruction's index in cold paths.
     void fault_site();
+    void fault_site(u16 guest_index);
+    // Pinned registers (bit n: host register n) as scratch over accesses that may fault: their
+    // contents wait in the slots. For instructions with fixed registers.
+    void lend_gprs(u32 mask);
+    void return_gprs(u32 mask);
 
     // --- jumps without labels
     [[nodiscard]] Jump jcc(Cc cc); // rel32 forward
@@ -482,6 +488,8 @@ class Emitter {
     void emit_exit_if(const Inst& inst);
     void emit_raise_if(const Inst& inst);
     void raise(GuestAddr pc, ir::ExitReason reason);
+    void raise(GuestAddr pc, ir::ExitReason reason, u32 exit_arg);
+    void leave_at_safepoint(GuestAddr resume);
     void check_pending(GuestAddr resume);
     void check_pending_rax(unsigned btype);
     void probe_jump_cache(unsigned btype);

@@ -30,18 +30,30 @@ V128& vec_cell_of(ir::CpuState& state, ir::Slot slot) {
     return *reinterpret_cast<V128*>(reinterpret_cast<char*>(&state) + ir::slot_offset(slot));
 }
 
+// What a string operation has not done yet belongs into the slot that counts for it.
+void save_string_progress(const ucontext_t& context, ir::CpuState& state) {
+    using ir::StringOp;
+    if (state.string_op == 0) {
+        return;
+    }
+    const u64 left = state.string_left +
+                     (state.string_op & StringOp::kCounting ? greg(context, HostReg::RCX) : 0);
+    const auto slot = static_cast<ir::Slot>(state.string_op & StringOp::kSlotMask);
+    cell_of(state, slot) = state.string_op & StringOp::kDescending ? left : 0 - left;
+    state.string_op = 0;
+}
+
 } // namespace
 
 void save_pinned(const void* ucontext, ir::CpuState& state) {
     const auto& context = *static_cast<const ucontext_t*>(ucontext);
     for (const PinnedGpr& pin : kPinnedGprs) {
-        const bool in_memory =
-            state.pair_borrowed != 0 && (pin.reg == HostReg::RCX || pin.reg == HostReg::RDX);
-        if (!in_memory) {
+        if ((state.borrowed_gprs >> static_cast<unsigned>(pin.reg) & 1) == 0) {
             cell_of(state, pin.slot) = greg(context, pin.reg);
         }
     }
-    state.pair_borrowed = 0;
+    state.borrowed_gprs = 0;
+    save_string_progress(context, state);
     for (unsigned n = 0; n < kPinnedVecs.size(); ++n) {
         std::memcpy(static_cast<void*>(&vec_cell_of(state, kPinnedVecs[n])),
                     &context.uc_mcontext.fpregs->_xmm[n], 16);

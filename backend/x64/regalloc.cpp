@@ -240,6 +240,24 @@ void Emitter::return_borrowed() {
     }
 }
 
+// --- pinned registers as scratch over faulting accesses: save_pinned() knows
+
+void Emitter::lend_gprs(u32 mask) {
+    for (u32 left = mask; left != 0; left &= left - 1) {
+        const auto reg = static_cast<unsigned>(std::countr_zero(left));
+        raw::store64(c, static_cast<std::size_t>(kGprHome[reg]), reg);
+    }
+    c.mov(state(offsetof(ir::CpuState, borrowed_gprs), 32), mask);
+}
+
+void Emitter::return_gprs(u32 mask) {
+    for (u32 left = mask; left != 0; left &= left - 1) {
+        const auto reg = static_cast<unsigned>(std::countr_zero(left));
+        raw::load64(c, reg, static_cast<std::size_t>(kGprHome[reg]));
+    }
+    c.mov(state(offsetof(ir::CpuState, borrowed_gprs), 32), 0);
+}
+
 // --- particular registers
 
 Gpr Emitter::take_gpr(HostReg host) {

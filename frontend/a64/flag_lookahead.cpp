@@ -71,6 +71,13 @@ FlagInfo branch_system(u32 word) {
     return {hint_or_barrier || thread_pointer ? FlagUse::None : FlagUse::Unknown};
 }
 
+// Memory copies and sets: the main instruction and the epilogue look at C, and the choice of
+// registers makes any of them UNDEFINED, which shows the flags.
+FlagInfo load_store(u32 word) {
+    const bool copy_or_set = (word & 0xfb20'0c00) == 0x1900'0400;
+    return {copy_or_set ? FlagUse::Unknown : FlagUse::None};
+}
+
 } // namespace
 
 FlagInfo flag_info(u32 word, FeatureSet features) {
@@ -95,7 +102,7 @@ FlagInfo flag_info(u32 word, FeatureSet features) {
     case 0b0110:
     case 0b1100:
     case 0b1110:
-        return {FlagUse::None}; // loads and stores
+        return load_store(word);
     default:
         return {FlagUse::Unknown};
     }

@@ -15,6 +15,11 @@ namespace ulna::ir::opt {
 
 namespace {
 
+// The guest instruction that a fault resumes looks at the flags first: C says which option it is.
+constexpr bool reads_flags_again(Opcode op) {
+    return op == Opcode::MemCopy || op == Opcode::MemSet;
+}
+
 // Slots that a later Set overwrites before anything observes them.
 class Overwritten {
   public:
@@ -48,7 +53,9 @@ class Overwritten {
             const auto op = static_cast<Opcode>(i);
             table[i] = static_cast<u8>(
                 (may_fault(op) || has_effect(op, Effects::Exit, Effects::Call)) |
-                (op == Opcode::ExitIf || has_effect(op, Effects::Raise)) << 1 | may_fault(op) << 2);
+                (op == Opcode::ExitIf || has_effect(op, Effects::Raise) || reads_flags_again(op))
+                    << 1 |
+                may_fault(op) << 2);
         }
         return table;
     }();

@@ -91,7 +91,11 @@ Outcome Simplifier::apply_rules(Inst& inst) {
     case Opcode::TestCond:
         return rule_testcond(inst);
     case Opcode::ExitIf:
+    case Opcode::RaiseIf:
         return rule_exit_if(inst);
+    case Opcode::MemCopy:
+    case Opcode::MemSet:
+        return rule_string(inst);
     case Opcode::Load:
     case Opcode::Store:
         return rule_address(inst);

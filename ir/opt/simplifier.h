@@ -96,6 +96,7 @@ class Simplifier {
     Outcome testcond_of_pack(Inst& inst, const Inst& flags);
     // simplify_memory.cpp
     Outcome rule_address(Inst& inst);
+    Outcome rule_string(Inst& inst);
 
     // --- reading operands
     [[nodiscard]] const Inst& def(ValueId id) const { return block_.insts[id]; }

@@ -284,7 +284,7 @@ Outcome Simplifier::testcond_of_pack(Inst& inst, const Inst& flags) {
 }
 
 Outcome Simplifier::rule_exit_if(Inst& inst) {
-    // exitif 0  ->  nothing
+    // exitif 0, raiseif 0  ->  nothing
     return is_const(inst.args[0], 0) ? replaced(kNoValue) : kKeep;
 }
 

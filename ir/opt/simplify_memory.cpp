@@ -69,4 +69,9 @@ Outcome Simplifier::rule_address(Inst& inst) {
     return kKeep;
 }
 
+Outcome Simplifier::rule_string(Inst& inst) {
+    // memcopy x, y, 0; memset x, 0, y  ->  nothing
+    return is_const(inst.args[inst.op == Opcode::MemCopy ? 2 : 1], 0) ? replaced(kNoValue) : kKeep;
+}
+
 } // namespace ulna::ir::opt

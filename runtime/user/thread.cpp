@@ -6,6 +6,7 @@
 #include "ir/support/check.h"
 #include "runtime/user/address_space.h"
 #include "runtime/user/guest_memory.h"
+#include "runtime/user/memory_copy.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/syscall.h"
 
@@ -94,6 +95,9 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
         break;
     case ir::ExitReason::Undefined:
         raise(thread, SIGILL, ILL_ILLOPC, pc, 0);
+        break;
+    case ir::ExitReason::Mops:
+        restart_memory_copy(*thread.cpu, thread.cpu->exit_arg);
         break;
     case ir::ExitReason::PacFail:
         raise(thread, SIGILL, ILL_ILLOPN, pc, make_esr(ExceptionClass::PacFail, 0));

@@ -36,6 +36,10 @@ constexpr u32 cbz(unsigned r) { return 0xb4000000 | r; }
 constexpr u32 adr(unsigned r) { return 0x10000000 | r; }
 constexpr u32 adrp(unsigned r) { return 0x90000000 | r; }
 constexpr u32 add_immediate(unsigned d, unsigned n) { return 0x91000000 | n << 5 | d; }
+constexpr u32 add_immediate(unsigned d, unsigned n, u32 imm12) {
+    return add_immediate(d, n) | imm12 << 10;
+}
+constexpr u32 movz(unsigned d, u32 imm16) { return 0xd2800000 | imm16 << 5 | d; }
 constexpr u32 move(unsigned d, unsigned m) { return 0xaa0003e0 | m << 16 | d; }
 constexpr u32 ret(unsigned n) { return 0xd65f0000 | n << 5; }
 
@@ -270,8 +274,8 @@ void Generator::plain() {
     for (unsigned tries = 0; tries < 20; ++tries) {
         const Row& row = *chosen_[random_.below(static_cast<u32>(chosen_.size()))];
         const bool system = row.is_branch_or_system();
-        if ((!system || is_harmless(row)) && !row.is_exclusive() && row.name() != "UDF" &&
-            emit_plain(row)) {
+        if ((!system || is_harmless(row)) && !row.is_exclusive() && !row.is_copy_or_set() &&
+            row.name() != "UDF" && emit_plain(row)) {
             return;
         }
     }
@@ -399,6 +403,42 @@ void Generator::exclusive_pair(const Row& row) {
     sequence_ = was_sequence;
 }
 
+// Prologue, main and epilogue, of operands that mostly lie in the window. Forward-only copies do
+// not run into their own source: what comes of that depends on the implementation's steps.
+void Generator::copy_or_set(const Row& row) {
+    const std::string stem{row.name().substr(0, row.name().size() - 1)};
+    const bool sets = stem == "SET", forward_only = stem == "CPYF";
+    unsigned reg[3]; // Xd, Xs, Xn: different ones
+    do {
+        for (unsigned& r : reg) {
+            r = random_.below(kFpsrValue);
+        }
+    } while (reg[0] == reg[1] || reg[0] == reg[2] || reg[1] == reg[2]);
+    const u32 size = random_.one_in(12)  ? random_.below(6000)
+                     : random_.one_in(3) ? random_.below(600)
+                                         : random_.below(80);
+    const u32 bases[] = {kBase0, kBase0, kBase1, kSp};
+    const auto any_base = [&] { return random_.one_in(8) ? u32{kEdge} : pick(random_, bases); };
+    const u32 base = any_base();
+    u32 to = random_.one_in(4) ? random_.below(3000) : random_.below(128);
+    u32 from = random_.one_in(4) ? random_.below(3000) : random_.below(128);
+    if (forward_only && to > from && to < from + size) {
+        std::swap(to, from);
+    }
+    push(add_immediate(reg[0], base, to));
+    if (!sets) {
+        push(add_immediate(reg[1], forward_only || random_.one_in(2) ? base : any_base(), from));
+    } else if (random_.one_in(8)) {
+        reg[1] = 31;
+    }
+    push(movz(reg[2], size));
+    const u32 options = random_.below(sets ? 4 : 16) << 12;
+    for (const char stage : {'P', 'M', 'E'}) {
+        const u32 word = row_named(stem + stage)->info->bits;
+        push(word | options | reg[1] << 16 | reg[2] << 5 | reg[0]);
+    }
+}
+
 bool Generator::clobbered(std::size_t start, unsigned reg) const {
     for (std::size_t i = start; i + 1 < words_.size(); ++i) {
         if (effects_of(words_[i], *options_.cpu).writes.test(reg)) {
@@ -471,7 +511,7 @@ void Generator::element() {
 
 void Generator::emit_row(const Row& row) {
     const auto name = row.name();
-    const bool needs_room = row.is_exclusive() || row.is_branch_or_system();
+    const bool needs_room = row.is_exclusive() || row.is_branch_or_system() || row.is_copy_or_set();
     if (needs_room && !fits(6) && sequence_) {
         plain();
     } else if (row.branch_offset() != nullptr) {
@@ -482,6 +522,8 @@ void Generator::emit_row(const Row& row) {
         row.is_load_store() ? authenticated_load(row) : authenticated_branch(row);
     } else if (row.is_exclusive()) {
         exclusive_pair(row);
+    } else if (row.is_copy_or_set()) {
+        copy_or_set(row);
     } else if (name == "SVC" ||
                ((name == "UDF" || name == "BRK") && sequence_ && !random_.one_in(24))) {
         plain();

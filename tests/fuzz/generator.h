@@ -69,6 +69,7 @@ class Generator {
     void authenticated_branch(const Row& row);
     void authenticated_load(const Row& row);
     void exclusive_pair(const Row& row);
+    void copy_or_set(const Row& row);
     void loop_end();
     void functions();
     void branch_to(std::uint32_t word, const Field& field, std::size_t label);

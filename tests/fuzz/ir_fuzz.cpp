@@ -72,7 +72,10 @@ class Shrinker {
         for (std::size_t i = id + 1u; i < block.insts.size(); ++i) {
             const Inst& user = block.insts[i];
             const bool indexed = user.op == Opcode::Load || user.op == Opcode::Store;
-            if (may_fault(user.op) && (user.args[0] == id || (indexed && user.args[1] == id))) {
+            const bool string = user.op == Opcode::MemCopy || user.op == Opcode::MemSet;
+            if (may_fault(user.op) &&
+                (user.args[0] == id || ((indexed || string) && user.args[1] == id) ||
+                 (string && user.args[2] == id))) {
                 return true;
             }
             if (user.op == Opcode::Add && (user.args[0] == id || user.args[1] == id) &&

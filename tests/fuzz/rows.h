@@ -40,6 +40,7 @@ struct Row {
     [[nodiscard]] bool is_exclusive() const { // LDXR, STXR, LDXP, STXP and their ordered forms
         return (info->bits & 0x3f800000) == 0x08000000 && (info->mask & 0x3f800000) == 0x3f800000;
     }
+    [[nodiscard]] bool is_copy_or_set() const { return info->feature == frontend::Feature::MOPS; }
     [[nodiscard]] bool is_store_exclusive() const {
         return is_exclusive() && !(info->bits >> 22 & 1);
     }

@@ -31,6 +31,7 @@ void finish(const ir::CpuState& state, ExitReason reason, MachineResult& out) {
         }
         break;
     case ExitReason::Undefined:
+    case ExitReason::Mops: // the machine has no kernel that would restart the copy
     case ExitReason::PacFail:
         out.signal = SIGILL;
         break;

@@ -297,6 +297,8 @@ TEST_CASE("the verifier rejects", "[ir]") {
         {"%0 = const.i64 1\n%1 = const.f32 1\n%2 = storeexcl [%0], %1 4\nexit direct 0",
          "access size does not fit the value"},
         {"%0 = const.i64 1\n%1 = not.i64 %0 {imm=1}\nexit direct 0", "imm has no meaning"},
+        {"%0 = const.i64 1\nmemcopy sp, %0, %0, %0\nexit direct 0", "counts in an X register"},
+        {"%0 = const.i64 1\nmemset x1, %0, %0\nexit direct 0", "argument 2 is missing"},
         {"%0 = const.i64 1\n%1 = not.i64 %0 {aux=1}\nexit direct 0", "aux has no meaning"},
         {"%0 = const.f32 1\n%1 = fcvt.f32.f32 %0\nexit direct 0", "needs two FP types"},
         {"%0 = const.f32 1\n%1 = fadd.f64 %0, %0\nexit direct 0", "argument 0 is f32"},

@@ -311,7 +311,7 @@ TEST_CASE("x64: a fault in a 16-byte exchange finds X30 and X4 in memory", "[x64
     REQUIRE(runner.run(block) == ExitReason::Fault);
     REQUIRE(runner.state->x[4] == 44);
     REQUIRE(runner.state->x[30] == 3030);
-    REQUIRE(runner.state->pair_borrowed == 0);
+    REQUIRE(runner.state->borrowed_gprs == 0);
 }
 
 TEST_CASE("x64: a block counts its entries, and the histogram weighs registers by them",

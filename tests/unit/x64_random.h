@@ -226,9 +226,12 @@ class RandomBlock {
             return;
         }
         case 5:
-            switch (below(4)) {
+            switch (below(5)) {
             case 0:
                 b_.clear_excl();
+                return;
+            case 3:
+                string_operation();
                 return;
             case 1:
                 b_.emit(ir::Opcode::ZeroBlock, Type::Void, {at});
@@ -250,6 +253,26 @@ class RandomBlock {
             }
             return;
         }
+        }
+    }
+
+    // Up to 255 bytes, from near and far, in both directions.
+    void string_operation() {
+        using ir::Type;
+        const auto offset = [&](u64 mask) { return b_.and_(value(Type::I64), b_.c64(mask)); };
+        const auto place = [&] {
+            return b_.add(b_.add(memory_base(), b_.c64(256)), offset(below(2) != 0 ? 0xff : 7));
+        };
+        const auto slot = static_cast<ir::Slot>(below(31));
+        const ir::Value count = offset(below(2) != 0 ? 0xff : 0x3f);
+        const ir::Value to = place(), from = place();
+        const bool sets = below(3) == 0;
+        const ir::Value left = sets || below(2) != 0 ? b_.neg(count) : count;
+        b_.set(slot, left);
+        if (sets) {
+            b_.mem_set(to, left, value(Type::I64), slot);
+        } else {
+            b_.mem_copy(to, from, left, slot);
         }
     }
 

@@ -1,0 +1,144 @@
+// Memory copy and memory set (FEAT_MOPS), option A: the prologue makes Xd and Xs point past the
+// last byte and Xn negative, or leaves them for a copy from the last byte down, and clears C. It
+// moves nothing. Xn alone counts from there, towards zero. The main instruction does all the work,
+// and the epilogue what is left when it is reached without.
+//
+// The manual's non-temporal and unprivileged variants are the same at EL0.
+#include "frontend/a64/translate/handlers_base.h"
+
+namespace ulna::frontend {
+
+namespace {
+
+// ArchMaxMOPS*Size: larger sizes saturate.
+constexpr u64 kMaxSize = 0x7fff'ffff'ffff'ffff, kMaxSizeOfCPY = 0x007f'ffff'ffff'ffff;
+constexpr u64 kAddressMask = 0x00ff'ffff'ffff'ffff; // directions are found without tags
+
+// Overlapping and unusable registers are CONSTRAINED UNPREDICTABLE: UNDEFINED here.
+bool usable_in_copy(Reg Rs, Reg Rn, Reg Rd) {
+    return Rs != Rn && Rs != Rd && Rn != Rd && Rd != Reg::ZR && Rs != Reg::ZR && Rn != Reg::ZR;
+}
+bool usable_in_set(Reg Rs, Reg Rn, Reg Rd) {
+    return Rs != Rn && Rs != Rd && Rn != Rd && Rd != Reg::ZR && Rn != Reg::ZR;
+}
+
+Value saturated(Translator& t, Reg Rn, u64 largest) {
+    const Value size = t.X(Type::I64, Rn), max = t.b.c64(largest);
+    return t.b.select(t.b.icmp(Cond::HI, size, max), max, size);
+}
+
+void advance(Translator& t, Reg reg, Value by) { t.set_X(reg, t.b.add(t.X(Type::I64, reg), by)); }
+
+void show_option_a(Translator& t) { t.set_nzcv(t.b.nzcv_const(0)); }
+
+// --- The exception: ISS of ESR_EL1 (DDI 0487 D24.2.40, "a Memory Copy or Memory Set instruction")
+
+enum class Stage : u8 { Main, Epilogue };
+
+constexpr u32 kMemInst = 1u << 24, kFromEpilogue = 1u << 18, kWrongOption = 1u << 17,
+              kOptionA = 1u << 16;
+
+u32 syndrome(Stage stage, bool sets, Imm<4> options, Reg Rs, Reg Rn, Reg Rd) {
+    return (sets ? kMemInst : 0) | options.v << 19 |
+           (stage == Stage::Epilogue ? kFromEpilogue : 0) | kOptionA | number(Rd) << 10 |
+           number(Rs) << 5 | number(Rn);
+}
+
+// CheckMemCpyParams, CheckMemSetParams: C set means option B, and what only goes forward counts up.
+void check_parameters(Translator& t, Value left, u32 iss, bool only_forward) {
+    t.b.raise_if(t.holds(Cond::HS), ir::ExitReason::Mops, iss | kWrongOption);
+    if (only_forward) {
+        t.b.raise_if(t.b.icmp(Cond::GT, left, t.b.c64(0)), ir::ExitReason::Mops, iss);
+    }
+}
+
+bool copy(Translator& t, Stage stage, bool only_forward, Reg Rs, Imm<4> options, Reg Rn, Reg Rd) {
+    if (!usable_in_copy(Rs, Rn, Rd)) {
+        return t.reserved();
+    }
+    const Value left = t.X(Type::I64, Rn);
+    check_parameters(t, left, syndrome(stage, false, options, Rs, Rn, Rd), only_forward);
+    t.b.mem_copy(t.X(Type::I64, Rd), t.X(Type::I64, Rs), left, ir::x_slot(number(Rn)));
+    t.set_X(Rn, t.b.c64(0));
+    return true;
+}
+
+bool set(Translator& t, Stage stage, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
+    if (!usable_in_set(Rs, Rn, Rd)) {
+        return t.reserved();
+    }
+    const Value left = t.X(Type::I64, Rn);
+    check_parameters(t, left, syndrome(stage, true, {options.v}, Rs, Rn, Rd), true);
+    t.b.mem_set(t.X(Type::I64, Rd), left, t.X(Type::I64, Rs), ir::x_slot(number(Rn)));
+    t.set_X(Rn, t.b.c64(0));
+    return true;
+}
+
+} // namespace
+
+// --- CPYF*: forward only
+
+bool CPYFP(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
+    if (!usable_in_copy(Rs, Rn, Rd)) {
+        return t.reserved();
+    }
+    const Value size = saturated(t, Rn, kMaxSize);
+    advance(t, Rd, size);
+    advance(t, Rs, size);
+    t.set_X(Rn, t.b.neg(size));
+    show_option_a(t);
+    return true;
+}
+bool CPYFM(Translator& t, Reg Rs, Imm<4> op2, Reg Rn, Reg Rd) {
+    return copy(t, Stage::Main, true, Rs, op2, Rn, Rd);
+}
+bool CPYFE(Translator& t, Reg Rs, Imm<4> op2, Reg Rn, Reg Rd) {
+    return copy(t, Stage::Epilogue, true, Rs, op2, Rn, Rd);
+}
+
+// --- CPY*: from the last byte down when the destination begins inside the source, behind its
+// first byte. (Where neither direction is prescribed the choice is ours.)
+
+bool CPYP(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
+    if (!usable_in_copy(Rs, Rn, Rd)) {
+        return t.reserved();
+    }
+    const Value size = saturated(t, Rn, kMaxSizeOfCPY), one = t.b.c64(1);
+    const Value distance =
+        t.b.and_(t.b.sub(t.X(Type::I64, Rd), t.X(Type::I64, Rs)), t.b.c64(kAddressMask));
+    // 0 < distance < size; a size of 0 looks the same in both directions.
+    const Value down = t.b.icmp(Cond::LO, t.b.sub(distance, one), t.b.sub(size, one));
+    const Value forward = t.b.select(down, t.b.c64(0), size);
+    advance(t, Rd, forward);
+    advance(t, Rs, forward);
+    t.set_X(Rn, t.b.select(down, size, t.b.neg(size)));
+    show_option_a(t);
+    return true;
+}
+bool CPYM(Translator& t, Reg Rs, Imm<4> op2, Reg Rn, Reg Rd) {
+    return copy(t, Stage::Main, false, Rs, op2, Rn, Rd);
+}
+bool CPYE(Translator& t, Reg Rs, Imm<4> op2, Reg Rn, Reg Rd) {
+    return copy(t, Stage::Epilogue, false, Rs, op2, Rn, Rd);
+}
+
+// --- SET*
+
+bool SETP(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
+    if (!usable_in_set(Rs, Rn, Rd)) {
+        return t.reserved();
+    }
+    const Value size = saturated(t, Rn, kMaxSize);
+    advance(t, Rd, size);
+    t.set_X(Rn, t.b.neg(size));
+    show_option_a(t);
+    return true;
+}
+bool SETM(Translator& t, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
+    return set(t, Stage::Main, Rs, options, Rn, Rd);
+}
+bool SETE(Translator& t, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
+    return set(t, Stage::Epilogue, Rs, options, Rn, Rd);
+}
+
+} // namespace ulna::frontend
