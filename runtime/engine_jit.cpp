@@ -7,6 +7,7 @@
 
 #include "runtime/engine_base.h"
 
+#include <array>
 #include <ctime>
 #include <unordered_set>
 
@@ -65,6 +66,7 @@ class JitEngine final : public EngineBase {
     [[nodiscard]] Found find_or_translate(ir::BlockKey key);
     [[nodiscard]] Found obtain(const TranslationLock& lock, ir::BlockKey key);
     [[nodiscard]] u64 find_stored(const TranslationLock& lock, ir::BlockKey key);
+    [[nodiscard]] u64 install_stored(const TranslationLock& lock, ir::BlockKey key);
     void keep(bool masks_tags);
     [[nodiscard]] Found translate(const TranslationLock& lock, ir::BlockKey key);
     [[nodiscard]] bool must_mask_tags(std::span<const GuestAddr> guest_pcs) const;
@@ -217,12 +219,40 @@ JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key
     return translate(lock, key);
 }
 
-// From the persistent cache; 0: it is not there, or the arena is full.
+// From the persistent cache; 0: it is not there, or the arena is full. What it leads to was mostly
+// executed, too, when it was stored. It is installed at once and linked before anything is
+// executed: later, each link would cost a way through its stub, and patch code that the CPU has in
+// its pipeline.
 u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
     if (config_.persistent == nullptr) {
         return 0;
     }
     const debug::StageTimer timer{statistics_.install_ticks};
+    const u64 first = install_stored(lock, key);
+    if (first == 0 || !link_blocks_) {
+        return first;
+    }
+    constexpr std::size_t kMostAtOnce = 64;
+    std::array<u64, kMostAtOnce> installed{first};
+    std::size_t count = 1;
+    for (std::size_t i = 0; i < count; ++i) {
+        cache_->for_each_link_target(lock, installed[i], [&](GuestAddr target) {
+            const ir::BlockKey next{target, key.mode};
+            if (count < kMostAtOnce && BlockTable::representable(target) &&
+                cache_->find(next) == 0) {
+                const u64 host = install_stored(lock, next);
+                installed[count] = host;
+                count += host != 0;
+            }
+        });
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        cache_->connect_all(lock, installed[i]);
+    }
+    return first;
+}
+
+u64 JitEngine::install_stored(const TranslationLock& lock, ir::BlockKey key) {
     filter_.mark(key.pc); // before its code is read
     StoredBlock stored;
     if (!config_.persistent->find(key, code_, stored, compiled_) ||

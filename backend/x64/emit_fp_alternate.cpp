@@ -5,8 +5,8 @@ namespace ulna::backend::x64 {
 
 void add_alternate_emitters(EmitTable& table) {
     // Out of line: everything that FAdd..VFCvtBf and these are.
-    for (auto op = static_cast<unsigned>(Opcode::FAdd); op <= static_cast<unsigned>(Opcode::VFCvtBf);
-         ++op) {
+    for (auto op = static_cast<unsigned>(Opcode::FAdd);
+         op <= static_cast<unsigned>(Opcode::VFCvtBf); ++op) {
         table.set(static_cast<Opcode>(op), nullptr);
     }
     table.set(Opcode::FCmp, nullptr);

@@ -171,6 +171,17 @@ void TranslationCache::connect(const TranslationLock&, const LinkRef& ref, u64 t
     debug::count(statistics_.links);
 }
 
+void TranslationCache::connect_all(const TranslationLock& lock, u64 host) {
+    const CachedBlock& block = current_->blocks[block_at(*current_, memory_.offset_of(host))];
+    for (u32 i = block.first_link; i < block.first_link + block.link_count; ++i) {
+        const ir::BlockKey target{current_->links[i].target, block.key.mode};
+        const u64 target_host = BlockTable::representable(target.pc) ? find(target) : 0;
+        if (target_host != 0) {
+            connect(lock, {current_->number, i, target, true}, target_host);
+        }
+    }
+}
+
 void TranslationCache::forget(BlockIndex index) {
     CachedBlock& block = current_->blocks[index];
     block.forgotten = true;

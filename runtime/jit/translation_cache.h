@@ -63,6 +63,19 @@ class TranslationCache {
     // Makes the link lead to a block of the current generation.
     void connect(const TranslationLock&, const LinkRef& ref, u64 target_host);
 
+    // Calls visit(target) for the links of the block at this entry; it may insert blocks.
+    template <class Visit>
+    void for_each_link_target(const TranslationLock&, u64 host, Visit visit) const {
+        const BlockIndex index = block_at(*current_, memory_.offset_of(host));
+        const u32 first = current_->blocks[index].first_link;
+        const u32 end = first + current_->blocks[index].link_count;
+        for (u32 i = first; i < end; ++i) {
+            visit(current_->links[i].target);
+        }
+    }
+    // Makes every link of the block at this entry lead to its target, where that is translated.
+    void connect_all(const TranslationLock&, u64 host);
+
     // Forgets every block that depends on the range: table, incoming links. Calls forgotten(pc) for
     // each.
     template <class Forgotten>

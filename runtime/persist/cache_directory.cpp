@@ -117,7 +117,8 @@ std::string cache_directory(const std::string& asked) {
         return std::string(cache) + "/ulna/code";
     }
     const char* const home = std::getenv("HOME");
-    return home != nullptr && home[0] == '/' ? std::string(home) + "/.cache/ulna/code" : "";
+    const bool exists = home != nullptr && home[0] == '/' && ::access(home, F_OK) == 0;
+    return exists ? std::string(home) + "/.cache/ulna/code" : "";
 }
 
 std::optional<u64> prepare_cache_directory(const std::string& directory, std::string& why_not) {

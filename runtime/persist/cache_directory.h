@@ -9,7 +9,7 @@
 namespace ulna::runtime {
 
 // `asked`, or when that is empty $XDG_CACHE_HOME/ulna/code or $HOME/.cache/ulna/code; empty when
-// neither is an absolute path.
+// neither is an absolute path, or there is no $HOME.
 [[nodiscard]] std::string cache_directory(const std::string& asked);
 
 // Makes the directory (mode 0700) when it is missing. A number that is the same as long as the

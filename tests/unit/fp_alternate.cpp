@@ -1,7 +1,7 @@
 // FPCR.AH and FIZ (FEAT_AFP) in ir/softfloat.h. Alternate handling is what SSE does: which NaN, its
-// sign, tininess after rounding, denormals that are noticed when they are used, minimum and maximum.
-// So the host's instructions, with FZ as FTZ and FIZ as DAZ, must give the same in every bit. What
-// is not of SSE follows the manual: DDI 0487 shared/functions/float.
+// sign, tininess after rounding, denormals that are noticed when they are used, minimum and
+// maximum. So the host's instructions, with FZ as FTZ and FIZ as DAZ, must give the same in every
+// bit. What is not of SSE follows the manual: DDI 0487 shared/functions/float.
 #include <cmath>
 
 #include "tests/unit/fp_host.h"
@@ -187,14 +187,13 @@ TEST_CASE("FPCR.FIZ flushes operands silently", "[fp]") {
     FpContext fp;
     fp.fiz = true;
     CHECK(FPAdd<Single>(kDenormal, kDenormal, fp) == 0);
-    CHECK(FPMul<Double>(0x8000'0000'0000'0001, 0x3ff0'0000'0000'0000, fp) ==
-          0x8000'0000'0000'0000);
+    CHECK(FPMul<Double>(0x8000'0000'0000'0001, 0x3ff0'0000'0000'0000, fp) == 0x8000'0000'0000'0000);
     CHECK(FPAdd<Half>(1, 1, fp) == 2); // not half precision
     CHECK(FPConvert<Double, Single>(kDenormal, Rounding::Current, fp) == 0);
     CHECK(FPConvert<Single, Half>(1, Rounding::Current, fp) == 0x3380'0000);
     CHECK(fp.flags == 0);
     CHECK(FPMul<Single>(kMinNormal, 0x3f00'0000, fp) == 0x0040'0000); // nor results
-    fp.fz = true; // without AH, FZ says so
+    fp.fz = true;                                                     // without AH, FZ says so
     CHECK(FPAdd<Single>(kDenormal, kDenormal, fp) == 0);
     CHECK(fp.flags == fpsr::kIDC);
 }

@@ -1,5 +1,5 @@
-// Every floating-point operation, type and shape of the IR, as blocks that the x86-64 back end runs:
-// what x64_fp.cpp and x64_fp_proof.cpp share.
+// Every floating-point operation, type and shape of the IR, as blocks that the x86-64 back end
+// runs: what x64_fp.cpp and x64_fp_proof.cpp share.
 #pragma once
 
 #include <functional>
@@ -70,7 +70,7 @@ struct Places {
     unsigned d, a, b, c;
 };
 inline constexpr Places kPlaces[] = {{0, 1, 2, 3}, {20, 8, 9, 10}, {1, 1, 2, 1},
-                              {9, 8, 9, 9}, {2, 25, 2, 24}, {16, 5, 5, 30}};
+                                     {9, 8, 9, 9}, {2, 25, 2, 24}, {16, 5, 5, 30}};
 
 using Build = std::function<void(Builder& b, const Places& at)>;
 struct Case {
@@ -89,11 +89,11 @@ struct Case {
 
 // Operations whose arguments and result have one type or shape.
 inline void add_uniform(std::vector<Case>& cases,
-                 Opcode op,
-                 unsigned arity,
-                 u64 imm,
-                 std::initializer_list<Type> types,
-                 std::initializer_list<Shape> shapes) {
+                        Opcode op,
+                        unsigned arity,
+                        u64 imm,
+                        std::initializer_list<Type> types,
+                        std::initializer_list<Shape> shapes) {
     for (const Type type : types) {
         cases.push_back(
             {std::string(text_of(op)) + "." + type_name(type) + " imm " + std::to_string(imm),

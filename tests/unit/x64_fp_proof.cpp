@@ -1,6 +1,6 @@
 // The long form of x64_fp.cpp, `unit_tests "[fp-proof]"`: all pairs of edge values, 10^6 random
-// operands of every operation with more than one (else 10^5) and, of one half-precision operand, all
-// 65536.
+// operands of every operation with more than one (else 10^5) and, of one half-precision operand,
+// all 65536.
 #include "tests/unit/x64_fp_cases.h"
 
 using namespace ulna;
@@ -81,15 +81,15 @@ void set_lane_bits(V128& v, unsigned lane_bits, unsigned lane, u64 value) {
     return values;
 }
 
-// RMode in all values, with each of FZ16, FZ, DN and AHP alone and all of them together; and with AH
-// and FIZ of FEAT_AFP, without and with these.
+// RMode in all values, with each of FZ16, FZ, DN and AHP alone and all of them together; and with
+// AH and FIZ of FEAT_AFP, without and with these.
 [[nodiscard]] std::vector<u64> proof_modes() {
     std::vector<u64> modes;
     for (u64 rmode = 0; rmode < 4; ++rmode) {
-        for (const u64 bits : {0ull, 1ull << 19, 1ull << 24, 1ull << 25, 1ull << 26,
-                               1ull << 19 | 1ull << 24 | 1ull << 25 | 1ull << 26, 1ull, 2ull,
-                               3ull, 1ull << 24 | 2, 1ull << 25 | 2,
-                               1ull << 19 | 1ull << 24 | 1ull << 25 | 1ull << 26 | 3}) {
+        for (const u64 bits :
+             {0ull, 1ull << 19, 1ull << 24, 1ull << 25, 1ull << 26,
+              1ull << 19 | 1ull << 24 | 1ull << 25 | 1ull << 26, 1ull, 2ull, 3ull, 1ull << 24 | 2,
+              1ull << 25 | 2, 1ull << 19 | 1ull << 24 | 1ull << 25 | 1ull << 26 | 3}) {
             modes.push_back(rmode << 22 | bits);
         }
     }
