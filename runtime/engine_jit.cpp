@@ -232,7 +232,7 @@ u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
     if (first == 0 || !link_blocks_) {
         return first;
     }
-    constexpr std::size_t kMostAtOnce = 64;
+    constexpr std::size_t kMostAtOnce = 16;
     std::array<u64, kMostAtOnce> installed{first};
     std::size_t count = 1;
     for (std::size_t i = 0; i < count; ++i) {

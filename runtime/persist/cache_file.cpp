@@ -219,13 +219,9 @@ u64 tag_of(ir::BlockKey key) {
     return (tag ^ tag >> 29) | 1u << 31;
 }
 
-void NewBlocks::add(const backend::CompiledBlock& compiled,
-                    GuestAddr low,
-                    GuestAddr high,
-                    bool masks_tags,
-                    std::span<const u8> guest_bytes) {
+void NewBlocks::add(const backend::CompiledBlock& compiled, const Origin& origin) {
     const u32 offset = static_cast<u32>(records_.size());
-    const u32 bytes = append_record(records_, compiled, low, high, masks_tags, guest_bytes);
+    const u32 bytes = append_record(records_, compiled, origin);
     slots_.push_back({tag_of(compiled.key), offset, bytes});
 }
 

@@ -35,11 +35,7 @@ struct SegmentSlot {
 // Translations that are in no file yet.
 class NewBlocks {
   public:
-    void add(const backend::CompiledBlock& compiled,
-             GuestAddr low,
-             GuestAddr high,
-             bool masks_tags,
-             std::span<const u8> guest_bytes);
+    void add(const backend::CompiledBlock& compiled, const Origin& origin);
     void add(ir::BlockKey key, std::span<const u8> record);
     void clear();
 

@@ -28,6 +28,10 @@ bool read_guest_code(frontend::CodeSource& source,
     return source.read(low, out.data(), out.size());
 }
 
+bool is_guarded(ir::BlockKey key, frontend::CodeSource& source) {
+    return key.mode.bti() && source.guarded_word(key.pc).has_value();
+}
+
 } // namespace
 
 std::optional<u64> code_file_identity(int fd) {
@@ -126,8 +130,10 @@ bool PersistentCache::find(ir::BlockKey key,
         file.opened = true;
         (void)file.stored.open(path_of(image->key), image->key);
     }
+    const bool guarded = is_guarded(key, source);
     return file.stored.find(key, [&](const StoredBlock& candidate) {
-        if (!read_guest_code(source, candidate.low, candidate.high, guest_bytes_) ||
+        if (candidate.guarded != guarded ||
+            !read_guest_code(source, candidate.low, candidate.high, guest_bytes_) ||
             candidate.guest_bytes.size() != guest_bytes_.size() ||
             std::memcmp(candidate.guest_bytes.data(), guest_bytes_.data(), guest_bytes_.size()) !=
                 0) {
@@ -151,7 +157,7 @@ bool PersistentCache::add(const backend::CompiledBlock& compiled,
         return false;
     }
     NewBlocks& fresh = image->file->fresh;
-    fresh.add(compiled, low, high, masks_tags, guest_bytes_);
+    fresh.add(compiled, {low, high, masks_tags, is_guarded(compiled.key, source), guest_bytes_});
     if (fresh.bytes() >= kMostFreshBytes) {
         save_locked(fresh.count());
     }

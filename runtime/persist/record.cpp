@@ -13,7 +13,7 @@ struct Header {
     u64 pc;
     u64 low, high;
     u32 mode;
-    u32 masks_tags;
+    u16 masks_tags, guarded;
     u32 guest_bytes, code_bytes, link_bytes, fault_bytes;
 };
 static_assert(sizeof(Header) == 56);
@@ -63,23 +63,21 @@ bool makes_sense(const StoredBlock& block) {
 
 u32 append_record(std::vector<u8>& out,
                   const backend::CompiledBlock& compiled,
-                  GuestAddr low,
-                  GuestAddr high,
-                  bool masks_tags,
-                  std::span<const u8> guest_bytes) {
+                  const Origin& origin) {
     const u64 start = out.size();
     Header header{};
     header.pc = compiled.key.pc;
     header.mode = compiled.key.mode.bits;
-    header.low = low;
-    header.high = high;
-    header.masks_tags = masks_tags;
-    header.guest_bytes = static_cast<u32>(guest_bytes.size());
+    header.low = origin.low;
+    header.high = origin.high;
+    header.masks_tags = origin.masks_tags;
+    header.guarded = origin.guarded;
+    header.guest_bytes = static_cast<u32>(origin.guest_bytes.size());
     header.code_bytes = static_cast<u32>(compiled.code.size());
     header.link_bytes = static_cast<u32>(compiled.links.size() * sizeof(PackedLink));
     header.fault_bytes = static_cast<u32>(compiled.faults.size() * sizeof(PackedFault));
     append(out, &header, sizeof header);
-    append(out, guest_bytes.data(), guest_bytes.size());
+    append(out, origin.guest_bytes.data(), origin.guest_bytes.size());
     append(out, compiled.code.data(), compiled.code.size());
     for (const backend::LinkSite& site : compiled.links) {
         const PackedLink link{site.displacement_offset, site.stub_offset, site.target};
@@ -119,6 +117,7 @@ bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
     out.low = header.low;
     out.high = header.high;
     out.masks_tags = header.masks_tags != 0;
+    out.guarded = header.guarded != 0;
     out.guest_bytes = take(header.guest_bytes);
     out.code = take(header.code_bytes);
     out.links = take(header.link_bytes);

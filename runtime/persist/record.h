@@ -15,18 +15,23 @@ struct StoredBlock {
     ir::BlockKey key;
     GuestAddr low = 0, high = 0; // the extent: guest bytes that the translation depends on
     bool masks_tags = false;
+    bool guarded = false; // made from a guarded page (PROT_BTI), which changes what BR does
     std::span<const u8> guest_bytes; // at low; fewer than high - low where a page ends before high
     std::span<const u8> code;
     std::span<const u8> links, faults; // packed; unpack() reads them
 };
 
+// What a translation was made from, besides its key.
+struct Origin {
+    GuestAddr low = 0, high = 0;
+    bool masks_tags = false, guarded = false;
+    std::span<const u8> guest_bytes;
+};
+
 // Appends the record of a translation to `out`; returns how many bytes it takes (a multiple of 8).
 u32 append_record(std::vector<u8>& out,
                   const backend::CompiledBlock& compiled,
-                  GuestAddr low,
-                  GuestAddr high,
-                  bool masks_tags,
-                  std::span<const u8> guest_bytes);
+                  const Origin& origin);
 
 // False: these bytes are not a whole, undamaged record.
 [[nodiscard]] bool decode_record(std::span<const u8> bytes, StoredBlock& out);

@@ -54,7 +54,7 @@ backend::CompiledBlock made_up(GuestAddr pc, u8 filling = 0x90) {
 
 void add(NewBlocks& blocks, GuestAddr pc, u8 filling = 0x90) {
     const u8 guest[8] = {1, 2, 3, 4, 5, 6, 7, static_cast<u8>(pc >> 2)};
-    blocks.add(made_up(pc, filling), pc, pc + 8, false, guest);
+    blocks.add(made_up(pc, filling), {pc, pc + 8, false, false, guest});
 }
 
 NewBlocks blocks_from(GuestAddr first, unsigned count) {
@@ -102,6 +102,10 @@ class FixedCode final : public frontend::CodeSource {
         return pc - base_ < 4096 ? std::span<const u32>(words_).subspan((pc - base_) / 4)
                                  : std::span<const u32>{};
     }
+    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
+        return guarded ? std::optional(words_[(pc - base_) / 4]) : std::nullopt;
+    }
+    bool guarded = false;
     void set(GuestAddr pc, u32 word) { words_[(pc - base_) / 4] = word; }
 
   private:
@@ -304,6 +308,30 @@ TEST_CASE("a translation is used only for the guest bytes it was made from", "[p
     CHECK(found());
     cache->remove_images(0x401000, 0x401010);
     CHECK_FALSE(found());
+}
+
+TEST_CASE("a translation of a guarded page is not used for one that is not", "[persist]") {
+    const Directory directory;
+    const std::string path = directory.path() + "/cache";
+    std::string why;
+    FixedCode code{0x401000};
+    const CodeImage image{.identity = 2, .base = 0x400000, .start = 0x401000, .end = 0x402000};
+    backend::CompiledBlock block = made_up(0x401000);
+    block.key.mode.bits = ir::BlockMode::kBti;
+    {
+        const auto cache = PersistentCache::open(path, 1, why);
+        cache->add_image(image);
+        code.guarded = true;
+        CHECK(cache->add(block, 0x401000, 0x401008, false, code));
+        cache->save();
+    }
+    const auto cache = PersistentCache::open(path, 1, why);
+    cache->add_image(image);
+    StoredBlock stored;
+    backend::CompiledBlock compiled;
+    CHECK(cache->find(block.key, code, stored, compiled));
+    code.guarded = false;
+    CHECK_FALSE(cache->find(block.key, code, stored, compiled));
 }
 
 TEST_CASE("a forked child leaves its parent's new translations to the parent", "[persist]") {
