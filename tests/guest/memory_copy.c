@@ -277,7 +277,7 @@ static void on_signal(int signal, siginfo_t* info, void* context) {
     if (machine->pc == (uint64_t)copy_main || machine->pc == (uint64_t)set_main ||
         machine->pc == (uint64_t)copy_down_main) {
         const uint64_t left = machine->regs[2] >> 63 ? -machine->regs[2] : machine->regs[2];
-        if (left != 0 && left != 32u << 20) {
+        if (left != 0 && left != 8u << 20) {
             interrupted_at = left;
         }
     }
@@ -291,7 +291,7 @@ static void* shoot(void* unused) {
 }
 
 static void signals_interrupt(void) {
-    enum { kLarge = 32 << 20 };
+    enum { kLarge = 8 << 20 };
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
     uint8_t* const large = mmap(NULL, 2ul * kLarge + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
