@@ -39,6 +39,15 @@ struct BlockMode {
     static constexpr u32 kPacRestricted = 1u << 14; // not every key of SCTLR_EL1 is enabled
     static constexpr u32 kShared = 1u << 13; // other threads or processes may see what is accessed
     static constexpr u32 kBti = 1u << 15;    // some page of the process is guarded
+    static constexpr u32 kTags = 1u << 2;    // some page of the process has allocation tags
+    // SCTLR_EL1.TCF0 of the thread (prctl), while anything is checked: with kTags and PSTATE.TCO
+    // clear.
+    static constexpr unsigned kTagCheckShift = 11;
+    static constexpr u32 kTagCheck = 3u << kTagCheckShift;
+    [[nodiscard]] constexpr bool tags() const { return bits & kTags; }
+    [[nodiscard]] constexpr TagCheck tag_check() const {
+        return static_cast<TagCheck>((bits & kTagCheck) >> kTagCheckShift);
+    }
     [[nodiscard]] constexpr bool shared() const { return bits & kShared; }
     [[nodiscard]] constexpr bool pac_restricted() const { return bits & kPacRestricted; }
     [[nodiscard]] constexpr bool bti() const { return bits & kBti; }

@@ -134,6 +134,17 @@ class Builder {
     void mem_set(Value to, Value left, Value byte, Slot n) {
         emit(Opcode::MemSet, Type::Void, {to, left, byte}, 0, static_cast<u64>(n));
     }
+    // The address without its tag, once the access may be made.
+    Value check_tag(Value addr, MemInfo mem, i64 disp) {
+        return emit(Opcode::CheckTag, Type::I64, {addr}, mem.pack(), static_cast<u64>(disp));
+    }
+    Value load_tag(Value addr) { return emit(Opcode::LoadTag, Type::I64, {addr}); }
+    void store_tag(Value addr, Value tagged, TagSpan span) {
+        emit(Opcode::StoreTag, Type::Void, {addr, tagged}, 0, static_cast<u64>(span));
+    }
+    Value choose_tag(Value tag, Value offset, Value excluded) {
+        return emit(Opcode::ChooseTag, Type::I64, {tag, offset, excluded});
+    }
     void fence(FenceKind kind) { emit(Opcode::Fence, Type::Void, {}, 0, static_cast<u64>(kind)); }
 
     // --- runtime and side exits

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "ir/eval.h"
+#include "ir/memory_tags.h"
 #include "ir/support/bits.h"
 
 namespace ulna::ir {
@@ -228,6 +229,10 @@ V128 eval_vsetlane(const OpParams& p, const V128* a, u32&) {
     return value;
 }
 
+V128 eval_choosetag(const OpParams&, const V128* a, u32&) {
+    return {choose_non_excluded_tag(a[0].lo, a[1].lo, a[2].lo), 0};
+}
+
 struct Row {
     Opcode op;
     EvalFn fn;
@@ -290,6 +295,7 @@ constexpr Row kRows[] = {
     {Opcode::VLow,       eval_vlow},
     {Opcode::VHigh,      eval_vhigh},
     {Opcode::VConcat,    eval_vconcat},
+    {Opcode::ChooseTag,  eval_choosetag},
 };
 // clang-format on
 

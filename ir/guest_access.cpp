@@ -167,6 +167,14 @@ u64 atomic_rmw_guest(GuestAddr address, unsigned size_log2, AtomicOp op, u64 ope
     }
 }
 
+void touch_guest(GuestAddr address, bool write) {
+    if (write) {
+        __atomic_fetch_or(reinterpret_cast<u8*>(address), 0, __ATOMIC_RELAXED);
+    } else {
+        (void)load_as<u8>(address);
+    }
+}
+
 void zero_guest_block(GuestAddr address) {
     const GuestAddr start = align_down(address, kZeroBlockBytes);
     for (u64 i = 0; i < kZeroBlockBytes; i += 8) {

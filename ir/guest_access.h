@@ -30,6 +30,9 @@ V128 compare_exchange_guest(GuestAddr address,
                             const V128& desired);
 [[nodiscard]] u64 atomic_rmw_guest(GuestAddr address, unsigned size_log2, AtomicOp op, u64 operand);
 
+// Faults as a one-byte load, or store, would; changes nothing.
+void touch_guest(GuestAddr address, bool write);
+
 // Zeroes the 64-byte block around the address (DC ZVA).
 void zero_guest_block(GuestAddr address);
 inline constexpr u64 kZeroBlockBytes = 64;

@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "ir/memory_tags.h"
 #include "ir/types.h"
 
 namespace ulna::ir {
@@ -45,7 +46,7 @@ inline constexpr unsigned kSlotCount = 0
 namespace pstate {
 inline constexpr unsigned kBtypeShift = 10;
 inline constexpr u64 kBtypeMask = u64{3} << kBtypeShift;
-inline constexpr u64 SSBS = u64{1} << 12, DIT = u64{1} << 24;
+inline constexpr u64 SSBS = u64{1} << 12, DIT = u64{1} << 24, TCO = u64{1} << 25;
 } // namespace pstate
 
 // One entry of the per-thread indirect-branch table: guest PC to host code. Empty: pc == kNoPc.
@@ -94,12 +95,13 @@ struct alignas(64) CpuState {
     u64 fpcr = 0;
     u64 tpidr_el0 = 0;
     u64 tpidrro_el0 = 0;
-    u64 pstate = 0;        // DIT and SSBS, where SPSR_EL1 has them; all other fields are zero here
-    u64 sctlr_el1 = 0;     // EnIA EnIB EnDA EnDB, looked at when BlockMode::pac_restricted
+    u64 pstate = 0;    // DIT, SSBS and TCO, where SPSR_EL1 has them; all other fields are zero here
+    u64 sctlr_el1 = 0; // EnIA EnIB EnDA EnDB, looked at when BlockMode::pac_restricted
     u64 pac_keys[10] = {}; // low and high half of APIAKey, APIBKey, APDAKey, APDBKey, APGAKey
     u32 btype = 0;         // PSTATE.BTYPE for the instruction at pc; 0 while translated code runs
     u64 random_state = 0;  // of RNDR in deterministic runs; 0: the host's random numbers
     u32 mode_bits = 0;     // of BlockMode, those that FPCR does not decide
+    u32 tfsre0_el1 = 0;    // 1: an asynchronous tag check fault, not reported yet
     // exclusive monitor: armed when excl_bytes != 0
     u64 excl_addr = 0;
     V128 excl_value = {};
@@ -134,8 +136,14 @@ struct alignas(64) CpuState {
     void* runtime = nullptr; // the owning runtime's thread object
     JumpCacheEntry jump_cache[kJumpCacheEntries];
     JumpCacheEntry guarded_jump_cache[3][kGuardedJumpCacheEntries]; // by BTYPE - 1
+    // --- allocation tags
+    u64 gcr_el1 = 0;      // Exclude
+    u64 rgsr_el1 = 0;     // TAG and SEED of the next IRG
+    TagMemory tag_memory; // when BlockMode::tags
 };
 inline constexpr int kStateBias = 128;
+inline constexpr u32 kPendingRequest =
+    1; // bit of CpuState::pending: the caller of run() is asked for
 
 static_assert(std::is_standard_layout_v<CpuState>);
 static_assert(offsetof(CpuState, x) == 0 && offsetof(CpuState, sp) == 31 * 8,
@@ -190,11 +198,14 @@ enum class ExitReason : u32 {
     Alignment, // MemInfo::aligned access at a misaligned address; exit_arg = address; pc is at the
                // instruction, state is exact
     PacFail,   // pointer authentication failed; pc is at the instruction
-    BranchTarget, // the instruction at pc does not accept CpuState::btype
-    MisalignedPc, // pc is not 4-byte aligned
-    Mops,         // FEAT_MOPS: registers or flags do not fit; exit_arg = ISS of ESR_EL1; pc is at
-                  // the instruction
-    Halt,         // tests: stop
+    BranchTarget,  // the instruction at pc does not accept CpuState::btype
+    MisalignedPc,  // pc is not 4-byte aligned
+    Mops,          // FEAT_MOPS: registers or flags do not fit; exit_arg = ISS of ESR_EL1; pc is
+                   // at the instruction
+    TagCheckLoad,  // tag check fault of an access that loads, or loads and stores; exit_arg =
+                   // address
+    TagCheckStore, // or of one that stores; both as Alignment
+    Halt,          // tests: stop
 };
 inline constexpr unsigned kExitReasonCount = static_cast<unsigned>(ExitReason::Halt) + 1;
 [[nodiscard]] const char* exit_reason_name(ExitReason reason); // "svc"

@@ -51,6 +51,12 @@ u64 helper_ReadRandom(CpuState& state, u64, u64, u64, u64) {
     return value;
 }
 
+u64 helper_CheckTag(CpuState& state, u64 tagged, u64 selector, u64, u64) {
+    const MemInfo mem = MemInfo::unpack(static_cast<u16>(selector));
+    const auto bad = tag_mismatch(state.tag_memory, tagged, mem.bytes());
+    return bad.value_or(0);
+}
+
 u64 helper_ComputePac(CpuState& state, u64 pointer, u64 modifier, u64 selector, u64) {
     const u64* const key = &state.pac_keys[2 * (selector & 0xff)];
     const bool qarma3 = static_cast<PacAlgorithm>(selector >> 8) == PacAlgorithm::Qarma3;

@@ -81,6 +81,8 @@ class Interpreter {
     void load_exclusive(const Inst& inst, GuestAddr address, V128& result);
     void store_exclusive(const Inst& inst, GuestAddr address, V128& result);
     [[nodiscard]] bool string_step(const Inst& inst);
+    bool check_tag(const Inst& inst, V128& result);
+    bool store_tag_of(const Inst& inst, GuestAddr address);
     void call_helper(const Inst& inst, V128& result);
     void pure(const Inst& inst, V128& result);
     [[nodiscard]] GuestAddr address_of(const Inst& inst) const;
@@ -126,7 +128,9 @@ void Interpreter::set(const Inst& inst) {
 
 GuestAddr Interpreter::address_of(const Inst& inst) const {
     GuestAddr address = arg(inst, 0).lo;
-    if (inst.op == Opcode::Load || inst.op == Opcode::Store) {
+    if (inst.op == Opcode::CheckTag) {
+        address += inst.imm;
+    } else if (inst.op == Opcode::Load || inst.op == Opcode::Store) {
         if (inst.args[1] != kNoValue) {
             address += arg(inst, 1).lo << inst.mem().index_shift;
         }
@@ -197,6 +201,44 @@ bool Interpreter::string_step(const Inst& inst) {
     return completed;
 }
 
+// A fault of the access itself comes first.
+bool Interpreter::check_tag(const Inst& inst, V128& result) {
+    const MemInfo mem = inst.mem();
+    const GuestAddr tagged = arg(inst, 0).lo + inst.imm;
+    result = {untagged(tagged), 0};
+    const TagCheck check = block_.key.mode.tag_check();
+    if (check == TagCheck::None) {
+        return true;
+    }
+    const auto bad = tag_mismatch(state_.tag_memory, tagged, mem.bytes());
+    if (!bad) {
+        return true;
+    }
+    touch_guest(untagged(*bad), mem.access != Access::Reads);
+    if (raises(check, mem.access)) {
+        leave(pc_of(inst),
+              mem.access == Access::Writes ? ExitReason::TagCheckStore : ExitReason::TagCheckLoad,
+              *bad);
+        return false;
+    }
+    state_.tfsre0_el1 = 1;
+    __atomic_fetch_or(&state_.pending, kPendingRequest, __ATOMIC_RELAXED);
+    return true;
+}
+
+bool Interpreter::store_tag_of(const Inst& inst, GuestAddr address) {
+    const auto span = static_cast<TagSpan>(inst.imm);
+    if (span == TagSpan::Granule && !is_aligned(address, kTagGranuleBytes)) {
+        leave(pc_of(inst), ExitReason::Alignment, address);
+        return false;
+    }
+    touch_guest(address, true); // a fault names the address as it is
+    if (block_.key.mode.tags()) {
+        store_tag(state_.tag_memory, address, logical_tag(arg(inst, 1).lo), span);
+    }
+    return true;
+}
+
 void Interpreter::call_helper(const Inst& inst, V128& result) {
     u64 args[kMaxArgs] = {};
     for (unsigned i = 0; i < inst.arg_count; ++i) {
@@ -225,9 +267,11 @@ bool Interpreter::memory_step(const Inst& inst, V128& result) {
     const GuestAddr address = address_of(inst);
     const MemInfo mem = inst.mem();
     if (info(inst.op).param == Param::Mem) {
-        const bool plain = inst.op == Opcode::Load || inst.op == Opcode::Store;
+        const bool plain =
+            inst.op == Opcode::Load || inst.op == Opcode::Store || inst.op == Opcode::CheckTag;
         if ((mem.aligned || !plain) && !mem.allows(address)) {
-            leave(pc, ExitReason::Alignment, address);
+            const bool has_tag = inst.op == Opcode::CheckTag; // the others' is gone
+            leave(pc, ExitReason::Alignment, has_tag ? arg(inst, 0).lo + inst.imm : address);
             return false;
         }
     }
@@ -263,8 +307,16 @@ bool Interpreter::memory_step(const Inst& inst, V128& result) {
         }
         break;
     case Opcode::Probe:
-        (void)load_guest(address, 0);
+        touch_guest(address, false);
         break;
+    case Opcode::CheckTag:
+        return check_tag(inst, result);
+    case Opcode::LoadTag:
+        touch_guest(address, false);
+        result = {block_.key.mode.tags() ? load_tag(state_.tag_memory, address) : 0, 0};
+        break;
+    case Opcode::StoreTag:
+        return store_tag_of(inst, address);
     default:
         UNREACHABLE("not a memory operation");
     }

@@ -300,11 +300,14 @@ class Parser {
         } else if (inst.op == Opcode::Fence) {
             count = text::kFences.size();
             inst.imm = text::find(text::kFences, line.word());
+        } else if (inst.op == Opcode::StoreTag) {
+            count = text::kTagSpans.size();
+            inst.imm = text::find(text::kTagSpans, line.word());
         } else {
             return false;
         }
         if (inst.imm == count) {
-            line.fail("unknown slot, helper or fence");
+            line.fail("unknown slot, helper, fence or span of tags");
         }
         return true;
     }
@@ -343,7 +346,10 @@ class Parser {
         while (line.ok() && !line.at_end() && !line.next_is('{')) {
             const std::string_view word = line.word();
             const std::size_t order = text::find(text::kOrders, word);
-            if (order < text::kOrders.size()) {
+            const std::size_t access = text::find(text::kAccesses, word);
+            if (access < text::kAccesses.size()) {
+                mem.access = static_cast<Access>(access);
+            } else if (order < text::kOrders.size()) {
                 mem.order = static_cast<MemOrder>(order);
             } else if (word == "signed") {
                 mem.sign = true;

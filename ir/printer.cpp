@@ -122,12 +122,17 @@ class Printer {
             separator();
             out_ += text::kFences[inst.imm];
             imm_done_ = true;
+        } else if (inst.op == Opcode::StoreTag && inst.imm < text::kTagSpans.size()) {
+            separator();
+            out_ += text::kTagSpans[inst.imm];
+            imm_done_ = true;
         }
     }
 
     // [base + index << shift + displacement]; returns how many arguments it took.
     unsigned address(const Inst& inst) {
         const bool full = inst.op == Opcode::Load || inst.op == Opcode::Store;
+        const bool displaced = full || inst.op == Opcode::CheckTag;
         separator();
         out_ += '[';
         value(inst.args[0]);
@@ -138,12 +143,12 @@ class Printer {
         if (inst.mem().index_shift != 0) {
             append(" << {}", inst.mem().index_shift);
         }
-        if (full && inst.imm != 0) {
+        if (displaced && inst.imm != 0) {
             const bool negative = static_cast<i64>(inst.imm) < 0;
             append(" {} {:#x}", negative ? '-' : '+', negative ? u64{0} - inst.imm : inst.imm);
         }
         out_ += ']';
-        imm_done_ |= full;
+        imm_done_ |= displaced;
         return full ? 2 : 1;
     }
 
@@ -161,6 +166,9 @@ class Printer {
         }
         if (mem.within_16) {
             out_ += " within16";
+        }
+        if (mem.access != Access::Unsaid) {
+            append(" {}", text::kAccesses[static_cast<unsigned>(mem.access)]);
         }
         aux_done_ = mem.pack() == inst.aux;
     }

@@ -12,6 +12,9 @@ inline constexpr std::array<std::string_view, 4> kOrders = {"", "acquire", "rele
 inline constexpr std::array<std::string_view, 9> kAtomicOps = {
     "add", "clr", "eor", "set", "smax", "smin", "umax", "umin", "swp"};
 inline constexpr std::array<std::string_view, 3> kFences = {"load", "store", "full"};
+inline constexpr std::array<std::string_view, 4> kAccesses = {"", "reads", "writes",
+                                                              "reads_and_writes"};
+inline constexpr std::array<std::string_view, 2> kTagSpans = {"granule", "block"};
 inline constexpr std::string_view kLaneLetters = "bhsdq";
 
 // Row index of a spelling, or the array's size.

@@ -91,6 +91,9 @@ inline constexpr Shape B1{0, 0}, B8{0, 3}, B16{0, 4}, H1{1, 0}, H4{1, 2}, H8{1, 
 
 enum class MemOrder : u8 { Plain, Acquire, Release, AcquireRelease };
 
+// What an access does, for CheckTag; exclusive loads and stores are Reads and Writes.
+enum class Access : u8 { Unsaid, Reads, Writes, ReadsAndWrites };
+
 // Parameters of a memory access (Inst::aux of loads, stores, exclusives and atomics).
 // Address = base + (index << index_shift) + displacement.
 struct MemInfo {
@@ -101,16 +104,22 @@ struct MemInfo {
     bool aligned = false;   // the architecture faults when the address is not size-aligned
     bool within_16 = false; // with `aligned`, and for atomics and exclusives: only when the access
                             // also leaves its aligned 16 bytes (FEAT_LSE2)
+    Access access = Access::Unsaid; // CheckTag only
 
     [[nodiscard]] constexpr unsigned bytes() const { return 1u << size_log2; }
     [[nodiscard]] constexpr u16 pack() const {
         return static_cast<u16>(size_log2 | sign << 3 | index_shift << 4 |
-                                static_cast<unsigned>(order) << 7 | aligned << 9 | within_16 << 10);
+                                static_cast<unsigned>(order) << 7 | aligned << 9 | within_16 << 10 |
+                                static_cast<unsigned>(access) << 11);
     }
     [[nodiscard]] static constexpr MemInfo unpack(u16 aux) {
-        return {static_cast<u8>(aux & 7),      (aux >> 3 & 1) != 0,
-                static_cast<u8>(aux >> 4 & 7), static_cast<MemOrder>(aux >> 7 & 3),
-                (aux >> 9 & 1) != 0,           (aux >> 10 & 1) != 0};
+        return {static_cast<u8>(aux & 7),
+                (aux >> 3 & 1) != 0,
+                static_cast<u8>(aux >> 4 & 7),
+                static_cast<MemOrder>(aux >> 7 & 3),
+                (aux >> 9 & 1) != 0,
+                (aux >> 10 & 1) != 0,
+                static_cast<Access>(aux >> 11 & 3)};
     }
     // Whether an access that must be aligned is allowed at the address.
     [[nodiscard]] constexpr bool allows(u64 address) const {
@@ -122,6 +131,17 @@ struct MemInfo {
 enum class AtomicOp : u8 { Add, Clr, Eor, Set, SMax, SMin, UMax, UMin, Swp };
 
 enum class FenceKind : u8 { Load, Store, Full };
+
+// What a failed tag check does (SCTLR_EL1.TCF0): nothing, an exception, a note for later; or an
+// exception when the access loads, else a note (FEAT_MTE3).
+enum class TagCheck : u8 { None, Sync, Async, Asymmetric };
+[[nodiscard]] constexpr bool raises(TagCheck check, Access access) {
+    return check == TagCheck::Sync || (check == TagCheck::Asymmetric && access != Access::Writes);
+}
+
+// What StoreTag tags: the granule at the address, which must be aligned to it, or all granules of
+// the naturally aligned block around the address that DC GVA works on.
+enum class TagSpan : u8 { Granule, Block };
 
 // Rounding of one operation. The first four are FPCR.RMode's numbering.
 enum class Rounding : u8 { TieEven, PlusInf, MinusInf, Zero, TieAway, Odd, Current };

@@ -39,14 +39,17 @@ class Engine {
     virtual void delete_thread(ir::CpuState* state) = 0;
 
     // Runs until something the engine does not handle: Svc, Undefined, Breakpoint, Safepoint,
-    // FetchFault, Fault, Alignment, Mops, PacFail, BranchTarget, MisalignedPc, Halt.
-    // Lookup, InvalidateCache and ContextSync are handled inside.
+    // FetchFault, Fault, Alignment, Mops, TagCheckLoad, TagCheckStore, PacFail, BranchTarget,
+    // MisalignedPc, Halt. Lookup, InvalidateCache and ContextSync are handled inside.
     [[nodiscard]] virtual ir::ExitReason run(ir::CpuState& state) = 0;
 
     // From here on all threads run blocks with these bits of BlockMode as well, and no older ones.
     // kBti: before the first page with CodeSource::guarded_word can be executed. kShared: before
     // anybody but one thread can see the guest's memory. Callable often, outside run().
     virtual void add_mode(u32 bits) = 0;
+    // From here on there are allocation tags, at this place (BlockMode::kTags). Called before the
+    // first page that has some can be accessed; often, with the same tables.
+    virtual void set_tag_memory(const ir::TagMemory& memory) = 0;
 
     // Forgets translations of [start, start + bytes). Other threads stop using them at their next
     // safe point at the latest; the calling thread at once. Callable from any thread outside run().

@@ -26,6 +26,8 @@ ir::CpuState* EngineBase::new_thread() {
     thread->engine = this;
     prepare_thread(*thread);
     registry_.add(*thread);
+    const TranslationLock lock{translation_mutex_};
+    thread->state.tag_memory = tag_memory_;
     return &thread->state;
 }
 
@@ -58,6 +60,19 @@ void EngineBase::add_mode(u32 bits) {
         process_mode_.fetch_or(bits);
         registry_.flag_all(kPendingFlush);
     }
+}
+
+// A thread is flagged after it has been told where the tags are.
+void EngineBase::set_tag_memory(const ir::TagMemory& memory) {
+    if ((process_mode_.load(std::memory_order_relaxed) & ir::BlockMode::kTags) != 0) {
+        return;
+    }
+    {
+        const TranslationLock lock{translation_mutex_};
+        tag_memory_ = memory;
+        registry_.for_each([&](EngineThread& thread) { thread.state.tag_memory = memory; });
+    }
+    add_mode(ir::BlockMode::kTags);
 }
 
 bool EngineBase::is_wrong_target(const ir::CpuState& state) const {

@@ -17,6 +17,7 @@ class EngineBase : public Engine {
     void delete_thread(ir::CpuState* state) override;
     void request_safepoint(ir::CpuState& state) override;
     void add_mode(u32 bits) override;
+    void set_tag_memory(const ir::TagMemory& memory) override;
     void invalidate(GuestAddr start, u64 bytes) override;
     void before_fork() override;
     void after_fork(bool in_child) override;
@@ -40,7 +41,10 @@ class EngineBase : public Engine {
     void invalidate_line(EngineThread& thread);
     [[nodiscard]] ir::BlockMode mode_of(const ir::CpuState& state) const {
         const u32 common = process_mode_.load(std::memory_order_relaxed);
-        return {ir::BlockMode::from_fpcr(state.fpcr).bits | state.mode_bits | common};
+        const u32 bits = ir::BlockMode::from_fpcr(state.fpcr).bits | state.mode_bits | common;
+        const bool checks =
+            (common & ir::BlockMode::kTags) != 0 && (state.pstate & ir::pstate::TCO) == 0;
+        return {checks ? bits : bits & ~ir::BlockMode::kTagCheck};
     }
     [[nodiscard]] ir::BlockKey key_of(const ir::CpuState& state) const {
         return {state.pc, mode_of(state)};
@@ -63,6 +67,7 @@ class EngineBase : public Engine {
     frontend::CodeSource& code_;
     const frontend::FeatureSet features_;
     std::atomic<u32> process_mode_{0}; // bits of BlockMode that all threads share
+    ir::TagMemory tag_memory_;         // of all threads; under translation_mutex_
     mutable debug::Statistics statistics_;
     mutable ThreadRegistry registry_;
     PageFilter filter_;

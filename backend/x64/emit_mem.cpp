@@ -15,6 +15,7 @@ using ir::Type;
 
 void add_atomic_emitters(EmitTable& table);
 void add_string_emitters(EmitTable& table);
+void add_tag_emitters(EmitTable& table);
 
 namespace {
 
@@ -247,6 +248,7 @@ void add_mem_emitters(EmitTable& table) {
     table.set(Opcode::Probe, emit_Probe, kKeepsFlags);
     add_atomic_emitters(table);
     add_string_emitters(table);
+    add_tag_emitters(table);
 }
 
 } // namespace ulna::backend::x64

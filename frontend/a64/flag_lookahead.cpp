@@ -32,6 +32,9 @@ FlagInfo data_processing_reg(u32 word) {
     case 0b01011:
         return {bit(word, 29) ? FlagUse::WritesAll : FlagUse::None}; // ADDS SUBS
     case 0b11010: // ADC..., CCMP, CSEL read; the 1- and 2-source operations (0110) do not
+        if ((word & 0xffe0'fc00) == 0xbac0'0000) {
+            return {FlagUse::WritesAll}; // SUBPS
+        }
         return {bits(word, 24, 21) == 0b0110 ? FlagUse::None : FlagUse::Reads};
     default:
         return {FlagUse::None};

@@ -36,6 +36,7 @@
 
 namespace ulna::frontend {
 
+using ir::Access;
 using ir::AtomicOp;
 using ir::Cond;
 using ir::MemInfo;
@@ -61,6 +62,7 @@ class Translator {
     [[nodiscard]] GuestAddr next() const { return pc_ + 4; } // of the one that follows it in memory
     [[nodiscard]] const CpuModel& cpu() const { return *options_.cpu; }
     [[nodiscard]] const ir::BlockMode& mode() { return b.block().key.mode; }
+    [[nodiscard]] bool checks_tags() { return mode().tag_check() != ir::TagCheck::None; }
     // InGuardedPage; false when no page of the process is.
     [[nodiscard]] bool guarded() const { return guarded_; }
 

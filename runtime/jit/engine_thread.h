@@ -20,8 +20,8 @@ namespace ulna::runtime {
 class Engine;
 
 // Bits of CpuState::pending.
-inline constexpr u32 kPendingSafepoint = 1; // Engine::request_safepoint
-inline constexpr u32 kPendingFlush = 2;     // drop frames and cached host addresses
+inline constexpr u32 kPendingSafepoint = ir::kPendingRequest; // Engine::request_safepoint
+inline constexpr u32 kPendingFlush = 2; // drop frames and cached host addresses
 
 struct EngineThread {
     ir::CpuState state; // first: thread_of() relies on it

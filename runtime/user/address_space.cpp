@@ -8,21 +8,33 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "runtime/user/code_placement.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/syscall.h"
+#include "runtime/user/tag_storage.h"
 
 namespace ulna::user {
 
 namespace {
 
-// PROT_BTI exists on arm64 only and means nothing without the feature; there is no PROT_MTE.
+// PROT_BTI and PROT_MTE exist on arm64 only and mean nothing without the features.
+bool has(frontend::Feature feature) { return process().options.cpu_model.features.has(feature); }
 int guest_protection() {
-    const bool bti = process().options.cpu_model.features.has(frontend::Feature::BTI);
-    return PROT_READ | PROT_WRITE | PROT_EXEC | (bti ? kProtBti : 0);
+    return PROT_READ | PROT_WRITE | PROT_EXEC | (has(frontend::Feature::BTI) ? kProtBti : 0) |
+           (has(frontend::Feature::MTE) ? kProtMte : 0);
+}
+// Anonymous memory, and files of a file system in memory.
+int tags_allowed(int flags, int fd) {
+    constexpr auto kTmpfs = 0x0102'1994; // TMPFS_MAGIC, memfd's too
+    struct statfs file_system;
+    const bool allowed = has(frontend::Feature::MTE) &&
+                         ((flags & MAP_ANONYMOUS) != 0 ||
+                          (::fstatfs(fd, &file_system) == 0 && file_system.f_type == kTmpfs));
+    return allowed ? kMayHaveTags : 0;
 }
 // x86-64's MAP_32BIT and MAP_ABOVE4G: no such flags on arm64, where unknown ones are ignored.
 constexpr int kHostOnlyFlags = 0x40 | 0x80;
@@ -34,7 +46,7 @@ constexpr unsigned kFetchBuffers = 32;
 
 // Readable for the translator even when the guest may only execute; never executable.
 int host_protection(int guest) {
-    int host = guest & ~(PROT_EXEC | 0x30);
+    int host = guest & ~(PROT_EXEC | kProtBti | kProtMte | kMayHaveTags);
     if ((guest & PROT_EXEC) != 0) {
         host |= PROT_READ;
     }
@@ -91,7 +103,7 @@ std::span<const u32> AddressSpace::words(GuestAddr pc) {
         return {};
     }
     auto& buffer = buffers[next++ % kFetchBuffers];
-    if (!copy_from_guest(buffer.data(), pc, bytes)) {
+    if (!copy_from_guest_unchecked(buffer.data(), pc, bytes)) {
         return {}; // a file that shrank
     }
     return {buffer.data(), bytes / 4};
@@ -101,7 +113,7 @@ bool AddressSpace::read(GuestAddr pc, void* to, u64 bytes) {
     const std::shared_lock lock(mutex_);
     const auto region = find(pc);
     return region != map_.end() && (region->second.protection & PROT_EXEC) != 0 &&
-           copy_from_guest(to, pc, bytes);
+           copy_from_guest_unchecked(to, pc, bytes);
 }
 
 std::optional<u32> AddressSpace::guarded_word(GuestAddr pc) {
@@ -110,7 +122,7 @@ std::optional<u32> AddressSpace::guarded_word(GuestAddr pc) {
     constexpr int kGuardedCode = PROT_EXEC | kProtBti;
     u32 word;
     if (region == map_.end() || (region->second.protection & kGuardedCode) != kGuardedCode ||
-        !get_guest(pc, word)) {
+        !copy_from_guest_unchecked(&word, pc, sizeof word)) {
         return std::nullopt;
     }
     return word;
@@ -119,6 +131,9 @@ std::optional<u32> AddressSpace::guarded_word(GuestAddr pc) {
 void AddressSpace::set_engine_mode() const {
     if (const u32 bits = mode_bits_.load(std::memory_order_relaxed);
         bits != 0 && process().engine != nullptr) {
+        if ((bits & ir::BlockMode::kTags) != 0) {
+            process().engine->set_tag_memory(tag_memory());
+        }
         process().engine->add_mode(bits);
     }
 }
@@ -153,7 +168,11 @@ void AddressSpace::erase(GuestAddr start, GuestAddr end) {
 
 void AddressSpace::insert(GuestAddr start, GuestAddr end, int protection) {
     erase(start, end);
-    protection &= guest_protection();
+    protection &= guest_protection() | kMayHaveTags;
+    if ((protection & kProtMte) != 0) {
+        mode_bits_.fetch_or(ir::BlockMode::kTags, std::memory_order_relaxed);
+        give_tags(start, end);
+    }
     if ((protection & PROT_EXEC) != 0 && (protection & kProtBti) != 0) {
         mode_bits_.fetch_or(ir::BlockMode::kBti, std::memory_order_relaxed);
     }
@@ -190,6 +209,14 @@ void AddressSpace::note_executable(GuestAddr start, GuestAddr end, Stale& stale)
     for (const Region& part : owned_parts(start, end)) {
         if ((part.protection & PROT_EXEC) != 0) {
             stale.push_back(part);
+        }
+    }
+}
+
+void AddressSpace::drop_tags(GuestAddr start, GuestAddr end) const {
+    for (const Region& part : owned_parts(start, end)) {
+        if ((part.protection & kProtMte) != 0) {
+            take_tags(part.start, part.end);
         }
     }
 }
@@ -234,6 +261,15 @@ bool AddressSpace::claim_gaps(GuestAddr start, GuestAddr end, std::vector<Region
 i64 AddressSpace::map_locked(
     GuestAddr address, u64 bytes, int protection, int flags, int fd, u64 offset, Stale& stale) {
     const bool fixed = (flags & MAP_FIXED) != 0 && (flags & MAP_FIXED_NOREPLACE) == 0;
+    const int may_have_tags = tags_allowed(flags, fd);
+    if ((protection & guest_protection() & kProtMte) != 0) {
+        if (may_have_tags == 0) {
+            return -EINVAL;
+        }
+        if (!reserve_tags()) {
+            return -ENOMEM;
+        }
+    }
     std::vector<Region> claimed;
     if (fixed) {
         if (!valid_range(address, bytes)) {
@@ -260,7 +296,8 @@ i64 AddressSpace::map_locked(
     }
     const auto start = static_cast<GuestAddr>(result);
     note_executable(start, start + page_up(bytes), stale);
-    insert(start, start + page_up(bytes), protection);
+    drop_tags(start, start + page_up(bytes));
+    insert(start, start + page_up(bytes), (protection & guest_protection()) | may_have_tags);
     return result;
 }
 
@@ -286,6 +323,7 @@ i64 AddressSpace::unmap_locked(GuestAddr start, GuestAddr end, Stale& stale) {
         if (result < 0) {
             return result; // sealed, or too many mappings
         }
+        drop_tags(part.start, part.end);
         erase(part.start, part.end);
     }
     return 0;
@@ -333,12 +371,20 @@ i64 AddressSpace::protect(GuestAddr address, u64 bytes, int protection) {
             if (part.start != reached) {
                 break;
             }
+            // Tags stay, once there.
+            const int wanted = protection | (part.protection & (kProtMte | kMayHaveTags));
+            if ((wanted & kProtMte) != 0) {
+                result = (wanted & kMayHaveTags) == 0 ? -EINVAL : reserve_tags() ? 0 : -ENOMEM;
+                if (result < 0) {
+                    break;
+                }
+            }
             result = host_syscall(SYS_mprotect, part.start, part.end - part.start,
                                   static_cast<u64>(host_protection(protection)));
             if (result < 0) {
                 break;
             }
-            insert(part.start, part.end, protection);
+            insert(part.start, part.end, wanted);
             reached = part.end;
         }
         if (result == 0 && reached != end) {
@@ -386,6 +432,21 @@ i64 AddressSpace::remap(
         const auto target = static_cast<GuestAddr>(result);
         note_executable(old_address, old_address + old_length, stale);
         note_executable(target, target + new_length, stale);
+        if (target == old_address) {
+            if (new_length < old_length) {
+                drop_tags(target + new_length, target + old_length);
+            }
+        } else {
+            drop_tags(target, target + new_length);
+            if ((protection & kProtMte) != 0) {
+                copy_tags(old_address, target, std::min(old_length, new_length));
+            }
+            if ((flags & MREMAP_DONTUNMAP) != 0 && (protection & kProtMte) != 0) {
+                clear_tags(old_address, old_address + old_length);
+            } else {
+                drop_tags(old_address, old_address + old_length);
+            }
+        }
         if ((flags & MREMAP_DONTUNMAP) == 0) {
             erase(old_address, old_address + old_length);
         }
@@ -394,6 +455,14 @@ i64 AddressSpace::remap(
     forget_translations(stale);
     return result;
 }
+
+namespace {
+// What is there afterwards is new memory.
+bool discards(int advice) {
+    constexpr int kDontNeedLocked = 24; // MADV_DONTNEED_LOCKED, Linux 5.18
+    return advice == MADV_DONTNEED || advice == MADV_REMOVE || advice == kDontNeedLocked;
+}
+} // namespace
 
 i64 AddressSpace::advise(GuestAddr address, u64 bytes, int advice) {
     if (address % kPageBytes != 0 || !valid_range(address, bytes)) {
@@ -415,6 +484,9 @@ i64 AddressSpace::advise(GuestAddr address, u64 bytes, int advice) {
             const i64 one = host_syscall(SYS_madvise, part.start, part.end - part.start,
                                          static_cast<u64>(advice));
             result = result == 0 ? one : result;
+            if (one == 0 && discards(advice) && (part.protection & kProtMte) != 0) {
+                clear_tags(part.start, part.end);
+            }
         }
     }
     std::erase_if(parts, [](const Region& part) { return (part.protection & PROT_EXEC) == 0; });
@@ -452,7 +524,9 @@ i64 AddressSpace::attach_shared(int id, GuestAddr address, int flags) {
         }
         const auto start = static_cast<GuestAddr>(result);
         note_executable(start, start + bytes, stale);
-        insert(start, start + bytes, protection);
+        drop_tags(start, start + bytes);
+        insert(start, start + bytes,
+               protection | (has(frontend::Feature::MTE) ? kMayHaveTags : 0)); // memory of tmpfs
         shared_segments_[start] = bytes;
     }
     forget_translations(stale);
@@ -475,6 +549,7 @@ i64 AddressSpace::detach_shared(GuestAddr address) {
         }
         bytes = segment->second;
         note_executable(address, address + bytes, stale);
+        drop_tags(address, address + bytes);
         shared_segments_.erase(segment);
         erase(address, address + bytes);
     }
@@ -526,7 +601,8 @@ void AddressSpace::after_fork() {
 std::optional<int> AddressSpace::protection(GuestAddr address) const {
     const std::shared_lock lock(mutex_);
     const auto region = find(address);
-    return region == map_.end() ? std::nullopt : std::optional(region->second.protection);
+    return region == map_.end() ? std::nullopt
+                                : std::optional(region->second.protection & ~kMayHaveTags);
 }
 
 bool AddressSpace::owns(GuestAddr address, u64 bytes) const {
@@ -536,7 +612,11 @@ bool AddressSpace::owns(GuestAddr address, u64 bytes) const {
 
 std::vector<AddressSpace::Region> AddressSpace::regions() const {
     const std::shared_lock lock(mutex_);
-    return owned_parts(0, ~u64{0});
+    std::vector<Region> parts = owned_parts(0, ~u64{0});
+    for (Region& part : parts) {
+        part.protection &= ~kMayHaveTags;
+    }
+    return parts;
 }
 
 } // namespace ulna::user

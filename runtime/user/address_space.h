@@ -27,6 +27,9 @@ namespace ulna::user {
 
 inline constexpr u64 kPageBytes = 4096;
 inline constexpr int kProtBti = 0x10; // PROT_BTI: a guarded page, when the CPU has FEAT_BTI
+inline constexpr int kProtMte = 0x20; // PROT_MTE: has tags, when the CPU has FEAT_MTE2
+// Not a protection, but kept with it: memory that may have tags (the kernel's VM_MTE_ALLOWED).
+inline constexpr int kMayHaveTags = 0x100;
 inline constexpr u64 kTaskSize = u64{1} << 47; // what both the host and the guest can address
 
 [[nodiscard]] constexpr u64 page_down(u64 address) { return address & ~(kPageBytes - 1); }
@@ -36,7 +39,7 @@ class AddressSpace final : public frontend::CodeSource {
   public:
     struct Region {
         GuestAddr start, end;
-        int protection; // the guest's PROT_READ | PROT_WRITE | PROT_EXEC | kProtBti
+        int protection; // the guest's PROT_READ | PROT_WRITE | PROT_EXEC | kProtBti | kProtMte
     };
 
     // CodeSource: a private copy of the words, as another thread may unmap them meanwhile.
@@ -44,8 +47,8 @@ class AddressSpace final : public frontend::CodeSource {
     [[nodiscard]] bool read(GuestAddr pc, void* to, u64 bytes) override;
     [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override;
 
-    // Tells the engine of guarded pages and shared memory (BlockMode); called here when they come
-    // up, and by whoever makes the engine.
+    // Tells the engine of guarded pages, tags and shared memory (BlockMode); called here when they
+    // come up, and by whoever makes the engine.
     void set_engine_mode() const;
 
     // The system calls: arguments as the guest gives them; -errno or the result.
@@ -95,6 +98,8 @@ class AddressSpace final : public frontend::CodeSource {
     [[nodiscard]] i64 map_locked(
         GuestAddr address, u64 bytes, int protection, int flags, int fd, u64 offset, Stale& stale);
     [[nodiscard]] i64 unmap_locked(GuestAddr start, GuestAddr end, Stale& stale);
+    // Pages of the range that have tags lose them.
+    void drop_tags(GuestAddr start, GuestAddr end) const;
 
     mutable std::shared_mutex mutex_;
     std::atomic<u32> mode_bits_{0}; // what Engine::add_mode has been or will be told

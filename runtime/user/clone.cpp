@@ -29,6 +29,8 @@ void copy_guest_state(ir::CpuState& to, const ir::CpuState& from) {
     to.sctlr_el1 = from.sctlr_el1;
     std::copy(std::begin(from.pac_keys), std::end(from.pac_keys), to.pac_keys);
     to.mode_bits = from.mode_bits;
+    to.gcr_el1 = from.gcr_el1;
+    to.rgsr_el1 = from.rgsr_el1;
 }
 
 // When the host's libc makes its first thread, it takes signal 33 and unblocks 32 and 33, which are
@@ -76,6 +78,7 @@ Child new_child(const GuestThread& parent, const CloneRequest& request) {
     Child child(new GuestThread);
     child->cpu = cpu;
     child->signals = new_thread_signals(parent.signals);
+    child->tagged_addresses = parent.tagged_addresses;
     copy_guest_state(*child->cpu, *parent.cpu);
     enter_child_state(*child->cpu, request);
     if (parent.cpu->random_state != 0) { // another sequence than the parent's

@@ -31,6 +31,8 @@ struct Cause {
 constexpr Cause kCauses[] = {
     {SIGSEGV, SEGV_MAPERR, "access to an address that is not mapped"},
     {SIGSEGV, SEGV_ACCERR, "access that the mapping does not permit"},
+    {SIGSEGV, SEGV_MTESERR, "access whose tag is not the memory's"},
+    {SIGSEGV, SEGV_MTEAERR, "some access before this whose tag is not the memory's"},
     {SIGBUS, BUS_ADRALN, "misaligned program counter or access"},
     {SIGBUS, BUS_ADRERR, "access beyond the end of a file"},
     {SIGILL, ILL_ILLOPC, "instruction that is not allocated or not implemented"},
@@ -52,7 +54,8 @@ std::string cause(const siginfo_t& info) {
             text += std::string(": ") + known.text;
         }
     }
-    if (info.si_signo == SIGSEGV || info.si_signo == SIGBUS) {
+    const bool has_address = info.si_code != SEGV_MTEAERR || info.si_signo != SIGSEGV;
+    if ((info.si_signo == SIGSEGV || info.si_signo == SIGBUS) && has_address) {
         text += print(", address 0x%llx", wide(reinterpret_cast<u64>(info.si_addr)));
     }
     return text;

@@ -50,6 +50,8 @@ void enable_keys(ir::CpuState& cpu, u64 keys, u64 enabled) {
     cpu.mode_bits |= all ? 0 : ir::BlockMode::kPacRestricted;
 }
 
+constexpr u64 kAllTags = 0xffff; // of GCR_EL1.Exclude
+
 } // namespace
 
 void fill_random(void* to, u64 bytes) {
@@ -86,6 +88,13 @@ void init_guest_cpu(ir::CpuState& cpu) {
     if (process().options.seed) {
         fill_random(&cpu.random_state, sizeof cpu.random_state);
     }
+    if (has(Feature::MTE)) {
+        constexpr unsigned kSeedLsb = 8;
+        u16 seed;
+        fill_random(&seed, sizeof seed);
+        cpu.rgsr_el1 = u64{seed | 1u} << kSeedLsb; // 0 would stay 0
+        cpu.gcr_el1 = kAllTags;
+    }
 }
 
 i64 reset_pac_keys(ir::CpuState& cpu, u64 keys) {
@@ -113,6 +122,43 @@ i64 enabled_pac_keys(const ir::CpuState& cpu) {
         enabled |= (cpu.sctlr_el1 & kEnableBits[i]) != 0 ? kKeys[i] : 0;
     }
     return static_cast<i64>(enabled);
+}
+
+// --- tag checks. SCTLR_EL1.TCF0 is a part of the thread's mode; both modes together are the
+// asymmetric one, which is what this system prefers (mte_tcf_preferred).
+
+namespace {
+static_assert(PR_MTE_TCF_SYNC >> PR_MTE_TCF_SHIFT == static_cast<u32>(ir::TagCheck::Sync) &&
+              PR_MTE_TCF_ASYNC >> PR_MTE_TCF_SHIFT == static_cast<u32>(ir::TagCheck::Async) &&
+              (PR_MTE_TCF_SYNC | PR_MTE_TCF_ASYNC) >> PR_MTE_TCF_SHIFT ==
+                  static_cast<u32>(ir::TagCheck::Asymmetric));
+constexpr u64 kTcf = PR_MTE_TCF_SYNC | PR_MTE_TCF_ASYNC;
+} // namespace
+
+i64 set_tagged_address_control(GuestThread& thread, u64 control) {
+    const u64 known = PR_TAGGED_ADDR_ENABLE | (has(Feature::MTE) ? kTcf | PR_MTE_TAG_MASK : 0);
+    if ((control & ~known) != 0) {
+        return -EINVAL;
+    }
+    thread.tagged_addresses = (control & PR_TAGGED_ADDR_ENABLE) != 0;
+    ir::CpuState& cpu = *thread.cpu;
+    if (has(Feature::MTE)) {
+        cpu.gcr_el1 = ~(control >> PR_MTE_TAG_SHIFT) & kAllTags;
+        cpu.mode_bits &= ~ir::BlockMode::kTagCheck;
+        cpu.mode_bits |= static_cast<u32>((control & kTcf) >> PR_MTE_TCF_SHIFT)
+                         << ir::BlockMode::kTagCheckShift;
+    }
+    return 0;
+}
+
+i64 tagged_address_control(const GuestThread& thread) {
+    u64 control = thread.tagged_addresses ? PR_TAGGED_ADDR_ENABLE : 0;
+    if (has(Feature::MTE)) {
+        const ir::CpuState& cpu = *thread.cpu;
+        const auto check = static_cast<u64>(ir::BlockMode{cpu.mode_bits}.tag_check());
+        control |= check << PR_MTE_TCF_SHIFT | (~cpu.gcr_el1 & kAllTags) << PR_MTE_TAG_SHIFT;
+    }
+    return static_cast<i64>(control);
 }
 
 } // namespace ulna::user

@@ -1,9 +1,10 @@
 // The state of a guest CPU that the kernel decides: what execve leaves, and pointer authentication
-// keys as prctl(2) controls them.
+// keys and tag checks as prctl(2) controls them.
 #pragma once
 
 #include "ir/guest_state.h"
 #include "ir/support/types.h"
+#include "runtime/user/guest_thread.h"
 
 namespace ulna::user {
 
@@ -17,5 +18,9 @@ void init_guest_cpu(ir::CpuState& cpu);
 [[nodiscard]] i64 reset_pac_keys(ir::CpuState& cpu, u64 keys);
 [[nodiscard]] i64 set_enabled_pac_keys(ir::CpuState& cpu, u64 keys, u64 enabled);
 [[nodiscard]] i64 enabled_pac_keys(const ir::CpuState& cpu);
+
+// prctl(2): PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL.
+[[nodiscard]] i64 set_tagged_address_control(GuestThread& thread, u64 control);
+[[nodiscard]] i64 tagged_address_control(const GuestThread& thread);
 
 } // namespace ulna::user

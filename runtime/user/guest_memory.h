@@ -6,13 +6,20 @@
 #include <string>
 
 #include "ir/support/types.h"
+#include "ir/types.h"
 
 namespace ulna::user {
 
-// Copies; false when any byte is inaccessible (the syscall then returns -EFAULT). Tags (top byte)
-// are removed from the guest address.
+// Copies; false when any byte is inaccessible (the syscall then returns -EFAULT). A tag (top byte)
+// in the guest address needs PR_TAGGED_ADDR_ENABLE, and in synchronous mode it must be the
+// memory's.
 [[nodiscard]] bool copy_from_guest(void* to, GuestAddr from, u64 bytes);
 [[nodiscard]] bool copy_to_guest(GuestAddr to, const void* from, u64 bytes);
+// What these copies ask first: the kernel's access_ok, and the check of tags. The access may still
+// fault.
+[[nodiscard]] bool may_access(GuestAddr address, u64 bytes, ir::Access access);
+// Whatever the tags are: instructions, and what is looked at in pieces of another size.
+[[nodiscard]] bool copy_from_guest_unchecked(void* to, GuestAddr from, u64 bytes);
 // Bytes up to the terminator; nullopt on a fault or past max_bytes.
 [[nodiscard]] std::optional<std::string> guest_string(GuestAddr from, u64 max_bytes = 4096);
 

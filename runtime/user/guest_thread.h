@@ -1,6 +1,7 @@
 // What every part of user mode shares: the process and its threads.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,6 +58,10 @@ struct GuestThread {
     ThreadSignals* signals = nullptr;
     pid_t tid = 0;
     GuestAddr clear_child_tid = 0;
+    bool tagged_addresses = false; // PR_TAGGED_ADDR_ENABLE
+    // Of the system call under way: its pointers as the guest gave them, for the check of their
+    // tags; those without a tag are 0.
+    std::array<GuestAddr, 6> tagged_arguments = {};
     bool exiting = false; // leave the run loop
     int exit_status = 0;
 };

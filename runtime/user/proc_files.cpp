@@ -130,17 +130,28 @@ guest_parts(const std::vector<AddressSpace::Region>& regions, u64 start, u64 end
     return parts;
 }
 
+// The attribute lines of smaps, as the guest's part of a host mapping has them.
+std::string attributes_of(const AddressSpace::Region& part, std::string_view host) {
+    std::string text{host};
+    const std::size_t flags = text.find("VmFlags:");
+    if (flags != text.npos && (part.protection & kProtMte) != 0) {
+        text.insert(std::min(text.find('\n', flags), text.size()), "mt ");
+    }
+    return text;
+}
+
 // maps, and smaps whose attribute lines follow each mapping's line.
 std::string guest_maps(const char* host_file) {
     const std::string host_text = read_host(host_file);
     const auto regions = process().space->regions();
     std::string text;
     std::string attributes;
-    std::vector<std::string> pending; // lines of one host mapping, waiting for its attributes
+    std::vector<std::pair<std::string, AddressSpace::Region>>
+        pending; // lines of one host mapping, waiting for its attributes
     const auto flush = [&] {
-        for (const std::string& line : pending) {
+        for (const auto& [line, part] : pending) {
             text += line;
-            text += attributes;
+            text += attributes_of(part, attributes);
         }
         pending.clear();
         attributes.clear();
@@ -155,7 +166,7 @@ std::string guest_maps(const char* host_file) {
         }
         flush();
         for (const auto& part : guest_parts(regions, host->start, host->end)) {
-            pending.push_back(maps_line(part, *host));
+            pending.emplace_back(maps_line(part, *host), part);
         }
     }
     flush();

@@ -55,7 +55,8 @@ constexpr u64 kMinAltStackBytes = 5120; // MINSIGSTKSZ of arm64
 frontend::FeatureSet features() { return process().options.cpu_model.features; }
 u64 own_pstate_bits() {
     return (features().has(frontend::Feature::DIT) ? pstate::DIT : 0) |
-           (features().has(frontend::Feature::SSBS) ? pstate::SSBS : 0);
+           (features().has(frontend::Feature::SSBS) ? pstate::SSBS : 0) |
+           (features().has(frontend::Feature::MTE) ? pstate::TCO : 0);
 }
 
 // --- building
@@ -112,6 +113,7 @@ void enter_handler(GuestThread& thread, const FrameRequest& request, u64 frame, 
     cpu.sp = frame;
     cpu.pc = request.action.handler;
     cpu.btype = features().has(frontend::Feature::BTI) ? kBtypeCall : 0;
+    cpu.pstate &= ~pstate::TCO;
     cpu.excl_bytes = 0; // an exception return clears the monitor
 }
 
@@ -217,6 +219,11 @@ bool push_signal_frame(GuestThread& thread, const FrameRequest& request) {
     RtSigframe image;
     std::memset(static_cast<void*>(&image), 0, offsetof(RtSigframe, uc.mcontext.reserved));
     image.info = request.info;
+    if (is_synchronous(image.info.si_signo) && image.info.si_code > 0 &&
+        !(request.action.flags & kSaExposeTagBits)) {
+        image.info.si_addr =
+            reinterpret_cast<void*>(untag(reinterpret_cast<u64>(image.info.si_addr)));
+    }
     image.uc.stack = signals.alt_stack;
     image.uc.sigmask = request.old_mask;
     save_cpu(cpu, request, image.uc.mcontext);
@@ -234,7 +241,7 @@ bool push_signal_frame(GuestThread& thread, const FrameRequest& request) {
 }
 
 bool read_signal_frame(u64 sp, RtSigframe& frame) {
-    return is_aligned(sp, 16) && copy_from_guest(&frame, sp, sizeof frame);
+    return is_aligned(sp, 16) && copy_from_guest_unchecked(&frame, sp, sizeof frame);
 }
 
 bool is_valid_context(const SigContext& context) {

@@ -230,6 +230,10 @@ std::string argument(char letter, const SyscallArgs& args, unsigned i, bool done
     case 'r':
         return done && result > 0 ? data(value, static_cast<u64>(result)) : hex(value);
     case 'p':
+    case 'P':
+    case 'v':
+    case 'M':
+    case 'N':
         return value == 0 ? "NULL" : hex(value);
     default:
         return hex(value);

@@ -31,20 +31,17 @@ bool takes_timeout(u64 operation) {
 } // namespace
 
 i64 sys_futex(GuestThread&, const SyscallArgs& args_) {
-    const u64 fourth = takes_timeout(args_[1]) ? untag(args_[3]) : args_[3];
-    return blocking_syscall(SYS_futex, untag(args_[0]), args_[1], args_[2], fourth, untag(args_[4]),
-                            args_[5]);
+    const u64 fourth = takes_timeout(args_[1]) ? args_[3] : args_[3];
+    return blocking_syscall(SYS_futex, args_[0], args_[1], args_[2], fourth, args_[4], args_[5]);
 }
 
 i64 sys_futex_waitv(GuestThread&, const SyscallArgs& args_) {
-    return blocking_syscall(SYS_futex_waitv, untag(args_[0]), args_[1], args_[2], untag(args_[3]),
-                            args_[4]);
+    return blocking_syscall(SYS_futex_waitv, args_[0], args_[1], args_[2], args_[3], args_[4]);
 }
 
 i64 sys_futex_wait(GuestThread&, const SyscallArgs& args_) {
     constexpr long kFutexWait = 455;
-    return blocking_syscall(kFutexWait, untag(args_[0]), args_[1], args_[2], args_[3],
-                            untag(args_[4]), args_[5]);
+    return blocking_syscall(kFutexWait, args_[0], args_[1], args_[2], args_[3], args_[4], args_[5]);
 }
 
 } // namespace ulna::user

@@ -161,7 +161,6 @@ constexpr PrctlRange kPrctls[] = {
     {PR_CAP_AMBIENT, PR_CAP_AMBIENT, PrctlKind::Pass, ""},
     {PR_SVE_SET_VL, PR_SVE_GET_VL, PrctlKind::Refuse, "no SVE"},
     {PR_GET_SPECULATION_CTRL, PR_SET_SPECULATION_CTRL, PrctlKind::Pass, ""},
-    {PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL, PrctlKind::Refuse, "no tagged-address ABI"},
     {PR_SET_IO_FLUSHER, PR_GET_IO_FLUSHER, PrctlKind::Pass, ""},
     {PR_SET_SYSCALL_USER_DISPATCH, PR_SET_SYSCALL_USER_DISPATCH, PrctlKind::Refuse, "selectors would see host calls"},
     {PR_SCHED_CORE, PR_SCHED_CORE, PrctlKind::Pass, ""},
@@ -216,6 +215,10 @@ i64 sys_prctl(GuestThread& thread, const SyscallArgs& args_) {
                                      : set_enabled_pac_keys(*thread.cpu, args_[1], args_[2]);
     case PR_PAC_GET_ENABLED_KEYS:
         return any_of_rest(args_, 1) ? -EINVAL : enabled_pac_keys(*thread.cpu);
+    case PR_SET_TAGGED_ADDR_CTRL:
+        return any_of_rest(args_, 2) ? -EINVAL : set_tagged_address_control(thread, args_[1]);
+    case PR_GET_TAGGED_ADDR_CTRL:
+        return any_of_rest(args_, 1) ? -EINVAL : tagged_address_control(thread);
     default:
         break;
     }

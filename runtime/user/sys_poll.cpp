@@ -20,7 +20,7 @@ i64 sys_ppoll(GuestThread& thread, const SyscallArgs& args_) {
         return error;
     }
     return wait_with_mask(thread, mask, [&](u64 host_mask) {
-        return blocking_syscall(SYS_ppoll, untag(args_[0]), args_[1], untag(args_[2]), host_mask,
+        return blocking_syscall(SYS_ppoll, args_[0], args_[1], args_[2], host_mask,
                                 kSignalSetBytes);
     });
 }
@@ -36,8 +36,8 @@ i64 sys_pselect6(GuestThread& thread, const SyscallArgs& args_) {
     }
     return wait_with_mask(thread, mask, [&](u64 host_mask) {
         const std::array<u64, 2> host_packed = {host_mask, kSignalSetBytes};
-        return blocking_syscall(SYS_pselect6, args_[0], untag(args_[1]), untag(args_[2]),
-                                untag(args_[3]), untag(args_[4]), address(&host_packed));
+        return blocking_syscall(SYS_pselect6, args_[0], args_[1], args_[2], args_[3], args_[4],
+                                address(&host_packed));
     });
 }
 
@@ -52,8 +52,8 @@ i64 sys_io_pgetevents(GuestThread& thread, const SyscallArgs& args_) {
     }
     return wait_with_mask(thread, mask, [&](u64 host_mask) {
         const std::array<u64, 2> host_packed = {host_mask, kSignalSetBytes};
-        return blocking_syscall(SYS_io_pgetevents, args_[0], args_[1], args_[2], untag(args_[3]),
-                                untag(args_[4]), address(&host_packed));
+        return blocking_syscall(SYS_io_pgetevents, args_[0], args_[1], args_[2], args_[3], args_[4],
+                                address(&host_packed));
     });
 }
 
@@ -82,8 +82,8 @@ i64 epoll_wait_with_mask(GuestThread& thread, const SyscallArgs& args, long numb
     if (const i64 error = read_mask(args[4], args[5], mask); error != 0) {
         return error;
     }
-    const GuestAddr events = untag(args[1]);
-    const u64 timeout = number == SYS_epoll_pwait ? args[3] : untag(args[3]);
+    const GuestAddr events = args[1];
+    const u64 timeout = number == SYS_epoll_pwait ? args[3] : args[3];
     const i64 count = wait_with_mask(thread, mask, [&](u64 host_mask) {
         return blocking_syscall(number, args[0], events, args[2], timeout, host_mask,
                                 kSignalSetBytes);

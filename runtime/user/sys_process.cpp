@@ -28,9 +28,9 @@ i64 sys_clone(GuestThread& thread, const SyscallArgs& args_) {
     request.flags = static_cast<u32>(args_[0]) & ~kSignalMask;
     request.exit_signal = request.flags & CLONE_THREAD ? 0 : args_[0] & kSignalMask;
     request.stack_top = args_[1];
-    request.parent_tid = request.pidfd = untag(args_[2]);
+    request.parent_tid = request.pidfd = args_[2];
     request.tls = args_[3];
-    request.child_tid = untag(args_[4]);
+    request.child_tid = args_[4];
     if ((request.flags & CLONE_PIDFD) && (request.flags & (CLONE_PARENT_SETTID | CLONE_DETACHED))) {
         return -EINVAL;
     }
@@ -77,11 +77,10 @@ i64 sys_clone3(GuestThread& thread, const SyscallArgs& args_) {
 
 // rusage, siginfo_t and the status word are equal.
 i64 sys_wait4(GuestThread&, const SyscallArgs& args_) {
-    return blocking_syscall(SYS_wait4, args_[0], untag(args_[1]), args_[2], untag(args_[3]));
+    return blocking_syscall(SYS_wait4, args_[0], args_[1], args_[2], args_[3]);
 }
 i64 sys_waitid(GuestThread&, const SyscallArgs& args_) {
-    return blocking_syscall(SYS_waitid, args_[0], args_[1], untag(args_[2]), args_[3],
-                            untag(args_[4]));
+    return blocking_syscall(SYS_waitid, args_[0], args_[1], args_[2], args_[3], args_[4]);
 }
 
 i64 sys_execve(GuestThread& thread, const SyscallArgs& args_) {

@@ -121,8 +121,7 @@ i64 sys_rt_sigtimedwait(GuestThread& thread, const SyscallArgs& args_) {
     if (const int signal = take_held(*thread.signals, set, info); signal != 0) {
         return args_[1] == 0 || put_guest(args_[1], info) ? signal : -EFAULT;
     }
-    return blocking_syscall(SYS_rt_sigtimedwait, address(&set), untag(args_[1]), untag(args_[2]),
-                            kSetBytes);
+    return blocking_syscall(SYS_rt_sigtimedwait, address(&set), args_[1], args_[2], kSetBytes);
 }
 
 i64 sys_rt_sigsuspend(GuestThread& thread, const SyscallArgs& args_) {
@@ -179,17 +178,17 @@ i64 sys_rt_sigqueueinfo(GuestThread& thread, const SyscallArgs& args_) {
     if (resends_fault(thread, static_cast<pid_t>(args_[0]), thread.tid, args_[1], args_[2])) {
         return 0;
     }
-    return host_syscall(SYS_rt_sigqueueinfo, args_[0], args_[1], untag(args_[2]));
+    return host_syscall(SYS_rt_sigqueueinfo, args_[0], args_[1], args_[2]);
 }
 i64 sys_rt_tgsigqueueinfo(GuestThread& thread, const SyscallArgs& args_) {
     const auto process_id = static_cast<pid_t>(args_[0]), thread_id = static_cast<pid_t>(args_[1]);
     if (resends_fault(thread, process_id, thread_id, args_[2], args_[3])) {
         return 0;
     }
-    return host_syscall(SYS_rt_tgsigqueueinfo, args_[0], args_[1], args_[2], untag(args_[3]));
+    return host_syscall(SYS_rt_tgsigqueueinfo, args_[0], args_[1], args_[2], args_[3]);
 }
 i64 sys_pidfd_send_signal(GuestThread&, const SyscallArgs& args_) {
-    return host_syscall(SYS_pidfd_send_signal, args_[0], args_[1], untag(args_[2]), args_[3]);
+    return host_syscall(SYS_pidfd_send_signal, args_[0], args_[1], args_[2], args_[3]);
 }
 
 // --- the rest
@@ -214,7 +213,7 @@ i64 sys_sigaltstack(GuestThread& thread, const SyscallArgs& args_) {
 }
 
 i64 sys_signalfd4(GuestThread&, const SyscallArgs& args_) {
-    return host_syscall(SYS_signalfd4, args_[0], untag(args_[1]), args_[2], args_[3]);
+    return host_syscall(SYS_signalfd4, args_[0], args_[1], args_[2], args_[3]);
 }
 
 // Calls with a timeout are continued by the host kernel itself; what reaches the guest ended with

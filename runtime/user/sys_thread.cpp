@@ -26,9 +26,9 @@ i64 sys_exit_group(GuestThread& thread, const SyscallArgs& args_) {
 
 i64 sys_set_tid_address(GuestThread& thread, const SyscallArgs& args_) {
     if (!thread.signals->is_pthread) {
-        return host_syscall(SYS_set_tid_address, untag(args_[0]));
+        return host_syscall(SYS_set_tid_address, args_[0]);
     }
-    thread.clear_child_tid = untag(args_[0]);
+    thread.clear_child_tid = args_[0];
     return thread.tid;
 }
 
@@ -42,9 +42,9 @@ i64 get_tid_address(const GuestThread& thread, GuestAddr to) {
 // The kernel walks the guest's list when the process dies; for a thread that merely ends we do,
 // because the host thread outlives the guest's (release_robust_list).
 i64 sys_set_robust_list(GuestThread& thread, const SyscallArgs& args_) {
-    const i64 result = host_syscall(SYS_set_robust_list, untag(args_[0]), args_[1]);
+    const i64 result = host_syscall(SYS_set_robust_list, args_[0], args_[1]);
     if (result == 0) {
-        thread.signals->robust_list = untag(args_[0]);
+        thread.signals->robust_list = args_[0];
     }
     return result;
 }

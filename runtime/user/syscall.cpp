@@ -6,6 +6,7 @@
 #include "runtime/user/host_numbers.h"
 #include "runtime/user/strace.h"
 #include "runtime/user/syscall_table.h"
+#include "runtime/user/tagged_arguments.h"
 
 namespace ulna::user {
 
@@ -65,6 +66,19 @@ i64 perform(GuestThread& thread, const SyscallRow* row, u64 number, const Syscal
     return refuse(number, row);
 }
 
+i64 perform_traced(GuestThread& thread,
+                   const SyscallRow* row,
+                   u64 number,
+                   const SyscallArgs& args) {
+    if (!process().options.strace) [[likely]] {
+        return perform(thread, row, number, args);
+    }
+    strace_enter(thread, row, number, args);
+    const i64 result = perform(thread, row, number, args);
+    strace_exit(thread, row, number, args, result);
+    return result;
+}
+
 } // namespace
 
 constexpr std::array<SyscallRow, kSyscallLimit> kSyscallTable = make_table();
@@ -80,15 +94,13 @@ i64 dispatch_syscall(GuestThread& thread) {
     const ir::CpuState& cpu = *thread.cpu;
     // The kernel takes the number from W8.
     const u64 number = static_cast<u32>(cpu.x[8]);
-    const SyscallArgs args = {cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3], cpu.x[4], cpu.x[5]};
+    SyscallArgs args = {cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3], cpu.x[4], cpu.x[5]};
     const SyscallRow* const row = find_syscall(number);
-    if (!process().options.strace) [[likely]] {
-        return perform(thread, row, number, args);
+    if (thread.tagged_addresses && row != nullptr) [[unlikely]] {
+        const UntaggedArguments untagged(thread, *row, args);
+        return untagged.faulted() ? -EFAULT : perform_traced(thread, row, number, args);
     }
-    strace_enter(thread, row, number, args);
-    const i64 result = perform(thread, row, number, args);
-    strace_exit(thread, row, number, args, result);
-    return result;
+    return perform_traced(thread, row, number, args);
 }
 
 } // namespace ulna::user

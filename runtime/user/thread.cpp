@@ -26,7 +26,7 @@ enum class ExceptionClass : u64 {
     DataAbort = 0x24,
 };
 constexpr u64 kTranslationFaultLevel3 = 0x07, kPermissionFaultLevel3 = 0x0f;
-constexpr u64 kAlignmentFault = 0x21, kExternalAbort = 0x10;
+constexpr u64 kAlignmentFault = 0x21, kTagCheckFault = 0x11, kExternalAbort = 0x10;
 constexpr u64 kWriteNotRead = 1 << 6;
 
 constexpr u64 make_esr(ExceptionClass exception, u64 syndrome) {
@@ -40,12 +40,13 @@ u64 fault_status(int signal, int code) {
     return code == SEGV_ACCERR ? kPermissionFaultLevel3 : kTranslationFaultLevel3;
 }
 
+// A tag in the address is for those with SA_EXPOSE_TAGBITS.
 void raise(GuestThread& thread, int signal, int code, GuestAddr address, u64 esr) {
     SyncSignal sync;
     sync.info.si_signo = signal;
     sync.info.si_code = code;
     sync.info.si_addr = reinterpret_cast<void*>(address);
-    sync.fault_address = address;
+    sync.fault_address = untag(address);
     sync.esr = esr;
     raise_sync(thread, sync);
 }
@@ -73,8 +74,27 @@ void on_fetch_fault(GuestThread& thread) {
           make_esr(ExceptionClass::InstructionAbort, fault_status(SIGSEGV, code)));
 }
 
-void on_svc(GuestThread& thread) {
-    const i64 result = dispatch_syscall(thread);
+// FAR_EL1 has the logical tag, and nothing of the four bits above.
+void on_tag_check_fault(GuestThread& thread, u64 syndrome) {
+    constexpr GuestAddr kIgnoredBits = u64{0xf} << 60;
+    raise(thread, SIGSEGV, SEGV_MTESERR, thread.cpu->exit_arg & ~kIgnoredBits,
+          make_esr(ExceptionClass::DataAbort, kTagCheckFault | syndrome));
+}
+
+// TFSRE0_EL1, which the kernel looks at when it is entered: a signal that can be blocked.
+void report_asynchronous_tag_fault(GuestThread& thread) {
+    thread.cpu->tfsre0_el1 = 0;
+    ThreadSignals& signals = *thread.signals;
+    if (action_of(signals, SIGSEGV).handler != kHandlerIgnore) {
+        siginfo_t info = {};
+        info.si_signo = SIGSEGV;
+        info.si_code = SEGV_MTEAERR;
+        hold_signal(signals, info);
+    }
+}
+
+void on_svc(GuestThread& thread, bool repeat) {
+    const i64 result = repeat ? kRestartNoIntr : dispatch_syscall(thread);
     if (thread.exiting) {
         return;
     }
@@ -89,9 +109,13 @@ void on_svc(GuestThread& thread) {
 
 void on_exit(GuestThread& thread, ir::ExitReason reason) {
     const GuestAddr pc = thread.cpu->pc;
+    const bool tag_fault = thread.cpu->tfsre0_el1 != 0;
+    if (tag_fault) [[unlikely]] {
+        report_asynchronous_tag_fault(thread);
+    }
     switch (reason) {
     case ir::ExitReason::Svc:
-        on_svc(thread);
+        on_svc(thread, tag_fault); // the signal comes before the call
         break;
     case ir::ExitReason::Undefined:
         raise(thread, SIGILL, ILL_ILLOPC, pc, 0);
@@ -119,8 +143,14 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
         raise(thread, SIGBUS, BUS_ADRALN, pc, make_esr(ExceptionClass::PcAlignment, 0));
         break;
     case ir::ExitReason::Alignment:
-        raise(thread, SIGBUS, BUS_ADRALN, untag(thread.cpu->exit_arg),
+        raise(thread, SIGBUS, BUS_ADRALN, thread.cpu->exit_arg,
               make_esr(ExceptionClass::DataAbort, kAlignmentFault));
+        break;
+    case ir::ExitReason::TagCheckLoad:
+        on_tag_check_fault(thread, 0);
+        break;
+    case ir::ExitReason::TagCheckStore:
+        on_tag_check_fault(thread, kWriteNotRead);
         break;
     case ir::ExitReason::Halt:
         thread.exiting = true;

@@ -17,7 +17,7 @@ struct Field {
 constexpr Field kFields[] = {
     {"Rd", 0, 5},  {"Rt", 0, 5},  {"Rn", 5, 5},   {"Rt2", 10, 5},  {"Ra", 10, 5},
     {"Rm", 16, 5}, {"Rs", 16, 5}, {"op0", 19, 2}, {"op1", 16, 3},  {"CRn", 12, 4},
-    {"CRm", 8, 4}, {"op2", 5, 3}, {"cond", 0, 4}, {"size", 30, 2},
+    {"CRm", 8, 4}, {"op2", 5, 3}, {"cond", 0, 4}, {"size", 30, 2}, {"op3", 14, 2},
 };
 
 const Field* find_field(const std::string& name) {

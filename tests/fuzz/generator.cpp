@@ -67,6 +67,7 @@ constexpr u32 kUncomparable[] = {
     system_register(3, 2, 4, 1),  // RNDRRS: random
     system_register(3, 4, 2, 5),  // DIT: the peer keeps it from run to run
     system_register(3, 4, 2, 6),  // SSBS: likewise
+    system_register(3, 4, 2, 7),  // TCO: likewise
 };
 
 // Hints that change registers where FEAT_PAuth exists and are NOPs elsewhere: XPACLRI, PACIA1716...

@@ -19,7 +19,8 @@ using insn::Outcome;
 namespace {
 
 // Without Rt, bits 4:0.
-constexpr u32 kDcZva = 0xd50b7420, kMrsCtr = 0xd53b0020, kMrsDczid = 0xd53b00e0;
+constexpr u32 kDcZva = 0xd50b7420, kDcGzva = 0xd50b7480, kMrsCtr = 0xd53b0020,
+              kMrsDczid = 0xd53b00e0;
 constexpr u64 kOurZeroBlock = 4; // DCZID_EL0.BS: words, log2
 
 void fill_windows(Peer* peer) {
@@ -301,9 +302,10 @@ std::string Judge::peer_differs(const MachineProgram& program,
     bool own_size = false; // of cache lines and zeroed blocks
     for (unsigned i = 0; i < program.count; ++i) {
         const u32 word = program.words[i] & ~31u;
-        own_size |= (word == kDcZva && peer_->batch().dczid != kOurZeroBlock) ||
-                    (word == kMrsCtr && peer_->batch().ctr != cpu_.ctr_el0) ||
-                    (word == kMrsDczid && peer_->batch().dczid != cpu_.dczid_el0);
+        own_size |=
+            ((word == kDcZva || word == kDcGzva) && peer_->batch().dczid != kOurZeroBlock) ||
+            (word == kMrsCtr && peer_->batch().ctr != cpu_.ctr_el0) ||
+            (word == kMrsDczid && peer_->batch().dczid != cpu_.dczid_el0);
     }
     if (own_size || touches(program, Exclusions::Peer, in, base.result)) {
         unjudged(Unjudged::PeerRow);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -21,9 +22,10 @@ uint64_t machine_thread_pointer;
 
 // The leave path needs one place for X30 that a program cannot see: TPIDR2_EL0 (FEAT_SME).
 #define HIDDEN "S3_3_C13_C0_5"
-// Of the rest of PSTATE, a program may change this (FEAT_DIT, FEAT_SSBS).
+// Of the rest of PSTATE, a program may change this (FEAT_DIT, FEAT_SSBS, FEAT_MTE).
 #define DIT "S3_3_C4_C2_5"
 #define SSBS "S3_3_C4_C2_6"
+#define TCO "S3_3_C4_C2_7"
 
 __asm__(
     ".text\n.global machine_enter\nmachine_enter:\n"
@@ -41,7 +43,7 @@ __asm__(
     "  ldr x3, [x2, #512]\n  lsl x3, x3, #28\n  msr nzcv, x3\n"
     "  ldr x3, [x2, #520]\n  msr fpcr, x3\n  ldr x3, [x2, #528]\n  msr fpsr, x3\n"
     "  ldr x3, [x2, #536]\n  msr tpidr_el0, x3\n"
-    "  msr " DIT ", xzr\n  msr " SSBS ", xzr\n"
+    "  msr " DIT ", xzr\n  msr " SSBS ", xzr\n  msr " TCO ", xzr\n"
     "  ldr x3, [x0, #248]\n  mov sp, x3\n  clrex\n"
     "  ldp x2, x3, [x0, #16]\n  ldp x4, x5, [x0, #32]\n  ldp x6, x7, [x0, #48]\n  ldp x8, x9, [x0, #64]\n"
     "  ldp x10, x11, [x0, #80]\n  ldp x12, x13, [x0, #96]\n  ldp x14, x15, [x0, #112]\n  ldp x16, x17, [x0, #128]\n"
@@ -147,6 +149,9 @@ int main(int argc, char** argv) {
         perror("peer_harness: shared file");
         return 1;
     }
+    // GCR_EL1.Exclude = 0, as on our side; what may be tagged has no tags.
+    const unsigned long kSetTaggedAddressControl = 55, kAllTags = 0xfffful << 3;
+    prctl((int)kSetTaggedAddressControl, kAllTags, 0, 0, 0);
     struct MachineBatch* batch = map(0, MACHINE_BATCH_BYTES, PROT_READ | PROT_WRITE, fd, 0);
     const uint64_t code_offset = MACHINE_BATCH_BYTES + MACHINE_WINDOWS_BYTES;
     writable_code = map(0, MACHINE_EXECUTABLE_BYTES, PROT_READ | PROT_WRITE, fd, code_offset);

@@ -211,7 +211,8 @@ TEST_CASE("parse errors name the line", "[ir]") {
     CHECK(parse_error("%0 = add.i64 %1, %2\n") == "line 1: %1 is not defined");
     CHECK(parse_error("%0 = const.i64 1\n%0 = const.i64 1\n") == "line 2: %0 is defined twice");
     CHECK(parse_error("%0 = const 1\n") == "line 1: the type is missing");
-    CHECK(parse_error("%0 = get.i64 x31\n") == "line 1: unknown slot, helper or fence");
+    CHECK(parse_error("%0 = get.i64 x31\n") ==
+          "line 1: unknown slot, helper, fence or span of tags");
     CHECK(parse_error("%0 = const.i64 1\nset x0, %0 trailing\n") ==
           "line 2: text after the end of the statement");
     CHECK(parse_error("%0 = const.i64 1\n%1 = load.i64 [%0] 3\n") ==

@@ -25,6 +25,7 @@ class NoEngine final : public runtime::Engine {
     void delete_thread(ir::CpuState* state) override { delete state; }
     ir::ExitReason run(ir::CpuState&) override { return ir::ExitReason::Halt; }
     void add_mode(u32) override {}
+    void set_tag_memory(const ir::TagMemory&) override {}
     void invalidate(GuestAddr, u64) override {}
     void request_safepoint(ir::CpuState& state) override { state.pending = 1; }
     bool on_host_fault(int, void*, ir::CpuState&, bool&) override { return false; }

@@ -264,4 +264,25 @@ bool PRFM_imm(Translator& t);
 bool STR_imm_v(Translator& t, Imm<2> size, bool q, Imm<12> imm12, Reg Rn, Vec Vt);
 bool LDR_imm_v(Translator& t, Imm<2> size, bool q, Imm<12> imm12, Reg Rn, Vec Vt);
 
+// --- memory_tags.cpp
+bool ADDG(Translator& t, Imm<6> uimm6, Imm<4> uimm4, Reg Rn, Reg Rd);
+bool SUBG(Translator& t, Imm<6> uimm6, Imm<4> uimm4, Reg Rn, Reg Rd);
+bool SUBP(Translator& t, Reg Rm, Reg Rn, Reg Rd);
+bool SUBPS(Translator& t, Reg Rm, Reg Rn, Reg Rd);
+bool IRG(Translator& t, Reg Rm, Reg Rn, Reg Rd);
+bool GMI(Translator& t, Reg Rm, Reg Rn, Reg Rd);
+bool STG(Translator& t, Imm<9> imm9, Imm<2> op2, Reg Rn, Reg Rt);
+bool STZG(Translator& t, Imm<9> imm9, Imm<2> op2, Reg Rn, Reg Rt);
+bool ST2G(Translator& t, Imm<9> imm9, Imm<2> op2, Reg Rn, Reg Rt);
+bool STZ2G(Translator& t, Imm<9> imm9, Imm<2> op2, Reg Rn, Reg Rt);
+bool LDG(Translator& t, Imm<9> imm9, Reg Rn, Reg Rt);
+bool STGP_post(Translator& t, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt);
+bool STGP_off(Translator& t, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt);
+bool STGP_pre(Translator& t, Imm<7> imm7, Reg Rt2, Reg Rn, Reg Rt);
+bool DC_GVA(Translator& t, Reg Rt);
+bool DC_GZVA(Translator& t, Reg Rt);
+bool DC_tags(Translator& t, Imm<4> CRm, Reg Rt);
+bool DC_tags_data(Translator& t, Imm<4> CRm, Reg Rt);
+bool MSR_TCO(Translator& t, Imm<4> CRm);
+
 } // namespace ulna::frontend

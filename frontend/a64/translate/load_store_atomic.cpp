@@ -15,14 +15,19 @@ MemInfo aligned(Translator& t, unsigned size_log2, MemOrder order) {
 Type data_type(unsigned size_log2) { return size_log2 == 3 ? Type::I64 : Type::I32; }
 Type pair_type(bool sz) { return sz ? Type::V128 : Type::I64; }
 unsigned pair_size_log2(bool sz) { return sz ? 4 : 3; }
+// [Rn|SP], once its tag has been checked.
+Value address_of(Translator& t, Reg Rn, MemInfo mem, Access access) {
+    return check_tag(t, base_only(t, Rn), mem, access).base;
+}
 } // namespace
 
 // --- Load/store exclusive
 
 namespace {
 bool load_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rn, Reg Rt) {
-    const Value address = t.SP(Type::I64, Rn);
-    t.set_X(Rt, t.b.load_excl(data_type(size.v), address, aligned(t, size.v, order)));
+    const MemInfo mem = aligned(t, size.v, order);
+    const Value address = address_of(t, Rn, mem, Access::Reads);
+    t.set_X(Rt, t.b.load_excl(data_type(size.v), address, mem));
     return true;
 }
 
@@ -61,8 +66,8 @@ Value loaded_exclusively(Translator& t, Reg Rn, Type type, unsigned size_log2) {
 // the store faults: whoever resumes there fails, as after an exception return.
 bool store_exclusive(
     Translator& t, MemOrder order, unsigned size_log2, Reg Rs, Reg Rn, Value data) {
-    const Value address = t.SP(Type::I64, Rn);
     const MemInfo mem = aligned(t, size_log2, order);
+    const Value address = address_of(t, Rn, mem, Access::Writes);
     const Value expected = loaded_exclusively(t, Rn, data.type, size_log2);
     if (expected.valid() && data.type != Type::V128) {
         t.b.clear_excl();
@@ -77,8 +82,8 @@ bool store_exclusive(Translator& t, Imm<2> size, MemOrder order, Reg Rs, Reg Rn,
     return store_exclusive(t, order, size.v, Rs, Rn, t.X(data_type(size.v), Rt));
 }
 bool load_exclusive_pair(Translator& t, bool sz, MemOrder order, Reg Rt2, Reg Rn, Reg Rt) {
-    const Value address = t.SP(Type::I64, Rn);
-    const Value pair = t.b.load_excl(pair_type(sz), address, aligned(t, pair_size_log2(sz), order));
+    const MemInfo mem = aligned(t, pair_size_log2(sz), order);
+    const Value pair = t.b.load_excl(pair_type(sz), address_of(t, Rn, mem, Access::Reads), mem);
     split(t, sz, pair, Rt, Rt2);
     return true;
 }
@@ -116,12 +121,12 @@ bool LDAXP(Translator& t, bool sz, Reg Rt2, Reg Rn, Reg Rt) {
 
 namespace {
 bool load_acquire(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
-    const Address at{t.SP(Type::I64, Rn)};
+    const Address at = base_only(t, Rn);
     t.set_X(Rt, load(t, Type::I64, at, aligned(t, size.v, MemOrder::Acquire)));
     return true;
 }
 bool store_release(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
-    const Address at{t.SP(Type::I64, Rn)};
+    const Address at = base_only(t, Rn);
     store(t, at, t.X(data_type(size.v), Rt), aligned(t, size.v, MemOrder::Release));
     return true;
 }
@@ -129,14 +134,14 @@ bool store_release(Translator& t, Imm<2> size, Reg Rn, Reg Rt) {
 
 // With an offset, and loads that sign-extend (FEAT_LRCPC2).
 bool STLUR(Translator& t, Imm<2> size, Imm<9> imm9, Reg Rn, Reg Rt) {
-    const Address at{t.SP(Type::I64, Rn), imm9.sext()};
+    const Address at = base_only(t, Rn).plus(imm9.sext());
     store(t, at, t.X(data_type(size.v), Rt), aligned(t, size.v, MemOrder::Release));
     return true;
 }
 namespace {
 bool load_acquire_offset(
     Translator& t, Type type, unsigned size_log2, bool sign, Imm<9> imm9, Reg Rn, Reg Rt) {
-    const Address at{t.SP(Type::I64, Rn), imm9.sext()};
+    const Address at = base_only(t, Rn).plus(imm9.sext());
     MemInfo mem = aligned(t, size_log2, MemOrder::Acquire);
     mem.sign = sign;
     t.set_X(Rt, load(t, type, at, mem));
@@ -185,10 +190,11 @@ Value low_bytes(Translator& t, Value value, unsigned size_log2) {
 
 bool CAS(Translator& t, Imm<2> size, bool L, Reg Rs, bool o0, Reg Rn, Reg Rt) {
     const Type type = data_type(size.v);
-    const Value address = t.SP(Type::I64, Rn);
+    const MemInfo mem = aligned(t, size.v, order_of(L, o0));
+    const Value address = address_of(t, Rn, mem, Access::ReadsAndWrites);
     const Value expected = low_bytes(t, t.X(type, Rs), size.v);
     const Value desired = t.X(type, Rt);
-    t.set_X(Rs, t.b.cas(address, expected, desired, aligned(t, size.v, order_of(L, o0))));
+    t.set_X(Rs, t.b.cas(address, expected, desired, mem));
     return true;
 }
 
@@ -196,10 +202,10 @@ bool CASP(Translator& t, bool sz, bool L, Reg Rs, bool o0, Reg Rn, Reg Rt) {
     if (number(Rs) & 1 || number(Rt) & 1) {
         return t.unallocated();
     }
-    const Value address = t.SP(Type::I64, Rn);
+    const MemInfo mem = aligned(t, pair_size_log2(sz), order_of(L, o0));
+    const Value address = address_of(t, Rn, mem, Access::ReadsAndWrites);
     const Value expected = join(t, sz, Rs, Rs + 1);
     const Value desired = join(t, sz, Rt, Rt + 1);
-    const MemInfo mem = aligned(t, pair_size_log2(sz), order_of(L, o0));
     split(t, sz, t.b.cas(address, expected, desired, mem), Rs, Rs + 1);
     return true;
 }
@@ -209,9 +215,10 @@ bool CASP(Translator& t, bool sz, bool L, Reg Rs, bool o0, Reg Rn, Reg Rt) {
 
 namespace {
 bool atomic(Translator& t, AtomicOp op, Imm<2> size, bool A, bool R, Reg Rs, Reg Rn, Reg Rt) {
-    const Value address = t.SP(Type::I64, Rn);
+    const MemInfo mem = aligned(t, size.v, order_of(A, R));
+    const Value address = address_of(t, Rn, mem, Access::ReadsAndWrites);
     const Value operand = t.X(data_type(size.v), Rs);
-    t.set_X(Rt, t.b.atomic_rmw(op, address, operand, aligned(t, size.v, order_of(A, R))));
+    t.set_X(Rt, t.b.atomic_rmw(op, address, operand, mem));
     return true;
 }
 } // namespace

@@ -173,10 +173,11 @@ bool multiple_structures(Translator& t,
     const Shape s = vector_shape(size, Q);
     const unsigned scale = Q ? 4 : 3, bytes = 1u << scale;
     const Value base = t.SP(Type::I64, Rn);
+    const Address at{.base = base, .tag_checked = Rm || Rn != Reg::SP};
     Registers r;
     if (L) {
         for (unsigned i = 0; i < layout->count; ++i) {
-            r[i] = load_vector(t, {base, i * bytes}, scale);
+            r[i] = load_vector(t, at.plus(i * bytes), scale);
         }
         r = deinterleave(t, layout->selem, s, r);
         for (unsigned i = 0; i < layout->count; ++i) {
@@ -188,7 +189,7 @@ bool multiple_structures(Translator& t,
         }
         r = interleave(t, layout->selem, s, r);
         for (unsigned i = 0; i < layout->count; ++i) {
-            store_vector(t, {base, i * bytes}, scale, r[i]);
+            store_vector(t, at.plus(i * bytes), scale, r[i]);
         }
     }
     write_back(t, Rn, base, Rm, layout->count * bytes);
@@ -257,10 +258,11 @@ bool single_structure(Translator& t,
     const Type type = element->scale == 3 ? Type::I64 : Type::I32;
     const MemInfo mem{.size_log2 = static_cast<u8>(element->scale)};
     const Value base = t.SP(Type::I64, Rn);
+    const Address at{.base = base, .tag_checked = Rm || Rn != Reg::SP};
     if (L) {
         Registers data;
         for (unsigned i = 0; i < selem; ++i) {
-            data[i] = load(t, type, {base, i * ebytes}, mem);
+            data[i] = load(t, type, at.plus(i * ebytes), mem);
         }
         for (unsigned i = 0; i < selem; ++i) {
             t.set_V(Vt + i,
@@ -271,7 +273,7 @@ bool single_structure(Translator& t,
     } else {
         for (unsigned i = 0; i < selem; ++i) {
             const Value data = t.b.vget(t.V(Vt + i), lanes, element->index, type);
-            store(t, {base, i * ebytes}, data, mem);
+            store(t, at.plus(i * ebytes), data, mem);
         }
     }
     write_back(t, Rn, base, Rm, selem * ebytes);

@@ -14,6 +14,7 @@ struct Address {
     i64 disp = 0;
     Value index = {};
     u8 index_shift = 0;
+    bool tag_checked = true; // AccessDescriptor.tagchecked
 
     [[nodiscard]] Address plus(i64 bytes) const {
         Address result = *this;
@@ -22,13 +23,33 @@ struct Address {
     }
 };
 
-[[nodiscard]] inline Value load(Translator& t, Type type, const Address& at, MemInfo mem) {
+// AArch64.CheckTag: where the access then goes, with no tag left. What covers several accesses of
+// an instruction saves checking each.
+inline Address check_tag(Translator& t, const Address& at, MemInfo mem, Access access) {
+    if (!at.tag_checked || !t.checks_tags()) {
+        return at;
+    }
+    mem.access = access;
+    mem.order = MemOrder::Plain;
+    mem.sign = false;
+    const Value base =
+        at.index.valid() ? t.b.add(at.base, t.b.shl(at.index, at.index_shift)) : at.base;
+    return {.base = t.b.check_tag(base, mem, at.disp), .tag_checked = false};
+}
+
+[[nodiscard]] inline Value load(Translator& t, Type type, const Address& address, MemInfo mem) {
+    const Address at = check_tag(t, address, mem, Access::Reads);
     mem.index_shift = at.index_shift;
     return t.b.load(type, at.base, mem, at.disp, at.index);
 }
-inline void store(Translator& t, const Address& at, Value value, MemInfo mem) {
+inline void store(Translator& t, const Address& address, Value value, MemInfo mem) {
+    const Address at = check_tag(t, address, mem, Access::Writes);
     mem.index_shift = at.index_shift;
     t.b.store(at.base, value, mem, at.disp, at.index);
+}
+// [Rn|SP], the only form of exclusives and atomics; without a check when it is SP.
+[[nodiscard]] inline Address base_only(Translator& t, Reg Rn) {
+    return {.base = t.SP(Type::I64, Rn), .tag_checked = Rn != Reg::SP};
 }
 
 // Two registers as one value of twice the width, the first in the low half (sz: two doublewords).
@@ -59,7 +80,12 @@ class ImmediateAccess {
     ImmediateAccess(Translator& t, Reg Rn, i64 offset, Wback wback)
         : t_{t}, Rn_{Rn}, offset_{offset}, wback_{wback}, base_{t.SP(Type::I64, Rn)} {}
 
-    [[nodiscard]] Address address() const { return {base_, wback_ == Wback::Post ? 0 : offset_}; }
+    // Accesses with base SP and an immediate offset are Tag Unchecked (DDI 0487 D10.7.1).
+    [[nodiscard]] Address address() const {
+        return {.base = base_,
+                .disp = wback_ == Wback::Post ? 0 : offset_,
+                .tag_checked = wback_ != Wback::None || Rn_ != Reg::SP};
+    }
     void write_back() const {
         if (wback_ != Wback::None) {
             t_.set_SP(Rn_, t_.b.add(base_, t_.b.c64(static_cast<u64>(offset_))));

@@ -152,7 +152,8 @@ bool RETA(Translator& t, bool M) {
 bool LDRA(Translator& t, bool M, bool S, Imm<9> imm9, bool W, Reg Rn, Reg Rt) {
     const i64 offset = concat(S, imm9).sext() * 8;
     const Value base = auth(t, SP(t, Rn), zero(t), M ? Key::DB : Key::DA);
-    const Value data = load(t, Type::I64, Address{base, offset}, {.size_log2 = 3});
+    const Address at{.base = base, .disp = offset, .tag_checked = W || Rn != Reg::SP};
+    const Value data = load(t, Type::I64, at, {.size_log2 = 3});
     t.set_X(Rt, data);
     if (W && (Rt != Rn || Rn == Reg::SP)) {
         t.set_SP(Rn, t.b.add(base, t.b.c64(static_cast<u64>(offset))));

@@ -1,5 +1,6 @@
 // System instructions as EL0 sees them under Linux.
 #include "frontend/a64/translate/handlers_base.h"
+#include "frontend/a64/translate/memory.h"
 
 namespace ulna::frontend {
 
@@ -55,8 +56,18 @@ bool DC_CVAP(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
 bool DC_CVADP(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
 bool DC_CIVAC(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
 
+// Every granule of the block is checked.
 bool DC_ZVA(Translator& t, Reg Rt) {
-    t.b.emit(Opcode::ZeroBlock, Type::Void, {t.X(Type::I64, Rt)});
+    Value address = t.X(Type::I64, Rt);
+    if (t.checks_tags()) {
+        const Value block = t.b.andnot(address, t.b.c64(ir::kZeroBlockBytes - 1));
+        const MemInfo granule{.size_log2 = 4};
+        address = check_tag(t, {block}, granule, Access::Writes).base;
+        for (i64 at = 16; at < static_cast<i64>(ir::kZeroBlockBytes); at += 16) {
+            check_tag(t, {block, at}, granule, Access::Writes);
+        }
+    }
+    t.b.emit(Opcode::ZeroBlock, Type::Void, {address});
     return true;
 }
 
@@ -77,7 +88,8 @@ constexpr u32 kNZCV = sysreg(3, 3, 4, 2, 0), kFPCR = sysreg(3, 3, 4, 4, 0),
               kDCZID_EL0 = sysreg(3, 3, 0, 0, 7), kCNTFRQ_EL0 = sysreg(3, 3, 14, 0, 0),
               kCNTVCT_EL0 = sysreg(3, 3, 14, 0, 2), kPMUSERENR_EL0 = sysreg(3, 3, 9, 14, 0),
               kDIT = sysreg(3, 3, 4, 2, 5), kSSBS = sysreg(3, 3, 4, 2, 6),
-              kRNDR = sysreg(3, 3, 2, 4, 0), kRNDRRS = sysreg(3, 3, 2, 4, 1);
+              kTCO = sysreg(3, 3, 4, 2, 7), kRNDR = sysreg(3, 3, 2, 4, 0),
+              kRNDRRS = sysreg(3, 3, 2, 4, 1);
 
 constexpr u32 encode(bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> op2) {
     return sysreg(2u + o0, op1.v, CRn.v, CRm.v, op2.v);
@@ -131,12 +143,16 @@ u64 pstate_bit(const CpuModel& cpu, u32 encoding) {
     if (encoding == kSSBS && cpu.features.has(Feature::SSBS)) {
         return ir::pstate::SSBS;
     }
+    if (encoding == kTCO && cpu.features.has(Feature::MTE)) {
+        return ir::pstate::TCO;
+    }
     return 0;
 }
 bool write_pstate_bit(Translator& t, u64 bit, Value from) {
     const Value others = t.b.and_(t.b.get(Slot::PSTATE), t.b.c64(~bit));
     t.b.set(Slot::PSTATE, t.b.or_(others, t.b.and_(from, t.b.c64(bit))));
-    return true;
+    // What is checked is part of the mode.
+    return bit != ir::pstate::TCO || t.leave(ir::ExitReason::ContextSync, t.next());
 }
 } // namespace
 
@@ -216,6 +232,10 @@ bool MSR_SSBS(Translator& t, Imm<4> CRm) {
 }
 bool MSR_DIT(Translator& t, Imm<4> CRm) {
     return write_pstate_bit(t, ir::pstate::DIT, t.b.c64(CRm.v & 1 ? ir::pstate::DIT : 0));
+}
+
+bool MSR_TCO(Translator& t, Imm<4> CRm) {
+    return write_pstate_bit(t, ir::pstate::TCO, t.b.c64(CRm.v & 1 ? ir::pstate::TCO : 0));
 }
 
 } // namespace ulna::frontend
