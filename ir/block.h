@@ -46,8 +46,9 @@ struct Inst {
 };
 static_assert(sizeof(Inst) == 32, "two instructions a cache line");
 
-// Inst::aux of ExitIf: its target does not read NZCV before writing it.
-inline constexpr u16 kExitIfNzcvDead = 1;
+// Inst::aux of ExitIf: its target does not read NZCV before writing it; it leaves to the dispatcher
+// with ContextSync, since the block's mode does not hold at the target.
+inline constexpr u16 kExitIfNzcvDead = 1, kExitIfContextSync = 2;
 
 // --- How a block ends. Every exit leaves state canonical; `target`, `next` are guest addresses.
 // A back end without a trick for an exit stores the PC and leaves with ExitReason::Lookup.

@@ -35,7 +35,16 @@ struct BlockMode {
     [[nodiscard]] constexpr bool ah() const { return bit(bits, kLowerShift + 1); }
     [[nodiscard]] constexpr bool nep() const { return bit(bits, kLowerShift + 2); }
 
-    // Not from FPCR (CpuState::mode_bits).
+    // SP is not 16-byte aligned: what accesses memory by it faults (SCTLR_EL1.SA0). Follows from
+    // SP; a block leaves with ContextSync where that changes. (In the place of FPCR.Stride, which
+    // is RES0.)
+    static constexpr u32 kMisalignedSp = 1u << 1;
+    [[nodiscard]] constexpr bool misaligned_sp() const { return bits & kMisalignedSp; }
+    [[nodiscard]] static constexpr BlockMode from_registers(u64 fpcr, u64 sp) {
+        return {from_fpcr(fpcr).bits | (sp % 16 != 0 ? kMisalignedSp : 0)};
+    }
+
+    // Not from registers (CpuState::mode_bits).
     static constexpr u32 kPacRestricted = 1u << 14; // not every key of SCTLR_EL1 is enabled
     static constexpr u32 kShared = 1u << 13; // other threads or processes may see what is accessed
     static constexpr u32 kBti = 1u << 15;    // some page of the process is guarded
@@ -53,6 +62,7 @@ struct BlockMode {
     [[nodiscard]] constexpr bool bti() const { return bits & kBti; }
     friend constexpr bool operator==(BlockMode, BlockMode) = default;
 };
+static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
 
 struct BlockKey {
     GuestAddr pc = 0;

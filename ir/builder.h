@@ -152,8 +152,8 @@ class Builder {
         return emit(Opcode::CallHelper, kHelperInfo[static_cast<unsigned>(id)].result, args, 0,
                     static_cast<u64>(id));
     }
-    void exit_if(Value condition, GuestAddr target) {
-        emit(Opcode::ExitIf, Type::Void, {condition}, 0, target);
+    void exit_if(Value condition, GuestAddr target, u16 aux = 0) {
+        emit(Opcode::ExitIf, Type::Void, {condition}, aux, target);
     }
 
     void raise_if(Value condition, ExitReason reason, u32 exit_arg = 0) {

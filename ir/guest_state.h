@@ -202,6 +202,7 @@ enum class ExitReason : u32 {
     MisalignedPc,  // pc is not 4-byte aligned
     Mops,          // FEAT_MOPS: registers or flags do not fit; exit_arg = ISS of ESR_EL1; pc is
                    // at the instruction
+    SpAlignment,   // an access by SP, which is not 16-byte aligned; pc is at the instruction
     TagCheckLoad,  // tag check fault of an access that loads, or loads and stores; exit_arg =
                    // address
     TagCheckStore, // or of one that stores; both as Alignment

@@ -359,7 +359,8 @@ bool Interpreter::step(const Inst& inst, V128& result) {
         break;
     case Opcode::ExitIf:
         if (arg(inst, 0).lo != 0) {
-            leave(inst.imm);
+            leave(inst.imm,
+                  inst.aux == kExitIfContextSync ? ExitReason::ContextSync : ExitReason::Lookup);
             return false;
         }
         break;

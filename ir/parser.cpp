@@ -366,7 +366,9 @@ class Parser {
 
     void leftovers(Line& line, Inst& inst) {
         if (line.accept("nzcv_dead")) {
-            inst.aux = 1;
+            inst.aux = kExitIfNzcvDead;
+        } else if (line.accept("contextsync")) {
+            inst.aux = kExitIfContextSync;
         }
         while (line.ok() && line.accept("{")) {
             if (line.accept("aux=")) {

@@ -185,9 +185,9 @@ class Printer {
     }
 
     void leftovers(const Inst& inst) {
-        if (inst.op == Opcode::ExitIf && inst.aux == 1) {
-            out_ += " nzcv_dead";
-            aux_done_ = true;
+        if (inst.op == Opcode::ExitIf && inst.aux != 0) {
+            out_ += inst.aux == kExitIfNzcvDead ? " nzcv_dead" : " contextsync";
+            aux_done_ = inst.aux <= kExitIfContextSync;
         }
         if (!aux_done_ && inst.aux != 0) {
             append(" {{aux={:#x}}}", inst.aux);

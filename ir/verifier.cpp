@@ -428,7 +428,7 @@ class Verifier {
             call(inst);
             break;
         case Opcode::ExitIf:
-            in_range(inst.aux, 0, 1, "aux");
+            in_range(inst.aux, 0, kExitIfContextSync, "aux");
             break;
         case Opcode::RaiseIf:
             in_range(inst.imm & ones(32), 0, kExitReasonCount - 1, "exit reason");

@@ -40,7 +40,7 @@ class Engine {
 
     // Runs until something the engine does not handle: Svc, Undefined, Breakpoint, Safepoint,
     // FetchFault, Fault, Alignment, Mops, TagCheckLoad, TagCheckStore, PacFail, BranchTarget,
-    // MisalignedPc, Halt. Lookup, InvalidateCache and ContextSync are handled inside.
+    // MisalignedPc, SpAlignment, Halt. Lookup, InvalidateCache and ContextSync are handled inside.
     [[nodiscard]] virtual ir::ExitReason run(ir::CpuState& state) = 0;
 
     // From here on all threads run blocks with these bits of BlockMode as well, and no older ones.

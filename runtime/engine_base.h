@@ -41,7 +41,8 @@ class EngineBase : public Engine {
     void invalidate_line(EngineThread& thread);
     [[nodiscard]] ir::BlockMode mode_of(const ir::CpuState& state) const {
         const u32 common = process_mode_.load(std::memory_order_relaxed);
-        const u32 bits = ir::BlockMode::from_fpcr(state.fpcr).bits | state.mode_bits | common;
+        const u32 bits =
+            ir::BlockMode::from_registers(state.fpcr, state.sp).bits | state.mode_bits | common;
         const bool checks =
             (common & ir::BlockMode::kTags) != 0 && (state.pstate & ir::pstate::TCO) == 0;
         return {checks ? bits : bits & ~ir::BlockMode::kTagCheck};

@@ -146,11 +146,27 @@ void Emitter::leave_unless(Condition condition, GuestAddr target) {
 
 void Emitter::emit_exit_if(const Inst& inst) {
     const Condition held = condition(inst.args[0]);
-    if (plan_[index_] & kSinksFlags) {
+    if (inst.aux == ir::kExitIfContextSync) {
+        leave_for_sync(held, inst.imm);
+    } else if (plan_[index_] & kSinksFlags) {
         leave_with_flags(held.cc, inst.imm);
     } else {
         leave_if(held, inst.imm);
     }
+}
+
+// Leaves to the dispatcher, in cold code, with the flags that are due on the way out.
+void Emitter::leave_for_sync(Condition held, GuestAddr target) {
+    CHECK(held.parity == Condition::Plain);
+    const bool sinks_flags = plan_[index_] & kSinksFlags;
+    const bool invert_carry = sinks_flags && sunk_carry_is_borrow(index_);
+    cold_noreturn(jcc(held.cc), [=](Emitter& e) {
+        if (sinks_flags) {
+            e.emit_flags_bits(invert_carry);
+            raw::store32(e.c, offsetof(CpuState, nzcv), 0);
+        }
+        e.raise(target, ExitReason::ContextSync);
+    });
 }
 
 // Leaves with an exception of the guest instruction at pc.

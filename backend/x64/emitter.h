@@ -502,6 +502,7 @@ class Emitter {
     void leave_if(Cc cc, GuestAddr target);
     void leave_if(Condition condition, GuestAddr target);
     void leave_unless(Condition condition, GuestAddr target);
+    void leave_for_sync(Condition condition, GuestAddr target);
     void exit_conditionally(const ir::ExitCond& exit);
     void leave_with_flags(Cc cc, GuestAddr target);
     void emit_flags_bits(bool invert_carry);

@@ -1,6 +1,8 @@
 // Drives the translation of one extended block, and decides where it goes on and how it ends.
 #include "frontend/a64/translator.h"
 
+#include <algorithm>
+
 #include "frontend/a64/decoder.h"
 #include "frontend/a64/flag_lookahead.h"
 
@@ -35,7 +37,14 @@ void Translator::run() {
         const u32 word = words_[index];
         b.begin_guest_instruction(pc_, word);
         const Encoding* encoding = decode(word, cpu().features);
+        const std::size_t first_inst = b.block().insts.size();
+        new_sp_ = {};
         go_on = encoding != nullptr ? encoding->handler(*this, word) : undefined();
+        if (mode().misaligned_sp()) [[unlikely]] {
+            go_on = check_sp(word, first_inst) && go_on;
+        } else if (new_sp_.valid()) {
+            go_on = go_on && keep_sp_aligned();
+        }
     }
     b.block().nzcv_live_out = !wrote_nzcv_ || !nzcv_dead_after(b.block().exit);
 }
@@ -44,6 +53,70 @@ bool Translator::undefined() { return leave(ir::ExitReason::Undefined, pc_); }
 
 Value Translator::holds(Cond cond) {
     return cond >= Cond::AL ? b.c1(true) : b.testcond(cond, nzcv());
+}
+
+// --- The alignment of SP (CheckSPAlignment). A block's mode says whether SP is misaligned, and a
+// block ends where that may change; so an access by SP is checked while it is translated.
+
+namespace {
+
+bool accesses_by_sp(const ir::Block& block, u32 word, std::size_t first_inst) {
+    const bool load_store = (word & 0x0a00'0000) == 0x0800'0000;
+    const bool literal = (word & 0x3b00'0000) == 0x1800'0000;
+    const bool by_sp = load_store && !literal && bits(word, 9, 5) == 31;
+    // Prefetches have no access.
+    return by_sp && std::any_of(block.insts.begin() + static_cast<std::ptrdiff_t>(first_inst),
+                                block.insts.end(),
+                                [](const ir::Inst& inst) { return ir::accesses_memory(inst.op); });
+}
+
+// Bits 3:0 of a value, where they are known; SP's are zero.
+std::optional<u64> low_bits(const ir::Block& block, ir::ValueId id) {
+    const ir::Inst& inst = block[id];
+    switch (inst.op) {
+    case Opcode::Const:
+        return inst.imm & 15;
+    case Opcode::Get:
+        return inst.slot() == Slot::SP ? std::optional<u64>{0} : std::nullopt;
+    case Opcode::Add:
+    case Opcode::Sub: {
+        const auto x = low_bits(block, inst.args[0]), y = low_bits(block, inst.args[1]);
+        if (!x || !y) {
+            return std::nullopt;
+        }
+        return (inst.op == Opcode::Add ? *x + *y : *x - *y) & 15;
+    }
+    case Opcode::And: {
+        const auto mask = low_bits(block, inst.args[1]);
+        return mask && *mask == 0 ? mask : std::nullopt;
+    }
+    default:
+        return std::nullopt;
+    }
+}
+
+} // namespace
+
+// In a block whose mode says that SP is misaligned.
+bool Translator::check_sp(u32 word, std::size_t first_inst) {
+    if (accesses_by_sp(b.block(), word, first_inst)) {
+        b.block().insts.resize(first_inst);
+        return leave(ir::ExitReason::SpAlignment, pc_);
+    }
+    return !new_sp_.valid() || leave(ir::ExitReason::ContextSync, next_pc_);
+}
+
+// Behind an instruction that has set SP, in a block whose mode says that it is aligned.
+bool Translator::keep_sp_aligned() {
+    const auto low = low_bits(b.block(), new_sp_.id);
+    if (low && *low != 0) {
+        return leave(ir::ExitReason::ContextSync, next_pc_);
+    }
+    if (!low) {
+        const Value misaligned = b.icmp(Cond::NE, b.and_(new_sp_, b.c64(15)), b.c64(0));
+        b.exit_if(misaligned, next_pc_, ir::kExitIfContextSync);
+    }
+    return true;
 }
 
 // --- Where to go on

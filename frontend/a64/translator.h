@@ -77,7 +77,13 @@ class Translator {
             set_SP(reg, value);
         }
     }
-    void set_SP(Reg reg, Value value) { b.set(ir::x_slot(number(reg)), b.zext(value, Type::I64)); }
+    void set_SP(Reg reg, Value value) {
+        const Value wide = b.zext(value, Type::I64);
+        b.set(ir::x_slot(number(reg)), wide);
+        if (reg == Reg::SP) {
+            new_sp_ = wide;
+        }
+    }
 
     // --- vector registers: whole, or the scalar in lane 0 (Type F16, F32, F64)
     [[nodiscard]] Value V(Vec vec) { return b.get(ir::v_slot(number(vec))); }
@@ -141,6 +147,8 @@ class Translator {
         return address - start_ < words_.size() * 4; // below start_ wraps
     }
     [[nodiscard]] bool can_continue_at(GuestAddr target);
+    [[nodiscard]] bool check_sp(u32 word, std::size_t first_inst);
+    [[nodiscard]] bool keep_sp_aligned();
     [[nodiscard]] bool nzcv_dead_at(GuestAddr address);
     [[nodiscard]] bool nzcv_dead_after(const ir::Exit& exit);
 
@@ -153,6 +161,7 @@ class Translator {
     GuestAddr pc_;
     GuestAddr next_pc_;
     bool wrote_nzcv_ = false;
+    Value new_sp_; // what this instruction has set SP to, if it has
     bool guarded_;
     // Sources keep a limited number of spans alive (CodeSource).
     static constexpr unsigned kMaxExtraFetches = 16;

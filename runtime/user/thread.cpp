@@ -24,6 +24,7 @@ enum class ExceptionClass : u64 {
     InstructionAbort = 0x20,
     PcAlignment = 0x22,
     DataAbort = 0x24,
+    SpAlignment = 0x26,
 };
 constexpr u64 kTranslationFaultLevel3 = 0x07, kPermissionFaultLevel3 = 0x0f;
 constexpr u64 kAlignmentFault = 0x21, kTagCheckFault = 0x11, kExternalAbort = 0x10;
@@ -41,13 +42,24 @@ u64 fault_status(int signal, int code) {
 }
 
 // A tag in the address is for those with SA_EXPOSE_TAGBITS.
-void raise(GuestThread& thread, int signal, int code, GuestAddr address, u64 esr) {
+SyncSignal sync_signal(int signal, int code, GuestAddr address, u64 esr) {
     SyncSignal sync;
     sync.info.si_signo = signal;
     sync.info.si_code = code;
     sync.info.si_addr = reinterpret_cast<void*>(address);
     sync.fault_address = untag(address);
     sync.esr = esr;
+    return sync;
+}
+
+void raise(GuestThread& thread, int signal, int code, GuestAddr address, u64 esr) {
+    raise_sync(thread, sync_signal(signal, code, address, esr));
+}
+
+// do_sp_pc_abort: a misaligned PC or SP is in siginfo only (arm64_notify_die).
+void raise_misaligned_register(GuestThread& thread, u64 value, ExceptionClass exception) {
+    SyncSignal sync = sync_signal(SIGBUS, BUS_ADRALN, value, make_esr(exception, 0));
+    sync.fault_address = 0;
     raise_sync(thread, sync);
 }
 
@@ -140,7 +152,10 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
         on_fetch_fault(thread);
         break;
     case ir::ExitReason::MisalignedPc:
-        raise(thread, SIGBUS, BUS_ADRALN, pc, make_esr(ExceptionClass::PcAlignment, 0));
+        raise_misaligned_register(thread, pc, ExceptionClass::PcAlignment);
+        break;
+    case ir::ExitReason::SpAlignment:
+        raise_misaligned_register(thread, thread.cpu->sp, ExceptionClass::SpAlignment);
         break;
     case ir::ExitReason::Alignment:
         raise(thread, SIGBUS, BUS_ADRALN, thread.cpu->exit_arg,

@@ -43,6 +43,8 @@ const char* unjudged_name(Unjudged reason) {
         return "peer: FEAT_LSE2, which this CPU model lacks; misaligned store-exclusive that fails";
     case Unjudged::PeerRow:
         return "peer: excluded row";
+    case Unjudged::PeerSp:
+        return "peer: an access by a misaligned SP, which it does not check";
     case Unjudged::PeerAddress:
         return "peer: a fault beyond the memory that both have";
     case Unjudged::PeerFailed:
@@ -297,6 +299,10 @@ std::string Judge::peer_differs(const MachineProgram& program,
     const bool same_end = a.signal == b.signal && a.pc == b.pc;
     if (a.signal == SIGILL && !same_end) {
         unjudged(Unjudged::PeerFeature);
+        return "";
+    }
+    if (a.signal == SIGBUS && a.state.sp % 16 != 0 && a.address == a.state.sp) {
+        unjudged(Unjudged::PeerSp);
         return "";
     }
     bool own_size = false; // of cache lines and zeroed blocks

@@ -41,6 +41,7 @@ enum class Unjudged : u8 {
     PeerFeature,   // the peer's CPU has a feature that ours lacks: SIGILL here
     PeerAlignment, // it has FEAT_LSE2, ours not: SIGBUS here
     PeerRow,       // exclusions.txt, or what depends on sizes of cache lines
+    PeerSp,        // it does not check the alignment of SP
     PeerAddress,   // a fault where the peer has something else, or cannot tell the address
     PeerFailed,    // the process died or hung
     VixlMode,      // FPCR is not zero, or the case ends in an exception

@@ -52,6 +52,11 @@ void finish(const ir::CpuState& state, ExitReason reason, MachineResult& out) {
         out.code = BUS_ADRALN;
         out.address = state.pc;
         break;
+    case ExitReason::SpAlignment:
+        out.signal = SIGBUS;
+        out.code = BUS_ADRALN;
+        out.address = state.sp;
+        break;
     case ExitReason::Alignment:
         out.signal = SIGBUS;
         out.code = BUS_ADRALN;
@@ -84,10 +89,10 @@ Stepper::Stepper(const frontend::CpuModel& cpu) : rows_(frontend::encodings().si
     }
 }
 
-const Stepper::Step& Stepper::step_at(GuestAddr pc, u64 fpcr) {
+const Stepper::Step& Stepper::step_at(GuestAddr pc, u64 fpcr, u64 sp) {
     Step& step = pc == MACHINE_OUT ? steps_.back() : steps_[(pc - MACHINE_LEAVE) / 4];
     const u64 generation = pc < MACHINE_CODE ? 1 : generation_[(pc - MACHINE_CODE) / kCodeBytes];
-    const auto mode = ir::BlockMode::from_fpcr(fpcr);
+    const auto mode = ir::BlockMode::from_registers(fpcr, sp);
     if (step.generation == generation && step.block.key.mode == mode) {
         return step;
     }
@@ -120,7 +125,7 @@ bool Stepper::run(unsigned slot, const MachineState& in, MachineResult& out) {
             finish(state, ExitReason::FetchFault, out);
             return true;
         }
-        const Step& step = step_at(state.pc, state.fpcr);
+        const Step& step = step_at(state.pc, state.fpcr, state.sp);
         if (step.row >= 0) {
             ++rows_[static_cast<unsigned>(step.row)];
             ++executed_;

@@ -38,7 +38,7 @@ class Stepper final : public Executor {
         u64 generation = 0;
         int row = -1; // of insn.def
     };
-    const Step& step_at(GuestAddr pc, u64 fpcr);
+    const Step& step_at(GuestAddr pc, u64 fpcr, u64 sp);
 
     static constexpr unsigned kMaxSteps = 4096;
     frontend::TranslateOptions options_;

@@ -386,9 +386,9 @@ TEST_CASE("writeback to a base that is also transferred", "[frontend]") {
     CHECK(run({0xa9c10821, kSvc0}, *state) == ExitReason::Svc);
     CHECK(state->x[1] == 0x3333);
     CHECK(state->x[2] == 0x4444);
-    // ldr xzr, [sp], #8 is not such a case: register 31 differs.
+    // ldr xzr, [sp], #16 is not such a case: register 31 differs.
     state = new_state();
     state->sp = address;
-    CHECK(run({0xf84087ff, kSvc0}, *state) == ExitReason::Svc);
-    CHECK(state->sp == address + 8);
+    CHECK(run({0xf84107ff, kSvc0}, *state) == ExitReason::Svc);
+    CHECK(state->sp == address + 16);
 }

@@ -252,6 +252,7 @@ TEST_CASE("the verifier rejects", "[ir]") {
         {"%0 = vconst.4s 1\n%1 = vushr.4s %0, 0\nexit direct 0", "shift 0 is outside"},
         {"%0 = vconst.4s 1\n%1 = vext.8b %0, %0, 8\nexit direct 0", "byte 8 is outside"},
         {"%0 = vconst.4s 1\n%1 = vrev.4s %0, 4\nexit direct 0", "container must be"},
+        {"%0 = const.i1 1\nexitif %0, 0 {aux=3}\nexit direct 0", "aux 3 is outside"},
         {"%0 = const.f32 1\n%1 = fcvt.f64.f64 %0\nexit direct 0", "source type differs"},
         {"%0 = vconst.4s 1\n%1 = fadd.16b %0, %0\nexit direct 0",
          "no shape of 16 lanes of 1 bytes"},

@@ -286,7 +286,8 @@ class RandomBlock {
 
     void side_exit() {
         b_.exit_if(value(ir::Type::I1), 0x20000 + block_.insts.size() * 4);
-        block_.insts.back().aux = below(3) == 0 ? ir::kExitIfNzcvDead : u16{0};
+        constexpr u16 kKinds[] = {0, 0, ir::kExitIfNzcvDead, ir::kExitIfContextSync};
+        block_.insts.back().aux = kKinds[below(std::size(kKinds))];
     }
 
     // Anything that may stand in a block; operations come from `ops`.
@@ -496,6 +497,7 @@ difference(const ir::CpuState& expected, const ir::CpuState& actual, bool with_n
     report("pc", expected.pc, actual.pc);
     report("exit_reason", expected.exit_reason, actual.exit_reason);
     if (expected.exit_reason != static_cast<u32>(ir::ExitReason::Lookup) &&
+        expected.exit_reason != static_cast<u32>(ir::ExitReason::ContextSync) &&
         expected.exit_reason != static_cast<u32>(ir::ExitReason::Fault)) {
         report("exit_arg", expected.exit_arg, actual.exit_arg);
     }
