@@ -116,7 +116,7 @@ void reset_return_stack(void* ucontext, ir::CpuState& state);
 // MXCSR value for an FPCR (rounding, FZ as FTZ|DAZ, with AH as FTZ, FIZ as DAZ; all exceptions
 // masked, sticky bits clear).
 [[nodiscard]] u32 mxcsr_of_fpcr(u64 fpcr);
-// FPSR bits of MXCSR's sticky bits.
+// FPSR bits of MXCSR's sticky bits, without FPCR.AH.
 [[nodiscard]] u32 fpsr_of_mxcsr(u32 mxcsr);
 
 } // namespace ulna::backend

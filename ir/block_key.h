@@ -33,6 +33,8 @@ struct BlockMode {
     // FEAT_AFP: inputs are flushed; alternate handling; scalar results keep upper elements.
     [[nodiscard]] constexpr bool fiz() const { return bit(bits, kLowerShift); }
     [[nodiscard]] constexpr bool ah() const { return bit(bits, kLowerShift + 1); }
+    // FZ without AH: operands and results are flushed, and FPSR says so in ways of Arm's own.
+    [[nodiscard]] constexpr bool flushes_noticed() const { return fz() && !ah(); }
     [[nodiscard]] constexpr bool nep() const { return bit(bits, kLowerShift + 2); }
 
     // SP is not 16-byte aligned: what accesses memory by it faults (SCTLR_EL1.SA0). Follows from

@@ -24,8 +24,10 @@ bool Emitter::is_fusable_flags(ValueId flags) const {
     case Opcode::LogicFlags:
         return true;
     case Opcode::FCmp:
-        return table_ == &ordinary_ &&
-               (type_of(inst.args[0]) == Type::F16 ? !mode().fz16() : !mode().fz());
+        if (table_ != &ordinary_) {
+            return table_ == &alternate_ && type_of(inst.args[0]) != Type::F16;
+        }
+        return type_of(inst.args[0]) == Type::F16 ? !mode().fz16() : !mode().fz();
     default:
         return false;
     }

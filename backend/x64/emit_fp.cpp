@@ -35,7 +35,7 @@ bool inlines(Emitter& e, const Inst& inst, Type type, u16 aux) {
         emit_half_precision(e, inst);
         return false;
     }
-    if (e.mode().fz() && lanes_of(type, aux).form == Form::Half) {
+    if (e.mode().flushes_noticed() && lanes_of(type, aux).form == Form::Half) {
         e.call_eval(inst);
         return false;
     }
@@ -208,7 +208,7 @@ void Flush::operand(unsigned k, const XmmMem& arg, Xmm u) {
     const ir::ValueId v = inst_.args[k];
     const bool zero = (e_.is_const(v) && e_.const_value(v) == 0) ||
                       (e_.is_vconst(v) && e_.vconst_value(v) == V128{});
-    if (!e_.mode().fz() || zero) {
+    if (!e_.mode().flushes_noticed() || zero) {
         return;
     }
     const Inst& producer = e_.inst_of(inst_.args[k]);
@@ -233,7 +233,7 @@ void Flush::operand(unsigned k, const XmmMem& arg, Xmm u) {
 }
 
 void Flush::flushes_result() {
-    if (e_.mode().fz()) {
+    if (e_.mode().flushes_noticed()) {
         e_.c.test(e_.state(offsetof(ir::CpuState, fpsr), 32), ir::fpsr::kIXC);
         inexact_clear_ = e_.jcc(Cc::E);
         flushes_ = true;

@@ -9,7 +9,8 @@
 //     NaNs as well. Sums cannot be tiny and inexact, nor can square roots: there NaNs are enough.
 //   - Minimum, maximum and conversions to integers of NaNs and values out of range.
 // The flags that the host instruction has raised by then must be a subset of Arm's. Where they are
-// not, the test comes first. The Denormal flag of x86 has no counterpart and is never looked at.
+// not, the test comes first. The Denormal flag of x86 has no counterpart and is not looked at;
+// blocks with FPCR.AH, where it has one, are emitted by emit_fp_alternate.cpp.
 //
 // FPCR.FZ = 1 (MXCSR has FTZ and DAZ): Arm raises Input Denormal for operands, and Underflow alone
 // for a result that it flushes, where the host adds Inexact. So operands that may be denormal are
@@ -95,6 +96,21 @@ struct Widths {
         (e.c.*op)(d, a, b);
     }
 };
+
+inline constexpr Widths kAdd{&Xbyak::CodeGenerator::vaddss, &Xbyak::CodeGenerator::vaddsd,
+                             &Xbyak::CodeGenerator::vaddps, &Xbyak::CodeGenerator::vaddpd};
+inline constexpr Widths kSub{&Xbyak::CodeGenerator::vsubss, &Xbyak::CodeGenerator::vsubsd,
+                             &Xbyak::CodeGenerator::vsubps, &Xbyak::CodeGenerator::vsubpd};
+inline constexpr Widths kMul{&Xbyak::CodeGenerator::vmulss, &Xbyak::CodeGenerator::vmulsd,
+                             &Xbyak::CodeGenerator::vmulps, &Xbyak::CodeGenerator::vmulpd};
+inline constexpr Widths kDiv{&Xbyak::CodeGenerator::vdivss, &Xbyak::CodeGenerator::vdivsd,
+                             &Xbyak::CodeGenerator::vdivps, &Xbyak::CodeGenerator::vdivpd};
+inline constexpr Widths kMax{&Xbyak::CodeGenerator::vmaxss, &Xbyak::CodeGenerator::vmaxsd,
+                             &Xbyak::CodeGenerator::vmaxps, &Xbyak::CodeGenerator::vmaxpd};
+inline constexpr Widths kMin{&Xbyak::CodeGenerator::vminss, &Xbyak::CodeGenerator::vminsd,
+                             &Xbyak::CodeGenerator::vminps, &Xbyak::CodeGenerator::vminpd};
+// d = +-d +- a * b, by fmuladd bits
+void fma231(Emitter& e, Lanes lanes, u64 negate, Xmm d, Xmm a, const Xbyak::Operand& b);
 
 // Comparison of lane 0, quiet; and of all lanes, to masks.
 void ucomi(Emitter& e, Lanes lanes, Xmm a, const Xbyak::Operand& b);

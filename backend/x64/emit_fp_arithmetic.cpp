@@ -3,14 +3,8 @@
 
 namespace ulna::backend::x64 {
 
-namespace {
 using G = Xbyak::CodeGenerator;
-constexpr Widths kAdd{&G::vaddss, &G::vaddsd, &G::vaddps, &G::vaddpd};
-constexpr Widths kSub{&G::vsubss, &G::vsubsd, &G::vsubps, &G::vsubpd};
-constexpr Widths kMul{&G::vmulss, &G::vmulsd, &G::vmulps, &G::vmulpd};
-constexpr Widths kDiv{&G::vdivss, &G::vdivsd, &G::vdivps, &G::vdivpd};
 
-// d = +-d +- a * b
 void fma231(Emitter& e, Lanes lanes, u64 negate, Xmm d, Xmm a, const Xbyak::Operand& b) {
     using Fma = void (G::*)(const Xmm&, const Xmm&, const Xbyak::Operand&);
     static constexpr Fma kForms[4][4] = {
@@ -23,6 +17,8 @@ void fma231(Emitter& e, Lanes lanes, u64 negate, Xmm d, Xmm a, const Xbyak::Oper
     static_assert(ir::fmuladd::kNegateFactor == 1 && ir::fmuladd::kNegateAddend == 2);
     (e.c.*kForms[lanes.is_vector() * 2 + lanes.dbl][negate & 3])(d, a, b);
 }
+
+namespace {
 // d = b - d * a
 void fnma213(Emitter& e, Lanes lanes, Xmm d, Xmm a, const Xbyak::Operand& b) {
     if (lanes.is_vector()) {

@@ -7,10 +7,6 @@ using ir::Rounding;
 
 namespace {
 using G = Xbyak::CodeGenerator;
-constexpr Widths kAdd{&G::vaddss, &G::vaddsd, &G::vaddps, &G::vaddpd};
-constexpr Widths kSub{&G::vsubss, &G::vsubsd, &G::vsubps, &G::vsubpd};
-constexpr Widths kMul{&G::vmulss, &G::vmulsd, &G::vmulps, &G::vmulpd};
-constexpr Widths kDiv{&G::vdivss, &G::vdivsd, &G::vdivps, &G::vdivpd};
 
 constexpr u16 kMagnitude = 0x7fff, kInfinity = 0x7c00, kLeastNormal = 0x0400, kSignBit = 0x8000;
 
@@ -497,7 +493,9 @@ void emit_FCmGt(Emitter& e, const Inst& inst) { compare_mask(e, inst, kGreater);
 
 void emit_half_precision(Emitter& e, const Inst& inst) {
     static const EmitTable table = half_table();
-    if (inst.op == Opcode::FNeg) {
+    if (e.mode().ah()) {
+        e.call_eval(inst);
+    } else if (inst.op == Opcode::FNeg) {
         emit_FNeg(e, inst);
     } else if (inst.op == Opcode::FAbs) {
         emit_FAbs(e, inst);

@@ -5,8 +5,6 @@ namespace ulna::backend::x64 {
 
 namespace {
 using G = Xbyak::CodeGenerator;
-constexpr Widths kMax{&G::vmaxss, &G::vmaxsd, &G::vmaxps, &G::vmaxpd};
-constexpr Widths kMin{&G::vminss, &G::vminsd, &G::vminps, &G::vminpd};
 
 // --- sign bits: exact in every mode
 void emit_FNeg(Emitter& e, const Inst& inst) {
@@ -212,7 +210,7 @@ void compare_mask(Emitter& e, const Inst& inst, u8 predicate) {
     const bool absolute = inst.imm == 1;
     const bool copies = absolute || lanes.form == Form::Half;
     const Xmm a = e.use_xmm(inst.args[0]), b = e.use_xmm(inst.args[1]);
-    const bool in_place = !copies && !e.mode().fz();
+    const bool in_place = !copies && !e.mode().flushes_noticed();
     const Xmm d = e.def_xmm(inst, in_place ? Overlap::Any : Overlap::None);
     Xmm x = a, y = b;
     if (copies) {
@@ -275,7 +273,7 @@ void emit_FRInt(Emitter& e, const Inst& inst) {
         return;
     }
     const Xmm a = e.use_xmm(inst.args[0]);
-    const bool in_place = lanes.form != Form::Half && !e.mode().fz();
+    const bool in_place = lanes.form != Form::Half && !e.mode().flushes_noticed();
     const Xmm d = e.def_xmm(inst, in_place ? Overlap::Any : Overlap::None);
     Flush flush{e, inst, lanes};
     flush.operand(0, a, d);

@@ -47,8 +47,9 @@ Emitter::Emitter() : c{scratch_buffer(), kScratchBytes} {
     add_vec_emitters(ordinary_);
     add_crypto_emitters(ordinary_);
     add_flag_roles(ordinary_);
-    alternate_ = ordinary_;
+    alternate_ = exact_ = ordinary_;
     add_alternate_emitters(alternate_);
+    add_exact_emitters(exact_);
 }
 
 Emitter::~Emitter() { munmap(c.at(0), kScratchBytes); }
@@ -58,7 +59,7 @@ void Emitter::compile(const Block& block, const CompileOptions& options, Compile
     out.key = block.key;
     out.guest_pcs = block.guest_pcs;
     block_ = &block;
-    table_ = mode().ah() || mode().fiz() ? &alternate_ : &ordinary_;
+    table_ = !mode().ah() ? &ordinary_ : mode().dn() ? &exact_ : &alternate_;
     insts_ = block.insts.data();
     count_ = static_cast<unsigned>(block.insts.size());
     options_ = &options;

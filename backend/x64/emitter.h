@@ -119,13 +119,15 @@ class EmitTable {
   private:
     std::array<Row, ir::kOpcodeCount> rows_{};
 };
-void add_int_emitters(EmitTable& table);       // emit_int*.cpp
-void add_mem_emitters(EmitTable& table);       // emit_mem*.cpp
-void add_fp_emitters(EmitTable& table);        // emit_fp*.cpp
-void add_vec_emitters(EmitTable& table);       // emit_vec*.cpp
-void add_crypto_emitters(EmitTable& table);    // emit_crypto.cpp
-void add_flag_roles(EmitTable& table);         // flag_plan.cpp
-void add_alternate_emitters(EmitTable& table); // emit_fp_alternate.cpp: replaces those of FP
+void add_int_emitters(EmitTable& table);    // emit_int*.cpp
+void add_mem_emitters(EmitTable& table);    // emit_mem*.cpp
+void add_fp_emitters(EmitTable& table);     // emit_fp*.cpp
+void add_vec_emitters(EmitTable& table);    // emit_vec*.cpp
+void add_crypto_emitters(EmitTable& table); // emit_crypto.cpp
+void add_flag_roles(EmitTable& table);      // flag_plan.cpp
+// emit_fp_alternate.cpp, instead of those of FP: for FPCR.AH, and out of line
+void add_alternate_emitters(EmitTable& table);
+void add_exact_emitters(EmitTable& table);
 
 // Xbyak on a fixed scratch buffer.
 class Code : public Xbyak::CodeGenerator {
@@ -537,8 +539,8 @@ class Emitter {
     const Block* block_ = nullptr;
     const CompileOptions* options_ = nullptr;
     CompiledBlock* out_ = nullptr;
-    EmitTable ordinary_, alternate_;      // without and with FPCR.AH or FIZ
-    const EmitTable* table_ = &ordinary_; // the block's
+    EmitTable ordinary_, alternate_, exact_;
+    const EmitTable* table_ = &ordinary_; // the block's, by its FPCR
 
     // The block's; the vectors below grow only, so that no block pays for initialising them.
     const Inst* insts_ = nullptr;

@@ -8,6 +8,8 @@
 #include "backend/x64/stubs.h"
 
 #include "backend/x64/pinned.h"
+#include "ir/block_key.h"
+#include "ir/eval.h"
 
 namespace ulna::backend::x64 {
 
@@ -17,8 +19,12 @@ using ir::ExitReason;
 namespace {
 
 constexpr unsigned kCalleeSaved[] = {3, 5, 12, 13, 14, 15}; // RBX RBP R12..R15
-// IE ZE OE UE PE of MXCSR, in the order of IOC DZC OFC UFC IXC in FPSR. DE has no counterpart.
+// IE ZE OE UE PE of MXCSR, in the order of IOC DZC OFC UFC IXC in FPSR.
 constexpr u32 kStickyBits = 0x3d;
+// DE is IDC with FPCR.AH, else it has no counterpart. It is where FPCR has AH.
+constexpr u32 kDenormal = 1 << 1, kIdcOverDenormal = 6;
+static_assert(ir::BlockMode::from_fpcr(kDenormal).ah());
+static_assert(kDenormal << kIdcOverDenormal == ir::fpsr::kIDC);
 
 class StubGenerator : public Xbyak::CodeGenerator {
   public:
@@ -86,7 +92,11 @@ class StubGenerator : public Xbyak::CodeGenerator {
         vldmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, host_mxcsr)) - ir::kStateBias)]);
         mov(eax, cell(offsetof(CpuState, mxcsr_scratch)));
         mov(ecx, kStickyBits);
-        pext(eax, eax, ecx);
+        pext(ecx, eax, ecx);
+        and_(eax, kDenormal);
+        and_(eax, cell(offsetof(CpuState, fpcr)));
+        shl(eax, kIdcOverDenormal);
+        or_(eax, ecx);
         or_(cell(offsetof(CpuState, fpsr)), eax);
     }
     void from_cpp() {
