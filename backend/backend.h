@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,32 @@ struct FaultSite {
     u32 guest_index; // into guest_pcs
 };
 
+// Where the value of a slot is while a fault site of tier 2 executes: such code keeps values
+// anywhere, and lists at each site all slots that are not in their own cells.
+struct SlotLocation {
+    enum class Kind : u8 {
+        Gpr,      // host register `reg`
+        Vec,      // XMM register `reg`
+        Memory,   // [reg + value]
+        Constant, // value, sign-extended
+        LowWord,  // what the location before says (Constant) is shifted left by 32, with `value`
+                  // below
+    };
+    ir::Slot slot;
+    Kind kind;
+    u8 reg = 0;
+    i32 value = 0;
+};
+
 struct CompiledBlock {
     ir::BlockKey key;
     std::vector<u8> code; // hot part, cold part, literal pool
     u32 hot_bytes = 0;
     std::vector<LinkSite> links;
     std::vector<FaultSite> faults; // ascending code_offset
+    // Tier 2 only: locations of fault site i end at location_ends[i]; those of the next one follow.
+    std::vector<SlotLocation> locations;
+    std::vector<u32> location_ends;
     std::vector<GuestAddr> guest_pcs;
     u32 guest_bytes_low = 0;
 
@@ -104,6 +125,10 @@ class Backend {
 struct HostContext; // opaque: a ucontext_t*
 // Copies pinned registers from a signal context, taken inside translated code, into the state.
 void save_pinned(const void* ucontext, ir::CpuState& state);
+// The same for a fault site of tier 2: every slot that is not in its cell.
+void save_located(const void* ucontext,
+                  std::span<const SlotLocation> locations,
+                  ir::CpuState& state);
 // Makes the context continue in the exit stub with `reason`; the return stack is dropped.
 void redirect_to_exit(void* ucontext, ir::CpuState& state, ir::ExitReason reason);
 // Drops all frames of the return stack of a context inside translated code, which then just goes

@@ -7,6 +7,8 @@ void CompiledBlock::reset() {
     hot_bytes = 0;
     links.clear();
     faults.clear();
+    locations.clear();
+    location_ends.clear();
     guest_pcs.clear();
     guest_bytes_low = 0;
 }

@@ -60,6 +60,41 @@ void save_pinned(const void* ucontext, ir::CpuState& state) {
     }
 }
 
+void save_located(const void* ucontext,
+                  std::span<const SlotLocation> locations,
+                  ir::CpuState& state) {
+    const auto& context = *static_cast<const ucontext_t*>(ucontext);
+    for (const SlotLocation& at : locations) {
+        char* const cell = reinterpret_cast<char*>(&state) + ir::slot_offset(at.slot);
+        const std::size_t bytes = ir::slot_type(at.slot) == ir::Type::V128   ? 16
+                                  : ir::slot_type(at.slot) == ir::Type::Nzcv ? 4
+                                                                             : 8;
+        V128 value;
+        switch (at.kind) {
+        case SlotLocation::Kind::Gpr:
+            value.lo = greg(context, static_cast<HostReg>(at.reg));
+            break;
+        case SlotLocation::Kind::Vec:
+            std::memcpy(static_cast<void*>(&value), &context.uc_mcontext.fpregs->_xmm[at.reg], 16);
+            break;
+        case SlotLocation::Kind::Memory:
+            std::memcpy(static_cast<void*>(&value),
+                        reinterpret_cast<const void*>(greg(context, static_cast<HostReg>(at.reg)) +
+                                                      static_cast<u64>(i64{at.value})),
+                        bytes);
+            break;
+        case SlotLocation::Kind::Constant:
+            value.lo = static_cast<u64>(i64{at.value});
+            break;
+        case SlotLocation::Kind::LowWord:
+            std::memcpy(&value.lo, cell, sizeof value.lo);
+            value.lo = value.lo << 32 | static_cast<u32>(at.value);
+            break;
+        }
+        std::memcpy(cell, &value, bytes);
+    }
+}
+
 void redirect_to_exit(void* ucontext, ir::CpuState& state, ir::ExitReason reason) {
     auto& context = *static_cast<ucontext_t*>(ucontext);
     // The exit stub stores the registers into their cells: make them what the cells hold.

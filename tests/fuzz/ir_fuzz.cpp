@@ -1,7 +1,7 @@
 // Random IR blocks of all operations: interpreter against passes against translated code, in every
 // configuration (compare_all). A difference is reduced to the fewest instructions that show it.
 //
-//     ir_fuzz [--seed N] [--count N] [--core]      --core: integer operations only
+//     ir_fuzz [--seed N] [--count N] [--core] [--tier2]      --core: integer operations only
 #include <csetjmp>
 #include <csignal>
 #include <cstdio>
@@ -10,6 +10,9 @@
 #include <string_view>
 
 #include "tests/unit/x64_random.h"
+#ifdef ULNA_TIER2
+#include "tests/support/tier2_backend.h"
+#endif
 
 using namespace ulna;
 using namespace ulna::ir;
@@ -152,8 +155,20 @@ class Shrinker {
     const u64 state_seed_;
 };
 
+std::unique_ptr<backend::Backend> make_backend(bool tier2, std::string& why_not) {
+    if (!tier2) {
+        return backend::make_host_backend(why_not);
+    }
+#ifdef ULNA_TIER2
+    return make_tier2_backend(why_not);
+#else
+    why_not = "built without LLVM";
+    return nullptr;
+#endif
+}
+
 [[noreturn]] void usage() {
-    std::fprintf(stderr, "usage: ir_fuzz [--seed N] [--count N] [--core]\n");
+    std::fprintf(stderr, "usage: ir_fuzz [--seed N] [--count N] [--core] [--tier2]\n");
     std::exit(2);
 }
 
@@ -161,11 +176,13 @@ class Shrinker {
 
 int main(int argc, char** argv) {
     u64 seed = 1, count = 10'000;
-    bool core = false;
+    bool core = false, tier2 = false;
     for (int i = 1; i < argc; ++i) {
         const std::string_view option = argv[i];
         if (option == "--core") {
             core = true;
+        } else if (option == "--tier2") {
+            tier2 = true;
         } else if (i + 1 < argc && option == "--seed") {
             seed = std::strtoull(argv[++i], nullptr, 0);
         } else if (i + 1 < argc && option == "--count") {
@@ -175,9 +192,10 @@ int main(int argc, char** argv) {
         }
     }
     catch_crashes();
-    static X64Runner runner;
+    std::string why_not;
+    static X64Runner runner(make_backend(tier2, why_not));
     if (!runner.available()) {
-        std::fprintf(stderr, "ir_fuzz: no back end for this host\n");
+        std::fprintf(stderr, "ir_fuzz: %s\n", why_not.c_str());
         return 2;
     }
     const FaultHandler handler(runner);

@@ -30,7 +30,7 @@ X64Runner& runner() {
 void random_blocks(const std::vector<Opcode>& ops, u64 first_seed, unsigned count) {
     const FaultHandler handler(runner());
     Block block;
-    for (u64 seed = first_seed; seed < first_seed + count; ++seed) {
+    for (u64 seed = first_seed; seed < first_seed + test_effort(count); ++seed) {
         RandomBlock random(seed, block, mode_of(seed));
         random.faults = true;
         random.whole(ops);
@@ -40,12 +40,17 @@ void random_blocks(const std::vector<Opcode>& ops, u64 first_seed, unsigned coun
     }
 }
 
+u64 seed_of(Opcode op) { return static_cast<u64>(op) * 7; }
+
 // Every form of the operation, each with a few operands; the first form that fails is reported.
 std::string failure_of(Opcode op) {
     Block block;
     u64 seed = 0;
-    for (const Form& form : forms_of(op)) {
-        const unsigned rounds = forms_of(op).size() < 200 ? 8 : 2;
+    const std::size_t forms = forms_of(op).size();
+    const std::size_t step = 1 + forms / (test_effort(static_cast<unsigned>(forms)) + 2);
+    for (std::size_t i = seed_of(op) % step; i < forms; i += step) {
+        const Form& form = forms_of(op)[i];
+        const unsigned rounds = test_effort(forms < 200 ? 8 : 2);
         for (unsigned round = 0; round < rounds; ++round) {
             ++seed;
             RandomBlock random(seed * 1000 + static_cast<u64>(op), block, mode_of(seed));
@@ -81,7 +86,8 @@ TEST_CASE("x64: operations keep the flags that they say they keep", "[x64]") {
     Block block;
     u64 seed = 0;
     for (const Opcode op : all_of(has_forms)) {
-        for (std::size_t i = 0; i < forms_of(op).size(); i += 1 + forms_of(op).size() / 100) {
+        for (std::size_t i = 0; i < forms_of(op).size();
+             i += 1 + forms_of(op).size() / test_effort(100)) {
             ++seed;
             RandomBlock random(seed, block, mode_of(seed));
             random.begin();
@@ -114,7 +120,7 @@ TEST_CASE("x64: loops of one block", "[x64]") {
     Block block;
     auto reference = std::make_unique<CpuState>();
     u8* const counter = guest_memory().bytes + 1016; // beyond what random accesses reach
-    for (u64 seed = 1; seed <= 1000; ++seed) {
+    for (u64 seed = 1; seed <= test_effort(1000); ++seed) {
         RandomBlock random(seed, block);
         random.begin();
         for (u64 i = random.below(20); i > 0; --i) {
@@ -170,7 +176,7 @@ TEST_CASE("x64: loops of one block", "[x64]") {
 TEST_CASE("x64: flags shown by side exits", "[x64]") {
     runner().options = {};
     Block block;
-    for (u64 seed = 1; seed <= 1500; ++seed) {
+    for (u64 seed = 1; seed <= test_effort(1500); ++seed) {
         RandomBlock random(seed, block);
         random.begin();
         Builder& b = random.builder();
@@ -218,7 +224,7 @@ template <class F> void check_block(F build, BlockMode mode = {}) {
     build(b);
     INFO(print(block));
     REQUIRE(verify(block) == "");
-    for (u64 seed = 1; seed <= 40; ++seed) {
+    for (u64 seed = 1; seed <= test_effort(40); ++seed) {
         REQUIRE(compare_all(runner(), block, seed) == "");
     }
 }

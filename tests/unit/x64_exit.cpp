@@ -314,8 +314,9 @@ TEST_CASE("x64: a fault in a 16-byte exchange finds X30 and X4 in memory", "[x64
     REQUIRE(runner.state->borrowed_gprs == 0);
 }
 
+// Only tier 1 counts.
 TEST_CASE("x64: a block counts its entries, and the histogram weighs registers by them",
-          "[x64][exit]") {
+          "[x64][exit][tier1]") {
     X64Runner runner;
     runtime::debug::RegisterHistogram histogram;
     const Block block = parsed(R"(block 0x1000

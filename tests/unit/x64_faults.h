@@ -55,9 +55,8 @@ class FaultHandler {
             static_cast<u64>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
         fault_offset_ = rip - reinterpret_cast<u64>(runner_->code());
         if (fault_offset_ < X64Runner::kCodeBytes) {
-            auto& state = *backend::state_of(context);
-            backend::save_pinned(context, state);
-            state.pc = runner_->guest_pc_of_fault(fault_offset_);
+            ir::CpuState& state = *runner_->state;
+            runner_->save_fault(context, fault_offset_);
             backend::redirect_to_exit(context, state, ir::ExitReason::Fault);
         } else if (interpreting_) {
             siglongjmp(out_of_interpreter_, 1);

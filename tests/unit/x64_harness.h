@@ -13,11 +13,16 @@
 
 namespace ulna::test {
 
+// The back end under test: tier 1, or in tier2_tests, which has the same tests, tier 2. Null when
+// the host lacks what it needs.
+[[nodiscard]] std::unique_ptr<backend::Backend> make_test_backend();
+// How many of `count` random cases to take: tier 2 compiles a hundred times slower.
+[[nodiscard]] unsigned test_effort(unsigned count);
+
 class X64Runner {
   public:
-    X64Runner() {
-        std::string why_not;
-        backend_ = backend::make_host_backend(why_not);
+    X64Runner() : X64Runner(make_test_backend()) {}
+    explicit X64Runner(std::unique_ptr<backend::Backend> backend) : backend_{std::move(backend)} {
         if (!backend_) {
             return;
         }
@@ -81,15 +86,26 @@ class X64Runner {
     [[nodiscard]] u8* code() { return code_; }
     [[nodiscard]] u8* return_stack() { return return_stack_; }
 
-    // Guest instruction whose access the host instruction at `offset` in the code makes, in the
-    // block added last; kNoPc when it is no fault site.
-    [[nodiscard]] GuestAddr guest_pc_of_fault(u64 offset) const {
-        for (const backend::FaultSite& site : compiled.faults) {
-            if (last_offset_ + site.code_offset == offset) {
-                return compiled.guest_pcs[site.guest_index];
+    // Makes the state what the guest has at a fault of the host instruction at `offset` in the
+    // code, in the block added last; its pc is kNoPc when that is no fault site.
+    void save_fault(const void* ucontext, u64 offset) {
+        state->pc = ir::kNoPc;
+        for (std::size_t i = 0; i < compiled.faults.size(); ++i) {
+            const backend::FaultSite& site = compiled.faults[i];
+            if (last_offset_ + site.code_offset != offset) {
+                continue;
+            }
+            state->pc = compiled.guest_pcs[site.guest_index];
+            if (compiled.location_ends.empty()) {
+                backend::save_pinned(ucontext, *state);
+            } else {
+                const std::size_t begin = i == 0 ? 0 : compiled.location_ends[i - 1];
+                backend::save_located(
+                    ucontext,
+                    std::span(compiled.locations).subspan(begin, compiled.location_ends[i] - begin),
+                    *state);
             }
         }
-        return ir::kNoPc;
     }
 
     static constexpr std::size_t kCodeBytes = 16u << 20, kStackBytes = 64u << 10;

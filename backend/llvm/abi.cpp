@@ -1,0 +1,37 @@
+#include "backend/llvm/abi.h"
+
+namespace ulna::backend::tier2 {
+
+namespace {
+// Without it LLVM would keep values in RBX, RBP and XMM12..15 across calls, where tier 1 uses them.
+constexpr const char* kNoCalleeSaved = "no_callee_saved_registers";
+} // namespace
+
+llvm::FunctionType* function_type(llvm::LLVMContext& context) {
+    auto* const i64 = llvm::Type::getInt64Ty(context);
+    auto* const vec = llvm::FixedVectorType::get(i64, 2);
+    llvm::SmallVector<llvm::Type*, kArgumentCount> types(kArgumentCount, i64);
+    types[kStateArgument] = llvm::PointerType::get(context, 0);
+    std::fill(types.begin() + kFirstVecArgument, types.end(), vec);
+    return llvm::FunctionType::get(llvm::StructType::get(context, types), types, false);
+}
+
+llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name) {
+    auto* const function = llvm::Function::Create(function_type(module.getContext()),
+                                                  llvm::GlobalValue::ExternalLinkage, name, module);
+    function->setDSOLocal(true);
+    function->setCallingConv(llvm::CallingConv::X86_RegCall);
+    function->addFnAttr(kNoCalleeSaved);
+    function->addFnAttr("prefer-vector-width", "128"); // upper halves of YMM stay clean
+    function->addFnAttr(llvm::Attribute::NoUnwind);
+    function->addFnAttr(llvm::Attribute::NoRedZone);
+    return function;
+}
+
+void add_call_attributes(llvm::CallInst& call) {
+    call.setCallingConv(llvm::CallingConv::X86_RegCall);
+    call.addFnAttr(llvm::Attribute::get(call.getContext(), kNoCalleeSaved));
+    call.setDoesNotThrow();
+}
+
+} // namespace ulna::backend::tier2

@@ -1,0 +1,204 @@
+// The stages: lower, optimise, generate, place.
+#include <chrono>
+
+#include "backend/llvm/object.h"
+
+namespace ulna::backend::tier2 {
+
+namespace {
+
+constexpr const char* kTriple = "x86_64-unknown-linux-gnu";
+
+// The host must have x86-64-v3; of the rest, what we lower to intrinsics.
+std::string host_features() {
+    std::string features;
+    const auto host = llvm::sys::getHostCPUFeatures();
+    for (const char* name : {"aes", "pclmul", "sha"}) {
+        if (host.lookup(name)) {
+            features += std::string(features.empty() ? "" : ",") + "+" + name;
+        }
+    }
+    return features;
+}
+
+void start_llvm() {
+    static const bool once = [] {
+        LLVMInitializeX86TargetInfo();
+        LLVMInitializeX86Target();
+        LLVMInitializeX86TargetMC();
+        LLVMInitializeX86AsmPrinter();
+        // Nobody reads the live-out registers of patchpoints, and this pass does not know what
+        // becomes of the exits' registers.
+        auto& options = llvm::cl::getRegisteredOptions();
+        static_cast<llvm::cl::opt<bool>*>(options.lookup("enable-patchpoint-liveness"))
+            ->setValue(false);
+        return true;
+    }();
+    (void)once;
+}
+
+class StopWatch {
+  public:
+    explicit StopWatch(u64& nanoseconds) : nanoseconds_{nanoseconds} {}
+    ~StopWatch() {
+        nanoseconds_ = static_cast<u64>(
+            std::chrono::nanoseconds(std::chrono::steady_clock::now() - start_).count());
+    }
+    StopWatch(const StopWatch&) = delete;
+
+  private:
+    u64& nanoseconds_;
+    const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+std::string text_of(const llvm::Module& module) {
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    module.print(out, nullptr);
+    return text;
+}
+
+} // namespace
+
+const char* refusal_name(Refusal refusal) {
+    constexpr const char* kNames[kRefusalCount] = {"none", "no blocks", "mixed modes", "object"};
+    return kNames[static_cast<unsigned>(refusal)];
+}
+
+struct Compiler::Impl {
+    std::unique_ptr<llvm::TargetMachine> machine;
+    // Kept for all compilations: registering what passes can ask for takes longer than a small one.
+    llvm::LoopAnalysisManager loops;
+    llvm::FunctionAnalysisManager functions;
+    llvm::CGSCCAnalysisManager sccs;
+    llvm::ModuleAnalysisManager modules;
+    llvm::FunctionPassManager minimal, full;
+    Times times;
+    Text text;
+    std::array<u64, kRefusalCount> refusals{};
+    std::string why;
+
+    Impl() {
+        start_llvm();
+        std::string error;
+        const llvm::Target* const target = llvm::TargetRegistry::lookupTarget(kTriple, error);
+        CHECK(target != nullptr);
+        llvm::TargetOptions target_options;
+        target_options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+        machine.reset(target->createTargetMachine(
+            kTriple, "x86-64-v3", host_features(), target_options, llvm::Reloc::PIC_,
+            llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default, true));
+        llvm::PassBuilder builder(machine.get());
+        builder.registerModuleAnalyses(modules);
+        builder.registerCGSCCAnalyses(sccs);
+        builder.registerFunctionAnalyses(functions);
+        builder.registerLoopAnalyses(loops);
+        builder.crossRegisterProxies(loops, functions, sccs, modules);
+        make_pipelines();
+    }
+
+    void make_pipelines() {
+        minimal.addPass(llvm::PromotePass());
+        full.addPass(llvm::PromotePass());
+        full.addPass(llvm::EarlyCSEPass());
+        full.addPass(llvm::InstCombinePass());
+        full.addPass(llvm::SimplifyCFGPass());
+        full.addPass(llvm::ADCEPass());
+    }
+
+    Refusal compile(const Region& region, const Options& options, CompiledRegion& out) {
+        out.code.reset();
+        out.entries.clear();
+        out.frame_bytes = 0;
+        times = {};
+        text = {};
+        if (region.blocks.empty()) {
+            return Refusal::NoBlocks;
+        }
+        for (const ir::Block* block : region.blocks) {
+            if (!(block->key.mode == region.blocks[0]->key.mode)) {
+                return Refusal::MixedModes;
+            }
+        }
+        std::optional<RegionModule> module;
+        {
+            const StopWatch watch(times.lower);
+            module.emplace(region, options);
+            module->module.setTargetTriple(kTriple);
+            module->module.setDataLayout(machine->createDataLayout());
+            lower(*module);
+        }
+        if (options.keep_text) {
+            text.lowered = text_of(module->module);
+        }
+        if (options.verify) {
+            verify(module->module);
+        }
+        {
+            const StopWatch watch(times.optimise);
+            llvm::FunctionPassManager& passes = options.optimise ? full : minimal;
+            for (llvm::Function* function : module->functions) {
+                passes.run(*function, functions);
+            }
+            functions.clear();
+            loops.clear();
+        }
+        if (options.keep_text) {
+            text.optimised = text_of(module->module);
+        }
+        llvm::SmallVector<char, 0> object;
+        {
+            const StopWatch watch(times.generate);
+            generate(module->module, options, object);
+        }
+        const StopWatch watch(times.place);
+        out.code.key = region.blocks[0]->key;
+        out.code.guest_pcs = module->guest_pcs;
+        const bool placed = place(*module, {object.data(), object.size()}, out, why);
+        return placed ? Refusal::None : Refusal::Object;
+    }
+
+    static void verify(const llvm::Module& module) {
+        if (llvm::verifyModule(module, &llvm::errs())) {
+            module.print(llvm::errs(), nullptr);
+            UNREACHABLE("lowered IR that LLVM's verifier refuses");
+        }
+    }
+
+    void generate(llvm::Module& module, const Options& options, llvm::SmallVectorImpl<char>& to) {
+        switch (options.allocator) {
+        case Allocator::Fast:
+            llvm::RegisterRegAlloc::setDefault(llvm::createFastRegisterAllocator);
+            break;
+        case Allocator::Basic:
+            llvm::RegisterRegAlloc::setDefault(llvm::createBasicRegisterAllocator);
+            break;
+        case Allocator::Greedy:
+            llvm::RegisterRegAlloc::setDefault(llvm::createGreedyRegisterAllocator);
+            break;
+        }
+        machine->setOptLevel(static_cast<llvm::CodeGenOptLevel>(options.codegen_level));
+        llvm::legacy::PassManager passes;
+        llvm::raw_svector_ostream stream(to);
+        const bool impossible = machine->addPassesToEmitFile(
+            passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile, !options.verify);
+        CHECK(!impossible);
+        passes.run(module);
+    }
+};
+
+Compiler::Compiler() : impl_{std::make_unique<Impl>()} {}
+Compiler::~Compiler() = default;
+
+Refusal Compiler::compile(const Region& region, const Options& options, CompiledRegion& out) {
+    const Refusal refusal = impl_->compile(region, options, out);
+    ++impl_->refusals[static_cast<unsigned>(refusal)];
+    return refusal;
+}
+
+const Times& Compiler::times() const { return impl_->times; }
+const Text& Compiler::text() const { return impl_->text; }
+const std::string& Compiler::why() const { return impl_->why; }
+const std::array<u64, kRefusalCount>& Compiler::refusals() const { return impl_->refusals; }
+
+} // namespace ulna::backend::tier2

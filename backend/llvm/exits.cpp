@@ -1,0 +1,212 @@
+#include "backend/llvm/exits.h"
+
+#include <xbyak/xbyak.h>
+
+#include "ir/support/check.h"
+
+namespace ulna::backend::tier2 {
+
+namespace {
+
+using ir::CpuState;
+using ir::HostThunks;
+
+constexpr std::size_t kThunks = offsetof(CpuState, thunks);
+constexpr std::size_t kExit = kThunks + offsetof(HostThunks, exit);
+constexpr std::size_t kLink = kThunks + offsetof(HostThunks, link);
+constexpr std::size_t kLookup = kThunks + offsetof(HostThunks, lookup);
+constexpr std::size_t kSafepoint = kThunks + offsetof(HostThunks, safepoint);
+
+constexpr std::size_t kBytesPerExit = 512;
+
+class ExitWriter : public Xbyak::CodeGenerator {
+  public:
+    ExitWriter(std::size_t exits, u32 base, const EntryOffsets& entries)
+        : Xbyak::CodeGenerator(kBytesPerExit * (exits + 1)), base_{base}, entries_{entries} {}
+
+    [[nodiscard]] u32 offset() const { return base_ + static_cast<u32>(getSize()); }
+
+    void emit(const ExitStub& exit) {
+        switch (exit.kind) {
+        case ExitStub::Kind::Link:
+            if (exit.checks_pending) {
+                check_pending(exit.target);
+            }
+            link(0xe9, exit.target);
+            break;
+        case ExitStub::Kind::Call:
+            if (exit.checks_pending) {
+                check_pending(exit.target);
+            }
+            link(0xe8, exit.target);
+            return_site(exit.return_to);
+            break;
+        case ExitStub::Kind::CallIndirect:
+            call_indirect(exit.btype);
+            return_site(exit.return_to);
+            break;
+        case ExitStub::Kind::Indirect:
+            jump_indirect(exit.btype);
+            break;
+        case ExitStub::Kind::Safepoint:
+            store_pc(exit.target);
+            jmp(cell(kSafepoint));
+            break;
+        case ExitStub::Kind::Leave:
+            mov(dword[r15 + displacement(offsetof(CpuState, exit_reason))],
+                static_cast<u32>(exit.reason));
+            store_pc(exit.target);
+            jmp(cell(kExit));
+            break;
+        }
+    }
+
+    // Until it is linked, a link leads to code that tells the runtime which one it is.
+    void emit_link_stubs(CompiledBlock& out) {
+        for (const Link& link : links_) {
+            const u32 at = offset();
+            const u32 from_link = at - (link.displacement + 4);
+            std::memcpy(code() + (link.displacement - base_), &from_link, 4);
+            lea(rax, ptr[rip]);
+            constexpr u32 kToItsStart = static_cast<u32>(-7);
+            std::memcpy(code() + getSize() - 4, &kToItsStart, 4);
+            jmp(cell(kLink));
+            out.links.push_back({link.displacement, at, link.target});
+        }
+    }
+
+  private:
+    struct Link {
+        u32 displacement;
+        GuestAddr target;
+    };
+
+    [[nodiscard]] u8* code() { return const_cast<u8*>(getCode()); }
+    static int displacement(std::size_t offset) {
+        return static_cast<int>(offset) - ir::kStateBias;
+    }
+    Xbyak::Address cell(std::size_t offset) { return qword[r15 + displacement(offset)]; }
+
+    // jmp or call whose displacement the runtime patches in one store.
+    void link(u8 opcode, GuestAddr target) {
+        const unsigned padding = (0u - (offset() + 1)) & 3;
+        nop(padding);
+        db(opcode);
+        links_.push_back({offset(), target});
+        dd(0);
+    }
+    void store_pc(GuestAddr pc) {
+        if (static_cast<i64>(pc) == static_cast<i32>(pc)) {
+            mov(cell(offsetof(CpuState, pc)), pc);
+        } else {
+            mov(rax, pc);
+            mov(cell(offsetof(CpuState, pc)), rax);
+        }
+    }
+    void compare_pending() { cmp(dword[r15 + displacement(offsetof(CpuState, pending))], 0); }
+    void check_pending(GuestAddr resume) {
+        Xbyak::Label none;
+        compare_pending();
+        je(none);
+        store_pc(resume);
+        jmp(cell(kSafepoint));
+        L(none);
+    }
+    void store_btype(unsigned btype) {
+        if (btype != 0) {
+            mov(dword[r15 + displacement(offsetof(CpuState, btype))], btype);
+        }
+    }
+    void check_pending_rax(unsigned btype) {
+        Xbyak::Label none;
+        compare_pending();
+        je(none);
+        store_btype(btype);
+        mov(cell(offsetof(CpuState, pc)), rax);
+        jmp(cell(kSafepoint));
+        L(none);
+    }
+    // EFLAGS: equal when the jump cache's entry is RAX's.
+    void probe(unsigned btype) {
+        const u32 entries = btype == 0 ? ir::kJumpCacheEntries : ir::kGuardedJumpCacheEntries;
+        mov(r10d, eax);
+        and_(r10d, (entries - 1) << 2);
+        cmp(rax, qword[r15 + r10 * 4 + table(btype) +
+                       static_cast<int>(offsetof(ir::JumpCacheEntry, guest_pc))]);
+    }
+    static int table(unsigned btype) {
+        return displacement(btype == 0 ? offsetof(CpuState, jump_cache)
+                                       : offsetof(CpuState, guarded_jump_cache) +
+                                             (btype - 1) * sizeof(CpuState::guarded_jump_cache[0]));
+    }
+    Xbyak::Address probed(unsigned btype) {
+        return qword[r15 + r10 * 4 + table(btype) +
+                     static_cast<int>(offsetof(ir::JumpCacheEntry, host_pc))];
+    }
+    void jump_indirect(unsigned btype) {
+        Xbyak::Label miss;
+        check_pending_rax(btype);
+        probe(btype);
+        jne(miss);
+        jmp(probed(btype));
+        L(miss);
+        store_btype(btype);
+        jmp(cell(kLookup));
+    }
+    // The lookup thunk goes on in the target with our return address on the stack.
+    void call_indirect(unsigned btype) {
+        Xbyak::Label miss, back;
+        check_pending_rax(btype);
+        probe(btype);
+        jne(miss);
+        call(probed(btype));
+        jmp(back);
+        L(miss);
+        store_btype(btype);
+        call(cell(kLookup));
+        L(back);
+    }
+    // A host return arrives: on to the expected block, or wherever RAX says.
+    void return_site(GuestAddr return_to) {
+        Xbyak::Label expected;
+        if (static_cast<i64>(return_to) == static_cast<i32>(return_to)) {
+            cmp(rax, static_cast<u32>(return_to));
+        } else {
+            mov(r10, return_to);
+            cmp(rax, r10);
+        }
+        je(expected);
+        jump_indirect(0);
+        L(expected);
+        if (const auto entry = entries_.find(return_to)) {
+            db(0xe9);
+            dd(*entry - (offset() + 4));
+        } else {
+            link(0xe9, return_to);
+        }
+    }
+
+    const u32 base_;
+    const EntryOffsets& entries_;
+    std::vector<Link> links_;
+};
+
+} // namespace
+
+void emit_exits(const std::vector<ExitStub>& exits,
+                const EntryOffsets& entries,
+                CompiledBlock& out,
+                std::vector<u32>& offsets) {
+    constexpr u8 kTrap = 0xcc;
+    out.code.resize((out.code.size() + 15) & ~std::size_t{15}, kTrap);
+    const u32 base = static_cast<u32>(out.code.size());
+    ExitWriter writer(exits.size(), base, entries);
+    for (const ExitStub& exit : exits) {
+        offsets.push_back(writer.offset());
+        writer.emit(exit);
+    }
+    writer.emit_link_stubs(out);
+    out.code.insert(out.code.end(), writer.getCode(), writer.getCode() + writer.getSize());
+}
+
+} // namespace ulna::backend::tier2

@@ -1,0 +1,140 @@
+// Guest memory: every access is one opaque host instruction (host_op.h).
+#include "backend/llvm/lower_memory.h"
+#include "backend/llvm/lowering.h"
+
+namespace ulna::backend::tier2 {
+
+using ir::MemInfo;
+
+// Bits 63:56 := bit 55 (top byte ignore).
+Value* without_tag(Lowering& l, Value* address) {
+    constexpr unsigned kTagBits = 8;
+    return l.options().mask_tags ? l.b.CreateAShr(l.b.CreateShl(address, kTagBits), kTagBits)
+                                 : address;
+}
+
+// MemInfo::allows.
+void check_alignment(Lowering& l, const Inst& inst, Value* address, MemInfo mem) {
+    if (mem.bytes() == 1) {
+        return;
+    }
+    const auto i64 = [&](u64 n) { return l.b.getInt64(n); };
+    Value* misaligned = l.b.CreateICmpNE(l.b.CreateAnd(address, i64(mem.bytes() - 1)), i64(0));
+    if (mem.within_16 && mem.bytes() < 16) {
+        Value* const leaves =
+            l.b.CreateICmpUGT(l.b.CreateAnd(address, i64(15)), i64(16 - mem.bytes()));
+        misaligned = l.b.CreateAnd(misaligned, leaves);
+    }
+    l.leave_if(misaligned,
+               [&] { l.leave_to_runtime(ir::ExitReason::Alignment, l.pc_of(inst), address); });
+}
+
+Value* checked_address(Lowering& l, const Inst& inst) {
+    Value* const address = without_tag(l, l.value(inst.args[0]));
+    check_alignment(l, inst, address, inst.mem());
+    return address;
+}
+
+void full_fence(Lowering& l) { l.host_op({.kind = HostOpKind::Fence}, {}); }
+
+namespace {
+
+// Operands of an access: base and index, with the rest of the address in `op`.
+llvm::SmallVector<Value*, 3> address_operands(Lowering& l, const Inst& inst, HostOp& op) {
+    const MemInfo mem = inst.mem();
+    Value* base = l.value(inst.args[0]);
+    Value* index = inst.args[1] == ir::kNoValue ? nullptr : l.value(inst.args[1]);
+    constexpr unsigned kMaxHostShift = 3;
+    const bool fits = static_cast<i64>(inst.imm) == static_cast<i32>(inst.imm);
+    if (!mem.aligned && !l.options().mask_tags) {
+        if (!fits) {
+            base = l.b.CreateAdd(base, l.b.getInt64(inst.imm));
+        } else {
+            op.displacement = static_cast<i32>(inst.imm);
+        }
+        if (index == nullptr) {
+            return {base};
+        }
+        op.has_index = true;
+        if (mem.index_shift > kMaxHostShift) {
+            index = l.b.CreateShl(index, mem.index_shift);
+        } else {
+            op.index_shift = mem.index_shift;
+        }
+        return {base, index};
+    }
+    if (index != nullptr) {
+        base = l.b.CreateAdd(base, l.b.CreateShl(index, mem.index_shift));
+    }
+    Value* const address = without_tag(l, l.b.CreateAdd(base, l.b.getInt64(inst.imm)));
+    if (mem.aligned) {
+        check_alignment(l, inst, address, mem);
+    }
+    return {address};
+}
+
+bool in_vector(ir::Type type) { return ir::in_vector_register(type) && type != ir::Type::F16; }
+
+// x86 loads are acquire loads.
+Value* lower_Load(Lowering& l, const Inst& inst) {
+    const MemInfo mem = inst.mem();
+    HostOp op{.kind = HostOpKind::Load, .size_log2 = mem.size_log2};
+    const auto operands = address_operands(l, inst, op);
+    op.vector = in_vector(inst.type);
+    if (op.vector) {
+        return l.faulting_op(std::move(op), inst, operands, l.type(inst.type));
+    }
+    op.sign_extends = mem.sign;
+    op.wide = inst.type == ir::Type::I64;
+    Value* const loaded =
+        l.faulting_op(std::move(op), inst, operands, l.int_type(op.wide ? 64 : 32));
+    return inst.type == ir::Type::F16 ? l.b.CreateTrunc(loaded, l.int_type(16)) : loaded;
+}
+
+// x86 stores are release stores; an Arm store-release is also ordered before later load-acquires,
+// which takes a full barrier.
+Value* lower_Store(Lowering& l, const Inst& inst) {
+    const MemInfo mem = inst.mem();
+    HostOp op{.kind = HostOpKind::Store, .size_log2 = mem.size_log2};
+    auto operands = address_operands(l, inst, op);
+    const ValueId stored = inst.args[2];
+    op.vector = in_vector(l.type_of(stored));
+    operands.push_back(op.vector ? l.value(stored) : l.to_bits(stored));
+    l.faulting_op(std::move(op), inst, operands);
+    if (mem.order == ir::MemOrder::Release || mem.order == ir::MemOrder::AcquireRelease) {
+        full_fence(l);
+    }
+    return nullptr;
+}
+
+Value* lower_Fence(Lowering& l, const Inst& inst) {
+    if (static_cast<ir::FenceKind>(inst.imm) == ir::FenceKind::Full) {
+        full_fence(l);
+    }
+    return nullptr;
+}
+
+Value* lower_ZeroBlock(Lowering& l, const Inst& inst) {
+    Value* const address = without_tag(l, l.value(inst.args[0]));
+    constexpr u64 kBlockMask = ~u64{63};
+    l.faulting_op({.kind = HostOpKind::ZeroBlock}, inst,
+                  {l.b.CreateAnd(address, l.b.getInt64(kBlockMask)), l.zero_vector()});
+    return nullptr;
+}
+
+Value* lower_Probe(Lowering& l, const Inst& inst) {
+    l.faulting_op({.kind = HostOpKind::Probe}, inst, {without_tag(l, l.value(inst.args[0]))});
+    return nullptr;
+}
+
+} // namespace
+
+void add_memory_lowerings(LowerTable& table) {
+    table[Opcode::Load] = lower_Load;
+    table[Opcode::Store] = lower_Store;
+    table[Opcode::Fence] = lower_Fence;
+    table[Opcode::ZeroBlock] = lower_ZeroBlock;
+    table[Opcode::Probe] = lower_Probe;
+}
+
+} // namespace ulna::backend::tier2

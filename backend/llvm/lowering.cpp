@@ -1,0 +1,596 @@
+#include "backend/llvm/lowering.h"
+
+#include "ir/support/check.h"
+
+namespace ulna::backend::tier2 {
+
+namespace {
+
+constexpr auto kPinNumber = [] { // argument number by slot, 0: not pinned
+    std::array<u8, ir::kSlotCount> table{};
+    for (unsigned i = 0; i < kPinnedGprs.size(); ++i) {
+        table[static_cast<unsigned>(kPinnedGprs[i].slot)] = static_cast<u8>(kFirstGprArgument + i);
+    }
+    for (unsigned i = 0; i < kPinnedVecs.size(); ++i) {
+        table[static_cast<unsigned>(kPinnedVecs[i])] = static_cast<u8>(kFirstVecArgument + i);
+    }
+    return table;
+}();
+
+// System registers stay in memory: helpers see and change them.
+bool is_cached(ir::Slot slot) {
+    return ir::is_gpr(slot) || ir::is_vec(slot) || slot == ir::Slot::NZCV;
+}
+bool is_pinned(unsigned slot) { return kPinNumber[slot] != 0; }
+
+const LowerTable& lower_table() {
+    static const LowerTable table = [] {
+        LowerTable t;
+        add_int_lowerings(t);
+        add_memory_lowerings(t);
+        add_atomic_lowerings(t);
+        add_fp_lowerings(t);
+        add_vec_lowerings(t);
+        return t;
+    }();
+    return table;
+}
+
+} // namespace
+
+RegionModule::RegionModule(const Region& region, const Options& chosen)
+    : options{chosen}, graph{region.blocks}, module{"region", context} {
+    constexpr unsigned kStackAlignment = 8; // frames hold return addresses, of any number
+    module.addModuleFlag(llvm::Module::Error, "override-stack-alignment", kStackAlignment);
+    for (const ir::Block* block : region.blocks) {
+        first_guest_pc.push_back(static_cast<u32>(guest_pcs.size()));
+        guest_pcs.insert(guest_pcs.end(), block->guest_pcs.begin(), block->guest_pcs.end());
+        if (block->guest_pcs.empty()) {
+            guest_pcs.push_back(block->key.pc);
+        }
+    }
+    for (std::size_t i = 0; i < graph.entries().size(); ++i) {
+        functions.push_back(declare_function(module, "entry_" + std::to_string(i)));
+    }
+}
+
+llvm::Function* RegionModule::exit_function(const ExitStub& exit) {
+    for (std::size_t i = 0; i < exits.size(); ++i) {
+        if (exits[i] == exit) {
+            return exit_functions[i];
+        }
+    }
+    exit_functions.push_back(declare_function(module, "exit_" + std::to_string(exits.size())));
+    exits.push_back(exit);
+    return exit_functions.back();
+}
+
+void lower(RegionModule& module) {
+    for (std::size_t i = 0; i < module.functions.size(); ++i) {
+        Lowering(module, static_cast<int>(i)).run();
+    }
+}
+
+Lowering::Lowering(RegionModule& module, int function)
+    : b{module.context},
+      module_{module},
+      number_{function},
+      function_{module.functions[static_cast<unsigned>(function)]} {
+    function_->addFnAttr(llvm::Attribute::StrictFP);
+    b.setIsFPConstrained(true);
+    b.setDefaultConstrainedExcept(llvm::fp::ebStrict);
+    b.setDefaultConstrainedRounding(llvm::RoundingMode::Dynamic);
+}
+
+void Lowering::run() {
+    find_slots();
+    find_dirty();
+    entry_ = new_block("entry");
+    b.SetInsertPoint(entry_);
+    state_ = function_->getArg(kStateArgument);
+    make_variables();
+    const std::vector<int>& blocks = module_.graph.blocks_of(number_);
+    basic_blocks_.assign(dirty_at_.size(), nullptr);
+    for (const int index : blocks) {
+        basic_blocks_[static_cast<unsigned>(index)] = new_block("block");
+    }
+    b.CreateBr(basic_blocks_[static_cast<unsigned>(blocks[0])]);
+    for (const int index : blocks) {
+        lower_block(index);
+    }
+}
+
+// --- slots
+
+void Lowering::find_slots() {
+    for (unsigned slot = 0; slot < ir::kSlotCount; ++slot) {
+        used_[slot] = is_pinned(slot);
+    }
+    for (const int index : module_.graph.blocks_of(number_)) {
+        for (const Inst& inst : module_.graph.block(index).insts) {
+            if (!inst.dead && (inst.op == Opcode::Get || inst.op == Opcode::Set) &&
+                is_cached(inst.slot())) {
+                used_.set(static_cast<unsigned>(inst.slot()));
+            }
+        }
+    }
+}
+
+// Forward: what may differ from its cell where a block begins.
+void Lowering::find_dirty() {
+    constexpr auto kNzcv = static_cast<unsigned>(ir::Slot::NZCV);
+    const RegionGraph& graph = module_.graph;
+    const std::vector<int>& blocks = graph.blocks_of(number_);
+    dirty_at_.assign(module_.first_guest_pc.size(), {});
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (const int index : blocks) {
+            const ir::Block& from = graph.block(index);
+            SlotSet dirty = dirty_at_[static_cast<unsigned>(index)];
+            const auto flow = [&](GuestAddr pc, bool nzcv_live) {
+                const int to = graph.block_at(pc);
+                if (to == RegionGraph::kNone) {
+                    return;
+                }
+                const int entry = graph.function_of_entry(to);
+                if (entry != RegionGraph::kNone && entry != number_) {
+                    return;
+                }
+                SlotSet out = dirty;
+                out[kNzcv] = out[kNzcv] && nzcv_live;
+                SlotSet& in = dirty_at_[static_cast<unsigned>(to)];
+                changed = changed || (in | out) != in;
+                in |= out;
+            };
+            for (const Inst& inst : from.insts) {
+                if (inst.dead) {
+                    continue;
+                }
+                if (inst.op == Opcode::Set && is_cached(inst.slot())) {
+                    dirty.set(static_cast<unsigned>(inst.slot()));
+                } else if (inst.op == Opcode::ExitIf) {
+                    flow(inst.imm, inst.aux != ir::kExitIfNzcvDead);
+                }
+            }
+            if (const auto* direct = std::get_if<ir::ExitDirect>(&from.exit)) {
+                flow(direct->target, from.nzcv_live_out);
+            } else if (const auto* cond = std::get_if<ir::ExitCond>(&from.exit)) {
+                flow(cond->taken, from.nzcv_live_out);
+                flow(cond->not_taken, from.nzcv_live_out);
+            }
+        }
+    }
+}
+
+// Variables of the slots, for LLVM to make values of.
+void Lowering::make_variables() {
+    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
+        if (!used_[number]) {
+            continue;
+        }
+        const auto slot = static_cast<ir::Slot>(number);
+        auto& parts = variables_[number].parts;
+        if (slot == ir::Slot::NZCV) {
+            const Flags initial = unpack(b.CreateLoad(b.getInt32Ty(), cell(ir::slot_offset(slot))));
+            const auto all = initial.all();
+            for (unsigned i = 0; i < Flags::kCount; ++i) {
+                parts[i] = b.CreateAlloca(b.getInt1Ty());
+                b.CreateStore(all[i], parts[i]);
+            }
+            continue;
+        }
+        llvm::Type* const its_type = type(ir::slot_type(slot));
+        parts[0] = b.CreateAlloca(its_type);
+        Value* const initial = is_pinned(number)
+                                   ? static_cast<Value*>(function_->getArg(kPinNumber[number]))
+                                   : b.CreateLoad(its_type, cell(ir::slot_offset(slot)));
+        b.CreateStore(initial, parts[0]);
+    }
+}
+
+Value* Lowering::cell(std::size_t offset) {
+    return b.CreateGEP(b.getInt8Ty(), state_,
+                       b.getInt64(static_cast<u64>(static_cast<i64>(offset) - ir::kStateBias)));
+}
+
+Value* Lowering::get(ir::Slot slot) {
+    const auto number = static_cast<unsigned>(slot);
+    if (!is_cached(slot)) {
+        return b.CreateLoad(type(ir::slot_type(slot)), cell(ir::slot_offset(slot)));
+    }
+    Value*& now = current_.slots[number];
+    if (now == nullptr) {
+        now = b.CreateLoad(type(ir::slot_type(slot)), variables_[number].parts[0]);
+    }
+    return now;
+}
+
+void Lowering::set(ir::Slot slot, Value* v) {
+    if (!is_cached(slot)) {
+        b.CreateStore(v, cell(ir::slot_offset(slot)));
+        return;
+    }
+    const auto number = static_cast<unsigned>(slot);
+    current_.slots[number] = v;
+    current_.dirty.set(number);
+    current_.changed.set(number);
+}
+
+Flags Lowering::get_nzcv() {
+    if (!current_.nzcv) {
+        std::array<Value*, Flags::kCount> all;
+        for (unsigned i = 0; i < Flags::kCount; ++i) {
+            all[i] = b.CreateLoad(b.getInt1Ty(),
+                                  variables_[static_cast<unsigned>(ir::Slot::NZCV)].parts[i]);
+        }
+        current_.nzcv = Flags::of(all);
+    }
+    return *current_.nzcv;
+}
+
+void Lowering::set_nzcv(const Flags& flags) {
+    constexpr auto kNzcv = static_cast<unsigned>(ir::Slot::NZCV);
+    current_.nzcv = flags;
+    current_.dirty.set(kNzcv);
+    current_.changed.set(kNzcv);
+}
+
+// For the next block of the function.
+void Lowering::store_variables(bool nzcv_live) {
+    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
+        if (!current_.changed[number]) {
+            continue;
+        }
+        const auto& parts = variables_[number].parts;
+        if (static_cast<ir::Slot>(number) != ir::Slot::NZCV) {
+            b.CreateStore(current_.slots[number], parts[0]);
+        } else if (nzcv_live) {
+            const auto all = current_.nzcv->all();
+            for (unsigned i = 0; i < Flags::kCount; ++i) {
+                b.CreateStore(all[i], parts[i]);
+            }
+        }
+    }
+}
+
+// Makes CpuState canonical; pinned registers travel as arguments.
+void Lowering::write_back(bool nzcv_live) {
+    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
+        const auto slot = static_cast<ir::Slot>(number);
+        if (!current_.dirty[number] || is_pinned(number)) {
+            continue;
+        }
+        if (slot != ir::Slot::NZCV) {
+            b.CreateStore(get(slot), cell(ir::slot_offset(slot)));
+        } else if (nzcv_live) {
+            b.CreateStore(pack(get_nzcv()), cell(ir::slot_offset(slot)));
+        }
+    }
+}
+
+// --- blocks
+
+void Lowering::lower_block(int index) {
+    block_ = &module_.graph.block(index);
+    block_index_ = index;
+    current_ = {};
+    current_.dirty = dirty_at_[static_cast<unsigned>(index)];
+    values_.assign(block_->insts.size(), nullptr);
+    flags_.assign(block_->insts.size(), {});
+    b.SetInsertPoint(basic_blocks_[static_cast<unsigned>(index)]);
+    for (const Inst& inst : block_->insts) {
+        if (!inst.dead) {
+            lower_instruction(inst);
+        }
+    }
+    lower_exit();
+}
+
+void Lowering::lower_instruction(const Inst& inst) {
+    const LowerFn fn = lower_table().fn[static_cast<unsigned>(inst.op)];
+    values_[id_of(inst)] = fn != nullptr ? fn(*this, inst) : eval(inst);
+}
+
+Value* Lowering::value(ValueId id) const {
+    DCHECK(values_[id] != nullptr);
+    return values_[id];
+}
+
+GuestAddr Lowering::pc_of(const Inst& inst) const {
+    return block_->guest_pcs.empty() ? block_->key.pc : block_->guest_pcs[inst.guest_index];
+}
+
+// --- opaque host instructions
+
+Value* Lowering::host_op(HostOp op, llvm::ArrayRef<Value*> operands, llvm::Type* result) {
+    // anyregcc must have a result: without one, a register is named and never written.
+    llvm::Type* const result_type = result != nullptr ? result : b.getInt64Ty();
+    op.operand_count = static_cast<u8>(operands.size());
+    llvm::SmallVector<Value*, 40> args = {b.getInt64(module_.host_ops.size()),
+                                          b.getInt32(reserved_bytes(op)),
+                                          llvm::ConstantPointerNull::get(b.getPtrTy()),
+                                          b.getInt32(static_cast<u32>(operands.size()))};
+    args.append(operands.begin(), operands.end());
+    for (const ir::Slot slot : op.live) {
+        args.push_back(slot == ir::Slot::NZCV ? pack(get_nzcv()) : get(slot));
+    }
+    auto* const callee = llvm::Intrinsic::getDeclaration(
+        &module_.module, llvm::Intrinsic::experimental_patchpoint, {result_type});
+    llvm::CallInst* const call = b.CreateCall(callee, args);
+    call->setCallingConv(llvm::CallingConv::AnyReg);
+    call->setDoesNotThrow();
+    module_.host_ops.push_back(std::move(op));
+    return call;
+}
+
+Value* Lowering::faulting_op(HostOp op,
+                             const Inst& inst,
+                             llvm::ArrayRef<Value*> operands,
+                             llvm::Type* result) {
+    op.faults = true;
+    op.guest_index = module_.first_guest_pc[static_cast<unsigned>(block_index_)] +
+                     (block_->guest_pcs.empty() ? 0 : inst.guest_index);
+    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
+        if (is_pinned(number) || current_.dirty[number]) {
+            op.live.push_back(static_cast<ir::Slot>(number));
+        }
+    }
+    return host_op(std::move(op), operands, result);
+}
+
+void Lowering::prepare_state() {
+    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
+        const auto slot = static_cast<ir::Slot>(number);
+        if (slot == ir::Slot::NZCV) {
+            if (current_.dirty[number]) {
+                (void)get_nzcv();
+            }
+        } else if (is_pinned(number) || current_.dirty[number]) {
+            (void)get(slot);
+        }
+    }
+}
+
+namespace {
+constexpr unsigned kResultScratch = 4;
+std::size_t scratch_offset(unsigned index) {
+    return offsetof(ir::CpuState, scratch) + index * sizeof(V128);
+}
+} // namespace
+
+Value* Lowering::eval(const Inst& inst) {
+    for (unsigned k = 0; k < inst.arg_count; ++k) {
+        const ValueId id = inst.args[k];
+        if (id != ir::kNoValue && type_of(id) == ir::Type::V128) {
+            b.CreateStore(value(id), cell(scratch_offset(k)));
+        } else {
+            b.CreateStore(id == ir::kNoValue ? b.getInt64(0) : to_bits(id),
+                          cell(scratch_offset(k)));
+            b.CreateStore(b.getInt64(0), cell(scratch_offset(k) + 8));
+        }
+    }
+    HostOp op{.kind = HostOpKind::Eval};
+    op.params = ir::params_of(*block_, inst);
+    host_op(std::move(op), {state_});
+    if (inst.type == ir::Type::Void) {
+        return nullptr;
+    }
+    if (inst.type == ir::Type::V128) {
+        return b.CreateLoad(v128(), cell(scratch_offset(kResultScratch)));
+    }
+    Value* const bits = b.CreateLoad(b.getInt64Ty(), cell(scratch_offset(kResultScratch)));
+    if (inst.type == ir::Type::Nzcv) {
+        set_flags(inst, unpack(b.CreateTrunc(bits, b.getInt32Ty())));
+        return nullptr;
+    }
+    return from_bits(bits, inst.type);
+}
+
+Value* Lowering::with_exact(const Inst& inst, Value* fast, Value* inexact) {
+    BasicBlock* const from = b.GetInsertBlock();
+    BasicBlock* const exact = new_block("exact");
+    BasicBlock* const join = new_block("join");
+    b.CreateCondBr(inexact, exact, join, unlikely());
+    b.SetInsertPoint(exact);
+    Value* const slow = eval(inst);
+    BasicBlock* const exact_end = b.GetInsertBlock();
+    b.CreateBr(join);
+    b.SetInsertPoint(join);
+    llvm::PHINode* const phi = b.CreatePHI(fast->getType(), 2);
+    phi->addIncoming(fast, from);
+    phi->addIncoming(slow, exact_end);
+    return phi;
+}
+
+// --- exits
+
+BasicBlock* Lowering::new_block(const char* name) {
+    return BasicBlock::Create(module_.context, name, function_);
+}
+
+llvm::MDNode* Lowering::unlikely() {
+    return llvm::MDBuilder(module_.context).createBranchWeights(1, 1u << 20);
+}
+
+llvm::SmallVector<Value*, kArgumentCount> Lowering::state_arguments(Value* rax) {
+    llvm::SmallVector<Value*, kArgumentCount> args(kArgumentCount);
+    args[kPcArgument] = rax != nullptr ? rax : llvm::PoisonValue::get(b.getInt64Ty());
+    args[kStateArgument] = state_;
+    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
+        if (is_pinned(number)) {
+            args[kPinNumber[number]] = get(static_cast<ir::Slot>(number));
+        }
+    }
+    return args;
+}
+
+void Lowering::tail_call(llvm::Function* to, Value* rax) {
+    llvm::CallInst* const call = b.CreateCall(to, state_arguments(rax));
+    add_call_attributes(*call);
+    call->setTailCallKind(llvm::CallInst::TCK_MustTail);
+    b.CreateRet(call);
+}
+
+void Lowering::leave_by(const ExitStub& exit, Value* rax) {
+    tail_call(module_.exit_function(exit), rax);
+}
+
+void Lowering::leave_to_runtime(ir::ExitReason reason, GuestAddr pc, Value* exit_arg) {
+    if (exit_arg != nullptr) {
+        b.CreateStore(exit_arg, cell(offsetof(ir::CpuState, exit_arg)));
+    }
+    write_back(true);
+    leave_by({.kind = ExitStub::Kind::Leave, .target = pc, .reason = reason});
+}
+
+llvm::LoadInst* Lowering::load_pending() {
+    return b.CreateLoad(b.getInt32Ty(), cell(offsetof(ir::CpuState, pending)), true);
+}
+
+void Lowering::go_to(GuestAddr target, GuestAddr from, bool nzcv_live) {
+    const bool backward = target <= from;
+    const int to = module_.graph.block_at(target);
+    if (to == RegionGraph::kNone) {
+        write_back(nzcv_live);
+        leave_by({.kind = ExitStub::Kind::Link, .target = target, .checks_pending = backward});
+        return;
+    }
+    if (backward) {
+        leave_if(b.CreateICmpNE(load_pending(), b.getInt32(0)), [&] {
+            write_back(nzcv_live);
+            leave_by({.kind = ExitStub::Kind::Safepoint, .target = target});
+        });
+    }
+    const int entry = module_.graph.function_of_entry(to);
+    if (entry != RegionGraph::kNone && entry != number_) {
+        write_back(nzcv_live);
+        tail_call(module_.functions[static_cast<unsigned>(entry)], nullptr);
+        return;
+    }
+    store_variables(nzcv_live);
+    b.CreateBr(basic_blocks_[static_cast<unsigned>(to)]);
+}
+
+void Lowering::lower_exit() {
+    const bool live = block_->nzcv_live_out;
+    const GuestAddr from = block_->guest_pcs.empty() ? block_->key.pc : block_->guest_pcs.back();
+    const bool pairing = module_.options.call_return_pairing;
+    struct Visitor {
+        Lowering& l;
+        const bool live, pairing;
+        const GuestAddr from;
+        void operator()(const ir::ExitDirect& exit) { l.go_to(exit.target, from, live); }
+        void operator()(const ir::ExitCond& exit) {
+            BasicBlock* const taken = l.new_block("taken");
+            BasicBlock* const not_taken = l.new_block("not_taken");
+            l.b.CreateCondBr(l.value(exit.condition), taken, not_taken);
+            const Current before = l.current_;
+            l.b.SetInsertPoint(taken);
+            l.go_to(exit.taken, from, live);
+            l.current_ = before;
+            l.b.SetInsertPoint(not_taken);
+            l.go_to(exit.not_taken, from, live);
+        }
+        void operator()(const ir::ExitIndirect& exit) {
+            l.write_back(live);
+            l.leave_by({.kind = ExitStub::Kind::Indirect, .btype = exit.btype},
+                       l.value(exit.target));
+        }
+        void operator()(const ir::ExitCall& exit) {
+            l.write_back(live);
+            l.leave_by({.kind = pairing ? ExitStub::Kind::Call : ExitStub::Kind::Link,
+                        .target = exit.target,
+                        .return_to = pairing ? exit.return_to : 0,
+                        .checks_pending = exit.target <= from});
+        }
+        void operator()(const ir::ExitCallIndirect& exit) {
+            l.write_back(live);
+            l.leave_by({.kind = pairing ? ExitStub::Kind::CallIndirect : ExitStub::Kind::Indirect,
+                        .return_to = pairing ? exit.return_to : 0,
+                        .btype = exit.btype},
+                       l.value(exit.target));
+        }
+        void operator()(const ir::ExitReturn& exit) {
+            l.write_back(live);
+            if (!pairing) {
+                l.leave_by({.kind = ExitStub::Kind::Indirect}, l.value(exit.target));
+                return;
+            }
+            Value* result = llvm::PoisonValue::get(l.function_->getReturnType());
+            const auto values = l.state_arguments(l.value(exit.target));
+            for (unsigned i = 0; i < values.size(); ++i) {
+                result = l.b.CreateInsertValue(result, values[i], i);
+            }
+            l.b.CreateRet(result);
+        }
+        void operator()(const ir::ExitTo& exit) {
+            l.leave_to_runtime(exit.reason, exit.pc,
+                               exit.arg != ir::kNoValue ? l.value(exit.arg)
+                                                        : l.b.getInt64(exit.imm));
+        }
+    };
+    std::visit(Visitor{*this, live, pairing, from}, block_->exit);
+}
+
+// --- types, constants, conversions
+
+llvm::Type* Lowering::type(ir::Type type) {
+    switch (type) {
+    case ir::Type::F32:
+        return b.getFloatTy();
+    case ir::Type::F64:
+        return b.getDoubleTy();
+    case ir::Type::V128:
+        return v128();
+    default:
+        return int_type(ir::bit_width(type));
+    }
+}
+
+llvm::FixedVectorType* Lowering::v128() { return llvm::FixedVectorType::get(b.getInt64Ty(), 2); }
+
+llvm::FixedVectorType* Lowering::int_lanes(ir::Shape shape) {
+    return llvm::FixedVectorType::get(int_type(shape.lane_bits()), 16 / shape.lane_bytes());
+}
+
+Value* Lowering::constant(V128 value) {
+    return llvm::ConstantDataVector::get(module_.context, llvm::ArrayRef<u64>{value.lo, value.hi});
+}
+
+Value* Lowering::zext_to(Value* v, unsigned bits) { return b.CreateZExt(v, int_type(bits)); }
+
+Value* Lowering::pack(const Flags& flags) {
+    const auto at = [&](Value* flag, unsigned bit) {
+        return b.CreateShl(zext_to(flag, 32), b.getInt32(bit));
+    };
+    return b.CreateOr(b.CreateOr(at(flags.n, 3), at(flags.z, 2)),
+                      b.CreateOr(at(flags.c, 1), at(flags.v, 0)));
+}
+
+Flags Lowering::unpack(Value* packed) {
+    const auto bit = [&](unsigned n) {
+        return b.CreateICmpNE(b.CreateAnd(packed, b.getInt32(1u << n)), b.getInt32(0));
+    };
+    Value* const n = bit(3);
+    Value* const v = bit(0);
+    return {n, bit(2), bit(1), v, b.CreateXor(n, v)};
+}
+
+Value* Lowering::to_bits(ValueId id) {
+    const ir::Type its_type = type_of(id);
+    if (its_type == ir::Type::Nzcv) {
+        return zext_to(pack(flags(id)), 64);
+    }
+    Value* v = value(id);
+    if (!v->getType()->isIntegerTy()) {
+        v = b.CreateBitCast(v, int_type(ir::bit_width(its_type)));
+    }
+    return zext_to(v, 64);
+}
+
+Value* Lowering::from_bits(Value* bits64, ir::Type its_type) {
+    Value* const bits = b.CreateTrunc(bits64, int_type(ir::bit_width(its_type)));
+    return b.CreateBitCast(bits, type(its_type));
+}
+
+} // namespace ulna::backend::tier2

@@ -1,0 +1,210 @@
+// IR of a region -> LLVM IR.
+//
+// HOW TO WRITE A LOWERING
+//
+//     // a & ~b
+//     Value* lower_AndNot(Lowering& l, const Inst& inst) {
+//         return l.b.CreateAnd(l.value(inst.args[0]), l.b.CreateNot(l.value(inst.args[1])));
+//     }
+//     table[Opcode::AndNot] = lower_AndNot;
+//
+// Types: i1..i64 are themselves, f16 is i16, f32 and f64 are float and double, v128 is <2 x i64>,
+// nzcv is Flags. A lowering of an operation with an nzcv result calls set_flags and returns null.
+//
+// Rules
+//   - No poison: no nsw, nuw or inbounds; shift counts are masked; divisions are guarded.
+//   - FP operations are constrained intrinsics. What they may get wrong goes to with_exact().
+//   - An operation without a row is evaluated out of line by ir::eval, as in tier 1.
+#pragma once
+
+#include <bitset>
+#include <optional>
+
+#include "backend/llvm/abi.h"
+#include "backend/llvm/exits.h"
+#include "backend/llvm/host_op.h"
+#include "backend/llvm/region_graph.h"
+#include "backend/llvm/tier2.h"
+
+namespace ulna::backend::tier2 {
+
+using ir::Inst;
+using ir::Opcode;
+using ir::ValueId;
+using llvm::BasicBlock;
+using llvm::Value;
+
+// An nzcv value. `lt` is n != v, which LLVM would not find again from the two.
+struct Flags {
+    static constexpr unsigned kCount = 5;
+    Value* n = nullptr;
+    Value* z = nullptr;
+    Value* c = nullptr;
+    Value* v = nullptr;
+    Value* lt = nullptr;
+
+    [[nodiscard]] std::array<Value*, kCount> all() const { return {n, z, c, v, lt}; }
+    [[nodiscard]] static Flags of(const std::array<Value*, kCount>& all) {
+        return {all[0], all[1], all[2], all[3], all[4]};
+    }
+};
+
+class Lowering;
+using LowerFn = Value* (*)(Lowering& l, const Inst& inst);
+struct LowerTable {
+    LowerFn fn[ir::kOpcodeCount] = {};
+    LowerFn& operator[](Opcode op) { return fn[static_cast<unsigned>(op)]; }
+};
+void add_int_lowerings(LowerTable& table);
+void add_memory_lowerings(LowerTable& table);
+void add_atomic_lowerings(LowerTable& table);
+void add_fp_lowerings(LowerTable& table);
+void add_vec_lowerings(LowerTable& table);
+
+// What the functions of a region have in common.
+struct RegionModule {
+    RegionModule(const Region& region, const Options& options);
+
+    const Options& options;
+    const RegionGraph graph;
+    llvm::LLVMContext context;
+    llvm::Module module;
+    std::vector<llvm::Function*> functions; // as RegionGraph numbers them
+    std::vector<ExitStub> exits;
+    std::vector<llvm::Function*> exit_functions;
+    std::vector<HostOp> host_ops;
+    std::vector<GuestAddr> guest_pcs; // of all blocks
+    std::vector<u32> first_guest_pc;  // by block
+
+    [[nodiscard]] llvm::Function* exit_function(const ExitStub& exit);
+};
+
+// Makes the functions' bodies.
+void lower(RegionModule& module);
+
+using SlotSet = std::bitset<ir::kSlotCount>;
+
+// One function.
+class Lowering {
+  public:
+    Lowering(RegionModule& module, int function);
+    void run();
+
+    llvm::IRBuilder<> b;
+
+    // --- the block and its values
+    [[nodiscard]] const Options& options() const { return module_.options; }
+    [[nodiscard]] const ir::Block& block() const { return *block_; }
+    [[nodiscard]] ir::BlockMode mode() const { return block_->key.mode; }
+    [[nodiscard]] Value* value(ValueId id) const;
+    [[nodiscard]] const Flags& flags(ValueId id) const { return flags_[id]; }
+    void set_flags(const Inst& inst, const Flags& flags) { flags_[id_of(inst)] = flags; }
+    [[nodiscard]] ir::Type type_of(ValueId id) const { return block_->insts[id].type; }
+    [[nodiscard]] unsigned width_of(ValueId id) const { return ir::bit_width(type_of(id)); }
+    [[nodiscard]] GuestAddr pc_of(const Inst& inst) const;
+
+    // --- types and constants
+    [[nodiscard]] llvm::Type* type(ir::Type type);
+    [[nodiscard]] llvm::IntegerType* int_type(unsigned bits) { return b.getIntNTy(bits); }
+    [[nodiscard]] llvm::FixedVectorType* v128();
+    [[nodiscard]] llvm::FixedVectorType* int_lanes(ir::Shape shape); // of a whole register
+    [[nodiscard]] Value* constant(V128 value);
+    [[nodiscard]] Value* zero_vector() { return constant({}); }
+
+    // --- conversions
+    [[nodiscard]] Value* pack(const Flags& flags); // i32, as the cell
+    [[nodiscard]] Flags unpack(Value* packed);
+    // A value as integer bits, zero-extended to 64; not v128.
+    [[nodiscard]] Value* to_bits(ValueId id);
+    [[nodiscard]] Value* from_bits(Value* bits64, ir::Type type); // not nzcv, v128
+    [[nodiscard]] Value* zext_to(Value* v, unsigned bits);
+
+    // --- guest state
+    [[nodiscard]] Value* cell(std::size_t offset); // address in CpuState
+    [[nodiscard]] Value* get(ir::Slot slot);
+    void set(ir::Slot slot, Value* v);
+    [[nodiscard]] Flags get_nzcv();
+    // Reads what a fault would have to show: before control flow that faults on one of its ways,
+    // because a value read there would be kept for the other ones too.
+    void prepare_state();
+    void set_nzcv(const Flags& flags);
+
+    // --- opaque host instructions
+    Value* host_op(HostOp op, llvm::ArrayRef<Value*> operands, llvm::Type* result = nullptr);
+    // The same, which may fault at the guest instruction of `inst`.
+    Value* faulting_op(HostOp op,
+                       const Inst& inst,
+                       llvm::ArrayRef<Value*> operands,
+                       llvm::Type* result = nullptr);
+    // Out of line by ir::eval. Null for an nzcv result, whose flags are set.
+    Value* eval(const Inst& inst);
+    // `fast`, or the exact evaluation of `inst` where `inexact` (i1) holds.
+    Value* with_exact(const Inst& inst, Value* fast, Value* inexact);
+
+    // --- control flow
+    BasicBlock* new_block(const char* name);
+    // Goes on at the builder's place when `condition` is false; `otherwise` runs where it is true,
+    // and must leave.
+    template <class F> void leave_if(Value* condition, F otherwise) {
+        BasicBlock* const leaving = new_block("leave");
+        BasicBlock* const next = new_block("next");
+        b.CreateCondBr(condition, leaving, next, unlikely());
+        b.SetInsertPoint(leaving);
+        const auto saved = current_;
+        otherwise();
+        current_ = saved;
+        b.SetInsertPoint(next);
+    }
+    // Leaves to the runtime; state is as at the guest instruction.
+    void leave_to_runtime(ir::ExitReason reason, GuestAddr pc, Value* exit_arg);
+    // Goes to a guest address, inside the region or out of it.
+    void go_to(GuestAddr target, GuestAddr from, bool nzcv_live);
+    [[nodiscard]] llvm::MDNode* unlikely();
+
+  private:
+    // The values that slots have at this place of the block; null: what the slot's variable holds.
+    struct Current {
+        std::array<Value*, ir::kSlotCount> slots{};
+        std::optional<Flags> nzcv;
+        SlotSet dirty;   // may differ from the cell in CpuState
+        SlotSet changed; // differ from the variable
+    };
+    struct SlotVariable {
+        std::array<llvm::AllocaInst*, Flags::kCount> parts{}; // NZCV has all, others the first
+    };
+
+    [[nodiscard]] ValueId id_of(const Inst& inst) const {
+        return static_cast<ValueId>(&inst - block_->insts.data());
+    }
+    void find_slots();
+    void find_dirty();
+    void make_variables();
+    void lower_block(int index);
+    void lower_instruction(const Inst& inst);
+    void lower_exit();
+    void store_variables(bool nzcv_live);
+    void write_back(bool nzcv_live);
+    void leave_by(const ExitStub& exit, Value* rax = nullptr);
+    void tail_call(llvm::Function* to, Value* rax);
+    [[nodiscard]] llvm::SmallVector<Value*, kArgumentCount> state_arguments(Value* rax);
+    [[nodiscard]] llvm::LoadInst* load_pending();
+
+    RegionModule& module_;
+    const int number_;
+    llvm::Function* const function_;
+    llvm::Value* state_ = nullptr; // biased, as in R15
+    BasicBlock* entry_ = nullptr;
+
+    SlotSet used_;                          // cached slots that the function's blocks name
+    std::vector<SlotSet> dirty_at_;         // entry of a block, by block
+    std::vector<BasicBlock*> basic_blocks_; // by block
+    std::array<SlotVariable, ir::kSlotCount> variables_{};
+
+    const ir::Block* block_ = nullptr;
+    int block_index_ = 0;
+    Current current_;
+    std::vector<Value*> values_;
+    std::vector<Flags> flags_;
+};
+
+} // namespace ulna::backend::tier2

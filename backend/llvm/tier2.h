@@ -1,0 +1,88 @@
+// Tier 2: a region of IR blocks -> host code, through LLVM. Data in, data out: nothing of the
+// process that compiles appears in the result, so it can be another process than the one that
+// runs it.
+//
+// The result has the form of tier 1's (backend.h), and follows the same register convention, so
+// the two kinds of code link to each other.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "backend/backend.h"
+
+namespace ulna::backend::tier2 {
+
+// Why a region was not compiled: it stays with tier 1.
+enum class Refusal : u8 {
+    None,
+    NoBlocks,
+    MixedModes, // the blocks' keys differ in more than the PC
+    Object,     // LLVM's object has something that the loader does not know
+};
+inline constexpr unsigned kRefusalCount = static_cast<unsigned>(Refusal::Object) + 1;
+[[nodiscard]] const char* refusal_name(Refusal refusal);
+
+enum class Allocator : u8 { Fast, Basic, Greedy };
+
+struct Options {
+    bool mask_tags = false;          // as backend::CompileOptions
+    bool call_return_pairing = true; // as backend::CompileOptions
+    Allocator allocator = Allocator::Greedy;
+    unsigned codegen_level = 2; // 0 (FastISel) to 3
+    bool optimise = true;       // false: only what promotes slots to values
+    bool keep_text = false;     // fill Compiler::text()
+    bool verify = false;        // LLVM's verifier
+};
+
+// Blocks whose exits may name each other by PC. The first one is where the region is entered. All
+// have the same mode. Blocks that cannot be reached inside the region are left out.
+struct Region {
+    std::span<const ir::Block* const> blocks;
+};
+
+// A block at which the code can be entered like a tier-1 block.
+struct RegionEntry {
+    GuestAddr pc;
+    u32 code_offset;
+};
+
+struct CompiledRegion {
+    // Key of the first block; code, links, fault sites with their slot locations.
+    CompiledBlock code;
+    // The first block, the blocks that calls return to, and those where ways from these meet.
+    std::vector<RegionEntry> entries;
+    // Bytes that every function's frame may take below its return address.
+    u32 frame_bytes = 0;
+};
+
+// Nanoseconds of the last compilation.
+struct Times {
+    u64 lower = 0, optimise = 0, generate = 0, place = 0;
+};
+struct Text {
+    std::string lowered, optimised; // LLVM IR
+};
+
+class Compiler {
+  public:
+    Compiler();
+    ~Compiler();
+    Compiler(const Compiler&) = delete;
+
+    [[nodiscard]] Refusal
+    compile(const Region& region, const Options& options, CompiledRegion& out);
+
+    [[nodiscard]] const Times& times() const;
+    [[nodiscard]] const Text& text() const;
+    [[nodiscard]] const std::string& why() const; // details of the last Refusal::Object
+    [[nodiscard]] const std::array<u64, kRefusalCount>& refusals() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace ulna::backend::tier2
