@@ -23,7 +23,10 @@ struct EngineConfig {
     backend::CompileOptions compile;
     bool passes = true;
     PersistentCache* persistent = nullptr; // null: none; the JIT's only, and outlives the engine
-    u64 code_cache_bytes = 256u << 20;     // reserved address space; memory is committed as used
+    // Tests put tier 2 in the place of tier 1.
+    std::unique_ptr<backend::Backend> (*make_backend)(std::string& why_not) =
+        backend::make_host_backend;
+    u64 code_cache_bytes = 256u << 20; // reserved address space; memory is committed as used
 };
 
 class Engine {

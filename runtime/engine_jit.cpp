@@ -101,7 +101,7 @@ JitEngine::JitEngine(const EngineConfig& config) : EngineBase{config}, config_{c
 }
 
 bool JitEngine::start(std::string& why_not) {
-    backend_ = backend::make_host_backend(why_not);
+    backend_ = config_.make_backend(why_not);
     if (backend_ == nullptr) {
         return false;
     }
@@ -469,7 +469,11 @@ bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& re
     if (!fault) {
         return false;
     }
-    backend::save_pinned(ucontext, state);
+    if (fault->is_located) {
+        backend::save_located(ucontext, fault->locations, state);
+    } else {
+        backend::save_pinned(ucontext, state);
+    }
     state.pc = fault->pc;
     if (trap == HostTrap::NonCanonical && !fault->masks_tags) {
         thread.tagged_access_pc = fault->pc;

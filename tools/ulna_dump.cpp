@@ -19,6 +19,9 @@
 #include "ir/printer.h"
 #include "ir/verifier.h"
 #include "runtime/debug/disassemble.h"
+#ifdef ULNA_TIER2
+#include "tools/dump_region.h"
+#endif
 
 namespace {
 
@@ -36,6 +39,10 @@ constexpr const char* kUsage =
     "  -m FPCR      translate for this FPCR value\n"
     "  -q           final IR and host code only, not the IR after each pass\n"
     "  -t           sizes and times only\n"
+#ifdef ULNA_TIER2
+    "  --tier2      the region that begins at the address, through LLVM; with\n"
+    "               --level 1..3 (of code generation), --plain (no optimisation)\n"
+#endif
     "  --no-passes --spill-everything --mask-tags --no-pairing --no-follow\n";
 
 struct Options {
@@ -47,6 +54,10 @@ struct Options {
     backend::CompileOptions compile;
     frontend::TranslateOptions translate;
     std::vector<u8> code;
+#ifdef ULNA_TIER2
+    bool tier2 = false;
+    backend::tier2::Options region;
+#endif
     std::vector<GuestAddr> blocks; // those of the list; none: every block of the code
 };
 
@@ -101,6 +112,10 @@ constexpr Switch kSwitches[] = {
     {"--mask-tags", [](Options& o) { o.compile.mask_tags = true; }},
     {"--no-pairing", [](Options& o) { o.compile.call_return_pairing = false; }},
     {"--no-follow", [](Options& o) { o.translate.follow_branches = false; }},
+#ifdef ULNA_TIER2
+    {"--tier2", [](Options& o) { o.tier2 = true; }},
+    {"--plain", [](Options& o) { o.region.optimise = false; }},
+#endif
 };
 
 struct ValueOption {
@@ -113,6 +128,9 @@ constexpr ValueOption kValueOptions[] = {
     {"-l", [](Options& o, const char* v) { o.list = v; }},
     {"-a", [](Options& o, const char* v) { o.address = number(v, 0); }},
     {"-m", [](Options& o, const char* v) { o.fpcr = number(v, 0); }},
+#ifdef ULNA_TIER2
+    {"--level", [](Options& o, const char* v) { o.region.codegen_level = v[0] - '0'; }},
+#endif
 };
 
 Options parse(int argc, char** argv) {
@@ -446,6 +464,21 @@ int main(int argc, char** argv) {
     } else if (!options.elf.empty()) {
         load_function(options);
     }
+#ifdef ULNA_TIER2
+    if (options.tier2) {
+        RegionDump dump{.start = options.address,
+                        .fpcr = options.fpcr,
+                        .quiet = options.quiet,
+                        .totals_only = options.totals_only,
+                        .translate = options.translate,
+                        .compile = options.region};
+        dump.compile.mask_tags = options.compile.mask_tags;
+        dump.compile.call_return_pairing = options.compile.call_return_pairing;
+        BufferSource source{options.code, options.address};
+        dump_region(dump, source);
+        return 0;
+    }
+#endif
     std::string why_not;
     const std::unique_ptr<backend::Backend> host = backend::make_host_backend(why_not);
     if (host == nullptr) {

@@ -1,5 +1,5 @@
 // The stages: lower, optimise, generate, place.
-#include <chrono>
+#include <ctime>
 
 #include "backend/llvm/object.h"
 
@@ -37,18 +37,21 @@ void start_llvm() {
     (void)once;
 }
 
+// CPU time of this thread: compilation is to run beside the guest.
 class StopWatch {
   public:
     explicit StopWatch(u64& nanoseconds) : nanoseconds_{nanoseconds} {}
-    ~StopWatch() {
-        nanoseconds_ = static_cast<u64>(
-            std::chrono::nanoseconds(std::chrono::steady_clock::now() - start_).count());
-    }
+    ~StopWatch() { nanoseconds_ = now() - start_; }
     StopWatch(const StopWatch&) = delete;
 
   private:
+    static u64 now() {
+        timespec time{};
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        return static_cast<u64>(time.tv_sec) * 1'000'000'000 + static_cast<u64>(time.tv_nsec);
+    }
     u64& nanoseconds_;
-    const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+    const u64 start_ = now();
 };
 
 std::string text_of(const llvm::Module& module) {
@@ -61,7 +64,8 @@ std::string text_of(const llvm::Module& module) {
 } // namespace
 
 const char* refusal_name(Refusal refusal) {
-    constexpr const char* kNames[kRefusalCount] = {"none", "no blocks", "mixed modes", "object"};
+    constexpr const char* kNames[kRefusalCount] = {"none", "no blocks", "mixed modes", "operation",
+                                                   "object"};
     return kNames[static_cast<unsigned>(refusal)];
 }
 
@@ -119,6 +123,9 @@ struct Compiler::Impl {
             if (!(block->key.mode == region.blocks[0]->key.mode)) {
                 return Refusal::MixedModes;
             }
+            if (!can_lower(*block)) {
+                return Refusal::Operation;
+            }
         }
         std::optional<RegionModule> module;
         {
@@ -166,17 +173,6 @@ struct Compiler::Impl {
     }
 
     void generate(llvm::Module& module, const Options& options, llvm::SmallVectorImpl<char>& to) {
-        switch (options.allocator) {
-        case Allocator::Fast:
-            llvm::RegisterRegAlloc::setDefault(llvm::createFastRegisterAllocator);
-            break;
-        case Allocator::Basic:
-            llvm::RegisterRegAlloc::setDefault(llvm::createBasicRegisterAllocator);
-            break;
-        case Allocator::Greedy:
-            llvm::RegisterRegAlloc::setDefault(llvm::createGreedyRegisterAllocator);
-            break;
-        }
         machine->setOptLevel(static_cast<llvm::CodeGenOptLevel>(options.codegen_level));
         llvm::legacy::PassManager passes;
         llvm::raw_svector_ostream stream(to);

@@ -20,8 +20,8 @@ Value* negative(Lowering& l, Value* v) { return l.b.CreateICmpSLT(v, zero(v)); }
 Value* lower_Const(Lowering& l, const Inst& inst) {
     if (inst.type == ir::Type::Nzcv) {
         const auto flag = [&](unsigned bit) { return l.b.getInt1((inst.imm >> bit & 1) != 0); };
-        l.set_flags(inst, {flag(3), flag(2), flag(1), flag(0),
-                           l.b.getInt1((inst.imm >> 3 & 1) != (inst.imm & 1))});
+        l.set_flags(inst, Flags::of({flag(3), flag(2), flag(1), flag(0),
+                                     l.b.getInt1((inst.imm >> 3 & 1) != (inst.imm & 1))}));
         return nullptr;
     }
     return l.from_bits(l.b.getInt64(inst.imm), inst.type);
@@ -222,6 +222,9 @@ Value* holds(Lowering& l, Cond cond, const Flags& flags) {
     if (cond >= Cond::AL) {
         return l.b.getTrue();
     }
+    if (cond == flags.known_condition) {
+        return flags.known;
+    }
     Value* positive = nullptr;
     switch (static_cast<Cond>(static_cast<u8>(cond) & ~1)) {
     case Cond::EQ:
@@ -311,7 +314,9 @@ Value* lower_ExitIf(Lowering& l, const Inst& inst) {
 }
 Value* lower_RaiseIf(Lowering& l, const Inst& inst) {
     l.leave_if(arg(l, inst, 0), [&] {
-        l.leave_to_runtime(static_cast<ir::ExitReason>(inst.imm), l.pc_of(inst), nullptr);
+        const u64 exit_arg = inst.imm >> 32;
+        l.leave_to_runtime(static_cast<ir::ExitReason>(inst.imm & ones(32)), l.pc_of(inst),
+                           exit_arg == 0 ? nullptr : l.b.getInt64(exit_arg));
     });
     return nullptr;
 }

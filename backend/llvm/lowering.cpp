@@ -1,5 +1,7 @@
 #include "backend/llvm/lowering.h"
 
+#include <algorithm>
+
 #include "ir/support/check.h"
 
 namespace ulna::backend::tier2 {
@@ -63,6 +65,13 @@ llvm::Function* RegionModule::exit_function(const ExitStub& exit) {
     exit_functions.push_back(declare_function(module, "exit_" + std::to_string(exits.size())));
     exits.push_back(exit);
     return exit_functions.back();
+}
+
+bool can_lower(const ir::Block& block) {
+    return std::all_of(block.insts.begin(), block.insts.end(), [](const Inst& inst) {
+        return inst.dead || ir::has_eval(inst.op) ||
+               lower_table().fn[static_cast<unsigned>(inst.op)] != nullptr;
+    });
 }
 
 void lower(RegionModule& module) {
@@ -235,6 +244,17 @@ void Lowering::set_nzcv(const Flags& flags) {
     current_.changed.set(kNzcv);
 }
 
+void Lowering::set_qc(Value* saturated) {
+    BasicBlock* const sets = new_block("saturated");
+    BasicBlock* const next = new_block("next");
+    b.CreateCondBr(saturated, sets, next, unlikely());
+    b.SetInsertPoint(sets);
+    Value* const fpsr = cell(offsetof(ir::CpuState, fpsr));
+    b.CreateStore(b.CreateOr(b.CreateLoad(b.getInt32Ty(), fpsr), b.getInt32(ir::fpsr::kQC)), fpsr);
+    b.CreateBr(next);
+    b.SetInsertPoint(next);
+}
+
 // For the next block of the function.
 void Lowering::store_variables(bool nzcv_live) {
     for (unsigned number = 0; number < ir::kSlotCount; ++number) {
@@ -391,13 +411,18 @@ Value* Lowering::with_exact(const Inst& inst, Value* fast, Value* inexact) {
     BasicBlock* const exact = new_block("exact");
     BasicBlock* const join = new_block("join");
     b.CreateCondBr(inexact, exact, join, unlikely());
+    return join_exact(inst, fast, from, exact, join);
+}
+
+Value* Lowering::join_exact(
+    const Inst& inst, Value* fast, BasicBlock* fast_end, BasicBlock* exact, BasicBlock* join) {
     b.SetInsertPoint(exact);
     Value* const slow = eval(inst);
     BasicBlock* const exact_end = b.GetInsertBlock();
     b.CreateBr(join);
     b.SetInsertPoint(join);
     llvm::PHINode* const phi = b.CreatePHI(fast->getType(), 2);
-    phi->addIncoming(fast, from);
+    phi->addIncoming(fast, fast_end);
     phi->addIncoming(slow, exact_end);
     return phi;
 }
@@ -573,7 +598,7 @@ Flags Lowering::unpack(Value* packed) {
     };
     Value* const n = bit(3);
     Value* const v = bit(0);
-    return {n, bit(2), bit(1), v, b.CreateXor(n, v)};
+    return Flags::of({n, bit(2), bit(1), v, b.CreateXor(n, v)});
 }
 
 Value* Lowering::to_bits(ValueId id) {

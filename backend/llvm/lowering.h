@@ -42,10 +42,15 @@ struct Flags {
     Value* c = nullptr;
     Value* v = nullptr;
     Value* lt = nullptr;
+    // A condition that is a value already, of an FP compare.
+    ir::Cond known_condition = ir::Cond::AL;
+    Value* known = nullptr;
 
     [[nodiscard]] std::array<Value*, kCount> all() const { return {n, z, c, v, lt}; }
     [[nodiscard]] static Flags of(const std::array<Value*, kCount>& all) {
-        return {all[0], all[1], all[2], all[3], all[4]};
+        Flags flags;
+        flags.n = all[0], flags.z = all[1], flags.c = all[2], flags.v = all[3], flags.lt = all[4];
+        return flags;
     }
 };
 
@@ -79,6 +84,8 @@ struct RegionModule {
     [[nodiscard]] llvm::Function* exit_function(const ExitStub& exit);
 };
 
+// Whether all of its operations can be lowered or evaluated.
+[[nodiscard]] bool can_lower(const ir::Block& block);
 // Makes the functions' bodies.
 void lower(RegionModule& module);
 
@@ -128,6 +135,7 @@ class Lowering {
     // because a value read there would be kept for the other ones too.
     void prepare_state();
     void set_nzcv(const Flags& flags);
+    void set_qc(Value* saturated); // FPSR.QC, where the condition holds
 
     // --- opaque host instructions
     Value* host_op(HostOp op, llvm::ArrayRef<Value*> operands, llvm::Type* result = nullptr);
@@ -140,6 +148,19 @@ class Lowering {
     Value* eval(const Inst& inst);
     // `fast`, or the exact evaluation of `inst` where `inexact` (i1) holds.
     Value* with_exact(const Inst& inst, Value* fast, Value* inexact);
+
+    // The same where `fast` must not be executed for operands that are `odd`.
+    template <class F> Value* guarded(const Inst& inst, Value* odd, F fast) {
+        BasicBlock* const common = new_block("common");
+        BasicBlock* const exact = new_block("exact");
+        BasicBlock* const join = new_block("join");
+        b.CreateCondBr(odd, exact, common, unlikely());
+        b.SetInsertPoint(common);
+        Value* const value = fast();
+        BasicBlock* const common_end = b.GetInsertBlock();
+        b.CreateBr(join);
+        return join_exact(inst, value, common_end, exact, join);
+    }
 
     // --- control flow
     BasicBlock* new_block(const char* name);
@@ -176,6 +197,8 @@ class Lowering {
     [[nodiscard]] ValueId id_of(const Inst& inst) const {
         return static_cast<ValueId>(&inst - block_->insts.data());
     }
+    Value* join_exact(
+        const Inst& inst, Value* fast, BasicBlock* fast_end, BasicBlock* exact, BasicBlock* join);
     void find_slots();
     void find_dirty();
     void make_variables();

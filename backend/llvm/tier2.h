@@ -20,21 +20,19 @@ enum class Refusal : u8 {
     None,
     NoBlocks,
     MixedModes, // the blocks' keys differ in more than the PC
+    Operation,  // an operation with effects that has no lowering (memory copy and set)
     Object,     // LLVM's object has something that the loader does not know
 };
 inline constexpr unsigned kRefusalCount = static_cast<unsigned>(Refusal::Object) + 1;
 [[nodiscard]] const char* refusal_name(Refusal refusal);
 
-enum class Allocator : u8 { Fast, Basic, Greedy };
-
 struct Options {
     bool mask_tags = false;          // as backend::CompileOptions
     bool call_return_pairing = true; // as backend::CompileOptions
-    Allocator allocator = Allocator::Greedy;
-    unsigned codegen_level = 2; // 0 (FastISel) to 3
-    bool optimise = true;       // false: only what promotes slots to values
-    bool keep_text = false;     // fill Compiler::text()
-    bool verify = false;        // LLVM's verifier
+    unsigned codegen_level = 2;      // 1 to 3
+    bool optimise = true;            // false: only what promotes slots to values
+    bool keep_text = false;          // fill Compiler::text()
+    bool verify = false;             // LLVM's verifier
 };
 
 // Blocks whose exits may name each other by PC. The first one is where the region is entered. All
@@ -58,7 +56,7 @@ struct CompiledRegion {
     u32 frame_bytes = 0;
 };
 
-// Nanoseconds of the last compilation.
+// CPU time of the last compilation, nanoseconds.
 struct Times {
     u64 lower = 0, optimise = 0, generate = 0, place = 0;
 };

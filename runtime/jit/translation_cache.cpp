@@ -97,6 +97,26 @@ void TranslationCache::add_faults(Generation& generation,
         const i64 delta = static_cast<i64>(compiled.guest_pcs[site.guest_index] - compiled.key.pc);
         generation.faults.push_back({site.code_offset, static_cast<i32>(delta)});
     }
+    block.first_location_end = kNoLocations;
+    if (!compiled.location_ends.empty()) {
+        const auto begin = static_cast<u32>(generation.locations.size());
+        generation.locations.insert(generation.locations.end(), compiled.locations.begin(),
+                                    compiled.locations.end());
+        generation.location_ends.push_back(begin);
+        block.first_location_end = static_cast<u32>(generation.location_ends.size());
+        for (const u32 end : compiled.location_ends) {
+            generation.location_ends.push_back(begin + end);
+        }
+    }
+}
+
+std::span<const backend::SlotLocation>
+TranslationCache::locations_of(const Generation& generation, const CachedBlock& block, u32 site) {
+    if (block.first_location_end == kNoLocations) {
+        return {};
+    }
+    const u32* const end = &generation.location_ends[block.first_location_end + site];
+    return std::span(generation.locations).subspan(end[-1], end[0] - end[-1]);
 }
 
 TranslationCache::Generation* TranslationCache::generation_at(u64 host) const {
@@ -230,7 +250,9 @@ std::optional<TranslationCache::Fault> TranslationCache::fault_at(const Translat
     if (site == last || site->code_offset != offset - block.code_offset) {
         return {};
     }
-    return Fault{block.key.pc + static_cast<u64>(i64{site->pc_delta}), block.masks_tags};
+    return Fault{block.key.pc + static_cast<u64>(i64{site->pc_delta}), block.masks_tags,
+                 block.first_location_end != kNoLocations,
+                 locations_of(*generation, block, static_cast<u32>(site - first))};
 }
 
 std::span<const u8> TranslationCache::code_at(const TranslationLock&, u64 host) const {
@@ -320,6 +342,11 @@ u64 TranslationCache::adopt(const TranslationLock& lock, ir::BlockKey key) {
         const FaultRecord& fault = inherited_->faults[i];
         adopted_.faults.push_back({fault.code_offset, static_cast<u32>(adopted_.guest_pcs.size())});
         adopted_.guest_pcs.push_back(key.pc + static_cast<u64>(i64{fault.pc_delta}));
+        if (old.first_location_end != kNoLocations) {
+            const auto locations = locations_of(*inherited_, old, i - old.first_fault);
+            adopted_.locations.insert(adopted_.locations.end(), locations.begin(), locations.end());
+            adopted_.location_ends.push_back(static_cast<u32>(adopted_.locations.size()));
+        }
     }
     GuestExtent extent;
     extent.low = old.low;

@@ -86,6 +86,8 @@ class TranslationCache {
     struct Fault {
         GuestAddr pc;
         bool masks_tags;
+        bool is_located; // tier 2: slots are where `locations` say
+        std::span<const backend::SlotLocation> locations;
     };
     // The guest instruction of a host instruction that may fault.
     [[nodiscard]] std::optional<Fault> fault_at(const TranslationLock&, u64 host) const;
@@ -109,7 +111,8 @@ class TranslationCache {
         ir::BlockKey key;
         u32 code_offset, code_bytes;
         u32 first_link, first_fault;
-        u32 first_incoming; // head of a list through Link::next_incoming
+        u32 first_incoming;     // head of a list through Link::next_incoming
+        u32 first_location_end; // of the fault sites, in location_ends; kNoLocations: tier 1
         u16 link_count, fault_count;
         GuestAddr low, high;
         bool forgotten, masks_tags;
@@ -144,13 +147,19 @@ class TranslationCache {
         std::vector<BlockIndex> first_in_chunk;
         std::vector<Link> links;
         std::vector<FaultRecord> faults;
+        // Of blocks that have any: before the ends of the block's sites stands where the first
+        // begins.
+        std::vector<backend::SlotLocation> locations;
+        std::vector<u32> location_ends;
     };
-    static constexpr u32 kNoLink = ~u32{0};
+    static constexpr u32 kNoLink = ~u32{0}, kNoLocations = ~u32{0};
     static constexpr u32 kChunkBytes = 1024;
     // Of a new table. Most forked children run little: theirs starts with a single page.
     static constexpr unsigned kLog2Slots = 12, kLog2SlotsInChild = 8;
 
     [[nodiscard]] Generation* generation_at(u64 host) const;
+    [[nodiscard]] static std::span<const backend::SlotLocation>
+    locations_of(const Generation& generation, const CachedBlock& block, u32 site);
     [[nodiscard]] BlockIndex block_at(const Generation& generation, u32 offset) const;
     void add_to_chunks(Generation& generation, BlockIndex index) const;
     void

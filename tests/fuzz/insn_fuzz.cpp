@@ -5,7 +5,7 @@
 //   processes
 //             [--filter NAME] [--length N] [--fpcr 0|1]           rows, instructions in a program,
 //             FPCR modes
-//             [--vixl 0|1] [--peer "EMULATOR ARGUMENTS" HARNESS]  oracles
+//             [--vixl 0|1] [--tier2 0|1] [--peer "EMULATOR ARGUMENTS" HARNESS]  oracles
 //             [--exclusions FILE] [--keep-going N]                differences before a process
 //             stops
 //   insn_fuzz --emit-lines N [--alternate] [--filter ROW] [--into FOLDER] ...   makes lines
@@ -173,9 +173,9 @@ void summary(const Settings& settings, const Counters* counters, double seconds)
                 "a second\n",
                 print(sum.executed), print(sum.runs), print(sum.programs), seconds,
                 static_cast<double>(sum.executed) / seconds);
-    const char* const engines[] = {"interp", "jit", "jit-tags", "jit-spill"};
+    const char* const engines[] = {"interp", "jit", "jit-tags", "jit-spill", "tier2"};
     std::printf("  comparisons of runs:");
-    for (unsigned i = 0; i < 4; ++i) {
+    for (unsigned i = 0; i < std::size(engines); ++i) {
         std::printf(" %s %llu,", engines[i], print(sum.compared_engines[i]));
     }
     std::printf(" vixl %llu, peer %llu\n", print(sum.compared_vixl), print(sum.compared_peer));
@@ -292,6 +292,8 @@ int main(int argc, char** argv) {
             settings.generator.filter = value();
         } else if (option == "--fpcr") {
             settings.generator.random_fpcr = number() != 0;
+        } else if (option == "--tier2") {
+            settings.judge.tier2 = number() != 0;
         } else if (option == "--vixl") {
             settings.judge.vixl = number() != 0;
         } else if (option == "--peer") {

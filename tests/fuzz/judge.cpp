@@ -172,6 +172,11 @@ Judge::Judge(Options options, Counters& counters)
     stepper_ = std::make_unique<insn::Stepper>(cpu_);
     std::string why;
     engines_ = insn::make_engines(cpu_, why);
+    if (options_.tier2) {
+        if (auto tier2 = insn::make_tier2_engine(cpu_, why)) {
+            engines_.push_back(std::move(tier2));
+        }
+    }
     why_not_ += why;
     if (options_.vixl) {
         vixl_ = std::make_unique<VixlOracle>();

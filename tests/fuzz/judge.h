@@ -52,7 +52,7 @@ enum class Unjudged : u8 {
 
 struct Counters {
     u64 programs, runs, executed, endless;
-    u64 compared_engines[4], compared_vixl, compared_peer;
+    u64 compared_engines[5], compared_vixl, compared_peer;
     u64 unjudged[static_cast<unsigned>(Unjudged::Count)];
     u64 differences;
     u64 rows[2048]; // executed, by index into encodings()
@@ -68,6 +68,7 @@ class Judge {
     struct Options {
         const frontend::CpuModel* cpu = nullptr;
         bool vixl = true;
+        bool tier2 = false;            // the engine that make_tier2_engine() makes, too
         std::vector<std::string> peer; // emulator and arguments; empty: none
         std::string harness;
         Exclusions exclusions;

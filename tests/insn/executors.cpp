@@ -6,6 +6,9 @@
 #include "frontend/a64/decoder.h"
 #include "ir/guest_access.h"
 #include "ir/interpreter.h"
+#ifdef ULNA_TIER2
+#include "tests/support/tier2_backend.h"
+#endif
 
 namespace ulna::insn {
 
@@ -201,6 +204,19 @@ std::vector<std::unique_ptr<Executor>> make_engines(const frontend::CpuModel& cp
     config.compile.baseline_host = true;
     add("jit-spill", config);
     return engines;
+}
+
+std::unique_ptr<Executor> make_tier2_engine(const frontend::CpuModel& cpu, std::string& why_not) {
+#ifdef ULNA_TIER2
+    runtime::EngineConfig config;
+    config.translate.cpu = &cpu;
+    config.make_backend = test::make_tier2_backend;
+    return EngineExecutor::create("tier2", config, why_not);
+#else
+    (void)cpu;
+    why_not = "built without LLVM";
+    return nullptr;
+#endif
 }
 
 } // namespace ulna::insn

@@ -71,5 +71,9 @@ class EngineExecutor final : public Executor {
 // the host lacks what it needs.
 [[nodiscard]] std::vector<std::unique_ptr<Executor>> make_engines(const frontend::CpuModel& cpu,
                                                                   std::string& why_not);
+// The JIT with tier 2 in the place of tier 1, which is slow; null with a reason when built without
+// LLVM.
+[[nodiscard]] std::unique_ptr<Executor> make_tier2_engine(const frontend::CpuModel& cpu,
+                                                          std::string& why_not);
 
 } // namespace ulna::insn

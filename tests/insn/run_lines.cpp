@@ -22,6 +22,9 @@ std::vector<std::unique_ptr<Executor>> all_executors() {
     auto executors = make_engines(frontend::default_cpu(), why_not);
     INFO(why_not);
     CHECK(executors.size() == 4);
+    if (auto tier2 = make_tier2_engine(frontend::default_cpu(), why_not)) {
+        executors.push_back(std::move(tier2));
+    }
     executors.push_back(std::make_unique<Stepper>(frontend::default_cpu()));
     return executors;
 }

@@ -26,6 +26,10 @@ class Tier2Backend final : public backend::Backend {
         }
         const ir::Block* const blocks[] = {&block};
         const Refusal refusal = compiler_.compile({blocks}, chosen, region_);
+        if (refusal == Refusal::Operation) {
+            host_->compile(block, options, out); // as in a program: it stays with tier 1
+            return;
+        }
         if (refusal != Refusal::None) {
             std::fprintf(stderr, "tier 2 refuses: %s %s\n", refusal_name(refusal),
                          compiler_.why().c_str());

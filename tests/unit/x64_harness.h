@@ -56,17 +56,19 @@ class X64Runner {
     // Compiles and places a block; later lookups of its PC find it.
     u64 add(const ir::Block& block) {
         backend_->compile(block, options, compiled);
-        u8* const at = code_ + used_;
-        std::memcpy(at, compiled.code.data(), compiled.code.size());
-        used_ += (compiled.code.size() + 63) & ~std::size_t{63};
-        for (const backend::LinkSite& site : compiled.links) {
-            links_[reinterpret_cast<u64>(at) + site.stub_offset] = {at + site.displacement_offset,
-                                                                    site.target};
-        }
-        const u64 entry = reinterpret_cast<u64>(at);
-        blocks_[block.key.pc] = entry;
-        last_offset_ = static_cast<u64>(at - code_);
-        return entry;
+        return place();
+    }
+    // The same for code from elsewhere.
+    u64 add(const backend::CompiledBlock& code) {
+        compiled = code;
+        return place();
+    }
+    // Makes lookups of a PC find a further entry of code.
+    void name_entry(GuestAddr pc, u64 entry) { blocks_[pc] = entry; }
+    // 0: nothing has been compiled for the PC.
+    [[nodiscard]] u64 find(GuestAddr pc) const {
+        const auto found = blocks_.find(pc);
+        return found == blocks_.end() ? 0 : found->second;
     }
 
     ir::ExitReason enter(u64 entry) {
@@ -115,6 +117,20 @@ class X64Runner {
         u8* displacement;
         GuestAddr target;
     };
+
+    u64 place() {
+        u8* const at = code_ + used_;
+        std::memcpy(at, compiled.code.data(), compiled.code.size());
+        used_ += (compiled.code.size() + 63) & ~std::size_t{63};
+        for (const backend::LinkSite& site : compiled.links) {
+            links_[reinterpret_cast<u64>(at) + site.stub_offset] = {at + site.displacement_offset,
+                                                                    site.target};
+        }
+        const u64 entry = reinterpret_cast<u64>(at);
+        blocks_[compiled.key.pc] = entry;
+        last_offset_ = static_cast<u64>(at - code_);
+        return entry;
+    }
 
     static void* map(std::size_t bytes, int protection) {
         return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

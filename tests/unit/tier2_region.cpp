@@ -1,0 +1,230 @@
+// Regions of several blocks on tier 2 against the interpreter: random control flow among random
+// blocks, calls and returns, safe points, and faults on every way.
+#include "backend/llvm/tier2.h"
+#include "ir/opt/pipeline.h"
+#include "tests/unit/x64_random.h"
+
+#include "tests/support/catch.h"
+
+using namespace ulna;
+using namespace ulna::backend;
+using namespace ulna::ir;
+using namespace ulna::test;
+
+namespace {
+
+constexpr GuestAddr kBase = 0x10000, kStride = 0x1000;
+constexpr unsigned kMaxSteps = 60;
+
+std::vector<Opcode> cheap_operations() {
+    std::vector<Opcode> ops;
+    for (unsigned i = 0; i < kOpcodeCount; ++i) {
+        const auto op = static_cast<Opcode>(i);
+        if (has_forms(op) && op < Opcode::FAdd && op != Opcode::FCmp && op != Opcode::Crc32) {
+            ops.push_back(op);
+        }
+    }
+    return ops;
+}
+
+// Blocks at kBase + n * kStride that go to each other, or out of the region. A counter in memory
+// makes every cycle end: block 0 leaves when it has come to zero.
+class RandomRegion {
+  public:
+    explicit RandomRegion(u64 seed) : random_{seed} {
+        const unsigned count = 2 + below(5);
+        blocks_.resize(count);
+        for (unsigned i = 0; i < count; ++i) {
+            make_block(i, seed * 64 + i);
+        }
+    }
+    [[nodiscard]] std::vector<const Block*> blocks() const {
+        std::vector<const Block*> all;
+        for (const Block& block : blocks_) {
+            all.push_back(&block);
+        }
+        return all;
+    }
+    [[nodiscard]] const Block* at(GuestAddr pc) const {
+        for (const Block& block : blocks_) {
+            if (block.key.pc == pc) {
+                return &block;
+            }
+        }
+        return nullptr;
+    }
+    [[nodiscard]] std::string text() const {
+        std::string all;
+        for (const Block& block : blocks_) {
+            all += print(block);
+        }
+        return all;
+    }
+    static u64& counter() { return *reinterpret_cast<u64*>(guest_memory().bytes + 1016); }
+
+  private:
+    unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
+    GuestAddr target() {
+        const unsigned n = below(static_cast<unsigned>(blocks_.size()) + 1);
+        return n == blocks_.size() ? 0x90000 + below(4) * 4 : kBase + n * kStride;
+    }
+    void make_block(unsigned index, u64 seed) {
+        static const std::vector<Opcode> ops = cheap_operations();
+        Block& block = blocks_[index];
+        RandomBlock random(seed, block);
+        random.faults = true;
+        random.begin();
+        block.key.pc = kBase + index * kStride;
+        block.guest_pcs[0] = block.key.pc;
+        Builder& b = random.builder();
+        // The way out, in every block.
+        const Value address = b.c64(reinterpret_cast<u64>(&counter()));
+        const Value left = b.sub(b.load(Type::I64, address, {.size_log2 = 3}), b.c64(1));
+        b.store(address, left, {.size_log2 = 3});
+        b.exit_if(b.icmp(Cond::EQ, left, b.c64(0)), 0x80000);
+        for (unsigned n = 2 + below(10); n > 0; --n) {
+            random.anything(ops);
+            if (below(12) == 0) {
+                b.exit_if(random.value(Type::I1), target());
+            }
+        }
+        switch (below(8)) {
+        case 0:
+        case 1:
+            block.exit = ExitDirect{target()};
+            break;
+        case 2:
+            block.exit = ExitCall{target(), target()};
+            break;
+        case 3:
+            block.exit = ExitCallIndirect{b.c64(target()).id, target()};
+            break;
+        case 4:
+            block.exit = ExitReturn{b.c64(target()).id};
+            break;
+        case 5:
+            block.exit = ExitIndirect{b.c64(target()).id};
+            break;
+        default:
+            block.exit = ExitCond{random.value(Type::I1).id, target(), target()};
+            break;
+        }
+        // As the frontend numbers them: inside the block's own page.
+        for (std::size_t i = 0; i < block.guest_pcs.size(); ++i) {
+            block.guest_pcs[i] = block.key.pc + i * 4;
+        }
+        REQUIRE(verify(block) == "");
+    }
+
+    std::mt19937_64 random_;
+    std::vector<Block> blocks_;
+};
+
+// The interpreter, until the guest has left the region.
+void interpret_region(const RandomRegion& region, CpuState& state, const Block*& last) {
+    state.pc = kBase;
+    for (;;) {
+        const Block* const block = region.at(state.pc);
+        if (block == nullptr) {
+            return;
+        }
+        last = block;
+        if (FaultHandler::interpret(*block, state) != ExitReason::Lookup) {
+            return;
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
+    static X64Runner runner;
+    REQUIRE(runner.available());
+    const FaultHandler handler(runner);
+    tier2::Compiler compiler;
+    tier2::CompiledRegion compiled;
+    auto reference = std::make_unique<CpuState>();
+    for (u64 seed = 1; seed <= 250; ++seed) {
+        const RandomRegion region(seed);
+        tier2::Options options;
+        options.verify = true;
+        const auto blocks = region.blocks();
+        INFO("seed " << seed << "\n" << region.text());
+        REQUIRE(compiler.compile({blocks}, options, compiled) == tier2::Refusal::None);
+        for (u64 state = 0; state < 3; ++state) {
+            const u64 rounds = 1 + (seed + state * 7) % kMaxSteps;
+            randomise(*reference, seed + state, 0);
+            RandomRegion::counter() = rounds;
+            const Block* last = nullptr;
+            interpret_region(region, *reference, last);
+            const GuestMemory expected = guest_memory();
+            runner.reset();
+            const u64 entry = runner.add(compiled.code);
+            for (const tier2::RegionEntry& at : compiled.entries) {
+                runner.name_entry(at.pc, entry + at.code_offset);
+            }
+            randomise(*runner.state, seed + state, 0);
+            RandomRegion::counter() = rounds;
+            // Ways into the middle of the region come back as look-ups; go on in the interpreter
+            // until it is at an entry again.
+            ExitReason reason = runner.enter(entry);
+            while (reason == ExitReason::Lookup) {
+                const Block* const block = region.at(runner.state->pc);
+                if (block == nullptr) {
+                    break;
+                }
+                reason = FaultHandler::interpret(*block, *runner.state);
+                if (reason == ExitReason::Lookup) {
+                    if (const u64 host = runner.find(runner.state->pc); host != 0) {
+                        reason = runner.enter(host);
+                    }
+                }
+            }
+            INFO("state " << state);
+            REQUIRE(difference(*reference, *runner.state, shows_nzcv(*last, *reference)) == "");
+            REQUIRE(std::memcmp(&expected, &guest_memory(), sizeof expected) == 0);
+        }
+    }
+}
+
+TEST_CASE("tier 2: a loop notices pending work", "[tier2]") {
+    X64Runner runner;
+    Block head, body;
+    head.reset({0x1000, {}});
+    {
+        Builder b(head);
+        b.begin_guest_instruction(0x1000, 0);
+        b.set(x_slot(0), b.add(b.get(x_slot(0)), b.c64(1)));
+        b.set(x_slot(9), b.add(b.get(x_slot(9)), b.c64(2)));
+        head.exit = ExitDirect{0x2000};
+    }
+    body.reset({0x2000, {}});
+    {
+        Builder b(body);
+        b.begin_guest_instruction(0x2000, 0);
+        b.set(x_slot(1), b.add(b.get(x_slot(1)), b.c64(3)));
+        body.exit = ExitDirect{0x1000};
+    }
+    const Block* const blocks[] = {&head, &body};
+    tier2::Compiler compiler;
+    tier2::CompiledRegion compiled;
+    REQUIRE(compiler.compile({blocks}, {}, compiled) == tier2::Refusal::None);
+    runner.state->pending = 1;
+    REQUIRE(runner.enter(runner.add(compiled.code)) == ExitReason::Safepoint);
+    REQUIRE(runner.state->pc == 0x1000);
+    REQUIRE(runner.state->x[0] == 1);
+    REQUIRE(runner.state->x[9] == 2);
+    REQUIRE(runner.state->x[1] == 3);
+}
+
+TEST_CASE("tier 2: regions that are refused say why, and are counted", "[tier2]") {
+    tier2::Compiler compiler;
+    tier2::CompiledRegion compiled;
+    REQUIRE(compiler.compile({}, {}, compiled) == tier2::Refusal::NoBlocks);
+    Block first, second;
+    first.reset({0x1000, {}});
+    second.reset({0x2000, BlockMode::from_fpcr(1u << 22)});
+    const Block* const blocks[] = {&first, &second};
+    REQUIRE(compiler.compile({blocks}, {}, compiled) == tier2::Refusal::MixedModes);
+    REQUIRE(compiler.refusals()[static_cast<unsigned>(tier2::Refusal::MixedModes)] == 1);
+}
