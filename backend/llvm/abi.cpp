@@ -28,6 +28,15 @@ llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name) 
     return function;
 }
 
+void add_stack_probe(llvm::Function& function) {
+    // cmp byte [rsp - kFrameRoom], 0
+    u8 code[8] = {0x80, 0xbc, 0x24};
+    const u32 displacement = 0u - kFrameRoom;
+    std::memcpy(code + 3, &displacement, sizeof displacement);
+    function.setPrologueData(
+        llvm::ConstantDataArray::get(function.getContext(), llvm::ArrayRef<u8>(code)));
+}
+
 void add_call_attributes(llvm::CallInst& call) {
     call.setCallingConv(llvm::CallingConv::X86_RegCall);
     call.addFnAttr(llvm::Attribute::get(call.getContext(), kNoCalleeSaved));

@@ -31,6 +31,11 @@ static_assert(is_regcall_order(), "the convention is LLVM's");
 [[nodiscard]] llvm::FunctionType* function_type(llvm::LLVMContext& context);
 // A declaration with the convention and the attributes that go with it.
 llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name);
+// What a frame may take below the return address of its function, with what is pushed on top. Every
+// function begins by looking at a place that far below: where that is in the guard page of the
+// return stack, the runtime drops all frames and goes on, which it could not once there is a frame.
+inline constexpr u32 kFrameRoom = 2048;
+void add_stack_probe(llvm::Function& function);
 // The same attributes, for a call.
 void add_call_attributes(llvm::CallInst& call);
 

@@ -23,7 +23,9 @@ bool has_host_precision(const Inst& inst) {
 }
 // Of the modes, those in which the host differs only as said above.
 bool has_host_modes(ir::BlockMode mode) { return !mode.fz() && !mode.fiz() && !mode.ah(); }
-bool inlines(Lowering& l, const Inst& inst) { return has_host_precision(inst) && has_host_modes(l.mode()); }
+bool inlines(Lowering& l, const Inst& inst) {
+    return has_host_precision(inst) && has_host_modes(l.mode());
+}
 Value* operand(Lowering& l, const Inst& inst, unsigned k) {
     Value* const v = l.value(inst.args[k]);
     return inst.type == Type::V128 ? fp_lanes(l, v, inst.shape()) : v;

@@ -86,6 +86,7 @@ Lowering::Lowering(RegionModule& module, int function)
       number_{function},
       function_{module.functions[static_cast<unsigned>(function)]} {
     function_->addFnAttr(llvm::Attribute::StrictFP);
+    add_stack_probe(*function_);
     b.setIsFPConstrained(true);
     b.setDefaultConstrainedExcept(llvm::fp::ebStrict);
     b.setDefaultConstrainedRounding(llvm::RoundingMode::Dynamic);

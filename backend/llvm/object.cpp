@@ -33,7 +33,7 @@ class Placer final : public EntryOffsets {
 
     bool run(const ELFObjectFileBase& object) {
         return lay_out(object) && find_entries(object) && append_exits() && relocate(object) &&
-               fill_in_host_ops(object);
+               fill_in_host_ops(object) && add_faults();
     }
 
     [[nodiscard]] std::optional<u32> find(GuestAddr pc) const override {
@@ -187,7 +187,7 @@ class Placer final : public EntryOffsets {
                 return false;
             }
         }
-        return add_faults();
+        return true;
     }
 
     bool fill_in(const ELFObjectFileBase& object, const SectionRef& section) {
@@ -273,6 +273,10 @@ class Placer final : public EntryOffsets {
     }
 
     bool add_faults() {
+        constexpr u32 kPushed = 64; // by a 16-byte exchange or a call of the runtime
+        if (out_.frame_bytes + kPushed > kFrameRoom) {
+            return fail("frame of " + std::to_string(out_.frame_bytes) + " bytes");
+        }
         std::sort(sites_.begin(), sites_.end(), [](const Site& a, const Site& b) {
             return a.fault.code_offset < b.fault.code_offset;
         });
