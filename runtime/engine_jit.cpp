@@ -274,7 +274,8 @@ u64 JitEngine::install_stored(const TranslationLock& lock, ir::BlockKey key) {
 // What was just translated, for the next process.
 void JitEngine::keep(bool masks_tags) {
     const GuestExtent& extent = lifter_.extent();
-    if (config_.persistent != nullptr &&
+    const bool has_locations = !compiled_.location_ends.empty(); // the file has no place for them
+    if (config_.persistent != nullptr && !has_locations &&
         config_.persistent->add(compiled_, extent.low, extent.high, masks_tags, code_)) {
         debug::count(statistics_.kept_blocks);
     }

@@ -323,11 +323,18 @@ Value* lower_RaiseIf(Lowering& l, const Inst& inst) {
 
 // --- moves between register files; f16 is an integer here
 
+// As lanes of its own type, so that the value stays in a vector register.
+llvm::FixedVectorType* scalar_lanes(Lowering& l, ir::Type type) {
+    return llvm::FixedVectorType::get(l.type(type), 128 / ir::bit_width(type));
+}
 Value* lower_FToV(Lowering& l, const Inst& inst) {
-    return l.b.CreateInsertElement(l.zero_vector(), l.to_bits(inst.args[0]), u64{0});
+    llvm::Type* const lanes = scalar_lanes(l, l.type_of(inst.args[0]));
+    Value* const zeros = llvm::Constant::getNullValue(lanes);
+    return l.b.CreateBitCast(l.b.CreateInsertElement(zeros, arg(l, inst, 0), u64{0}), l.v128());
 }
 Value* lower_VToF(Lowering& l, const Inst& inst) {
-    return l.from_bits(l.b.CreateExtractElement(arg(l, inst, 0), u64{0}), inst.type);
+    return l.b.CreateExtractElement(l.b.CreateBitCast(arg(l, inst, 0), scalar_lanes(l, inst.type)),
+                                    u64{0});
 }
 Value* lower_FToI(Lowering& l, const Inst& inst) {
     return l.b.CreateTrunc(l.to_bits(inst.args[0]), l.type(inst.type));

@@ -144,13 +144,19 @@ TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
     tier2::Compiler compiler;
     tier2::CompiledRegion compiled;
     auto reference = std::make_unique<CpuState>();
+    unsigned regions = 0;
     for (u64 seed = 1; seed <= 250; ++seed) {
         const RandomRegion region(seed);
         tier2::Options options;
         options.verify = true;
         const auto blocks = region.blocks();
         INFO("seed " << seed << "\n" << region.text());
-        REQUIRE(compiler.compile({blocks}, options, compiled) == tier2::Refusal::None);
+        const tier2::Refusal refusal = compiler.compile({blocks}, options, compiled);
+        if (refusal == tier2::Refusal::Operation) { // memory copy or set
+            continue;
+        }
+        REQUIRE(refusal == tier2::Refusal::None);
+        ++regions;
         for (u64 state = 0; state < 3; ++state) {
             const u64 rounds = 1 + (seed + state * 7) % kMaxSteps;
             randomise(*reference, seed + state, 0);
@@ -185,6 +191,7 @@ TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
             REQUIRE(std::memcmp(&expected, &guest_memory(), sizeof expected) == 0);
         }
     }
+    REQUIRE(regions >= 100);
 }
 
 TEST_CASE("tier 2: a loop notices pending work", "[tier2]") {
