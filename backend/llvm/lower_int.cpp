@@ -308,8 +308,13 @@ Value* lower_CallHelper(Lowering& l, const Inst& inst) {
     return l.from_bits(l.b.CreateLoad(l.b.getInt64Ty(), scratch(kResult)), inst.type);
 }
 Value* lower_ExitIf(Lowering& l, const Inst& inst) {
-    l.leave_if(arg(l, inst, 0),
-               [&] { l.go_to(inst.imm, l.pc_of(inst), inst.aux != ir::kExitIfNzcvDead); });
+    l.leave_if(arg(l, inst, 0), [&] {
+        if (inst.aux == ir::kExitIfContextSync) {
+            l.leave_to_runtime(ir::ExitReason::ContextSync, inst.imm, nullptr);
+        } else {
+            l.go_to(inst.imm, l.pc_of(inst), inst.aux != ir::kExitIfNzcvDead);
+        }
+    });
     return nullptr;
 }
 Value* lower_RaiseIf(Lowering& l, const Inst& inst) {

@@ -158,7 +158,7 @@ void Lowering::find_dirty() {
                 }
                 if (inst.op == Opcode::Set && is_cached(inst.slot())) {
                     dirty.set(static_cast<unsigned>(inst.slot()));
-                } else if (inst.op == Opcode::ExitIf) {
+                } else if (inst.op == Opcode::ExitIf && inst.aux != ir::kExitIfContextSync) {
                     flow(inst.imm, inst.aux != ir::kExitIfNzcvDead);
                 }
             }

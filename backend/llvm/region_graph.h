@@ -49,7 +49,7 @@ template <class Visit> void RegionGraph::for_successors(int index, Visit visit) 
         }
     };
     for (const ir::Inst& inst : from.insts) {
-        if (!inst.dead && inst.op == ir::Opcode::ExitIf) {
+        if (!inst.dead && inst.op == ir::Opcode::ExitIf && inst.aux != ir::kExitIfContextSync) {
             to(inst.imm);
         }
     }
