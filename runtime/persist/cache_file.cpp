@@ -22,8 +22,10 @@ namespace {
 
 constexpr u64 kFileMagic = 0x3145'444f'434e'4c55; // "ULNCODE1"
 constexpr u64 kSegmentMagic = 0x3147'4553'4e4c'55ff;
-constexpr u64 kMostSegments = 8;
-constexpr u64 kMostBytes = 64u << 20; // of one file; more is started afresh
+constexpr u64 kSegmentsToMerge = 16, kMostSegments = 64;
+// Merging needs a few times the file's size in memory, so large ones only grow, until they are
+// full.
+constexpr u64 kMostMergedBytes = 8u << 20, kMostBytes = 64u << 20;
 constexpr u64 kSegmentAlign = 64;
 
 struct FileHeader {
@@ -200,8 +202,7 @@ bool merge_into_new_file(
     }
     const std::vector<u8> segment = blocks.segment();
     all.insert(all.end(), segment.begin(), segment.end());
-    const NewBlocks both = merged(all, key);
-    return replace_file(path, key, both.bytes() > kMostBytes / 2 ? blocks : both);
+    return replace_file(path, key, merged(all, key));
 }
 
 } // namespace
@@ -303,9 +304,19 @@ bool CacheFile::next_candidate(const Segment& segment, u64 tag, u64& index) {
         if (slot.tag == tag && slot.offset <= segment.record_bytes &&
             slot.bytes <= segment.record_bytes - slot.offset) {
             scratch_.resize(slot.bytes);
-            return copy_or_fault(scratch_.data(), map_ + segment.records_at + slot.offset,
-                                 slot.bytes);
+            const bool whole =
+                copy_or_fault(scratch_.data(), map_ + segment.records_at + slot.offset, slot.bytes);
+            note_read(slot.bytes);
+            return whole;
         }
+    }
+}
+
+void CacheFile::note_read(u64 bytes) {
+    read_bytes_ += bytes;
+    if (read_bytes_ >= kMostResidentBytes) {
+        read_bytes_ = 0;
+        ::madvise(const_cast<u8*>(map_), bytes_, MADV_DONTNEED);
     }
 }
 
@@ -328,8 +339,12 @@ bool CacheFile::save(const std::string& path, const FileKey& key, const NewBlock
     if (end == 0) {
         return replace_file(path, key, blocks); // new, or damaged
     }
-    if (segments >= kMostSegments || end + blocks.bytes() > kMostBytes) {
+    if (segments >= kSegmentsToMerge && end <= kMostMergedBytes) {
         return merge_into_new_file(file.get(), end, path, key, blocks);
+    }
+    if (segments >= kMostSegments || end + blocks.bytes() > kMostBytes) {
+        errno = EFBIG;
+        return false;
     }
     if (*bytes != end && ::ftruncate(file.get(), static_cast<off_t>(end)) != 0) {
         return false;

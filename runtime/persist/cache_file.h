@@ -85,8 +85,14 @@ class CacheFile {
     // there is none.
     [[nodiscard]] bool next_candidate(const Segment& segment, u64 tag, u64& index);
 
+    // A record is mostly read once, then its code is in the translation cache: pages of the file
+    // that were touched are given back now and then. They stay in the kernel's page cache.
+    static constexpr u64 kMostResidentBytes = 1u << 20;
+    void note_read(u64 bytes);
+
     const u8* map_ = nullptr;
     u64 bytes_ = 0;
+    u64 read_bytes_ = 0; // since pages were given back
     std::vector<Segment> segments_;
     std::vector<u8> scratch_;
 };

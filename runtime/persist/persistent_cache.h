@@ -75,7 +75,7 @@ class PersistentCache {
         File* file = nullptr;
     };
     // Newer translations are written meanwhile when there are so many.
-    static constexpr u64 kMostFreshBytes = 8u << 20;
+    static constexpr u64 kMostFreshBytes = 2u << 20;
 
     PersistentCache(std::string directory, u64 configuration, u64 placement_seed)
         : directory_{std::move(directory)},

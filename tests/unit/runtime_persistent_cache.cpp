@@ -151,14 +151,14 @@ TEST_CASE("of two translations of one key the newer comes first", "[persist]") {
 
 TEST_CASE("many segments become one, with every block", "[persist]") {
     const Directory directory;
-    for (unsigned i = 0; i < 20; ++i) {
+    for (unsigned i = 0; i < 40; ++i) {
         REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000 + i * 0x100, 3)));
-        CHECK(CacheFile::inspect(directory.file()).segments <= 8);
+        CHECK(CacheFile::inspect(directory.file()).segments <= 16);
     }
-    for (unsigned i = 0; i < 20; ++i) {
+    for (unsigned i = 0; i < 40; ++i) {
         CHECK(holds(directory.file(), 0x401020 + i * 0x100));
     }
-    CHECK(CacheFile::inspect(directory.file()).blocks == 60);
+    CHECK(CacheFile::inspect(directory.file()).blocks == 120);
 }
 
 TEST_CASE("a file for another configuration, program or address is not used", "[persist]") {
