@@ -22,17 +22,23 @@ void publish(u64& left, u64 count) {
 // Says now and then whether there is other work to do.
 class PendingCheck {
   public:
-    explicit PendingCheck(const u32& pending) : pending_{pending} {}
-    [[nodiscard]] bool stops_after(u64 bytes) {
+    PendingCheck(u64& left, const u32& pending) : left_{left}, pending_{pending} {}
+    // `count` remains after a step of so many bytes. True: stop here, which `left` says.
+    [[nodiscard]] bool stops_at(u64 count, u64 bytes) {
         bytes_ += bytes;
-        if (bytes_ < kStringChunkBytes) {
+        if (count == 0 || bytes_ < kStringChunkBytes) {
             return false;
         }
         bytes_ = 0;
-        return __atomic_load_n(&pending_, __ATOMIC_RELAXED) != 0;
+        if (__atomic_load_n(&pending_, __ATOMIC_RELAXED) == 0) {
+            return false;
+        }
+        publish(left_, count);
+        return true;
     }
 
   private:
+    u64& left_;
     const u32& pending_;
     u64 bytes_ = 0;
 };
@@ -45,7 +51,7 @@ void copy(GuestAddr to, GuestAddr from, bool wide) {
 bool copy_up(GuestAddr to, GuestAddr from, u64 count, u64& left, const u32& pending) {
     // Closer behind the source, a byte would be read that has just been written.
     const bool far = to - from >= kWideBytes;
-    PendingCheck check{pending};
+    PendingCheck check{left, pending};
     while (count != 0) {
         publish(left, count);
         const GuestAddr a = untagged(to + count), b = untagged(from + count);
@@ -54,8 +60,7 @@ bool copy_up(GuestAddr to, GuestAddr from, u64 count, u64& left, const u32& pend
         copy(a, b, wide);
         const u64 bytes = wide ? kWideBytes : 1;
         count += bytes;
-        if (count != 0 && check.stops_after(bytes)) {
-            publish(left, count);
+        if (check.stops_at(count, bytes)) {
             return false;
         }
     }
@@ -65,7 +70,7 @@ bool copy_up(GuestAddr to, GuestAddr from, u64 count, u64& left, const u32& pend
 bool copy_down(GuestAddr to, GuestAddr from, u64 count, u64& left, const u32& pending) {
     const bool far = from - to >= kWideBytes;
     bool enters_page = true; // a fault names the byte
-    PendingCheck check{pending};
+    PendingCheck check{left, pending};
     while (count != 0) {
         publish(left, count);
         const GuestAddr a = untagged(to + count - kWideBytes);
@@ -80,8 +85,7 @@ bool copy_down(GuestAddr to, GuestAddr from, u64 count, u64& left, const u32& pe
         const u64 bytes = wide ? kWideBytes : 1;
         count -= bytes;
         enters_page = (to + count) % kPageBytes == 0 || (from + count) % kPageBytes == 0;
-        if (count != 0 && check.stops_after(bytes)) {
-            publish(left, count);
+        if (check.stops_at(count, bytes)) {
             return false;
         }
     }
@@ -97,7 +101,7 @@ bool copy_guest(GuestAddr to, GuestAddr from, u64 count, u64& left, const u32& p
 
 bool set_guest(GuestAddr to, u64 count, u8 byte, u64& left, const u32& pending) {
     const u64 bytes8 = byte * 0x0101'0101'0101'0101;
-    PendingCheck check{pending};
+    PendingCheck check{left, pending};
     while (count != 0) {
         publish(left, count);
         const GuestAddr a = untagged(to + count);
@@ -105,8 +109,7 @@ bool set_guest(GuestAddr to, u64 count, u8 byte, u64& left, const u32& pending) 
         store_guest(a, wide ? kWideLog2 : 0, {bytes8, bytes8});
         const u64 bytes = wide ? kWideBytes : 1;
         count += bytes;
-        if (count != 0 && check.stops_after(bytes)) {
-            publish(left, count);
+        if (check.stops_at(count, bytes)) {
             return false;
         }
     }

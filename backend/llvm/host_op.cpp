@@ -2,8 +2,7 @@
 
 #include <cstring>
 
-#include <xbyak/xbyak.h>
-
+#include "backend/sized_register.h"
 #include "ir/support/check.h"
 
 namespace ulna::backend::tier2 {
@@ -12,19 +11,6 @@ namespace {
 
 using Gpr = Xbyak::Reg64;
 using Xbyak::Xmm;
-
-Xbyak::Reg sized(Gpr reg, unsigned size_log2) {
-    switch (size_log2) {
-    case 0:
-        return reg.cvt8();
-    case 1:
-        return reg.cvt16();
-    case 2:
-        return reg.cvt32();
-    default:
-        return reg;
-    }
-}
 
 std::size_t scratch(unsigned index) { return offsetof(ir::CpuState, scratch) + index * 16; }
 

@@ -3,6 +3,7 @@
 //
 // Exclusives: the monitor is address and value (CpuState::excl_*); a store-exclusive succeeds when
 // a locked compare-and-exchange finds the value that was loaded.
+#include "backend/sized_register.h"
 #include "backend/x64/emitter.h"
 
 namespace ulna::backend::x64 {
@@ -14,18 +15,6 @@ using ir::Type;
 
 namespace {
 
-Xbyak::Reg sized(Gpr reg, unsigned size_log2) {
-    switch (size_log2) {
-    case 0:
-        return reg.cvt8();
-    case 1:
-        return reg.cvt16();
-    case 2:
-        return reg.cvt32();
-    default:
-        return reg;
-    }
-}
 Address at(Gpr address, unsigned size_log2) {
     return Address(8u << size_log2, false, Xbyak::RegExp(address));
 }

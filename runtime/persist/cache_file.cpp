@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -144,9 +145,13 @@ bool append_segment(int fd, u64 at, std::span<const u8> segment) {
            write_at(fd, at, header);
 }
 
-// The newest record of each key, and of each with its tags stripped, from a file's bytes.
+// The newest record of each key and of what else tells translations apart, from a file's bytes.
 NewBlocks merged(std::span<const u8> file, const FileKey& key) {
-    std::map<std::pair<u64, bool>, std::pair<ir::BlockKey, std::span<const u8>>> newest;
+    struct Kept {
+        ir::BlockKey key;
+        std::span<const u8> record;
+    };
+    std::map<std::tuple<u64, bool, bool>, Kept> newest;
     const auto read = [&](u64 at, void* to, u64 bytes) {
         std::memcpy(to, file.data() + at, bytes);
         return true;
@@ -164,13 +169,16 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
             }
             const std::span<const u8> record = file.subspan(records + slot.offset, slot.bytes);
             if (decode_record(record, block)) {
-                newest[{tag_of(block.key), block.masks_tags}] = {block.key, record};
+                Kept& kept = newest[{tag_of(block.key), block.masks_tags, block.guarded}];
+                if (record.data() >= kept.record.data()) { // what is newer lies further back
+                    kept = {block.key, record};
+                }
             }
         }
     });
     NewBlocks blocks;
-    for (const auto& [tag, record] : newest) {
-        blocks.add(record.first, record.second);
+    for (const auto& [what, kept] : newest) {
+        blocks.add(kept.key, kept.record);
     }
     return blocks;
 }

@@ -21,7 +21,7 @@ template <class T> T* without_tag(T* pointer) {
     return reinterpret_cast<T*>(without_tag(reinterpret_cast<u64>(pointer)));
 }
 
-bool is_pointer(char letter) { return letter != 0 && std::strchr("spTAwrvMNX", letter) != nullptr; }
+bool is_pointer(char letter) { return letter != 0 && std::strchr("spTAwrvMNy", letter) != nullptr; }
 
 // The host will look at its first byte, whatever else it does.
 bool is_read(char letter, u64 next) { return letter == 's' || (letter == 'w' && next != 0); }

@@ -109,13 +109,7 @@ TEST_CASE("x64 floating point equals the interpreter", "[fp][x64]") {
     for (const Case& test : all_cases()) {
         for (const u64 fpcr : kModes) {
             for (const Places& places : kPlaces) {
-                Block block;
-                block.reset({0x1000, BlockMode::from_fpcr(fpcr)});
-                Builder b{block};
-                b.begin_guest_instruction(0x1000, 0);
-                test.build(b, places);
-                block.exit = ExitTo{ExitReason::Halt, 0x1004};
-                block.recount_uses();
+                const Block block = block_of(test, fpcr, places);
                 host.compile(block, random.below(8) == 0);
                 unsigned differences = 0;
                 std::string first;

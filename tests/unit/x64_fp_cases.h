@@ -293,6 +293,18 @@ inline void add_uniform(std::vector<Case>& cases,
     return text;
 }
 
+// One instruction: the case under `fpcr`.
+inline Block block_of(const Case& test, u64 fpcr, const Places& places) {
+    Block block;
+    block.reset({0x1000, BlockMode::from_fpcr(fpcr)});
+    Builder b{block};
+    b.begin_guest_instruction(0x1000, 0);
+    test.build(b, places);
+    block.exit = ExitTo{ExitReason::Halt, 0x1004};
+    block.recount_uses();
+    return block;
+}
+
 inline void copy_inputs(const CpuState& from, CpuState& to) {
     std::copy(std::begin(from.v), std::end(from.v), to.v);
     std::copy(std::begin(from.x), std::end(from.x), to.x);

@@ -17,13 +17,7 @@ class Proof {
 
     template <class Fill> void run(const Case& test, u64 fpcr, Fill fill) {
         constexpr Places at{0, 1, 2, 3};
-        Block block;
-        block.reset({0x1000, BlockMode::from_fpcr(fpcr)});
-        Builder b{block};
-        b.begin_guest_instruction(0x1000, 0);
-        test.build(b, at);
-        block.exit = ExitTo{ExitReason::Halt, 0x1004};
-        block.recount_uses();
+        const Block block = block_of(test, fpcr, at);
         host_.compile(block, false);
         static CpuState want;
         CpuState& got = host_.state;

@@ -31,6 +31,17 @@ void advance(Translator& t, Reg reg, Value by) { t.set_X(reg, t.b.add(t.X(Type::
 
 void show_option_a(Translator& t) { t.set_nzcv(t.b.nzcv_const(0)); }
 
+// The prologue of what goes forward.
+bool begin_forward(Translator& t, Reg Rn, std::initializer_list<Reg> addresses) {
+    const Value size = saturated(t, Rn, kMaxSize);
+    for (const Reg reg : addresses) {
+        advance(t, reg, size);
+    }
+    t.set_X(Rn, t.b.neg(size));
+    show_option_a(t);
+    return true;
+}
+
 // --- The exception: ISS of ESR_EL1 (DDI 0487 D24.2.40, "a Memory Copy or Memory Set instruction")
 
 enum class Stage : u8 { Main, Epilogue };
@@ -82,12 +93,7 @@ bool CPYFP(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
     if (!usable_in_copy(Rs, Rn, Rd)) {
         return t.reserved();
     }
-    const Value size = saturated(t, Rn, kMaxSize);
-    advance(t, Rd, size);
-    advance(t, Rs, size);
-    t.set_X(Rn, t.b.neg(size));
-    show_option_a(t);
-    return true;
+    return begin_forward(t, Rn, {Rd, Rs});
 }
 bool CPYFM(Translator& t, Reg Rs, Imm<4> op2, Reg Rn, Reg Rd) {
     return copy(t, Stage::Main, true, Rs, op2, Rn, Rd);
@@ -128,11 +134,7 @@ bool SETP(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
     if (!usable_in_set(Rs, Rn, Rd)) {
         return t.reserved();
     }
-    const Value size = saturated(t, Rn, kMaxSize);
-    advance(t, Rd, size);
-    t.set_X(Rn, t.b.neg(size));
-    show_option_a(t);
-    return true;
+    return begin_forward(t, Rn, {Rd});
 }
 bool SETM(Translator& t, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
     return set(t, Stage::Main, Rs, options, Rn, Rd);
