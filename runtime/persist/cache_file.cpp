@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,7 +86,17 @@ std::optional<u64> trusted_size(int fd) {
     return static_cast<u64>(info.st_size);
 }
 
+// Writing past RLIMIT_FSIZE would end the guest by SIGXFSZ.
+bool is_within_limit(u64 file_bytes) {
+    rlimit limit;
+    return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && file_bytes <= limit.rlim_cur;
+}
+
 bool write_at(int fd, u64 offset, std::span<const u8> bytes) {
+    if (!is_within_limit(offset + bytes.size())) {
+        errno = EFBIG;
+        return false;
+    }
     while (!bytes.empty()) {
         const ssize_t done = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
         if (done < 0) {

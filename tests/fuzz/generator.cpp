@@ -408,16 +408,17 @@ void Generator::exclusive_pair(const Row& row) {
 // not run into their own source: what comes of that depends on the implementation's steps.
 void Generator::copy_or_set(const Row& row) {
     const std::string stem{row.name().substr(0, row.name().size() - 1)};
-    const bool sets = stem == "SET", forward_only = stem == "CPYF";
+    const bool with_tags = stem == "SETG", sets = stem == "SET" || with_tags,
+               forward_only = stem == "CPYF";
     unsigned reg[3]; // Xd, Xs, Xn: different ones
     do {
         for (unsigned& r : reg) {
             r = random_.below(kFpsrValue);
         }
     } while (reg[0] == reg[1] || reg[0] == reg[2] || reg[1] == reg[2]);
-    const u32 size = random_.one_in(12)  ? random_.below(6000)
-                     : random_.one_in(3) ? random_.below(600)
-                                         : random_.below(80);
+    u32 size = random_.one_in(12)  ? random_.below(6000)
+               : random_.one_in(3) ? random_.below(600)
+                                   : random_.below(80);
     const u32 bases[] = {kBase0, kBase0, kBase1, kSp};
     const auto any_base = [&] { return random_.one_in(8) ? u32{kEdge} : pick(random_, bases); };
     const u32 base = any_base();
@@ -425,6 +426,10 @@ void Generator::copy_or_set(const Row& row) {
     u32 from = random_.one_in(4) ? random_.below(3000) : random_.below(128);
     if (forward_only && to > from && to < from + size) {
         std::swap(to, from);
+    }
+    if (with_tags && !random_.one_in(8)) { // multiples of a granule, or an alignment fault
+        to &= ~15u;
+        size &= ~15u;
     }
     push(add_immediate(reg[0], base, to));
     if (!sets) {

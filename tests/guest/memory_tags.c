@@ -314,6 +314,86 @@ static void synchronous(void) {
     set_control(0);
 }
 
+// FEAT_MOPS: X0 destination, X1 source or value, X2 size; prologue, main, epilogue.
+static void run_mops(void* to, uintptr_t from, size_t bytes, int which) {
+    register void* x0 __asm__("x0") = to;
+    register uintptr_t x1 __asm__("x1") = from;
+    register size_t x2 __asm__("x2") = bytes;
+#define MOPS(p, m, e)                                                                              \
+    __asm__ volatile(".inst " #p "\n.inst " #m "\n.inst " #e                                       \
+                     : "+r"(x0), "+r"(x1), "+r"(x2) : : "memory", "cc")
+    switch (which) {
+    case 0:
+        MOPS(0x19010440, 0x19410440, 0x19810440); // cpyf [x0]!, [x1]!, x2!
+        break;
+    case 1:
+        MOPS(0x1d010440, 0x1d410440, 0x1d810440); // cpy
+        break;
+    case 2:
+        MOPS(0x19c10440, 0x19c14440, 0x19c18440); // set [x0]!, x2!, x1
+        break;
+    default:
+        MOPS(0x1dc10440, 0x1dc14440, 0x1dc18440); // setg
+        break;
+    }
+#undef MOPS
+    CHECK(x2 == 0);
+}
+enum { CPYF, CPY, SET, SETG };
+
+static void memory_copies(void) {
+    if ((getauxval(AT_HWCAP2) >> 43 & 1) == 0 && !peer) {
+        return; // no MOPS
+    }
+    set_control(PR_TAGGED_ADDR_ENABLE | SYNC | ALL_TAGS);
+    catch_signals(kExposeTagBits);
+    char* const page = map_pages(1, kRw | PROT_MTE);
+    char* const a = tagged(page + 64, 5);
+    char* const b = tagged(page + 512, 6);
+    // SETG: data and tags, and nothing beside them.
+    run_mops(a, 0x1ab, 128, SETG);
+    CHECK(ldg(a) == 5 && ldg(a + 112) == 5 && ldg(a + 128) == 0 && ldg(a - 16) == 0);
+    for (int i = 0; i < 128; ++i) {
+        CHECK((unsigned char)a[i] == 0xab);
+    }
+    CATCH(run_mops(a, 1, 24, SETG));
+    CHECK(raised == SIGBUS && code == BUS_ADRALN);
+    CATCH(run_mops(a + 8, 1, 32, SETG));
+    CHECK(raised == SIGBUS && code == BUS_ADRALN && (unsigned char)a[8] == 0xab);
+    run_mops(a + 8, 1, 0, SETG);
+    // Copies and sets with the right tags, in both directions.
+    run_mops(b, 0, 128, SETG);
+    for (int i = 0; i < 128; ++i) {
+        a[i] = (char)i;
+    }
+    run_mops(b, (uintptr_t)a, 100, CPYF);
+    CHECK(memcmp(b, a, 100) == 0 && b[100] == 0);
+    run_mops(a + 7, (uintptr_t)a, 90, CPY);
+    for (int i = 0; i < 90; ++i) {
+        CHECK(a[i + 7] == i);
+    }
+    run_mops(b + 3, 0x77, 50, SET);
+    CHECK(b[2] == 2 && b[3] == 0x77 && b[52] == 0x77 && b[53] == 53);
+    // A wrong tag in the fourth granule of either side.
+    stg(tagged(b + 48, 9));
+    for (int which = CPYF; which <= SET; ++which) {
+        CATCH(run_mops(b, which == SET ? 1 : (uintptr_t)a, 100, which));
+        printf("mops %d to a wrong tag: signal %d code %d at %ld\n", which, raised, code,
+               (long)(untag((void*)fault_address) - (page + 512)));
+        CHECK(raised == SIGSEGV && code == 9 && untag((void*)fault_address) == page + 512 + 48);
+    }
+    CATCH(run_mops(a, (uintptr_t)b, 100, CPYF));
+    printf("mops from a wrong tag: signal %d code %d at %ld\n", raised, code,
+           (long)(untag((void*)fault_address) - (page + 512)));
+    CHECK(raised == SIGSEGV && code == 9 && untag((void*)fault_address) == page + 512 + 48);
+    // SETG is not checked.
+    CATCH(run_mops(b, 3, 64, SETG));
+    CHECK(raised == 0 && ldg(b + 48) == 6 && b[63] == 3);
+    CHECK(munmap(page, kPage) == 0);
+    set_control(0);
+    catch_signals(0);
+}
+
 // A base register SP with an immediate offset is not checked, with an index it is.
 static void stack_pointer(void) {
     set_control(PR_TAGGED_ADDR_ENABLE | SYNC | ALL_TAGS);
@@ -604,6 +684,7 @@ int main(int argc, char** argv) {
     RUN(arithmetic);
     RUN(loads_and_stores_of_tags);
     RUN(synchronous);
+    RUN(memory_copies);
     RUN(stack_pointer);
     RUN(asynchronous);
     if (!peer) {

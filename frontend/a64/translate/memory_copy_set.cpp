@@ -4,14 +4,20 @@
 // and the epilogue what is left when it is reached without.
 //
 // The manual's non-temporal and unprivileged variants are the same at EL0.
+//
+// Two kinds go step by step, each a turn through the block: SETG*, a granule with its tag at a
+// time, and with tag checks everything else, a byte at a time.
 #include "frontend/a64/translate/handlers_base.h"
+#include "frontend/a64/translate/memory.h"
 
 namespace ulna::frontend {
 
 namespace {
 
 // ArchMaxMOPS*Size: larger sizes saturate.
-constexpr u64 kMaxSize = 0x7fff'ffff'ffff'ffff, kMaxSizeOfCPY = 0x007f'ffff'ffff'ffff;
+constexpr u64 kGranuleBytes = 16;
+constexpr u64 kMaxSize = 0x7fff'ffff'ffff'ffff, kMaxSizeOfCPY = 0x007f'ffff'ffff'ffff,
+              kMaxSizeOfSETG = kMaxSize & ~(kGranuleBytes - 1);
 constexpr u64 kAddressMask = 0x00ff'ffff'ffff'ffff; // directions are found without tags
 
 // Overlapping and unusable registers are CONSTRAINED UNPREDICTABLE: UNDEFINED here.
@@ -22,10 +28,11 @@ bool usable_in_set(Reg Rs, Reg Rn, Reg Rd) {
     return Rs != Rn && Rs != Rd && Rn != Rd && Rd != Reg::ZR && Rn != Reg::ZR;
 }
 
-Value saturated(Translator& t, Reg Rn, u64 largest) {
-    const Value size = t.X(Type::I64, Rn), max = t.b.c64(largest);
-    return t.b.select(t.b.icmp(Cond::HI, size, max), max, size);
+Value saturated(Translator& t, Reg Rn, u64 largest, u64 instead) {
+    const Value size = t.X(Type::I64, Rn);
+    return t.b.select(t.b.icmp(Cond::HI, size, t.b.c64(largest)), t.b.c64(instead), size);
 }
+Value saturated(Translator& t, Reg Rn, u64 largest) { return saturated(t, Rn, largest, largest); }
 
 void advance(Translator& t, Reg reg, Value by) { t.set_X(reg, t.b.add(t.X(Type::I64, reg), by)); }
 
@@ -46,8 +53,8 @@ bool begin_forward(Translator& t, Reg Rn, std::initializer_list<Reg> addresses) 
 
 enum class Stage : u8 { Main, Epilogue };
 
-constexpr u32 kMemInst = 1u << 24, kFromEpilogue = 1u << 18, kWrongOption = 1u << 17,
-              kOptionA = 1u << 16;
+constexpr u32 kMemInst = 1u << 24, kIsSETG = 1u << 23, kFromEpilogue = 1u << 18,
+              kWrongOption = 1u << 17, kOptionA = 1u << 16;
 
 u32 syndrome(Stage stage, bool sets, Imm<4> options, Reg Rs, Reg Rn, Reg Rd) {
     return (sets ? kMemInst : 0) | options.v << 19 |
@@ -63,12 +70,41 @@ void check_parameters(Translator& t, Value left, u32 iss, bool only_forward) {
     }
 }
 
+// Goes on behind the instruction when nothing is left.
+void leave_if_done(Translator& t, Value left) {
+    t.b.emit(Opcode::ExitIf, Type::Void, {t.b.icmp(Cond::EQ, left, t.b.c64(0))}, 0, t.next());
+}
+// The end of a step: the instruction again.
+bool step(Translator& t, Reg Rn, Value left) {
+    t.set_X(Rn, left);
+    return t.end(ir::ExitDirect{t.pc()});
+}
+
+bool copy_byte(Translator& t, Reg Rs, Reg Rn, Reg Rd, Value left) {
+    leave_if_done(t, left);
+    const Value forward = t.b.icmp(Cond::LT, left, t.b.c64(0));
+    const Value before = t.b.sub(left, t.b.c64(1));
+    const Value index = t.b.select(forward, left, before);
+    const Value byte = load(t, Type::I8, {t.b.add(t.X(Type::I64, Rs), index)}, {.size_log2 = 0});
+    store(t, {t.b.add(t.X(Type::I64, Rd), index)}, byte, {.size_log2 = 0});
+    return step(t, Rn, t.b.select(forward, t.b.add(left, t.b.c64(1)), before));
+}
+
+bool set_byte(Translator& t, Reg Rs, Reg Rn, Reg Rd, Value left) {
+    leave_if_done(t, left);
+    store(t, {t.b.add(t.X(Type::I64, Rd), left)}, t.X(Type::I8, Rs), {.size_log2 = 0});
+    return step(t, Rn, t.b.add(left, t.b.c64(1)));
+}
+
 bool copy(Translator& t, Stage stage, bool only_forward, Reg Rs, Imm<4> options, Reg Rn, Reg Rd) {
     if (!usable_in_copy(Rs, Rn, Rd)) {
         return t.reserved();
     }
     const Value left = t.X(Type::I64, Rn);
     check_parameters(t, left, syndrome(stage, false, options, Rs, Rn, Rd), only_forward);
+    if (t.checks_tags()) {
+        return copy_byte(t, Rs, Rn, Rd, left);
+    }
     t.b.mem_copy(t.X(Type::I64, Rd), t.X(Type::I64, Rs), left, ir::x_slot(number(Rn)));
     t.set_X(Rn, t.b.c64(0));
     return true;
@@ -80,6 +116,9 @@ bool set(Translator& t, Stage stage, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
     }
     const Value left = t.X(Type::I64, Rn);
     check_parameters(t, left, syndrome(stage, true, {options.v}, Rs, Rn, Rd), true);
+    if (t.checks_tags()) {
+        return set_byte(t, Rs, Rn, Rd, left);
+    }
     t.b.mem_set(t.X(Type::I64, Rd), left, t.X(Type::I64, Rs), ir::x_slot(number(Rn)));
     t.set_X(Rn, t.b.c64(0));
     return true;
@@ -141,6 +180,52 @@ bool SETM(Translator& t, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
 }
 bool SETE(Translator& t, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
     return set(t, Stage::Epilogue, Rs, options, Rn, Rd);
+}
+
+// --- SETG*: the allocation tags, too, which become that of the address. Its accesses are not
+// checked (CreateAccDescSTGMOPS). Address and size must be multiples of a granule.
+
+namespace {
+bool usable_in_setg(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
+    return t.cpu().features.has(Feature::MTE) && usable_in_set(Rs, Rn, Rd);
+}
+
+bool set_granule(Translator& t, Stage stage, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
+    if (!usable_in_setg(t, Rs, Rn, Rd)) {
+        return t.reserved();
+    }
+    const Value left = t.X(Type::I64, Rn), end = t.X(Type::I64, Rd);
+    check_parameters(t, left, syndrome(stage, true, {options.v}, Rs, Rn, Rd) | kIsSETG, true);
+    leave_if_done(t, left);
+    // A size that is no multiple makes the address none: an alignment fault.
+    const Value address = t.b.or_(t.b.add(end, left), t.b.and_(left, t.b.c64(kGranuleBytes - 1)));
+    t.b.store_tag(address, end, ir::TagSpan::Granule);
+    const Value eight =
+        t.b.mul(t.b.and_(t.X(Type::I64, Rs), t.b.c64(0xff)), t.b.c64(0x0101'0101'0101'0101));
+    store(t, {.base = address, .tag_checked = false}, t.b.vpair(eight, eight), {.size_log2 = 4});
+    return step(t, Rn, t.b.add(left, t.b.c64(kGranuleBytes)));
+}
+} // namespace
+
+bool SETGP(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
+    if (!usable_in_setg(t, Rs, Rn, Rd)) {
+        return t.reserved();
+    }
+    const Value zero = t.b.c64(0), address = t.X(Type::I64, Rd), old_size = t.X(Type::I64, Rn);
+    const Value size = saturated(t, Rn, kMaxSize, kMaxSizeOfSETG);
+    const Value rest = t.b.and_(t.b.or_(address, size), t.b.c64(kGranuleBytes - 1));
+    const Value fine = t.b.or_(t.b.icmp(Cond::EQ, rest, zero), t.b.icmp(Cond::EQ, size, zero));
+    t.set_X(Rd, t.b.select(fine, t.b.add(address, size), address));
+    t.set_X(Rn, t.b.select(fine, t.b.neg(size), old_size));
+    t.set_nzcv(t.b.nzcv_select(fine, t.b.nzcv_const(0), t.nzcv()));
+    t.b.emit(Opcode::ExitIf, Type::Void, {fine}, 0, t.next());
+    return t.end(ir::ExitTo{ir::ExitReason::Alignment, t.pc(), address.id});
+}
+bool SETGM(Translator& t, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
+    return set_granule(t, Stage::Main, Rs, options, Rn, Rd);
+}
+bool SETGE(Translator& t, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
+    return set_granule(t, Stage::Epilogue, Rs, options, Rn, Rd);
 }
 
 } // namespace ulna::frontend
