@@ -355,8 +355,13 @@ bool CacheFile::save(const std::string& path, const FileKey& key, const NewBlock
         return read_at(file.get(), at, to, count);
     };
     const u64 end = walk(*bytes, &key, read, [&](u64, const SegmentHeader&) { ++segments; });
-    if (end == 0) {
-        return replace_file(path, key, blocks); // new, or damaged
+    if (end == 0) { // new, or damaged
+        const bool replaced = replace_file(path, key, blocks);
+        if (const int error = errno; !replaced && *bytes == 0) {
+            ::unlink(path.c_str()); // what was made for the lock
+            errno = error;
+        }
+        return replaced;
     }
     if (segments >= kSegmentsToMerge && end <= kMostMergedBytes) {
         return merge_into_new_file(file.get(), end, path, key, blocks);
