@@ -108,14 +108,15 @@ struct alignas(64) CpuState {
     u32 excl_bytes = 0;
 
     // --- shared with translated code
-    u32 pending = 0;     // non-zero: leave at the next safe point
-    u32 host_mxcsr = 0;  // of C++ code, restored on leaving
-    u32 guest_mxcsr = 0; // of translated code, per FPCR
-    u32 exit_reason = 0; // ExitReason, with exit_arg, set before HostThunks::exit
-    u32 exit_reserved = 0;
+    u32 pending = 0;                 // non-zero: leave at the next safe point
+    u32 host_mxcsr = 0;              // of C++ code, restored on leaving
+    u32 guest_mxcsr = 0;             // of translated code, per FPCR
+    u32 exit_reason = 0;             // ExitReason, with exit_arg, set before HostThunks::exit
+    u32 at_safe_point_of_region = 0; // 1: it was tier 2 that arrived at a safe point last
     u64 exit_arg = 0;
-    u64 c_stack = 0;      // host stack of C++ code while translated code runs
-    u64 return_stack = 0; // initial stack pointer of translated code
+    u64 indirect_site = 0; // PC of the block whose indirect branch arrived at a safe point last
+    u64 c_stack = 0;       // host stack of C++ code while translated code runs
+    u64 return_stack = 0;  // initial stack pointer of translated code
     u64 return_stack_current =
         0; // where it stood at the last exit; set to return_stack to drop all frames
     HostThunks thunks;

@@ -15,6 +15,13 @@ namespace ulna::runtime {
 enum class EngineKind : u8 { Jit, Interpreter };
 
 class PersistentCache; // persist/persistent_cache.h
+class CompileService;  // tier2/compile_service.h
+
+// When a block is compiled again by tier 2.
+enum class TierTwoPolicy : u8 {
+    Hot,    // when much time was spent there, by then in the background
+    Always, // at once, and again with what follows it: for tests
+};
 
 struct EngineConfig {
     EngineKind kind = EngineKind::Jit;
@@ -23,6 +30,8 @@ struct EngineConfig {
     backend::CompileOptions compile;
     bool passes = true;
     PersistentCache* persistent = nullptr; // null: none; the JIT's only, and outlives the engine
+    CompileService* tier2 = nullptr;       // null: no tier 2; as persistent
+    TierTwoPolicy tier2_policy = TierTwoPolicy::Hot;
     // Tests put tier 2 in the place of tier 1.
     std::unique_ptr<backend::Backend> (*make_backend)(std::string& why_not) =
         backend::make_host_backend;
@@ -69,6 +78,10 @@ class Engine {
 
     // True when the context is inside translated code or its stubs.
     [[nodiscard]] virtual bool in_translated_code(const void* ucontext) const = 0;
+
+    // Ends what threads the engine has of its own: the guest wants to be alone in its process for
+    // its next system call.
+    virtual void stop_own_threads() {}
 
     // Around a guest fork that does not share memory: no lock is held in the child, and only the
     // calling thread exists there.

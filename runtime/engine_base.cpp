@@ -85,6 +85,11 @@ bool EngineBase::is_wrong_target(const ir::CpuState& state) const {
 
 bool EngineBase::take_pending(EngineThread& thread) {
     const u32 bits = pending_of(thread.state).exchange(0);
+    if ((bits & kPendingSample) != 0) {
+        take_sample(thread);
+    }
+    thread.state.indirect_site = 0;
+    thread.state.at_safe_point_of_region = 0;
     if ((bits & kPendingFlush) != 0) {
         thread.drop_host_addresses();
     }

@@ -32,6 +32,8 @@ class EngineBase : public Engine {
     virtual void prepare_thread(EngineThread& thread) = 0;
     // Forgets blocks of the range. `caller` may be null.
     virtual void invalidate_blocks(GuestAddr start, u64 bytes, EngineThread* caller) = 0;
+    // The thread was asked where it is.
+    virtual void take_sample(EngineThread&) {}
     // With all locks held; the flag of the calling thread's caches is already set.
     virtual void fork_child() = 0;
 

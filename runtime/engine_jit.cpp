@@ -10,6 +10,7 @@
 #include <array>
 #include <ctime>
 #include <unordered_set>
+#include <utility>
 
 #include "ir/guest_access.h"
 #include "ir/support/check.h"
@@ -19,6 +20,8 @@
 #include "runtime/debug/register_histogram.h"
 #include "runtime/jit/host_context.h"
 #include "runtime/persist/persistent_cache.h"
+#include "runtime/tier2/sampler.h"
+#include "runtime/tier2/tiering.h"
 
 namespace ulna::runtime {
 
@@ -30,6 +33,9 @@ using ir::ExitReason;
 // After so many different instructions have used tagged pointers, all new code strips tags.
 constexpr std::size_t kTaggedSitesBeforeAll = 64;
 
+// A forked child that soon executes another program is not worth a sampler: it needs fewer blocks.
+constexpr u32 kBlocksBeforeSamples = 200;
+
 class JitEngine final : public EngineBase {
   public:
     explicit JitEngine(const EngineConfig& config);
@@ -40,6 +46,7 @@ class JitEngine final : public EngineBase {
     [[nodiscard]] std::string stats() const override {
         return EngineBase::stats() + (histogram_ != nullptr ? histogram_->text() : "");
     }
+    void stop_own_threads() override { sampler_.stop(); }
     [[nodiscard]] bool in_translated_code(const void* ucontext) const override {
         return memory_.contains(host_pc(ucontext));
     }
@@ -73,6 +80,7 @@ class JitEngine final : public EngineBase {
     void make_room(u64 full_generation);
     void tidy_after_flush();
     void translate_for_tags(EngineThread& thread);
+    void take_sample(EngineThread& thread) override;
     void dump_host(const TranslationLock& lock, u64 host) const;
 
     const EngineConfig config_;
@@ -80,12 +88,15 @@ class JitEngine final : public EngineBase {
     backend::Stubs stubs_;
     CodeMemory memory_;
     std::unique_ptr<TranslationCache> cache_;
+    std::unique_ptr<Tiering> tiering_; // null: no tier 2
+    Sampler sampler_{registry_};
     ExitReason (*enter_)(ir::CpuState*, u64) = nullptr;
     bool link_blocks_ = true;
     std::unique_ptr<debug::RegisterHistogram> histogram_; // -d regs
 
     // Under the translation lock.
     backend::CompiledBlock compiled_;
+    u32 obtained_ = 0; // since the process began, or was forked
     std::unordered_set<GuestAddr> tagged_accesses_;
     std::atomic<bool> retired_exist_{false};
 };
@@ -111,6 +122,9 @@ bool JitEngine::start(std::string& why_not) {
         return false;
     }
     cache_ = std::make_unique<TranslationCache>(memory_, statistics_);
+    if (config_.tier2 != nullptr && link_blocks_) {
+        tiering_ = std::make_unique<Tiering>(config_, *cache_, statistics_);
+    }
     enter_ = reinterpret_cast<decltype(enter_)>(memory_.stub_base() + stubs_.enter);
     debug::perf_map_stubs(memory_.stub_base(), static_cast<u32>(stubs_.code.size()));
     return true;
@@ -173,6 +187,21 @@ ExitReason JitEngine::run(ir::CpuState& state) {
     }
 }
 
+// In the dispatcher, before the thread becomes active.
+void JitEngine::take_sample(EngineThread& thread) {
+    debug::count(statistics_.samples);
+    sampler_.note_answer();
+    bool any_installed = false;
+    if (const TranslationLock lock{translation_mutex_, std::try_to_lock}; lock) {
+        const Sample sample{key_of(thread.state), thread.state.indirect_site,
+                            thread.state.at_safe_point_of_region != 0};
+        any_installed = tiering_->note(lock, sample);
+    }
+    if (any_installed) {
+        registry_.flag_all(kPendingFlush);
+    }
+}
+
 // What a thread caches is valid for one generation and one mode.
 void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
     const ir::BlockMode mode = mode_of(thread.state);
@@ -210,6 +239,9 @@ JitEngine::Found JitEngine::find_or_translate(ir::BlockKey key) {
 
 // A block that the current generation does not have.
 JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key) {
+    if (tiering_ != nullptr && ++obtained_ % kBlocksBeforeSamples == 0) {
+        sampler_.start();
+    }
     if (const u64 host = cache_->adopt(lock, key); host != 0) {
         return {host};
     }
@@ -253,17 +285,23 @@ u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
 }
 
 u64 JitEngine::install_stored(const TranslationLock& lock, ir::BlockKey key) {
-    filter_.mark(key.pc); // before its code is read
+    using Tiers = PersistentCache::Tiers;
     StoredBlock stored;
-    if (!config_.persistent->find(key, code_, stored, compiled_) ||
+    if (!config_.persistent->find(key, tiering_ != nullptr ? Tiers::Both : Tiers::First,
+                                  lifter_.source(), stored, compiled_) ||
         (!stored.masks_tags && must_mask_tags(compiled_.guest_pcs))) {
         return 0;
     }
     GuestExtent extent;
-    extent.add(stored.low, stored.high - stored.low);
-    const u64 host = cache_->insert(lock, compiled_, extent, stored.masks_tags);
+    for (std::size_t i = 0; i < stored.range_count(); ++i) {
+        const GuestRange range = stored.range(i);
+        extent.add(range.low, range.bytes);
+    }
+    const u64 host = stored.is_region
+                         ? cache_->insert_region(lock, compiled_, extent, stored.masks_tags)
+                         : cache_->insert(lock, compiled_, extent, stored.masks_tags);
     if (host != 0) {
-        debug::count(statistics_.stored_blocks);
+        debug::count(stored.is_region ? statistics_.stored_regions : statistics_.stored_blocks);
         if (debug::perf_map_enabled()) {
             debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
         }
@@ -274,9 +312,10 @@ u64 JitEngine::install_stored(const TranslationLock& lock, ir::BlockKey key) {
 // What was just translated, for the next process.
 void JitEngine::keep(bool masks_tags) {
     const GuestExtent& extent = lifter_.extent();
-    const bool has_locations = !compiled_.location_ends.empty(); // the file has no place for them
-    if (config_.persistent != nullptr && !has_locations &&
-        config_.persistent->add(compiled_, extent.low, extent.high, masks_tags, code_)) {
+    const GuestRange range{extent.low, extent.high - extent.low};
+    if (config_.persistent != nullptr &&
+        config_.persistent->add(compiled_, {.ranges = {&range, 1}, .masks_tags = masks_tags},
+                                code_)) {
         debug::count(statistics_.kept_blocks);
     }
 }
@@ -308,7 +347,8 @@ JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey 
     if (debug::log_enabled(Item::OutAsm) && debug::log_wants(key.pc)) {
         dump_host(lock, host);
     }
-    return {host};
+    const u64 region = tiering_ != nullptr ? tiering_->note_new_block(lock, key) : 0;
+    return {region != 0 ? region : host};
 }
 
 void JitEngine::dump_host(const TranslationLock& lock, u64 host) const {
@@ -428,6 +468,7 @@ void JitEngine::before_fork() {
     TranslationLock lock{translation_mutex_, std::adopt_lock};
     cache_->before_fork(lock);
     lock.release(); // after_fork unlocks
+    sampler_.lock_for_fork();
     if (config_.persistent != nullptr) {
         config_.persistent->lock_for_fork();
     }
@@ -437,6 +478,7 @@ void JitEngine::after_fork(bool in_child) {
     if (config_.persistent != nullptr) {
         config_.persistent->unlock_after_fork(in_child);
     }
+    sampler_.unlock_after_fork(in_child);
     EngineBase::after_fork(in_child);
 }
 
@@ -444,6 +486,10 @@ void JitEngine::fork_child() {
     TranslationLock lock{translation_mutex_, std::adopt_lock};
     CHECK(cache_->after_fork_in_child(lock));
     retired_exist_.store(false, std::memory_order_relaxed);
+    obtained_ = 0;
+    if (tiering_ != nullptr) {
+        tiering_->after_fork_in_child();
+    }
     lock.release(); // after_fork unlocks
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <string_view>
 
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -15,13 +16,17 @@
 #include "runtime/debug/statistics.h"
 #include "runtime/persist/cache_directory.h"
 #include "runtime/persist/configuration.h"
+#include "runtime/tier2/launch.h"
+#include "runtime/tier2/server_connection.h"
 #include "runtime/user/address_space.h"
 #include "runtime/user/command_line.h"
+#include "runtime/user/compile_server.h"
 #include "runtime/user/elf_loader.h"
 #include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/initial_stack.h"
 #include "runtime/user/kernel_view.h"
+#include "runtime/user/own_file.h"
 #include "runtime/user/paths.h"
 #include "runtime/user/proc_files.h"
 #include "runtime/user/process.h"
@@ -77,9 +82,10 @@ std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& o
                                                                 const runtime::EngineConfig& config,
                                                                 bool is_privileged) {
     using runtime::debug::Item;
-    constexpr u32 kShowTranslation = static_cast<u32>(Item::InAsm) | static_cast<u32>(Item::Op) |
-                                     static_cast<u32>(Item::OpOpt) |
-                                     static_cast<u32>(Item::OutAsm) | static_cast<u32>(Item::Regs);
+    constexpr u32 kShowTranslation =
+        static_cast<u32>(Item::InAsm) | static_cast<u32>(Item::Op) | static_cast<u32>(Item::OpOpt) |
+        static_cast<u32>(Item::OutAsm) | static_cast<u32>(Item::Regs) |
+        static_cast<u32>(Item::LlvmIr) | static_cast<u32>(Item::LlvmAsm);
     const std::optional<u64> configuration = runtime::translation_configuration(config);
     std::string why_not;
     if (!options.persistent_cache || is_privileged || !configuration ||
@@ -88,6 +94,17 @@ std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& o
     }
     return runtime::PersistentCache::open(runtime::cache_directory(options.cache_directory),
                                           *configuration, why_not);
+}
+
+// Dumps of tier 1 and -d regs are for looking at tier 1.
+std::unique_ptr<runtime::CompileService> open_tier2(const Options& options, bool is_privileged) {
+    const std::optional<u64> build = runtime::build_identity();
+    if (options.tier2 == TierTwo::Off || options.interpreter_engine || is_privileged || !build) {
+        return nullptr;
+    }
+    const auto kind = options.tier2 == TierTwo::Sync ? runtime::ServerKind::Waited
+                                                     : runtime::ServerKind::Background;
+    return std::make_unique<runtime::ServerConnection>(*build, kind, start_compile_server);
 }
 
 std::unique_ptr<runtime::Engine> start_engine(runtime::EngineConfig config) {
@@ -160,6 +177,10 @@ std::vector<char*> registered_arguments(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv, char** environment) {
+    if (argc == 2 && std::string_view(argv[1]).starts_with(runtime::kServerOption)) {
+        runtime::launch_server(argv[1], own_path());
+        return 1;
+    }
     std::set_new_handler([] { out_of_memory("ulna itself"); });
     std::vector<char*> arguments = registered_arguments(argc, argv);
     const Handover handover =
@@ -180,7 +201,11 @@ int main(int argc, char** argv, char** environment) {
     self.space = &space;
     resolve_sysroot(self.options.sysroot);
     start_log(self.options);
-    const runtime::EngineConfig config = engine_config(self.options, space);
+    runtime::EngineConfig config = engine_config(self.options, space);
+    self.tier2 = open_tier2(self.options, is_privileged);
+    config.tier2 = self.tier2.get();
+    config.tier2_policy = self.options.tier2 == TierTwo::Sync ? runtime::TierTwoPolicy::Always
+                                                              : runtime::TierTwoPolicy::Hot;
     self.persistent = open_persistent_cache(self.options, config, is_privileged);
     init_process(handover);
     init_signals();

@@ -50,7 +50,7 @@ class ExitWriter : public Xbyak::CodeGenerator {
             break;
         case ExitStub::Kind::Safepoint:
             store_pc(exit.target);
-            jmp(cell(kSafepoint));
+            leave_at_safe_point();
             break;
         case ExitStub::Kind::Leave:
             mov(dword[r15 + displacement(offsetof(CpuState, exit_reason))],
@@ -109,8 +109,12 @@ class ExitWriter : public Xbyak::CodeGenerator {
         compare_pending();
         je(none);
         store_pc(resume);
-        jmp(cell(kSafepoint));
+        leave_at_safe_point();
         L(none);
+    }
+    void leave_at_safe_point() {
+        mov(dword[r15 + displacement(offsetof(CpuState, at_safe_point_of_region))], 1);
+        jmp(cell(kSafepoint));
     }
     void store_btype(unsigned btype) {
         if (btype != 0) {
@@ -123,7 +127,7 @@ class ExitWriter : public Xbyak::CodeGenerator {
         je(none);
         store_btype(btype);
         mov(cell(offsetof(CpuState, pc)), rax);
-        jmp(cell(kSafepoint));
+        leave_at_safe_point();
         L(none);
     }
     // EFLAGS: equal when the jump cache's entry is RAX's.

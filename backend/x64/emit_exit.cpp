@@ -88,6 +88,8 @@ void Emitter::check_pending_rax(unsigned btype) {
     cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
         e.store_btype(btype);
         raw::store64(e.c, offsetof(CpuState, pc), 0);
+        raw::mov_imm(e.c, 0, e.block_->key.pc);
+        raw::store64(e.c, offsetof(CpuState, indirect_site), 0);
         raw::jump_state(e.c, kSafepoint);
     });
 }

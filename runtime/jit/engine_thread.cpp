@@ -163,13 +163,16 @@ u64 ThreadRegistry::oldest_active() {
     return oldest;
 }
 
-void ThreadRegistry::flag_all(u32 pending_bits, const EngineThread* except) {
+u32 ThreadRegistry::flag_all(u32 pending_bits, const EngineThread* except) {
     const std::lock_guard lock{mutex_};
+    u32 changed = 0;
     for (EngineThread* thread = first_; thread != nullptr; thread = thread->next) {
         if (thread != except) {
-            pending_of(thread->state).fetch_or(pending_bits);
+            const u32 before = pending_of(thread->state).fetch_or(pending_bits);
+            changed += (before & pending_bits) != pending_bits;
         }
     }
+    return changed;
 }
 
 void ThreadRegistry::keep_only(EngineThread* thread) {

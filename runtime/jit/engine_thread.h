@@ -21,7 +21,8 @@ class Engine;
 
 // Bits of CpuState::pending.
 inline constexpr u32 kPendingSafepoint = ir::kPendingRequest; // Engine::request_safepoint
-inline constexpr u32 kPendingFlush = 2; // drop frames and cached host addresses
+inline constexpr u32 kPendingFlush = 2;  // drop frames and cached host addresses
+inline constexpr u32 kPendingSample = 4; // say where you are (tier2/sampler.h)
 
 struct EngineThread {
     ir::CpuState state; // first: thread_of() relies on it
@@ -91,7 +92,8 @@ class ThreadRegistry {
     // The oldest generation a thread is active in; ~0 when none is.
     [[nodiscard]] u64 oldest_active();
 
-    void flag_all(u32 pending_bits, const EngineThread* except = nullptr);
+    // Returns how many threads did not have all of the bits before.
+    u32 flag_all(u32 pending_bits, const EngineThread* except = nullptr);
 
     // Calls visit(thread) for every thread.
     template <class Visit> void for_each(Visit visit) {

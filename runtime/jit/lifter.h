@@ -22,6 +22,8 @@ class Lifter {
     [[nodiscard]] const ir::Block& block() const { return block_; }
     // The guest bytes that the block was made from.
     [[nodiscard]] const GuestExtent& extent() const { return extent_; }
+    // Guest code; what is read is marked in the filter first.
+    [[nodiscard]] frontend::CodeSource& source() { return source_; }
 
   private:
     // Marks pages before their code is read.
@@ -30,6 +32,10 @@ class Lifter {
         TrackingSource(frontend::CodeSource& source, PageFilter& filter)
             : source_{source}, filter_{filter} {}
         [[nodiscard]] std::span<const u32> words(GuestAddr pc) override;
+        [[nodiscard]] bool read(GuestAddr pc, void* to, u64 bytes) override {
+            filter_.mark(pc);
+            return source_.read(pc, to, bytes);
+        }
         [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
             return source_.guarded_word(pc);
         }

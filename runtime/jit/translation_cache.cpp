@@ -60,6 +60,7 @@ u64 TranslationCache::insert(const TranslationLock&,
     block.low = extent.low;
     block.high = extent.high;
     block.masks_tags = masks_tags;
+    block.replaced = kNoBlock;
     generation.next_offset += aligned_bytes;
 
     memory_.write(block.code_offset, compiled.code);
@@ -74,6 +75,60 @@ u64 TranslationCache::insert(const TranslationLock&,
     const u64 host = memory_.host_of(block.code_offset);
     generation.table.insert(block.key, host);
     return host;
+}
+
+u64 TranslationCache::insert_region(const TranslationLock& lock,
+                                    const backend::CompiledBlock& compiled,
+                                    const GuestExtent& extent,
+                                    bool masks_tags) {
+    const u64 before = current_->table.find(compiled.key);
+    const u64 host = insert(lock, compiled, extent, masks_tags);
+    if (host == 0) {
+        return 0;
+    }
+    const auto region = static_cast<BlockIndex>(current_->blocks.size() - 1);
+    current_->blocks[region].is_region = true;
+    if (before != 0) {
+        const BlockIndex old = block_at(*current_, memory_.offset_of(before));
+        const CachedBlock& block = current_->blocks[old];
+        current_->blocks[region].replaced = block.is_region ? block.replaced : old;
+        redirect(old, region);
+    }
+    return host;
+}
+
+// All links to one block lead to another.
+void TranslationCache::redirect(BlockIndex from, BlockIndex to) {
+    CachedBlock& target = current_->blocks[to];
+    u32 last = kNoLink;
+    for (u32 i = current_->blocks[from].first_incoming; i != kNoLink;) {
+        Link& link = current_->links[i];
+        memory_.patch_displacement(link.displacement_offset, target.code_offset);
+        link.linked_to = to;
+        last = i;
+        i = link.next_incoming;
+    }
+    if (last != kNoLink) {
+        current_->links[last].next_incoming = target.first_incoming;
+        target.first_incoming = std::exchange(current_->blocks[from].first_incoming, kNoLink);
+    }
+}
+
+std::optional<TranslationCache::BlockView> TranslationCache::tier1_block(const TranslationLock&,
+                                                                         ir::BlockKey key) const {
+    const u64 host = BlockTable::representable(key.pc) ? find(key) : 0;
+    if (host == 0) {
+        return {};
+    }
+    BlockIndex index = block_at(*current_, memory_.offset_of(host));
+    if (current_->blocks[index].is_region) {
+        index = current_->blocks[index].replaced;
+    }
+    if (index == kNoBlock || current_->blocks[index].forgotten) {
+        return {};
+    }
+    const CachedBlock& block = current_->blocks[index];
+    return BlockView{index, block.key, block.low, block.high, block.code_bytes, block.masks_tags};
 }
 
 void TranslationCache::add_links(Generation& generation,
@@ -208,6 +263,10 @@ void TranslationCache::forget(BlockIndex index) {
     // A later block may have taken the key (tagged pointers).
     if (current_->table.find(block.key) == memory_.host_of(block.code_offset)) {
         current_->table.remove(block.key);
+        if (block.replaced != kNoBlock && !current_->blocks[block.replaced].forgotten) {
+            const u32 offset = current_->blocks[block.replaced].code_offset;
+            current_->table.insert(block.key, memory_.host_of(offset));
+        }
     }
     for (u32 i = block.first_incoming; i != kNoLink;) {
         Link& link = current_->links[i];
@@ -355,7 +414,8 @@ u64 TranslationCache::adopt(const TranslationLock& lock, ir::BlockKey key) {
         extent.pages.push_back(page << kPageBits);
     }
     debug::count(statistics_.adopted_blocks);
-    return insert(lock, adopted_, extent, old.masks_tags);
+    return old.is_region ? insert_region(lock, adopted_, extent, old.masks_tags)
+                         : insert(lock, adopted_, extent, old.masks_tags);
 }
 
 } // namespace ulna::runtime

@@ -49,6 +49,32 @@ class TranslationCache {
                              const GuestExtent& extent,
                              bool masks_tags);
 
+    // Places a region of tier 2, which takes the place of its first block: what led there leads
+    // here from now on. 0 when the arena is full.
+    [[nodiscard]] u64 insert_region(const TranslationLock& lock,
+                                    const backend::CompiledBlock& compiled,
+                                    const GuestExtent& extent,
+                                    bool masks_tags);
+
+    // A block of tier 1, whether or not a region has taken its place.
+    struct BlockView {
+        BlockIndex index;
+        ir::BlockKey key;
+        GuestAddr low, high; // its extent
+        u32 code_bytes;
+        bool masks_tags;
+    };
+    [[nodiscard]] std::optional<BlockView> tier1_block(const TranslationLock&,
+                                                       ir::BlockKey key) const;
+    // Calls visit(target, was_taken) for the direct exits of a block.
+    template <class Visit>
+    void for_each_exit(const TranslationLock&, const BlockView& block, Visit visit) const {
+        const CachedBlock& cached = current_->blocks[block.index];
+        for (u32 i = cached.first_link; i < cached.first_link + cached.link_count; ++i) {
+            visit(current_->links[i].target, current_->links[i].linked_to != kNoBlock);
+        }
+    }
+
     // In a forked child: takes over the parent's translation. 0: there is none, or no room.
     [[nodiscard]] u64 adopt(const TranslationLock& lock, ir::BlockKey key);
 
@@ -115,7 +141,8 @@ class TranslationCache {
         u32 first_location_end; // of the fault sites, in location_ends; kNoLocations: tier 1
         u16 link_count, fault_count;
         GuestAddr low, high;
-        bool forgotten, masks_tags;
+        bool forgotten, masks_tags, is_region;
+        BlockIndex replaced; // of a region: the tier-1 block whose place it took, or kNoBlock
     };
     struct Link {
         u32 displacement_offset, stub_offset; // in the code memory
@@ -170,6 +197,7 @@ class TranslationCache {
     template <class Visit>
     static void for_overlapping(Generation& generation, GuestAddr start, u64 bytes, Visit visit);
     void forget(BlockIndex index);
+    void redirect(BlockIndex from, BlockIndex to);
     void start_in(u32 arena, u64 number, unsigned log2_slots = kLog2Slots);
     void drop_inherited();
 

@@ -162,7 +162,7 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
         ir::BlockKey key;
         std::span<const u8> record;
     };
-    std::map<std::tuple<u64, bool, bool>, Kept> newest;
+    std::map<std::tuple<u64, bool, bool, bool>, Kept> newest; // regions last
     const auto read = [&](u64 at, void* to, u64 bytes) {
         std::memcpy(to, file.data() + at, bytes);
         return true;
@@ -180,7 +180,8 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
             }
             const std::span<const u8> record = file.subspan(records + slot.offset, slot.bytes);
             if (decode_record(record, block)) {
-                Kept& kept = newest[{tag_of(block.key), block.masks_tags, block.guarded}];
+                Kept& kept =
+                    newest[{tag_of(block.key), block.is_region, block.masks_tags, block.guarded}];
                 if (record.data() >= kept.record.data()) { // what is newer lies further back
                     kept = {block.key, record};
                 }

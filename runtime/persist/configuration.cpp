@@ -15,7 +15,7 @@ namespace ulna::runtime {
 
 namespace {
 
-constexpr u64 kFormat = 1; // of records: change it with their meaning
+constexpr u64 kFormat = 2; // of records: change it with their meaning
 
 std::span<const u8> find_build_id(const u8* notes, u64 bytes) {
     constexpr auto padded = [](u64 n) { return (n + 3) / 4 * 4; };
@@ -56,6 +56,11 @@ void add(FieldHash& hash, const frontend::CpuModel& cpu) {
 }
 
 } // namespace
+
+std::optional<u64> build_identity() {
+    const std::span<const u8> build_id = own_build_id();
+    return build_id.empty() ? std::nullopt : std::optional{FieldHash{}.add(build_id).value()};
+}
 
 std::optional<u64> translation_configuration(const EngineConfig& config) {
     const std::span<const u8> build_id = own_build_id();

@@ -7,6 +7,9 @@
 
 namespace ulna::runtime {
 
+// What tells this build of Ulna from others; nothing when the linker left no build id.
+[[nodiscard]] std::optional<u64> build_identity();
+
 // A hash, field by field, of this translator (its linker build id), the host CPU's features and the
 // options of the engine. Nothing when translations cannot be told apart from another build's, or
 // must not be kept (they hold addresses of this process: CompileOptions::entry_counter).

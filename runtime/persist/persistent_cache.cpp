@@ -15,21 +15,45 @@ namespace ulna::runtime {
 namespace {
 
 constexpr u64 kPageBytes = 4096;
-constexpr u64 kMostExtentBytes = 4096 + 64; // a page, and how far the look-ahead is counted
+constexpr u64 kMostRangeBytes = 4096 + 64; // a page, and how far the look-ahead is counted
 
-// The guest bytes of a translation: from low to high, or to the end of low's page, behind which no
-// translation reads.
-bool read_guest_code(frontend::CodeSource& source,
-                     GuestAddr low,
-                     GuestAddr high,
-                     std::vector<u8>& out) {
-    const GuestAddr end = std::min(high, (low & ~(kPageBytes - 1)) + kPageBytes);
-    out.resize(end - low);
-    return source.read(low, out.data(), out.size());
+// What is read of a range: to the end of low's page, behind which no translation reads.
+u64 readable_bytes(const GuestRange& range) {
+    return std::min(range.bytes, kPageBytes - range.low % kPageBytes);
 }
 
-bool is_guarded(ir::BlockKey key, frontend::CodeSource& source) {
-    return key.mode.bti() && source.guarded_word(key.pc).has_value();
+// The guest bytes of a translation.
+bool read_guest_code(frontend::CodeSource& source,
+                     std::span<const GuestRange> ranges,
+                     std::vector<u8>& out) {
+    out.clear();
+    for (const GuestRange& range : ranges) {
+        const std::size_t at = out.size();
+        out.resize(at + range.bytes);
+        if (!source.read(range.low, out.data() + at, range.bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool is_guarded(ir::BlockMode mode, GuestAddr pc, frontend::CodeSource& source) {
+    return mode.bti() && source.guarded_word(pc).has_value();
+}
+
+// Made from the very bytes that the guest's memory holds now?
+bool is_same_code(const StoredBlock& block, frontend::CodeSource& source, std::vector<u8>& now) {
+    const u8* stored = block.guest_bytes.data();
+    for (std::size_t i = 0; i < block.range_count(); ++i) {
+        const GuestRange range = block.range(i);
+        if (is_guarded(block.key.mode, range.low, source) != block.guarded ||
+            !read_guest_code(source, {&range, 1}, now) ||
+            std::memcmp(stored, now.data(), range.bytes) != 0) {
+            return false;
+        }
+        stored += range.bytes;
+    }
+    return true;
 }
 
 } // namespace
@@ -117,6 +141,7 @@ PersistentCache::Image* PersistentCache::image_at(GuestAddr pc) {
 }
 
 bool PersistentCache::find(ir::BlockKey key,
+                           Tiers tiers,
                            frontend::CodeSource& source,
                            StoredBlock& block,
                            backend::CompiledBlock& compiled) {
@@ -130,13 +155,9 @@ bool PersistentCache::find(ir::BlockKey key,
         file.opened = true;
         (void)file.stored.open(path_of(image->key), image->key);
     }
-    const bool guarded = is_guarded(key, source);
     return file.stored.find(key, [&](const StoredBlock& candidate) {
-        if (candidate.guarded != guarded ||
-            !read_guest_code(source, candidate.low, candidate.high, guest_bytes_) ||
-            candidate.guest_bytes.size() != guest_bytes_.size() ||
-            std::memcmp(candidate.guest_bytes.data(), guest_bytes_.data(), guest_bytes_.size()) !=
-                0) {
+        if ((candidate.is_region && tiers == Tiers::First) ||
+            !is_same_code(candidate, source, guest_bytes_)) {
             return false;
         }
         unpack(candidate, compiled);
@@ -146,18 +167,27 @@ bool PersistentCache::find(ir::BlockKey key,
 }
 
 bool PersistentCache::add(const backend::CompiledBlock& compiled,
-                          GuestAddr low,
-                          GuestAddr high,
-                          bool masks_tags,
+                          const TranslationOrigin& origin,
                           frontend::CodeSource& source) {
     const std::lock_guard lock{mutex_};
     const Image* const image = image_at(compiled.key.pc);
-    if (image == nullptr || high - low > kMostExtentBytes ||
-        !read_guest_code(source, low, high, guest_bytes_)) {
+    if (image == nullptr) {
+        return false;
+    }
+    const bool guarded = is_guarded(compiled.key.mode, compiled.key.pc, source);
+    std::vector<GuestRange> ranges(origin.ranges.begin(), origin.ranges.end());
+    for (GuestRange& range : ranges) {
+        if (range.bytes > kMostRangeBytes ||
+            is_guarded(compiled.key.mode, range.low, source) != guarded) {
+            return false;
+        }
+        range.bytes = readable_bytes(range);
+    }
+    if (!read_guest_code(source, ranges, guest_bytes_)) {
         return false;
     }
     NewBlocks& fresh = image->file->fresh;
-    fresh.add(compiled, {low, high, masks_tags, is_guarded(compiled.key, source), guest_bytes_});
+    fresh.add(compiled, {ranges, origin.masks_tags, guarded, origin.is_region, guest_bytes_});
     if (fresh.bytes() >= kMostFreshBytes) {
         save_locked(fresh.count());
     }

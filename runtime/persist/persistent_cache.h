@@ -25,6 +25,12 @@ struct CodeImage {
     GuestAddr start = 0, end = 0;
 };
 
+// What a new translation was made from.
+struct TranslationOrigin {
+    std::span<const GuestRange> ranges; // each begins in a page, and goes hardly beyond its end
+    bool masks_tags = false, is_region = false;
+};
+
 // The identity of a guest file that holds Arm code; nothing for other files. The file's position
 // stays.
 [[nodiscard]] std::optional<u64> code_file_identity(int fd);
@@ -43,16 +49,17 @@ class PersistentCache {
     // multiple of 64 KiB. Differs from user to user.
     [[nodiscard]] GuestAddr preferred_address(u64 identity, unsigned attempt) const;
 
-    // A stored translation whose guest bytes are what `source` reads now. False: there is none.
+    enum class Tiers : u8 { First, Both };
+    // The newest stored translation whose guest bytes are what `source` reads now. False: there is
+    // none.
     [[nodiscard]] bool find(ir::BlockKey key,
+                            Tiers tiers,
                             frontend::CodeSource& source,
                             StoredBlock& block,
                             backend::CompiledBlock& compiled);
     // Keeps a new translation until save(); false when it belongs to no file.
     bool add(const backend::CompiledBlock& compiled,
-             GuestAddr low,
-             GuestAddr high,
-             bool masks_tags,
+             const TranslationOrigin& origin,
              frontend::CodeSource& source);
 
     // Writes what files have at least so many new blocks for. Failures are silent: the blocks are

@@ -11,10 +11,11 @@ namespace {
 struct Header {
     u64 checksum; // of everything after it
     u64 pc;
-    u64 low, high;
     u32 mode;
-    u16 masks_tags, guarded;
-    u32 guest_bytes, code_bytes, link_bytes, fault_bytes;
+    u8 masks_tags, guarded, is_region, reserved;
+    // Of the parts that follow, in this order.
+    u32 range_bytes, guest_bytes, code_bytes, link_bytes, fault_bytes, location_bytes,
+        location_end_bytes, reserved2;
 };
 static_assert(sizeof(Header) == 56);
 
@@ -40,15 +41,33 @@ template <class T> T read(const u8* from) {
     return value;
 }
 
-// What the translation cache relies on.
-bool makes_sense(const StoredBlock& block) {
-    const u64 code_bytes = block.code.size();
-    if (block.low > block.high || block.guest_bytes.empty() ||
-        block.guest_bytes.size() > block.high - block.low ||
-        block.links.size() % sizeof(PackedLink) != 0 ||
-        block.faults.size() % sizeof(PackedFault) != 0) {
+template <class T> std::span<const u8> bytes_of(std::span<const T> elements) {
+    return {reinterpret_cast<const u8*>(elements.data()), elements.size_bytes()};
+}
+
+template <class T> void read_all(std::span<const u8> packed, std::vector<T>& out) {
+    out.resize(packed.size() / sizeof(T));
+    std::memcpy(out.data(), packed.data(), packed.size());
+}
+
+bool ranges_make_sense(const StoredBlock& block) {
+    if (block.ranges.empty() || block.ranges.size() % sizeof(GuestRange) != 0) {
         return false;
     }
+    u64 bytes = 0;
+    for (std::size_t i = 0; i < block.range_count(); ++i) {
+        const GuestRange range = block.range(i);
+        if (range.bytes == 0 || range.bytes > block.guest_bytes.size() ||
+            range.low + range.bytes < range.low) {
+            return false;
+        }
+        bytes += range.bytes;
+    }
+    return bytes == block.guest_bytes.size();
+}
+
+bool links_make_sense(const StoredBlock& block) {
+    const u64 code_bytes = block.code.size();
     for (u64 at = 0; at < block.links.size(); at += sizeof(PackedLink)) {
         const auto link = read<PackedLink>(block.links.data() + at);
         if (link.displacement_offset % 4 != 0 || code_bytes < 4 ||
@@ -59,24 +78,58 @@ bool makes_sense(const StoredBlock& block) {
     return true;
 }
 
+bool locations_make_sense(const StoredBlock& block) {
+    if (block.location_ends.empty()) {
+        return block.locations.empty();
+    }
+    const u64 count = block.locations.size() / sizeof(backend::SlotLocation);
+    u32 last = 0;
+    for (u64 at = 0; at < block.location_ends.size(); at += sizeof(u32)) {
+        const u32 end = read<u32>(block.location_ends.data() + at);
+        if (end < last || end > count) {
+            return false;
+        }
+        last = end;
+    }
+    return block.location_ends.size() / sizeof(u32) == block.faults.size() / sizeof(PackedFault);
+}
+
+// What the translation cache relies on.
+bool makes_sense(const StoredBlock& block) {
+    return block.links.size() % sizeof(PackedLink) == 0 &&
+           block.faults.size() % sizeof(PackedFault) == 0 &&
+           block.locations.size() % sizeof(backend::SlotLocation) == 0 &&
+           block.location_ends.size() % sizeof(u32) == 0 && ranges_make_sense(block) &&
+           links_make_sense(block) && locations_make_sense(block);
+}
+
 } // namespace
+
+GuestRange StoredBlock::range(std::size_t index) const {
+    return read<GuestRange>(ranges.data() + index * sizeof(GuestRange));
+}
 
 u32 append_record(std::vector<u8>& out,
                   const backend::CompiledBlock& compiled,
                   const Origin& origin) {
     const u64 start = out.size();
+    const auto locations = bytes_of(std::span<const backend::SlotLocation>(compiled.locations));
+    const auto location_ends = bytes_of(std::span<const u32>(compiled.location_ends));
     Header header{};
     header.pc = compiled.key.pc;
     header.mode = compiled.key.mode.bits;
-    header.low = origin.low;
-    header.high = origin.high;
     header.masks_tags = origin.masks_tags;
     header.guarded = origin.guarded;
+    header.is_region = origin.is_region;
+    header.range_bytes = static_cast<u32>(origin.ranges.size_bytes());
     header.guest_bytes = static_cast<u32>(origin.guest_bytes.size());
     header.code_bytes = static_cast<u32>(compiled.code.size());
     header.link_bytes = static_cast<u32>(compiled.links.size() * sizeof(PackedLink));
     header.fault_bytes = static_cast<u32>(compiled.faults.size() * sizeof(PackedFault));
+    header.location_bytes = static_cast<u32>(locations.size());
+    header.location_end_bytes = static_cast<u32>(location_ends.size());
     append(out, &header, sizeof header);
+    append(out, origin.ranges.data(), origin.ranges.size_bytes());
     append(out, origin.guest_bytes.data(), origin.guest_bytes.size());
     append(out, compiled.code.data(), compiled.code.size());
     for (const backend::LinkSite& site : compiled.links) {
@@ -88,6 +141,8 @@ u32 append_record(std::vector<u8>& out,
         const PackedFault fault{site.code_offset, static_cast<i32>(delta)};
         append(out, &fault, sizeof fault);
     }
+    append(out, locations.data(), locations.size());
+    append(out, location_ends.data(), location_ends.size());
     out.resize((out.size() + kAlign - 1) / kAlign * kAlign);
     header.checksum = checksum({out.data() + start + 8, out.size() - start - 8});
     std::memcpy(out.data() + start, &header.checksum, sizeof header.checksum);
@@ -108,20 +163,23 @@ bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
         rest = rest.subspan(count);
         return part;
     };
-    const u64 parts =
-        u64{header.guest_bytes} + header.code_bytes + header.link_bytes + header.fault_bytes;
+    const u64 parts = u64{header.range_bytes} + header.guest_bytes + header.code_bytes +
+                      header.link_bytes + header.fault_bytes + header.location_bytes +
+                      header.location_end_bytes;
     if (parts > rest.size()) {
         return false;
     }
     out.key = {header.pc, {header.mode}};
-    out.low = header.low;
-    out.high = header.high;
     out.masks_tags = header.masks_tags != 0;
     out.guarded = header.guarded != 0;
+    out.is_region = header.is_region != 0;
+    out.ranges = take(header.range_bytes);
     out.guest_bytes = take(header.guest_bytes);
     out.code = take(header.code_bytes);
     out.links = take(header.link_bytes);
     out.faults = take(header.fault_bytes);
+    out.locations = take(header.location_bytes);
+    out.location_ends = take(header.location_end_bytes);
     return makes_sense(out);
 }
 
@@ -138,6 +196,8 @@ void unpack(const StoredBlock& block, backend::CompiledBlock& out) {
         out.faults.push_back({fault.code_offset, static_cast<u32>(out.guest_pcs.size())});
         out.guest_pcs.push_back(block.key.pc + static_cast<u64>(i64{fault.pc_delta}));
     }
+    read_all(block.locations, out.locations);
+    read_all(block.location_ends, out.location_ends);
 }
 
 } // namespace ulna::runtime

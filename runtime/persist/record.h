@@ -10,21 +10,31 @@
 
 namespace ulna::runtime {
 
-// A record, or what one is made from. The spans of a decoded one point into its bytes.
+// Guest bytes that a translation depends on.
+struct GuestRange {
+    GuestAddr low;
+    u64 bytes;
+};
+
+// A record's contents; the spans point into its bytes, and may not be aligned.
 struct StoredBlock {
     ir::BlockKey key;
-    GuestAddr low = 0, high = 0; // the extent: guest bytes that the translation depends on
     bool masks_tags = false;
-    bool guarded = false; // made from a guarded page (PROT_BTI), which changes what BR does
-    std::span<const u8> guest_bytes; // at low; fewer than high - low where a page ends before high
+    bool guarded = false;       // made from guarded pages (PROT_BTI), which changes what BR does
+    bool is_region = false;     // of tier 2
+    std::span<const u8> ranges; // GuestRange each; at least one
+    std::span<const u8> guest_bytes; // of all ranges, one after the other
     std::span<const u8> code;
-    std::span<const u8> links, faults; // packed; unpack() reads them
+    std::span<const u8> links, faults, locations, location_ends; // packed; unpack() reads them
+
+    [[nodiscard]] std::size_t range_count() const { return ranges.size() / sizeof(GuestRange); }
+    [[nodiscard]] GuestRange range(std::size_t index) const;
 };
 
 // What a translation was made from, besides its key.
 struct Origin {
-    GuestAddr low = 0, high = 0;
-    bool masks_tags = false, guarded = false;
+    std::span<const GuestRange> ranges;
+    bool masks_tags = false, guarded = false, is_region = false;
     std::span<const u8> guest_bytes;
 };
 

@@ -149,6 +149,17 @@ void set_engine(Parse& parse, const std::string& value) {
     parse.options.interpreter_engine = value == "interp";
 }
 
+constexpr const char* kTierTwoNames[] = {"off", "server", "sync"};
+
+void set_tier2(Parse& parse, const std::string& value) {
+    const auto* const name = std::find(std::begin(kTierTwoNames), std::end(kTierTwoNames), value);
+    if (name == std::end(kTierTwoNames)) {
+        parse.fail("--tier2=" + value + ": off, server or sync");
+        return;
+    }
+    parse.options.tier2 = static_cast<TierTwo>(name - std::begin(kTierTwoNames));
+}
+
 void set_cache_command(Parse& parse, const std::string& value) {
     if (value != "stats" && value != "clear" && value != "verify") {
         parse.fail("--cache " + value + ": stats, clear or verify");
@@ -194,6 +205,7 @@ constexpr Option kOptions[] = {
     {"stats",   nullptr,    "STATS",       "print what was translated, and the time it took, at exit",
         [](Parse& p, const std::string&) { p.options.stats = true; }},
     {"engine",  "jit|interp","ENGINE",     "translate to host code (default), or interpret the IR", set_engine},
+    {"tier2",   "off|server|sync", "TIER2", "compile hot code with LLVM: not at all, beside the program (default), or all code and wait for it", set_tier2},
     {"no-cache", nullptr,   "NO_CACHE",    "neither use nor fill the persistent translation cache",
         [](Parse& p, const std::string&) { p.options.persistent_cache = false; }},
     {"cache",   "stats|clear|verify", nullptr, "look at, empty or check the persistent translation cache, and exit", set_cache_command},
@@ -323,6 +335,8 @@ void make_environment(Parse& parse, char** environment) {
 }
 
 } // namespace
+
+const char* tier2_name(TierTwo tier2) { return kTierTwoNames[static_cast<unsigned>(tier2)]; }
 
 CommandLine parse_command_line(int argc, char** argv, char** environment, Variables variables) {
     Parse parse;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runtime/debug/log.h"
+#include "runtime/user/command_line.h"
 #include "runtime/user/exec_format.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/own_file.h"
@@ -205,6 +206,7 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     add("-D", options.log_file);
     add("-dfilter", options.dfilter);
     add("--cache-dir", options.cache_directory);
+    add("--tier2", tier2_name(options.tier2));
     add_flag("-strace", options.strace);
     add_flag("-stats", options.stats);
     add_flag("-perfmap", options.perf_map);

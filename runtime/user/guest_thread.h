@@ -9,11 +9,18 @@
 #include "ir/guest_state.h"
 #include "runtime/engine.h"
 #include "runtime/persist/persistent_cache.h"
+#include "runtime/tier2/compile_service.h"
 
 namespace ulna::user {
 
 class AddressSpace;   // address_space.h: guest mappings with guest permissions
 struct ThreadSignals; // signals.h: mask, alternate stack, pending synchronous signal of one thread
+
+enum class TierTwo : u8 {
+    Off,
+    Server, // hot code is compiled beside the guest
+    Sync,   // all code is, before it goes on: for tests
+};
 
 // Settings of the command line and environment (command_line.h parses them).
 struct Options {
@@ -33,6 +40,7 @@ struct Options {
     bool interpreter_engine = false; // --engine=interp
     bool persistent_cache = true;    // --no-cache
     std::string cache_directory;     // --cache-dir; empty: the user's
+    TierTwo tier2 = TierTwo::Server; // --tier2
     u32 log_items = 0;               // -d
     std::string log_file;            // -D
     std::string dfilter;
@@ -41,6 +49,7 @@ struct Options {
 struct Process {
     Options options;
     std::unique_ptr<runtime::PersistentCache> persistent; // null: none is kept
+    std::unique_ptr<runtime::CompileService> tier2;       // null: there is none
     std::unique_ptr<runtime::Engine> engine;
     AddressSpace* space = nullptr;
     std::string exe_path;   // absolute host path of the guest program: /proc/self/exe

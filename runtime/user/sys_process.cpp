@@ -90,6 +90,12 @@ i64 sys_execveat(GuestThread& thread, const SyscallArgs& args_) {
     return exec_guest(thread, {static_cast<int>(args_[0]), args_[1], args_[2], args_[3], args_[4]});
 }
 
+// A process of several threads cannot get a user namespace (kernel/fork.c: check_unshare_flags).
+i64 sys_unshare(GuestThread&, const SyscallArgs& args_) {
+    process().engine->stop_own_threads();
+    return host_syscall(SYS_unshare, args_[0]);
+}
+
 // Names may mean something else afterwards: our own file's, too.
 i64 sys_change_names(GuestThread& thread, const SyscallArgs& args_) {
     struct Call {
@@ -101,6 +107,7 @@ i64 sys_change_names(GuestThread& thread, const SyscallArgs& args_) {
     for (const Call& call : kCalls) {
         if (call.arm == number) {
             keep_own_file();
+            process().engine->stop_own_threads(); // setns: to a user or time namespace
             return host_syscall(call.host, args_[0], args_[1], args_[2], args_[3], args_[4]);
         }
     }

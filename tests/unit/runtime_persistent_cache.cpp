@@ -54,7 +54,8 @@ backend::CompiledBlock made_up(GuestAddr pc, u8 filling = 0x90) {
 
 void add(NewBlocks& blocks, GuestAddr pc, u8 filling = 0x90) {
     const u8 guest[8] = {1, 2, 3, 4, 5, 6, 7, static_cast<u8>(pc >> 2)};
-    blocks.add(made_up(pc, filling), {pc, pc + 8, false, false, guest});
+    const GuestRange range{pc, 8};
+    blocks.add(made_up(pc, filling), {.ranges = {&range, 1}, .guest_bytes = guest});
 }
 
 NewBlocks blocks_from(GuestAddr first, unsigned count) {
@@ -76,6 +77,11 @@ bool holds(const std::string& path, GuestAddr pc, u8 filling = 0x90) {
                compiled.guest_pcs[compiled.faults[0].guest_index] == pc + 4;
     });
 }
+
+// Of translations at the start of the code.
+constexpr GuestRange kRange{0x401000, 8};
+const TranslationOrigin kOrigin{.ranges = {&kRange, 1}};
+constexpr auto kTiers = PersistentCache::Tiers::Both;
 
 std::vector<u8> contents(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -199,7 +205,7 @@ TEST_CASE("no damaged byte gets into a translation", "[persist]") {
             }
             (void)file.find({pc, {0}}, [&](const StoredBlock& block) {
                 CHECK(std::ranges::equal(block.code, made_up(pc).code));
-                CHECK(block.low == pc);
+                CHECK(block.range(0).low == pc);
                 return true;
             });
         }
@@ -286,16 +292,16 @@ TEST_CASE("a translation is used only for the guest bytes it was made from", "[p
     {
         const auto cache = PersistentCache::open(path, 1, why);
         REQUIRE(cache != nullptr);
-        CHECK_FALSE(cache->add(made_up(0x401000), 0x401000, 0x401008, false, code)); // no image
+        CHECK_FALSE(cache->add(made_up(0x401000), kOrigin, code)); // no image
         cache->add_image(image);
-        CHECK(cache->add(made_up(0x401000), 0x401000, 0x401008, false, code));
+        CHECK(cache->add(made_up(0x401000), kOrigin, code));
         cache->save();
     }
     const auto cache = PersistentCache::open(path, 1, why);
     REQUIRE(cache != nullptr);
     StoredBlock stored;
     backend::CompiledBlock compiled;
-    const auto found = [&] { return cache->find({0x401000, {0}}, code, stored, compiled); };
+    const auto found = [&] { return cache->find({0x401000, {0}}, kTiers, code, stored, compiled); };
     CHECK_FALSE(found());
     cache->add_image(image);
     CHECK(found());
@@ -321,16 +327,58 @@ TEST_CASE("a translation of a guarded page is not used for one that is not", "[p
         const auto cache = PersistentCache::open(path, 1, why);
         cache->add_image(image);
         code.guarded = true;
-        CHECK(cache->add(block, 0x401000, 0x401008, false, code));
+        CHECK(cache->add(block, kOrigin, code));
         cache->save();
     }
     const auto cache = PersistentCache::open(path, 1, why);
     cache->add_image(image);
     StoredBlock stored;
     backend::CompiledBlock compiled;
-    CHECK(cache->find(block.key, code, stored, compiled));
+    CHECK(cache->find(block.key, kTiers, code, stored, compiled));
     code.guarded = false;
-    CHECK_FALSE(cache->find(block.key, code, stored, compiled));
+    CHECK_FALSE(cache->find(block.key, kTiers, code, stored, compiled));
+}
+
+TEST_CASE("a region is kept with its ranges and locations, and preferred", "[persist][tier2]") {
+    const Directory directory;
+    const std::string path = directory.path() + "/cache";
+    std::string why;
+    FixedCode code{0x401000};
+    const CodeImage image{.identity = 2, .base = 0x400000, .start = 0x401000, .end = 0x402000};
+    constexpr u8 kRegionFilling = 0x91;
+    backend::CompiledBlock region = made_up(0x401000, kRegionFilling);
+    region.locations = {{ir::x_slot(5), backend::SlotLocation::Kind::Gpr, 3, 0},
+                        {ir::x_slot(6), backend::SlotLocation::Kind::Memory, 4, -8}};
+    region.location_ends = {2};
+    const GuestRange ranges[] = {{0x401000, 8}, {0x401040, 12}};
+    {
+        const auto cache = PersistentCache::open(path, 1, why);
+        cache->add_image(image);
+        CHECK(cache->add(region, {.ranges = ranges, .is_region = true}, code));
+        cache->save();
+        CHECK(cache->add(made_up(0x401000), kOrigin, code)); // newer
+        CHECK(cache->add(region, {.ranges = ranges, .is_region = true}, code));
+        cache->save();
+    }
+    const auto cache = PersistentCache::open(path, 1, why);
+    cache->add_image(image);
+    StoredBlock stored;
+    backend::CompiledBlock compiled;
+    REQUIRE(cache->find({0x401000, {0}}, kTiers, code, stored, compiled));
+    CHECK(stored.is_region);
+    REQUIRE(stored.range_count() == 2);
+    CHECK(stored.range(1).low == 0x401040);
+    CHECK(compiled.code == region.code);
+    REQUIRE(compiled.locations.size() == 2);
+    CHECK(compiled.locations[1].value == -8);
+    CHECK(compiled.location_ends == region.location_ends);
+    // Tier 1 alone, or after a change in the second range.
+    REQUIRE(cache->find({0x401000, {0}}, PersistentCache::Tiers::First, code, stored, compiled));
+    CHECK_FALSE(stored.is_region);
+    code.set(0x401048, 0);
+    REQUIRE(cache->find({0x401000, {0}}, kTiers, code, stored, compiled));
+    CHECK_FALSE(stored.is_region);
+    CHECK(compiled.location_ends.empty());
 }
 
 TEST_CASE("a forked child leaves its parent's new translations to the parent", "[persist]") {
@@ -341,7 +389,7 @@ TEST_CASE("a forked child leaves its parent's new translations to the parent", "
     const auto cache = PersistentCache::open(path, 1, why);
     REQUIRE(cache != nullptr);
     cache->add_image({.identity = 2, .base = 0x400000, .start = 0x401000, .end = 0x402000});
-    REQUIRE(cache->add(made_up(0x401000), 0x401000, 0x401008, false, code));
+    REQUIRE(cache->add(made_up(0x401000), kOrigin, code));
     cache->lock_for_fork();
     cache->unlock_after_fork(true);
     cache->save();

@@ -1,0 +1,26 @@
+// Which blocks are compiled together with a hot one.
+#pragma once
+
+#include <optional>
+
+#include "runtime/jit/translation_cache.h"
+#include "runtime/tier2/profile.h"
+
+namespace ulna::runtime {
+
+struct SelectedRegion {
+    ir::BlockKey head;
+    std::vector<TranslationCache::BlockView> blocks; // the head first
+    std::vector<GuestAddr> pages;                    // that they were made from
+    GuestExtent extent;
+    bool masks_tags = false;
+};
+
+// The blocks on cycles through `head` over exits that were taken; when there is no cycle, those that
+// come after it. Nothing when `head` is no block of tier 1.
+[[nodiscard]] std::optional<SelectedRegion> select_region(const TranslationLock& lock,
+                                                          const TranslationCache& cache,
+                                                          const HotProfile& profile,
+                                                          ir::BlockKey head);
+
+} // namespace ulna::runtime

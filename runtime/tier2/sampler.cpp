@@ -1,0 +1,134 @@
+#include "runtime/tier2/sampler.h"
+
+#include <csignal>
+#include <cstring>
+#include <ctime>
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace ulna::runtime {
+
+namespace {
+
+constexpr long kPeriodNanoseconds = 1'000'000;
+// Periods without an answer until the sampler rests: the guest waits for something.
+constexpr unsigned kPatience = 20;
+
+// The memory: stack, thread-local variables (errno, locale...), which end where the thread pointer
+// points, and the libc's description of the thread, which begins there.
+constexpr std::size_t kStackBytes = 32u << 10, kVariableBytes = 16u << 10,
+                      kDescriptionBytes = 8u << 10;
+constexpr std::size_t kMemoryBytes = kStackBytes + kVariableBytes + kDescriptionBytes;
+
+void futex_wait(std::atomic<u32>& word, u32 value, const timespec* timeout) {
+    ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, timeout, nullptr, 0);
+}
+
+class AllSignalsBlocked {
+  public:
+    AllSignalsBlocked() {
+        const u64 all = ~u64{0}; // those that libc keeps for itself, too
+        ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, sizeof before_);
+    }
+    ~AllSignalsBlocked() {
+        ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, sizeof before_);
+    }
+    AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+
+  private:
+    u64 before_ = 0;
+};
+
+} // namespace
+
+Sampler::~Sampler() {
+    stop();
+    if (memory_ != nullptr) {
+        ::munmap(memory_, kMemoryBytes);
+    }
+}
+
+bool Sampler::allocate() {
+    if (memory_ == nullptr) {
+        void* const memory = ::mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memory_ = memory == MAP_FAILED ? nullptr : static_cast<u8*>(memory);
+    }
+    return memory_ != nullptr;
+}
+
+void Sampler::start() {
+    if (thread_.load(std::memory_order_relaxed) != 0) {
+        return;
+    }
+    const std::lock_guard lock{mutex_};
+    if (thread_ != 0 || !allocate()) {
+        return;
+    }
+    // What the x86-64 psABI and libc expect at the thread pointer: its own address.
+    u8* const description = memory_ + kStackBytes + kVariableBytes;
+    const u64 self = reinterpret_cast<u64>(description);
+    constexpr std::size_t kThreadSelf = 16; // tcbhead_t::self
+    std::memcpy(description, &self, sizeof self);
+    std::memcpy(description + kThreadSelf, &self, sizeof self);
+    command_ = kAsk;
+    const AllSignalsBlocked blocked; // it takes no signal of the guest's
+    constexpr int kFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                           CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
+                           CLONE_CHILD_CLEARTID;
+    ::clone(main, memory_ + kStackBytes, kFlags, this, &thread_, description, &thread_);
+}
+
+void Sampler::stop() {
+    const std::lock_guard lock{mutex_};
+    if (thread_ == 0) {
+        return;
+    }
+    command_ = kStop;
+    ::syscall(SYS_futex, &command_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+    for (pid_t alive; (alive = thread_) != 0;) {
+        ::syscall(SYS_futex, &thread_, FUTEX_WAIT, alive, nullptr, nullptr, 0);
+    }
+}
+
+void Sampler::wake() {
+    u32 rests = kRest;
+    if (command_.compare_exchange_strong(rests, kAsk)) {
+        ::syscall(SYS_futex, &command_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+    }
+}
+
+void Sampler::unlock_after_fork(bool in_child) {
+    if (in_child) {
+        thread_ = 0;
+    }
+    mutex_.unlock();
+}
+
+int Sampler::main(void* self) {
+    static_cast<Sampler*>(self)->run();
+    return 0;
+}
+
+void Sampler::run() {
+    constexpr timespec kPeriod{0, kPeriodNanoseconds};
+    unsigned unanswered = 0;
+    for (u32 command; (command = command_) != kStop;) {
+        if (command == kRest) {
+            futex_wait(command_, kRest, nullptr);
+            unanswered = 0;
+            continue;
+        }
+        futex_wait(command_, kAsk, &kPeriod);
+        unanswered = registry_.flag_all(kPendingSample) != 0 ? 0 : unanswered + 1;
+        if (unanswered >= kPatience) {
+            command_.compare_exchange_strong(command, kRest);
+        }
+    }
+}
+
+} // namespace ulna::runtime

@@ -1,0 +1,213 @@
+#include "runtime/tier2/server_connection.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace ulna::runtime {
+
+namespace {
+
+constexpr unsigned kWaitMilliseconds = 50;
+constexpr std::chrono::milliseconds kLookPeriod{500};
+
+class Descriptor {
+  public:
+    explicit Descriptor(int fd) : fd_{fd} {}
+    ~Descriptor() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    [[nodiscard]] int get() const { return fd_; }
+
+  private:
+    const int fd_;
+};
+
+int new_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+
+// In the abstract name space, which needs no directory. Returns the length for bind() and connect().
+socklen_t fill_address(const std::string& name, sockaddr_un& address) {
+    address = {};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path + 1, name.data(), name.size());
+    return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+}
+
+// Anybody may take a name; what comes from another user is not executed.
+bool is_own_peer(int socket) {
+    ucred peer{};
+    socklen_t bytes = sizeof peer;
+    return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 &&
+           peer.uid == ::geteuid();
+}
+
+} // namespace
+
+ServerConnection::ServerConnection(u64 configuration, ServerKind kind, StartServer start_server)
+    : kind_{kind}, start_server_{start_server} {
+    char name[64];
+    std::snprintf(name, sizeof name, "ulna-tier2-%u-%u-%016llx", static_cast<unsigned>(kind),
+                  ::geteuid(), static_cast<unsigned long long>(configuration));
+    name_ = name;
+}
+
+ServerConnection::Reached ServerConnection::connect_to_server(int& socket) const {
+    socket = new_socket();
+    sockaddr_un address;
+    const socklen_t bytes = fill_address(name_, address);
+    if (socket >= 0 && ::connect(socket, reinterpret_cast<sockaddr*>(&address), bytes) == 0 &&
+        is_own_peer(socket)) {
+        return Reached::Yes;
+    }
+    const Reached result = errno == EAGAIN ? Reached::Busy : Reached::No;
+    if (socket >= 0) {
+        ::close(socket);
+    }
+    socket = -1;
+    return result;
+}
+
+// Whoever has the name has the right to start a server, which takes over the listening socket:
+// requests can be sent before it runs.
+bool ServerConnection::start() {
+    constexpr int kBacklog = 128;
+    const Descriptor socket(new_socket());
+    sockaddr_un address;
+    const socklen_t bytes = fill_address(name_, address);
+    if (socket.get() < 0) {
+        return false;
+    }
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), bytes) != 0) {
+        return errno == EADDRINUSE; // another process was faster
+    }
+    return ::listen(socket.get(), kBacklog) == 0 && start_server_(socket.get(), kind_);
+}
+
+bool ServerConnection::send(int memory_fd, u32 priority) {
+    int reached = -1;
+    Reached result = connect_to_server(reached);
+    if (result == Reached::No) {
+        if (!start()) {
+            give_up(nullptr);
+            return false;
+        }
+        result = connect_to_server(reached);
+    }
+    const Descriptor socket(reached);
+    if (result != Reached::Yes) {
+        return false;
+    }
+    Greeting greeting{priority};
+    iovec data{&greeting, sizeof greeting};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &memory_fd, sizeof memory_fd);
+    return ::sendmsg(socket.get(), &message, MSG_NOSIGNAL) == sizeof greeting;
+}
+
+bool ServerConnection::submit(u64 job, std::span<const u8> request, u32 priority) {
+    if (gone_) {
+        return false;
+    }
+    int fd = -1;
+    auto memory = JobMemory::create(request, fd);
+    const Descriptor memory_fd(fd);
+    if (memory == nullptr || !send(memory_fd.get(), priority)) {
+        return false;
+    }
+    jobs_.push_back({job, std::move(memory)});
+    return true;
+}
+
+std::optional<CompileService::Finished> ServerConnection::take_done() {
+    for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
+        if (job->memory->state() == JobState::Done) {
+            const std::span<const u8> answer = job->memory->message();
+            Finished finished{job->number, {answer.begin(), answer.end()}};
+            jobs_.erase(job);
+            return finished;
+        }
+    }
+    return {};
+}
+
+std::optional<CompileService::Finished> ServerConnection::take_finished(bool wait) {
+    for (;;) {
+        if (auto finished = take_done()) {
+            return finished;
+        }
+        if (jobs_.empty() || gone_) {
+            return {};
+        }
+        if (Clock::now() - last_look_ > kLookPeriod) {
+            last_look_ = Clock::now();
+            look_after_server();
+        }
+        if (!wait) {
+            return {};
+        }
+        if (!jobs_.empty()) {
+            const JobMemory& first = *jobs_.front().memory;
+            const JobState known = first.state();
+            if (known != JobState::Done) {
+                first.wait_while(known, kWaitMilliseconds);
+            }
+        }
+    }
+}
+
+// A server that has nothing to do goes; one that dies while it works does not come back for us.
+void ServerConnection::look_after_server() {
+    int socket = -1;
+    const Reached result = connect_to_server(socket);
+    const Descriptor closes(socket);
+    if (result != Reached::No) {
+        return;
+    }
+    for (const Job& job : jobs_) {
+        if (job.memory->state() == JobState::Accepted) {
+            give_up("the compile server has died: going on without tier 2");
+            return;
+        }
+    }
+    // Sent just as it went. What is hot will ask again; who waits gets an empty answer.
+    for (Job& job : jobs_) {
+        if (job.memory->state() == JobState::Sent) {
+            [[maybe_unused]] const bool fits = job.memory->put({});
+            job.memory->set_state(JobState::Done);
+        }
+    }
+}
+
+void ServerConnection::give_up(const char* warning) {
+    gone_ = true;
+    jobs_.clear();
+    if (warning != nullptr) {
+        std::fprintf(stderr, "ulna: %s\n", warning);
+    }
+}
+
+void ServerConnection::after_fork_in_child() {
+    for (Job& job : jobs_) { // its memory is the parent's, and not mapped here
+        [[maybe_unused]] JobMemory* const not_ours = job.memory.release();
+    }
+    jobs_.clear();
+}
+
+} // namespace ulna::runtime

@@ -1,0 +1,188 @@
+#include "runtime/tier2/tiering.h"
+
+#include "runtime/debug/disassemble.h"
+#include "runtime/debug/log.h"
+#include "runtime/debug/perf_map.h"
+#include "runtime/engine.h"
+#include "runtime/persist/persistent_cache.h"
+
+namespace ulna::runtime {
+
+namespace {
+
+// A region is asked for when its head was seen so often, a sample being a millisecond: it has burnt
+// a part of what its compilation will take, which others may profit from, too.
+constexpr u32 kHotSamples = 4;
+
+// Jobs in the server's queue. What is hot remains so, and asks again.
+constexpr std::size_t kMostJobs = 32;
+
+// After a region was invalidated, or did not get anywhere, its head must be so much hotter.
+bool is_due(u32 samples, u32 threshold) {
+    return samples % threshold == 0 && std::has_single_bit(samples / threshold);
+}
+
+} // namespace
+
+Tiering::Tiering(const EngineConfig& config,
+                 TranslationCache& cache,
+                 debug::Statistics& statistics)
+    : config_{config},
+      cache_{cache},
+      statistics_{statistics},
+      always_{config.tier2_policy == TierTwoPolicy::Always},
+      threshold_{always_ ? 1 : kHotSamples} {}
+
+bool Tiering::note(const TranslationLock& lock, const Sample& sample) {
+    // Tier 2 has what it spends its time on.
+    if (!sample.in_region) {
+        const u32 seen = profile_.add(sample);
+        if (is_due(seen, threshold_)) {
+            request(lock, sample.key, seen);
+        }
+    }
+    return !jobs_.empty() && take_answers(lock, always_);
+}
+
+u64 Tiering::note_new_block(const TranslationLock& lock, ir::BlockKey key) {
+    if (!always_) {
+        return 0;
+    }
+    last_installed_ = 0;
+    request(lock, key, 0);
+    return take_answers(lock, true) ? last_installed_ : 0;
+}
+
+void Tiering::request(const TranslationLock& lock, ir::BlockKey head, u32 priority) {
+    if (jobs_.size() >= kMostJobs || config_.tier2->is_gone()) {
+        return;
+    }
+    auto region = select_region(lock, cache_, profile_, head);
+    CompileRequest request;
+    if (!region || !fill(*region, request)) {
+        return;
+    }
+    debug::count(statistics_.regions_requested);
+    const u64 job = next_job_++;
+    if (config_.tier2->submit(job, encode(request), priority)) {
+        jobs_.emplace(job, Job{std::move(*region), cache_.generation(lock)});
+    }
+}
+
+bool Tiering::fill(const SelectedRegion& region, CompileRequest& request) {
+    request.cpu = *config_.translate.cpu;
+    request.mode = region.head.mode;
+    request.mask_tags = region.masks_tags;
+    request.call_return_pairing = config_.compile.call_return_pairing;
+    request.passes = config_.passes;
+    request.wants_text = debug::log_enabled(debug::Item::LlvmIr);
+    request.max_instructions = config_.translate.max_instructions;
+    request.max_side_exits = config_.translate.max_side_exits;
+    for (const TranslationCache::BlockView& block : region.blocks) {
+        request.blocks.push_back(block.key.pc);
+        for (const HotProfile::Target& target : profile_.targets_of(block.key.pc)) {
+            request.indirect_targets.push_back({block.key.pc, target.pc, target.samples});
+        }
+    }
+    for (const GuestAddr address : region.pages) {
+        CodePage& page = request.pages.emplace_back();
+        page.address = address;
+        page.guarded =
+            region.head.mode.bti() && config_.code->guarded_word(address).has_value();
+        if (!config_.code->read(address, page.bytes, CodePage::kBytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool Tiering::take_answers(const TranslationLock& lock, bool wait) {
+    bool any = false;
+    while (!jobs_.empty()) {
+        const auto finished = config_.tier2->take_finished(wait);
+        if (!finished) {
+            if (config_.tier2->is_gone()) {
+                jobs_.clear();
+            }
+            break;
+        }
+        const auto found = jobs_.find(finished->job);
+        if (found == jobs_.end()) {
+            continue; // of before a fork
+        }
+        const Job job = std::move(found->second);
+        jobs_.erase(found);
+        CompileAnswer answer;
+        if (!decode(finished->answer, answer) || !answer.refusal.empty()) {
+            debug::count(statistics_.regions_refused);
+            continue;
+        }
+        last_installed_ = install(lock, job, answer);
+        any |= last_installed_ != 0;
+    }
+    return any;
+}
+
+// The blocks that a region was made from still say what they said.
+bool Tiering::is_current(const TranslationLock& lock, const Job& job) const {
+    if (job.generation != cache_.generation(lock)) {
+        return false;
+    }
+    for (const TranslationCache::BlockView& block : job.region.blocks) {
+        const auto now = cache_.tier1_block(lock, block.key);
+        if (!now || now->index != block.index) {
+            return false;
+        }
+    }
+    return true;
+}
+
+u64 Tiering::install(const TranslationLock& lock, const Job& job, const CompileAnswer& answer) {
+    const u64 host = is_current(lock, job)
+                         ? cache_.insert_region(lock, answer.code, job.region.extent,
+                                                job.region.masks_tags)
+                         : 0;
+    if (host == 0) {
+        debug::count(statistics_.regions_stale);
+        return 0;
+    }
+    keep(job, answer);
+    debug::count(statistics_.regions);
+    debug::count(statistics_.region_instructions, answer.guest_instructions);
+    debug::count(statistics_.region_bytes, answer.code.code.size());
+    debug::count(statistics_.region_microseconds, answer.nanoseconds / 1000);
+    const auto bytes = static_cast<u32>(answer.code.code.size());
+    if (debug::perf_map_enabled()) {
+        debug::perf_map_block(host, bytes, job.region.head.pc);
+    }
+    if (!answer.text.empty()) {
+        debug::log_text("LLVM IR:\n" + answer.text + "\n");
+    }
+    if (debug::log_enabled(debug::Item::LlvmAsm)) {
+        debug::log_text("OUT (tier 2): [size=" + std::to_string(bytes) + "]\n" +
+                        debug::disassemble_host(cache_.code_at(lock, host), host) + "\n");
+    }
+    return host;
+}
+
+// For the next process.
+void Tiering::keep(const Job& job, const CompileAnswer& answer) {
+    if (config_.persistent == nullptr) {
+        return;
+    }
+    std::vector<GuestRange> ranges;
+    for (const TranslationCache::BlockView& block : job.region.blocks) {
+        ranges.push_back({block.low, block.high - block.low});
+    }
+    config_.persistent->add(
+        answer.code,
+        {.ranges = ranges, .masks_tags = job.region.masks_tags, .is_region = true},
+        *config_.code);
+}
+
+void Tiering::after_fork_in_child() {
+    jobs_.clear();
+    config_.tier2->after_fork_in_child();
+}
+
+} // namespace ulna::runtime

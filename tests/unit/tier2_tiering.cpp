@@ -1,0 +1,211 @@
+// From hot blocks to regions in an engine: what is selected, installed, invalidated; and the guest's
+// results on the way.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/tier2/messages.h"
+#include "tests/support/local_compile_service.h"
+#include "tests/unit/runtime_guest.h"
+
+using namespace ulna;
+using namespace ulna::test;
+using namespace ulna::test::a64;
+using ir::ExitReason;
+using runtime::TierTwoPolicy;
+
+namespace {
+
+// An engine with tier 2, on a guest's memory.
+class TieredEngine {
+  public:
+    explicit TieredEngine(GuestArea& area, TierTwoPolicy policy)
+        : service_{make_local_compile_service()} {
+        runtime::EngineConfig config;
+        config.code = &area;
+        config.tier2 = service_.get();
+        config.tier2_policy = policy;
+        std::string why_not;
+        engine_ = runtime::Engine::create(config, why_not);
+        REQUIRE(engine_ != nullptr);
+    }
+    runtime::Engine& operator*() { return *engine_; }
+    runtime::Engine* operator->() { return engine_.get(); }
+    [[nodiscard]] u64 statistic(const std::string& name) const {
+        const std::string text = engine_->stats();
+        const std::size_t at = text.find(name);
+        REQUIRE(at != text.npos);
+        return std::strtoull(text.c_str() + at + name.size(), nullptr, 10);
+    }
+    [[nodiscard]] u64 regions() const { return statistic("regions installed"); }
+
+  private:
+    std::unique_ptr<runtime::CompileService> service_;
+    std::unique_ptr<runtime::Engine> engine_;
+};
+
+// x0 = x0 + (x0 - 1) + ... + 1, by a loop with a call in it.
+void put_sum_with_call(GuestArea& area) {
+    area.put(0, {movz(1, 0), bl(3), subs(0, 0, 1), b_ne(-2), b(3), add_reg(1, 1, 0), kRet,
+                 add(0, 1, 0), kSvc});
+    area.put(4, {bl(4)}); // to add_reg
+}
+
+} // namespace
+
+TEST_CASE("tiering: every block becomes a region at once, and results stay", "[tier2][tiering]") {
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Always);
+    GuestCpu cpu{*engine};
+    put_sum_with_call(area);
+    for (const u64 n : {u64{1}, u64{2}, u64{1000}}) {
+        cpu->x[0] = n;
+        REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+        CHECK(cpu->x[0] == n * (n + 1) / 2);
+    }
+    CHECK(engine.regions() >= 3);
+    CHECK(engine.statistic("regions that tier 2 refused") == 0);
+}
+
+TEST_CASE("tiering: hot code becomes a region while it runs", "[tier2][tiering]") {
+    GuestArea area{4u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Hot);
+    GuestCpu cpu{*engine};
+    // Blocks enough for the sampler to start (none goes beyond its page), then a loop that runs for
+    // as long as it takes.
+    constexpr u32 kPage = 4096, kBlocks = 250;
+    for (u32 i = 0; i < kBlocks; ++i) {
+        area.put(0x10000 + i * kPage, {b(kPage / 4)});
+    }
+    area.put(0x10000 + kBlocks * kPage, {kSvc});
+    REQUIRE(cpu.run(area.at(0x10000)) == ExitReason::Svc);
+    area.put(0, {movz(1, 0), add_reg(1, 1, 0), subs(0, 0, 1), b_ne(-2), add(0, 1, 0), kSvc});
+    u64 rounds = 0;
+    for (; engine.regions() == 0 && rounds < 1000; ++rounds) {
+        const u64 n = 10'000'000;
+        cpu->x[0] = n;
+        REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+        REQUIRE(cpu->x[0] == n * (n + 1) / 2);
+    }
+    CHECK(engine.regions() >= 1);
+    CHECK(engine.statistic("samples of where time is spent") >= 1);
+    // Without its own thread there are no more samples, and all goes on.
+    engine->stop_own_threads();
+    cpu->x[0] = 1000;
+    REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+    CHECK(cpu->x[0] == 500500);
+}
+
+TEST_CASE("tiering: a region goes with the code it was made from", "[tier2][tiering]") {
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Always);
+    GuestCpu cpu{*engine};
+    put_sum_with_call(area);
+    cpu->x[0] = 100;
+    REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+    CHECK(cpu->x[0] == 5050);
+    area.put(20, {add(1, 1, 2)}); // in the function that is called
+    engine->invalidate(area.at(20), 4);
+    cpu->x[0] = 100;
+    REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+    CHECK(cpu->x[0] == 200);
+    area.put(8, {subs(0, 0, 2)}); // in the loop
+    engine->invalidate(area.at(8), 4);
+    cpu->x[0] = 100;
+    REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+    CHECK(cpu->x[0] == 100);
+}
+
+TEST_CASE("tiering: faults in regions are precise, and can be repaired", "[tier2][tiering]") {
+    const FaultHandling faults;
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Always);
+    GuestCpu cpu{*engine};
+    area.put(0, {movz(2, 1), add(3, 3, 5), ldr(4, 1), add(3, 3, 6), movz(2, 2), kSvc});
+    area.cell(0x8000) = 77;
+    for (unsigned i = 0; i < 3; ++i) {
+        cpu->x[1] = 0x1000;
+        cpu->x[3] = 10;
+        REQUIRE(cpu.run(area.at(0)) == ExitReason::Fault);
+        CHECK(cpu->pc == area.at(8));
+        CHECK(cpu->x[2] == 1);
+        CHECK(cpu->x[3] == 15);
+        cpu->x[1] = area.at(0x8000);
+        REQUIRE(cpu.run(cpu->pc) == ExitReason::Svc);
+        CHECK(cpu->x[4] == 77);
+        CHECK(cpu->x[3] == 21);
+    }
+}
+
+TEST_CASE("tiering: tagged pointers in regions", "[tier2][tiering]") {
+    const FaultHandling faults;
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Always);
+    GuestCpu cpu{*engine};
+    area.put(0, {ldr(4, 1), kSvc});
+    area.cell(0x8000) = 78;
+    for (unsigned i = 0; i < 3; ++i) {
+        cpu->x[1] = area.at(0x8000) | u64{0x5a} << 56;
+        REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+        CHECK(cpu->x[4] == 78);
+        cpu->x[4] = 0;
+    }
+}
+
+TEST_CASE("tiering: a forked child has its parent's regions, and makes its own",
+          "[tier2][tiering]") {
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Always);
+    GuestCpu cpu{*engine};
+    put_sum_with_call(area);
+    cpu->x[0] = 100;
+    REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+    engine->before_fork();
+    const pid_t pid = fork();
+    engine->after_fork(pid == 0);
+    if (pid == 0) {
+        cpu->x[0] = 1000;
+        bool good = cpu.run(area.at(0)) == ExitReason::Svc && cpu->x[0] == 500500;
+        area.put(0x1000, {add(0, 0, 1), kSvc});
+        good = good && cpu.run(area.at(0x1000)) == ExitReason::Svc && cpu->x[0] == 500501;
+        _exit(good ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    CHECK(status == 0);
+    cpu->x[0] = 100;
+    REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+    CHECK(cpu->x[0] == 5050);
+}
+
+TEST_CASE("tiering: messages survive the way there and back", "[tier2][tiering]") {
+    runtime::CompileRequest request;
+    request.cpu = frontend::default_cpu();
+    request.mode = {0x1234};
+    request.mask_tags = true;
+    request.max_instructions = 17;
+    request.blocks = {0x1000, 0x2000};
+    request.indirect_targets = {{0x1000, 0x2000, 3}};
+    request.pages.push_back({0x1000, true, {1, 2, 3}});
+    std::vector<u8> bytes = encode(request);
+    runtime::CompileRequest same;
+    REQUIRE(decode(bytes, same));
+    CHECK(encode(same) == bytes);
+    CHECK(same.pages[0].bytes[2] == 3);
+
+    runtime::CompileAnswer answer;
+    answer.refusal = "operation";
+    answer.text = "text";
+    answer.code.code = {0x90, 0x90, 0x90, 0x90, 0xc3};
+    answer.code.links = {{0, 4, 0x5000}};
+    answer.code.faults = {{1, 0}};
+    answer.code.guest_pcs = {0x1000};
+    bytes = encode(answer);
+    runtime::CompileAnswer same_answer;
+    REQUIRE(decode(bytes, same_answer));
+    CHECK(encode(same_answer) == bytes);
+    for (std::size_t cut = 0; cut < bytes.size(); ++cut) { // never out of bounds
+        CHECK_FALSE(decode(std::span(bytes).first(cut), same_answer));
+    }
+    answer.code.links[0].displacement_offset = 2;
+    CHECK_FALSE(decode(encode(answer), same_answer));
+}

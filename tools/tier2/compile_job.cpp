@@ -1,0 +1,101 @@
+#include "tools/tier2/compile_job.h"
+
+#include <cstring>
+
+#include "ir/opt/pipeline.h"
+
+namespace ulna::tier2_server {
+
+namespace {
+
+using runtime::CodePage;
+
+// Guest code as the request has it.
+class RequestedCode final : public frontend::CodeSource {
+  public:
+    explicit RequestedCode(const std::vector<CodePage>& pages) : pages_{pages} {}
+
+    [[nodiscard]] std::span<const u32> words(GuestAddr pc) override {
+        const CodePage* const page = page_of(pc);
+        if (page == nullptr) {
+            return {};
+        }
+        const std::size_t offset = pc - page->address;
+        words_.resize((CodePage::kBytes - offset) / sizeof(u32));
+        std::memcpy(words_.data(), page->bytes + offset, words_.size() * sizeof(u32));
+        return words_;
+    }
+    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
+        const CodePage* const page = page_of(pc);
+        if (page == nullptr || !page->guarded) {
+            return std::nullopt;
+        }
+        u32 word = 0;
+        std::memcpy(&word, page->bytes + (pc - page->address), sizeof word);
+        return word;
+    }
+
+  private:
+    [[nodiscard]] const CodePage* page_of(GuestAddr pc) const {
+        for (const CodePage& page : pages_) {
+            if (pc - page.address < CodePage::kBytes && pc % 4 == 0) {
+                return &page;
+            }
+        }
+        return nullptr;
+    }
+
+    const std::vector<CodePage>& pages_;
+    std::vector<u32> words_;
+};
+
+// False: some block cannot be made from the bytes at hand.
+bool lift(const runtime::CompileRequest& request, std::vector<ir::Block>& blocks) {
+    RequestedCode source(request.pages);
+    const frontend::TranslateOptions options{.cpu = &request.cpu,
+                                             .max_instructions = request.max_instructions,
+                                             .max_side_exits = request.max_side_exits};
+    blocks.resize(request.blocks.size());
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        frontend::translate({request.blocks[i], request.mode}, source, options, blocks[i]);
+        if (blocks[i].guest_pcs.empty()) {
+            return false;
+        }
+        ir::run_passes(blocks[i], {.enabled = request.passes});
+    }
+    return true;
+}
+
+} // namespace
+
+runtime::CompileAnswer compile(backend::tier2::Compiler& compiler,
+                               const runtime::CompileRequest& request) {
+    namespace tier2 = backend::tier2;
+    runtime::CompileAnswer answer;
+    std::vector<ir::Block> blocks;
+    if (!lift(request, blocks)) {
+        answer.refusal = "code";
+        return answer;
+    }
+    std::vector<const ir::Block*> pointers;
+    for (const ir::Block& block : blocks) {
+        pointers.push_back(&block);
+        answer.guest_instructions += static_cast<u32>(block.guest_pcs.size());
+    }
+    const tier2::Options options{.mask_tags = request.mask_tags,
+                                 .call_return_pairing = request.call_return_pairing,
+                                 .keep_text = request.wants_text};
+    tier2::CompiledRegion compiled;
+    const tier2::Refusal refusal = compiler.compile({pointers}, options, compiled);
+    const tier2::Times& times = compiler.times();
+    answer.nanoseconds = times.lower + times.optimise + times.generate + times.place;
+    if (refusal != tier2::Refusal::None) {
+        answer.refusal = tier2::refusal_name(refusal);
+        return answer;
+    }
+    answer.code = std::move(compiled.code);
+    answer.text = compiler.text().optimised;
+    return answer;
+}
+
+} // namespace ulna::tier2_server

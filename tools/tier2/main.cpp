@@ -1,0 +1,26 @@
+// The compile server's program. `ulna` has it inside, and starts it with a listening socket as
+// standard input (runtime/tier2/launch.h).
+#include <cstdio>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tools/tier2/server.h"
+
+namespace {
+constexpr unsigned kIdleSeconds = 15;
+constexpr int kListeningSocket = 3;
+} // namespace
+
+int main() {
+    int listens = 0;
+    socklen_t bytes = sizeof listens;
+    if (::getsockopt(kListeningSocket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) != 0 ||
+        listens == 0) {
+        std::fputs("ulna-tier2: started by ulna only\n", stderr);
+        return 1;
+    }
+    ulna::tier2_server::Server server(kListeningSocket);
+    server.run(kIdleSeconds);
+    return 0;
+}
