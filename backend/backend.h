@@ -36,7 +36,7 @@ struct FaultSite {
 };
 
 // Where the value of a slot is while a fault site of tier 2 executes: such code keeps values
-// anywhere, and lists at each site all slots that are not in their own cells.
+// anywhere, and lists at each site all slots that are not where they are between blocks.
 struct SlotLocation {
     enum class Kind : u8 {
         Gpr,      // host register `reg`
@@ -125,7 +125,7 @@ class Backend {
 struct HostContext; // opaque: a ucontext_t*
 // Copies pinned registers from a signal context, taken inside translated code, into the state.
 void save_pinned(const void* ucontext, ir::CpuState& state);
-// The same for a fault site of tier 2: every slot that is not in its cell.
+// The same for a fault site of tier 2, whose locations count where they are given.
 void save_located(const void* ucontext,
                   std::span<const SlotLocation> locations,
                   ir::CpuState& state);

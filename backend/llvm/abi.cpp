@@ -7,22 +7,26 @@ namespace {
 constexpr const char* kNoCalleeSaved = "no_callee_saved_registers";
 } // namespace
 
-llvm::FunctionType* function_type(llvm::LLVMContext& context) {
+llvm::FunctionType* function_type(llvm::LLVMContext& context, Vectors vectors) {
     auto* const i64 = llvm::Type::getInt64Ty(context);
     auto* const vec = llvm::FixedVectorType::get(i64, 2);
-    llvm::SmallVector<llvm::Type*, kArgumentCount> types(kArgumentCount, i64);
+    llvm::SmallVector<llvm::Type*, kArgumentCount> types(argument_count(vectors), i64);
     types[kStateArgument] = llvm::PointerType::get(context, 0);
     std::fill(types.begin() + kFirstVecArgument, types.end(), vec);
-    return llvm::FunctionType::get(llvm::StructType::get(context, types), types, false);
+    return llvm::FunctionType::get(llvm::Type::getVoidTy(context), types, false);
 }
 
-llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name) {
-    auto* const function = llvm::Function::Create(function_type(module.getContext()),
+llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name, Vectors vectors) {
+    auto* const function = llvm::Function::Create(function_type(module.getContext(), vectors),
                                                   llvm::GlobalValue::ExternalLinkage, name, module);
     function->setDSOLocal(true);
     function->setCallingConv(llvm::CallingConv::X86_RegCall);
     function->addFnAttr(kNoCalleeSaved);
     function->addFnAttr("prefer-vector-width", "128"); // upper halves of YMM stay clean
+    function->addFnAttr("no-realign-stack");           // a vector's spill slot needs no alignment
+    if (vectors == Vectors::None) {
+        function->addFnAttr(llvm::Attribute::NoImplicitFloat);
+    }
     function->addFnAttr(llvm::Attribute::NoUnwind);
     function->addFnAttr(llvm::Attribute::NoRedZone);
     return function;

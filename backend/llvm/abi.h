@@ -1,5 +1,10 @@
 // exec_abi.h as an LLVM function type: x86_regcallcc hands out RAX RCX RDX RDI RSI R8 R9 R12 R13
-// R14 R15 and XMM0..XMM15 in this order, for arguments and results alike.
+// R14 R15 and XMM0..XMM15 in this order.
+//
+// Functions have no results: whatever leaves one is a tail call, a guest return too (exits.h). Most
+// functions never touch a vector: those do not even have vector arguments, and may not use vector
+// registers for anything else, so that pinned ones stay where they are, and cost nothing at each of
+// the places that name all of the state. Calls between the two kinds have the caller's type.
 #pragma once
 
 #include "backend/exec_abi.h"
@@ -12,6 +17,11 @@ inline constexpr unsigned kPcArgument = 0, kFirstGprArgument = 1,
                           kStateArgument = kFirstGprArgument + kPinnedGprs.size(),
                           kFirstVecArgument = kStateArgument + 1,
                           kArgumentCount = kFirstVecArgument + kPinnedVecs.size();
+
+enum class Vectors : u8 { None, Pinned };
+[[nodiscard]] constexpr unsigned argument_count(Vectors vectors) {
+    return vectors == Vectors::None ? kFirstVecArgument : kArgumentCount;
+}
 
 constexpr bool is_regcall_order() {
     constexpr HostReg kOrder[] = {HostReg::RCX, HostReg::RDX, HostReg::RDI,
@@ -27,10 +37,9 @@ constexpr bool is_regcall_order() {
 }
 static_assert(is_regcall_order(), "the convention is LLVM's");
 
-// Type of every function of tier 2: returns what it takes, for guest returns.
-[[nodiscard]] llvm::FunctionType* function_type(llvm::LLVMContext& context);
+[[nodiscard]] llvm::FunctionType* function_type(llvm::LLVMContext& context, Vectors vectors);
 // A declaration with the convention and the attributes that go with it.
-llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name);
+llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name, Vectors vectors);
 // What a frame may take below the return address of its function, with what is pushed on top. Every
 // function begins by looking at a place that far below: where that is in the guard page of the
 // return stack, the runtime drops all frames and goes on, which it could not once there is a frame.

@@ -1,41 +1,13 @@
 // The stages: lower, optimise, generate, place.
 #include <ctime>
 
+#include "backend/llvm/codegen.h"
 #include "backend/llvm/object.h"
+#include "ir/support/check.h"
 
 namespace ulna::backend::tier2 {
 
 namespace {
-
-constexpr const char* kTriple = "x86_64-unknown-linux-gnu";
-
-// The host must have x86-64-v3; of the rest, what we lower to intrinsics.
-std::string host_features() {
-    std::string features;
-    const auto host = llvm::sys::getHostCPUFeatures();
-    for (const char* name : {"aes", "pclmul", "sha"}) {
-        if (host.lookup(name)) {
-            features += std::string(features.empty() ? "" : ",") + "+" + name;
-        }
-    }
-    return features;
-}
-
-void start_llvm() {
-    static const bool once = [] {
-        LLVMInitializeX86TargetInfo();
-        LLVMInitializeX86Target();
-        LLVMInitializeX86TargetMC();
-        LLVMInitializeX86AsmPrinter();
-        // Nobody reads the live-out registers of patchpoints, and this pass does not know what
-        // becomes of the exits' registers.
-        auto& options = llvm::cl::getRegisteredOptions();
-        static_cast<llvm::cl::opt<bool>*>(options.lookup("enable-patchpoint-liveness"))
-            ->setValue(false);
-        return true;
-    }();
-    (void)once;
-}
 
 // CPU time of this thread: compilation is to run beside the guest.
 class StopWatch {
@@ -70,7 +42,7 @@ const char* refusal_name(Refusal refusal) {
 }
 
 struct Compiler::Impl {
-    std::unique_ptr<llvm::TargetMachine> machine;
+    std::unique_ptr<llvm::LLVMTargetMachine> machine = make_target_machine();
     // Kept for all compilations: registering what passes can ask for takes longer than a small one.
     llvm::LoopAnalysisManager loops;
     llvm::FunctionAnalysisManager functions;
@@ -83,15 +55,6 @@ struct Compiler::Impl {
     std::string why;
 
     Impl() {
-        start_llvm();
-        std::string error;
-        const llvm::Target* const target = llvm::TargetRegistry::lookupTarget(kTriple, error);
-        CHECK(target != nullptr);
-        llvm::TargetOptions target_options;
-        target_options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
-        machine.reset(target->createTargetMachine(
-            kTriple, "x86-64-v3", host_features(), target_options, llvm::Reloc::PIC_,
-            llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default, true));
         llvm::PassBuilder builder(machine.get());
         builder.registerModuleAnalyses(modules);
         builder.registerCGSCCAnalyses(sccs);
@@ -131,7 +94,7 @@ struct Compiler::Impl {
         {
             const StopWatch watch(times.lower);
             module.emplace(region, options);
-            module->module.setTargetTriple(kTriple);
+            module->module.setTargetTriple(machine->getTargetTriple().str());
             module->module.setDataLayout(machine->createDataLayout());
             lower(*module);
         }
@@ -156,7 +119,7 @@ struct Compiler::Impl {
         llvm::SmallVector<char, 0> object;
         {
             const StopWatch watch(times.generate);
-            generate(module->module, options, object);
+            generate(*machine, module->module, options.codegen_level, options.verify, object);
         }
         const StopWatch watch(times.place);
         out.code.key = region.blocks[0]->key;
@@ -170,16 +133,6 @@ struct Compiler::Impl {
             module.print(llvm::errs(), nullptr);
             UNREACHABLE("lowered IR that LLVM's verifier refuses");
         }
-    }
-
-    void generate(llvm::Module& module, const Options& options, llvm::SmallVectorImpl<char>& to) {
-        machine->setOptLevel(static_cast<llvm::CodeGenOptLevel>(options.codegen_level));
-        llvm::legacy::PassManager passes;
-        llvm::raw_svector_ostream stream(to);
-        const bool impossible = machine->addPassesToEmitFile(
-            passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile, !options.verify);
-        CHECK(!impossible);
-        passes.run(module);
     }
 };
 

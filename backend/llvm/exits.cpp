@@ -48,6 +48,9 @@ class ExitWriter : public Xbyak::CodeGenerator {
         case ExitStub::Kind::Indirect:
             jump_indirect(exit.btype);
             break;
+        case ExitStub::Kind::Return:
+            ret();
+            break;
         case ExitStub::Kind::Safepoint:
             store_pc(exit.target);
             leave_at_safe_point();
@@ -172,22 +175,24 @@ class ExitWriter : public Xbyak::CodeGenerator {
     }
     // A host return arrives: on to the expected block, or wherever RAX says.
     void return_site(GuestAddr return_to) {
-        Xbyak::Label expected;
         if (static_cast<i64>(return_to) == static_cast<i32>(return_to)) {
             cmp(rax, static_cast<u32>(return_to));
         } else {
             mov(r10, return_to);
             cmp(rax, r10);
         }
+        if (const auto entry = entries_.find(return_to)) {
+            db(0x0f); // je
+            db(0x84);
+            dd(*entry - (offset() + 4));
+            jump_indirect(0);
+            return;
+        }
+        Xbyak::Label expected;
         je(expected);
         jump_indirect(0);
         L(expected);
-        if (const auto entry = entries_.find(return_to)) {
-            db(0xe9);
-            dd(*entry - (offset() + 4));
-        } else {
-            link(0xe9, return_to);
-        }
+        link(0xe9, return_to);
     }
 
     const u32 base_;

@@ -16,6 +16,7 @@ struct ExitStub {
         Call,         // of `target`, which returns to `return_to`
         CallIndirect, // RAX is the target
         Indirect,     // RAX is the target
+        Return,       // RAX is the target; a host return
         Safepoint,    // CpuState::pending was seen; goes on at `target`
         Leave,        // to the runtime with `reason`, pc = target; exit_arg has been stored
     };

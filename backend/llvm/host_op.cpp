@@ -51,7 +51,7 @@ class OpEncoder : public Xbyak::CodeGenerator {
             break;
         case HostOpKind::Probe:
             fault_site();
-            movzx(r11d, byte[operand(0)]);
+            movzx(result().cvt32(), byte[operand(0)]);
             break;
         case HostOpKind::Fence:
             lock();
@@ -115,6 +115,10 @@ class OpEncoder : public Xbyak::CodeGenerator {
     void store() {
         fault_site();
         const Xbyak::RegExp at = address();
+        if (op_.has_immediate) {
+            mov(Xbyak::Address(8u << op_.size_log2, false, at), immediate());
+            return;
+        }
         const u8 value = operands_[op_.has_index ? 2 : 1];
         if (op_.vector) {
             if (op_.size_log2 == 4) {
@@ -127,6 +131,12 @@ class OpEncoder : public Xbyak::CodeGenerator {
             return;
         }
         mov(Xbyak::Address(8u << op_.size_log2, false, at), sized(Gpr(value), op_.size_log2));
+    }
+
+    // As Xbyak wants it: no wider than the store.
+    [[nodiscard]] u64 immediate() const {
+        return op_.size_log2 >= 2 ? static_cast<u64>(i64{op_.immediate})
+                                  : static_cast<u32>(op_.immediate) & ones(8u << op_.size_log2);
     }
 
     void zero_extended(Gpr to, Gpr from) {
@@ -246,7 +256,8 @@ unsigned access_bytes(const HostOp& op) {
     }
     const bool extends = op.kind == HostOpKind::Load && op.size_log2 < 2;
     const bool halfword = op.kind == HostOpKind::Store && op.size_log2 == 1;
-    return 1 + halfword + 1 + extends + address; // REX, opcode
+    const unsigned immediate = op.has_immediate ? std::min(4u, 1u << op.size_log2) : 0;
+    return 1 + halfword + 1 + extends + address + immediate; // REX, opcode
 }
 
 void append_nops(EncodedOp& out, unsigned bytes) {

@@ -5,7 +5,7 @@
 // an access is exactly one known instruction that LLVM can neither move, merge, split nor drop,
 // and a fault at it finds all guest registers, at no cost while there is none.
 //
-// R11 is free at every patchpoint: LLVM keeps it for the veneer of a call.
+// R11 is free at every patchpoint with more than kMostAccessBytes (codegen.cpp): all but accesses.
 #pragma once
 
 #include <vector>
@@ -17,7 +17,7 @@ namespace ulna::backend::tier2 {
 
 enum class HostOpKind : u8 {
     Load,              // base, [index] -> value
-    Store,             // base, [index], value
+    Store,             // base, [index], [value]
     Exchange,          // address, value -> old, zero-extended
     FetchAdd,          // address, value -> old
     CompareExchange,   // address, expected, desired -> old
@@ -38,6 +38,8 @@ struct HostOp {
     bool has_index = false;
     u8 index_shift = 0; // at most 3
     i32 displacement = 0;
+    bool has_immediate = false; // Store: the value is `immediate`, sign-extended
+    i32 immediate = 0;
     u8 operand_count = 0;
     u32 helper = 0;
     ir::OpParams params{}; // Eval
@@ -47,7 +49,9 @@ struct HostOp {
     std::vector<ir::Slot> live;
 };
 
-// Room to leave for the operation's code.
+// Room to leave for the operation's code. Single accesses take no more than kMostAccessBytes, and
+// all that need R11 take more.
+inline constexpr unsigned kMostAccessBytes = 12;
 [[nodiscard]] unsigned reserved_bytes(const HostOp& op);
 
 struct EncodedOp {

@@ -72,7 +72,7 @@ Value* lower_AtomicRmw(Lowering& l, const Inst& inst) {
         old = locked(l, inst, op == AtomicOp::Add ? HostOpKind::FetchAdd : HostOpKind::Exchange,
                      {address, operand64(l, inst.args[1])});
     } else {
-        l.prepare_state(); // the loop's state must not be made inside it
+        l.prepare_state(inst); // the loop's state must not be made inside it
         old = exchange_loop(l, inst, op, address);
     }
     return as_result(l, old, inst.type);
@@ -134,7 +134,7 @@ Value* exchange_with_monitor(Lowering& l, const Inst& inst, Value* address) {
 // 0 when the exchange was made, else 1; the monitor is disarmed either way.
 Value* lower_StoreExcl(Lowering& l, const Inst& inst) {
     Value* const address = checked_address(l, inst);
-    l.prepare_state();
+    l.prepare_state(inst);
     Value* const armed = l.b.CreateAnd(
         l.b.CreateICmpEQ(l.b.CreateLoad(l.b.getInt32Ty(), monitor_bytes(l)),
                          l.b.getInt32(inst.mem().bytes())),

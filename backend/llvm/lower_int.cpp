@@ -1,11 +1,10 @@
-// Integer operations, conditions and flags, guest state, helpers, and moves between register files.
+// Integer operations, guest state, helpers, and moves between register files.
 #include "backend/llvm/lowering.h"
 
 namespace ulna::backend::tier2 {
 
 namespace {
 
-using ir::Cond;
 using llvm::Intrinsic::ID;
 
 // --- operands
@@ -13,7 +12,6 @@ using llvm::Intrinsic::ID;
 Value* arg(Lowering& l, const Inst& inst, unsigned k) { return l.value(inst.args[k]); }
 Value* zero(Value* like) { return llvm::Constant::getNullValue(like->getType()); }
 Value* small(Value* like, u64 n) { return llvm::ConstantInt::get(like->getType(), n); }
-Value* negative(Lowering& l, Value* v) { return l.b.CreateICmpSLT(v, zero(v)); }
 
 // --- guest state
 
@@ -154,135 +152,6 @@ Value* lower_Crc32C(Lowering& l, const Inst& inst) {
     }
 }
 
-// --- flags
-
-Value* overflows(Lowering& l, ID id, Value* a, Value* b) {
-    return l.b.CreateExtractValue(l.b.CreateBinaryIntrinsic(id, a, b), 1);
-}
-Flags flags_of_sub(Lowering& l, Value* a, Value* b) {
-    return {negative(l, l.b.CreateSub(a, b)), l.b.CreateICmpEQ(a, b), l.b.CreateICmpUGE(a, b),
-            overflows(l, llvm::Intrinsic::ssub_with_overflow, a, b), l.b.CreateICmpSLT(a, b)};
-}
-Flags flags_of_add(Lowering& l, Value* a, Value* b) {
-    Value* const sum = l.b.CreateAdd(a, b);
-    Value* const n = negative(l, sum);
-    Value* const v = overflows(l, llvm::Intrinsic::sadd_with_overflow, a, b);
-    return {n, l.b.CreateICmpEQ(sum, zero(sum)), l.b.CreateICmpULT(sum, a), v, l.b.CreateXor(n, v)};
-}
-Flags flags_of_result(Lowering& l, Value* a) {
-    Value* const n = negative(l, a);
-    return {n, l.b.CreateICmpEQ(a, zero(a)), l.b.getFalse(), l.b.getFalse(), n};
-}
-Value* lower_AddFlags(Lowering& l, const Inst& inst) {
-    l.set_flags(inst, flags_of_add(l, arg(l, inst, 0), arg(l, inst, 1)));
-    return nullptr;
-}
-Value* lower_SubFlags(Lowering& l, const Inst& inst) {
-    l.set_flags(inst, flags_of_sub(l, arg(l, inst, 0), arg(l, inst, 1)));
-    return nullptr;
-}
-// Carry and overflow of the top bit, from operands and sum.
-Value* lower_AdcFlags(Lowering& l, const Inst& inst) {
-    Value* const a = arg(l, inst, 0);
-    Value* const c = arg(l, inst, 1);
-    Value* const sum =
-        l.b.CreateAdd(l.b.CreateAdd(a, c), l.b.CreateZExt(arg(l, inst, 2), a->getType()));
-    Value* const carries =
-        l.b.CreateOr(l.b.CreateAnd(a, c), l.b.CreateAnd(l.b.CreateOr(a, c), l.b.CreateNot(sum)));
-    Value* const differ = l.b.CreateAnd(l.b.CreateXor(a, sum), l.b.CreateXor(c, sum));
-    Value* const n = negative(l, sum);
-    Value* const v = negative(l, differ);
-    l.set_flags(
-        inst, {n, l.b.CreateICmpEQ(sum, zero(sum)), negative(l, carries), v, l.b.CreateXor(n, v)});
-    return nullptr;
-}
-Value* lower_LogicFlags(Lowering& l, const Inst& inst) {
-    l.set_flags(inst, flags_of_result(l, arg(l, inst, 0)));
-    return nullptr;
-}
-Value* lower_NzcvPack(Lowering& l, const Inst& inst) {
-    l.set_flags(inst, l.unpack(l.b.CreateLShr(arg(l, inst, 0), 28)));
-    return nullptr;
-}
-Value* lower_NzcvUnpack(Lowering& l, const Inst& inst) {
-    return l.b.CreateShl(l.pack(l.flags(inst.args[0])), 28);
-}
-Value* lower_NzcvSelect(Lowering& l, const Inst& inst) {
-    const auto a = l.flags(inst.args[1]).all(), c = l.flags(inst.args[2]).all();
-    std::array<Value*, Flags::kCount> all;
-    for (unsigned i = 0; i < Flags::kCount; ++i) {
-        all[i] = l.b.CreateSelect(arg(l, inst, 0), a[i], c[i]);
-    }
-    l.set_flags(inst, Flags::of(all));
-    return nullptr;
-}
-
-// Conditions come in pairs: cond ^ 1 negates.
-Value* holds(Lowering& l, Cond cond, const Flags& flags) {
-    if (cond >= Cond::AL) {
-        return l.b.getTrue();
-    }
-    if (cond == flags.known_condition) {
-        return flags.known;
-    }
-    Value* positive = nullptr;
-    switch (static_cast<Cond>(static_cast<u8>(cond) & ~1)) {
-    case Cond::EQ:
-        positive = flags.z;
-        break;
-    case Cond::HS:
-        positive = flags.c;
-        break;
-    case Cond::MI:
-        positive = flags.n;
-        break;
-    case Cond::VS:
-        positive = flags.v;
-        break;
-    case Cond::HI:
-        positive = l.b.CreateAnd(flags.c, l.b.CreateNot(flags.z));
-        break;
-    case Cond::GE:
-        positive = l.b.CreateNot(flags.lt);
-        break;
-    default:
-        positive = l.b.CreateNot(l.b.CreateOr(flags.lt, flags.z));
-        break;
-    }
-    return static_cast<u8>(cond) & 1 ? l.b.CreateNot(positive) : positive;
-}
-Value* lower_TestCond(Lowering& l, const Inst& inst) {
-    return holds(l, inst.cond(), l.flags(inst.args[0]));
-}
-Value* lower_ICmp(Lowering& l, const Inst& inst) {
-    using llvm::CmpInst;
-    Value* const a = arg(l, inst, 0);
-    Value* const c = arg(l, inst, 1);
-    switch (inst.cond()) {
-    case Cond::EQ:
-        return l.b.CreateICmpEQ(a, c);
-    case Cond::NE:
-        return l.b.CreateICmpNE(a, c);
-    case Cond::HS:
-        return l.b.CreateICmpUGE(a, c);
-    case Cond::LO:
-        return l.b.CreateICmpULT(a, c);
-    case Cond::HI:
-        return l.b.CreateICmpUGT(a, c);
-    case Cond::LS:
-        return l.b.CreateICmpULE(a, c);
-    case Cond::GE:
-        return l.b.CreateICmpSGE(a, c);
-    case Cond::LT:
-        return l.b.CreateICmpSLT(a, c);
-    case Cond::GT:
-        return l.b.CreateICmpSGT(a, c);
-    case Cond::LE:
-        return l.b.CreateICmpSLE(a, c);
-    default:
-        return holds(l, inst.cond(), flags_of_sub(l, a, c));
-    }
-}
 Value* lower_TestBit(Lowering& l, const Inst& inst) {
     Value* const a = arg(l, inst, 0);
     return l.b.CreateICmpNE(l.b.CreateAnd(a, small(a, u64{1} << inst.imm)), zero(a));
@@ -392,16 +261,7 @@ void add_int_lowerings(LowerTable& table) {
     table[Opcode::Adc] = lower_Adc;
     table[Opcode::Select] = lower_Select;
     table[Opcode::Crc32C] = lower_Crc32C;
-    table[Opcode::ICmp] = lower_ICmp;
     table[Opcode::TestBit] = lower_TestBit;
-    table[Opcode::AddFlags] = lower_AddFlags;
-    table[Opcode::SubFlags] = lower_SubFlags;
-    table[Opcode::AdcFlags] = lower_AdcFlags;
-    table[Opcode::LogicFlags] = lower_LogicFlags;
-    table[Opcode::NzcvPack] = lower_NzcvPack;
-    table[Opcode::NzcvUnpack] = lower_NzcvUnpack;
-    table[Opcode::NzcvSelect] = lower_NzcvSelect;
-    table[Opcode::TestCond] = lower_TestCond;
     table[Opcode::CallHelper] = lower_CallHelper;
     table[Opcode::ExitIf] = lower_ExitIf;
     table[Opcode::RaiseIf] = lower_RaiseIf;

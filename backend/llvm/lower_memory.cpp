@@ -73,6 +73,16 @@ llvm::SmallVector<Value*, 3> address_operands(Lowering& l, const Inst& inst, Hos
     return {address};
 }
 
+// The others are zero.
+void say_bits(Value* loaded, unsigned bits) {
+    if (bits < 64) {
+        llvm::MDBuilder metadata(loaded->getContext());
+        llvm::cast<llvm::Instruction>(loaded)->setMetadata(
+            llvm::LLVMContext::MD_range,
+            metadata.createRange(llvm::APInt(64, 0), llvm::APInt(64, u64{1} << bits)));
+    }
+}
+
 bool in_vector(ir::Type type) { return ir::in_vector_register(type) && type != ir::Type::F16; }
 
 // x86 loads are acquire loads.
@@ -86,9 +96,18 @@ Value* lower_Load(Lowering& l, const Inst& inst) {
     }
     op.sign_extends = mem.sign;
     op.wide = inst.type == ir::Type::I64;
-    Value* const loaded =
-        l.faulting_op(std::move(op), inst, operands, l.int_type(op.wide ? 64 : 32));
-    return inst.type == ir::Type::F16 ? l.b.CreateTrunc(loaded, l.int_type(16)) : loaded;
+    const unsigned known_bits = !mem.sign ? mem.bytes() * 8 : op.wide ? 64 : 32;
+    Value* const loaded = l.faulting_op(std::move(op), inst, operands, l.int_type(64));
+    say_bits(loaded, known_bits);
+    return l.b.CreateTrunc(loaded, l.int_type(ir::bit_width(inst.type)));
+}
+
+// One that a store can have as its immediate.
+const llvm::ConstantInt* small_constant(Value* v) {
+    const auto* const constant = llvm::dyn_cast<llvm::ConstantInt>(v);
+    constexpr unsigned kImmediateBits = 32;
+    return constant != nullptr && constant->getValue().isSignedIntN(kImmediateBits) ? constant
+                                                                                    : nullptr;
 }
 
 // x86 stores are release stores; an Arm store-release is also ordered before later load-acquires,
@@ -99,7 +118,15 @@ Value* lower_Store(Lowering& l, const Inst& inst) {
     auto operands = address_operands(l, inst, op);
     const ValueId stored = inst.args[2];
     op.vector = in_vector(l.type_of(stored));
-    operands.push_back(op.vector ? l.value(stored) : l.to_bits(stored));
+    if (op.vector) {
+        operands.push_back(l.value(stored));
+    } else if (Value* const bits = l.low_bits(stored, mem.bytes() * 8);
+               const auto* constant = small_constant(bits)) {
+        op.has_immediate = true;
+        op.immediate = static_cast<i32>(constant->getSExtValue());
+    } else {
+        operands.push_back(bits);
+    }
     l.faulting_op(std::move(op), inst, operands);
     if (mem.order == ir::MemOrder::Release || mem.order == ir::MemOrder::AcquireRelease) {
         full_fence(l);

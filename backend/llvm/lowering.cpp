@@ -29,6 +29,7 @@ const LowerTable& lower_table() {
     static const LowerTable table = [] {
         LowerTable t;
         add_int_lowerings(t);
+        add_flag_lowerings(t);
         add_memory_lowerings(t);
         add_atomic_lowerings(t);
         add_fp_lowerings(t);
@@ -41,7 +42,7 @@ const LowerTable& lower_table() {
 } // namespace
 
 RegionModule::RegionModule(const Region& region, const Options& chosen)
-    : options{chosen}, graph{region.blocks}, module{"region", context} {
+    : options{chosen}, graph{region, chosen.inline_calls}, flags{graph}, module{"region", context} {
     constexpr unsigned kStackAlignment = 8; // frames hold return addresses, of any number
     module.addModuleFlag(llvm::Module::Error, "override-stack-alignment", kStackAlignment);
     for (const ir::Block* block : region.blocks) {
@@ -52,8 +53,26 @@ RegionModule::RegionModule(const Region& region, const Options& chosen)
         }
     }
     for (std::size_t i = 0; i < graph.entries().size(); ++i) {
-        functions.push_back(declare_function(module, "entry_" + std::to_string(i)));
+        functions.push_back(declare_function(module, "entry_" + std::to_string(i),
+                                             vectors_of(static_cast<int>(i))));
     }
+}
+
+namespace {
+bool needs_vectors(const Inst& inst) {
+    return !inst.dead && (ir::in_vector_register(inst.type) || inst.op == Opcode::ZeroBlock ||
+                          (inst.op == Opcode::Set && ir::is_vec(inst.slot())));
+}
+} // namespace
+
+Vectors RegionModule::vectors_of(int function) const {
+    for (const int node : graph.nodes_of(function)) {
+        const auto& insts = graph.block(node).insts;
+        if (std::any_of(insts.begin(), insts.end(), needs_vectors)) {
+            return Vectors::Pinned;
+        }
+    }
+    return Vectors::None;
 }
 
 llvm::Function* RegionModule::exit_function(const ExitStub& exit) {
@@ -62,7 +81,8 @@ llvm::Function* RegionModule::exit_function(const ExitStub& exit) {
             return exit_functions[i];
         }
     }
-    exit_functions.push_back(declare_function(module, "exit_" + std::to_string(exits.size())));
+    exit_functions.push_back(
+        declare_function(module, "exit_" + std::to_string(exits.size()), Vectors::None));
     exits.push_back(exit);
     return exit_functions.back();
 }
@@ -84,7 +104,8 @@ Lowering::Lowering(RegionModule& module, int function)
     : b{module.context},
       module_{module},
       number_{function},
-      function_{module.functions[static_cast<unsigned>(function)]} {
+      function_{module.functions[static_cast<unsigned>(function)]},
+      vectors_{module.vectors_of(function)} {
     function_->addFnAttr(llvm::Attribute::StrictFP);
     add_stack_probe(*function_);
     b.setIsFPConstrained(true);
@@ -95,29 +116,34 @@ Lowering::Lowering(RegionModule& module, int function)
 void Lowering::run() {
     find_slots();
     find_dirty();
+    find_lazy();
     entry_ = new_block("entry");
     b.SetInsertPoint(entry_);
     state_ = function_->getArg(kStateArgument);
     make_variables();
-    const std::vector<int>& blocks = module_.graph.blocks_of(number_);
-    basic_blocks_.assign(dirty_at_.size(), nullptr);
-    for (const int index : blocks) {
-        basic_blocks_[static_cast<unsigned>(index)] = new_block("block");
+    const std::vector<int>& nodes = module_.graph.nodes_of(number_);
+    basic_blocks_.assign(module_.graph.node_count(), nullptr);
+    for (const int node : nodes) {
+        basic_blocks_[static_cast<unsigned>(node)] = new_block("block");
     }
-    b.CreateBr(basic_blocks_[static_cast<unsigned>(blocks[0])]);
-    for (const int index : blocks) {
-        lower_block(index);
+    b.CreateBr(basic_blocks_[static_cast<unsigned>(nodes[0])]);
+    for (const int node : nodes) {
+        lower_node(node);
     }
 }
 
 // --- slots
 
+bool Lowering::is_argument(unsigned slot) const {
+    return is_pinned(slot) && kPinNumber[slot] < argument_count(vectors_);
+}
+
 void Lowering::find_slots() {
     for (unsigned slot = 0; slot < ir::kSlotCount; ++slot) {
-        used_[slot] = is_pinned(slot);
+        used_[slot] = is_argument(slot);
     }
-    for (const int index : module_.graph.blocks_of(number_)) {
-        for (const Inst& inst : module_.graph.block(index).insts) {
+    for (const int node : module_.graph.nodes_of(number_)) {
+        for (const Inst& inst : module_.graph.block(node).insts) {
             if (!inst.dead && (inst.op == Opcode::Get || inst.op == Opcode::Set) &&
                 is_cached(inst.slot())) {
                 used_.set(static_cast<unsigned>(inst.slot()));
@@ -126,50 +152,88 @@ void Lowering::find_slots() {
     }
 }
 
-// Forward: what may differ from its cell where a block begins.
+// Whether going to the node is a jump to another function.
+bool Lowering::leaves_function(int node) const {
+    const int entry = module_.graph.function_of_entry(node);
+    return entry != RegionGraph::kNone && entry != number_;
+}
+
 void Lowering::find_dirty() {
     constexpr auto kNzcv = static_cast<unsigned>(ir::Slot::NZCV);
     const RegionGraph& graph = module_.graph;
-    const std::vector<int>& blocks = graph.blocks_of(number_);
-    dirty_at_.assign(module_.first_guest_pc.size(), {});
+    const std::vector<int>& nodes = graph.nodes_of(number_);
+    dirty_at_.assign(graph.node_count(), {});
+    dirty_at_[static_cast<unsigned>(nodes[0])].must.reset();
     for (bool changed = true; changed;) {
         changed = false;
-        for (const int index : blocks) {
-            const ir::Block& from = graph.block(index);
-            SlotSet dirty = dirty_at_[static_cast<unsigned>(index)];
-            const auto flow = [&](GuestAddr pc, bool nzcv_live) {
-                const int to = graph.block_at(pc);
-                if (to == RegionGraph::kNone) {
+        for (const int node : nodes) {
+            Dirty dirty = dirty_at_[static_cast<unsigned>(node)];
+            const auto flow = [&](int to) {
+                if (to == RegionGraph::kNone || leaves_function(to)) {
                     return;
                 }
-                const int entry = graph.function_of_entry(to);
-                if (entry != RegionGraph::kNone && entry != number_) {
-                    return;
-                }
-                SlotSet out = dirty;
-                out[kNzcv] = out[kNzcv] && nzcv_live;
-                SlotSet& in = dirty_at_[static_cast<unsigned>(to)];
-                changed = changed || (in | out) != in;
-                in |= out;
+                Dirty out = dirty;
+                out.may[kNzcv] = out.may[kNzcv] && module_.flags.at(to);
+                Dirty& in = dirty_at_[static_cast<unsigned>(to)];
+                changed =
+                    changed || (in.may | out.may) != in.may || (in.must & out.must) != in.must;
+                in.may |= out.may;
+                in.must &= out.must;
             };
-            for (const Inst& inst : from.insts) {
+            for (const Inst& inst : graph.block(node).insts) {
                 if (inst.dead) {
                     continue;
                 }
                 if (inst.op == Opcode::Set && is_cached(inst.slot())) {
-                    dirty.set(static_cast<unsigned>(inst.slot()));
+                    dirty.may.set(static_cast<unsigned>(inst.slot()));
+                    dirty.must.set(static_cast<unsigned>(inst.slot()));
                 } else if (inst.op == Opcode::ExitIf && inst.aux != ir::kExitIfContextSync) {
-                    flow(inst.imm, inst.aux != ir::kExitIfNzcvDead);
+                    flow(graph.node_at(node, inst.imm));
                 }
             }
-            if (const auto* direct = std::get_if<ir::ExitDirect>(&from.exit)) {
-                flow(direct->target, from.nzcv_live_out);
-            } else if (const auto* cond = std::get_if<ir::ExitCond>(&from.exit)) {
-                flow(cond->taken, from.nzcv_live_out);
-                flow(cond->not_taken, from.nzcv_live_out);
-            }
+            graph.for_exits(node, flow);
         }
     }
+}
+
+// A slot is read when the function begins only where that pays, or has to be: where a loop reads
+// what it had then, or ways meet of which only some have written it.
+void Lowering::find_lazy() {
+    lazy_ = used_;
+    for (const int node : module_.graph.nodes_of(number_)) {
+        const Dirty& dirty = dirty_at_[static_cast<unsigned>(node)];
+        lazy_ &= ~dirty.may | dirty.must;
+        if (!is_in_cycle(node)) {
+            continue;
+        }
+        SlotSet clean = ~dirty.may;
+        for (const Inst& inst : module_.graph.block(node).insts) {
+            if (inst.dead || (inst.op != Opcode::Get && inst.op != Opcode::Set)) {
+                continue;
+            }
+            const auto slot = static_cast<unsigned>(inst.slot());
+            if (inst.op == Opcode::Get && clean[slot]) {
+                lazy_.reset(slot);
+            }
+            clean.reset(slot);
+        }
+    }
+}
+
+bool Lowering::is_in_cycle(int node) const {
+    std::vector<bool> seen(module_.graph.node_count());
+    std::vector<int> work = {node};
+    while (!work.empty()) {
+        const int from = work.back();
+        work.pop_back();
+        module_.graph.for_successors(from, [&](int to) {
+            if (!leaves_function(to) && !seen[static_cast<unsigned>(to)]) {
+                seen[static_cast<unsigned>(to)] = true;
+                work.push_back(to);
+            }
+        });
+    }
+    return seen[static_cast<unsigned>(node)];
 }
 
 // Variables of the slots, for LLVM to make values of.
@@ -181,21 +245,34 @@ void Lowering::make_variables() {
         const auto slot = static_cast<ir::Slot>(number);
         auto& parts = variables_[number].parts;
         if (slot == ir::Slot::NZCV) {
-            const Flags initial = unpack(b.CreateLoad(b.getInt32Ty(), cell(ir::slot_offset(slot))));
-            const auto all = initial.all();
             for (unsigned i = 0; i < Flags::kCount; ++i) {
                 parts[i] = b.CreateAlloca(b.getInt1Ty());
-                b.CreateStore(all[i], parts[i]);
+            }
+            if (!lazy_[number]) {
+                const auto all = all_flags(load_nzcv());
+                for (unsigned i = 0; i < Flags::kCount; ++i) {
+                    b.CreateStore(all[i], parts[i]);
+                }
             }
             continue;
         }
         llvm::Type* const its_type = type(ir::slot_type(slot));
         parts[0] = b.CreateAlloca(its_type);
-        Value* const initial = is_pinned(number)
-                                   ? static_cast<Value*>(function_->getArg(kPinNumber[number]))
-                                   : b.CreateLoad(its_type, cell(ir::slot_offset(slot)));
-        b.CreateStore(initial, parts[0]);
+        if (is_argument(number)) {
+            b.CreateStore(function_->getArg(kPinNumber[number]), parts[0]);
+        } else if (!lazy_[number]) {
+            b.CreateStore(b.CreateLoad(its_type, cell(ir::slot_offset(slot))), parts[0]);
+        }
     }
+}
+
+// Whether the slot has no variable to read here.
+bool Lowering::reads_cell(unsigned slot) const {
+    return lazy_[slot] && !is_argument(slot) && !current_.dirty[slot];
+}
+
+Flags Lowering::load_nzcv() {
+    return unpack(b.CreateLoad(b.getInt32Ty(), cell(ir::slot_offset(ir::Slot::NZCV))));
 }
 
 Value* Lowering::cell(std::size_t offset) {
@@ -210,7 +287,9 @@ Value* Lowering::get(ir::Slot slot) {
     }
     Value*& now = current_.slots[number];
     if (now == nullptr) {
-        now = b.CreateLoad(type(ir::slot_type(slot)), variables_[number].parts[0]);
+        Value* const from =
+            reads_cell(number) ? cell(ir::slot_offset(slot)) : variables_[number].parts[0];
+        now = b.CreateLoad(type(ir::slot_type(slot)), from);
     }
     return now;
 }
@@ -227,11 +306,13 @@ void Lowering::set(ir::Slot slot, Value* v) {
 }
 
 Flags Lowering::get_nzcv() {
-    if (!current_.nzcv) {
+    constexpr auto kNzcv = static_cast<unsigned>(ir::Slot::NZCV);
+    if (!current_.nzcv && reads_cell(kNzcv)) {
+        current_.nzcv = load_nzcv();
+    } else if (!current_.nzcv) {
         std::array<Value*, Flags::kCount> all;
         for (unsigned i = 0; i < Flags::kCount; ++i) {
-            all[i] = b.CreateLoad(b.getInt1Ty(),
-                                  variables_[static_cast<unsigned>(ir::Slot::NZCV)].parts[i]);
+            all[i] = b.CreateLoad(b.getInt1Ty(), variables_[kNzcv].parts[i]);
         }
         current_.nzcv = Flags::of(all);
     }
@@ -266,7 +347,7 @@ void Lowering::store_variables(bool nzcv_live) {
         if (static_cast<ir::Slot>(number) != ir::Slot::NZCV) {
             b.CreateStore(current_.slots[number], parts[0]);
         } else if (nzcv_live) {
-            const auto all = current_.nzcv->all();
+            const auto all = all_flags(*current_.nzcv);
             for (unsigned i = 0; i < Flags::kCount; ++i) {
                 b.CreateStore(all[i], parts[i]);
             }
@@ -291,14 +372,15 @@ void Lowering::write_back(bool nzcv_live) {
 
 // --- blocks
 
-void Lowering::lower_block(int index) {
-    block_ = &module_.graph.block(index);
-    block_index_ = index;
+void Lowering::lower_node(int node) {
+    block_ = &module_.graph.block(node);
+    node_ = node;
     current_ = {};
-    current_.dirty = dirty_at_[static_cast<unsigned>(index)];
+    current_.dirty = dirty_at_[static_cast<unsigned>(node)].may;
     values_.assign(block_->insts.size(), nullptr);
     flags_.assign(block_->insts.size(), {});
-    b.SetInsertPoint(basic_blocks_[static_cast<unsigned>(index)]);
+    flags_live_after_ = module_.flags.after_instructions(node);
+    b.SetInsertPoint(basic_blocks_[static_cast<unsigned>(node)]);
     for (const Inst& inst : block_->insts) {
         if (!inst.dead) {
             lower_instruction(inst);
@@ -349,24 +431,34 @@ Value* Lowering::faulting_op(HostOp op,
                              llvm::ArrayRef<Value*> operands,
                              llvm::Type* result) {
     op.faults = true;
-    op.guest_index = module_.first_guest_pc[static_cast<unsigned>(block_index_)] +
-                     (block_->guest_pcs.empty() ? 0 : inst.guest_index);
+    op.guest_index =
+        module_.first_guest_pc[static_cast<unsigned>(module_.graph.block_index(node_))] +
+        (block_->guest_pcs.empty() ? 0 : inst.guest_index);
     for (unsigned number = 0; number < ir::kSlotCount; ++number) {
-        if (is_pinned(number) || current_.dirty[number]) {
+        if (is_shown(number, inst)) {
             op.live.push_back(static_cast<ir::Slot>(number));
         }
     }
     return host_op(std::move(op), operands, result);
 }
 
-void Lowering::prepare_state() {
+// By a fault: what is not in its cell, and can be seen there.
+bool Lowering::is_shown(unsigned slot, const Inst& inst) const {
+    if (static_cast<ir::Slot>(slot) == ir::Slot::NZCV) {
+        return current_.dirty[slot] && flags_live_after_[id_of(inst)];
+    }
+    return is_argument(slot) || current_.dirty[slot];
+}
+
+void Lowering::prepare_state(const Inst& inst) {
     for (unsigned number = 0; number < ir::kSlotCount; ++number) {
         const auto slot = static_cast<ir::Slot>(number);
+        if (!is_shown(number, inst)) {
+            continue;
+        }
         if (slot == ir::Slot::NZCV) {
-            if (current_.dirty[number]) {
-                (void)get_nzcv();
-            }
-        } else if (is_pinned(number) || current_.dirty[number]) {
+            (void)get_nzcv();
+        } else {
             (void)get(slot);
         }
     }
@@ -437,13 +529,22 @@ BasicBlock* Lowering::new_block(const char* name) {
 llvm::MDNode* Lowering::unlikely() {
     return llvm::MDBuilder(module_.context).createBranchWeights(1, 1u << 20);
 }
+// The cases of a switch, without its default.
+llvm::MDNode* Lowering::equally_likely(std::size_t cases) {
+    std::vector<u32> weights(cases + 1, 1u << 10);
+    weights[0] = 1;
+    return llvm::MDBuilder(module_.context).createBranchWeights(weights);
+}
+llvm::MDNode* Lowering::likely() {
+    return llvm::MDBuilder(module_.context).createBranchWeights(1u << 20, 1);
+}
 
 llvm::SmallVector<Value*, kArgumentCount> Lowering::state_arguments(Value* rax) {
-    llvm::SmallVector<Value*, kArgumentCount> args(kArgumentCount);
+    llvm::SmallVector<Value*, kArgumentCount> args(argument_count(vectors_));
     args[kPcArgument] = rax != nullptr ? rax : llvm::PoisonValue::get(b.getInt64Ty());
     args[kStateArgument] = state_;
     for (unsigned number = 0; number < ir::kSlotCount; ++number) {
-        if (is_pinned(number)) {
+        if (is_argument(number)) {
             args[kPinNumber[number]] = get(static_cast<ir::Slot>(number));
         }
     }
@@ -451,10 +552,11 @@ llvm::SmallVector<Value*, kArgumentCount> Lowering::state_arguments(Value* rax) 
 }
 
 void Lowering::tail_call(llvm::Function* to, Value* rax) {
-    llvm::CallInst* const call = b.CreateCall(to, state_arguments(rax));
+    llvm::CallInst* const call =
+        b.CreateCall(function_->getFunctionType(), to, state_arguments(rax));
     add_call_attributes(*call);
     call->setTailCallKind(llvm::CallInst::TCK_MustTail);
-    b.CreateRet(call);
+    b.CreateRetVoid();
 }
 
 void Lowering::leave_by(const ExitStub& exit, Value* rax) {
@@ -474,27 +576,118 @@ llvm::LoadInst* Lowering::load_pending() {
 }
 
 void Lowering::go_to(GuestAddr target, GuestAddr from, bool nzcv_live) {
-    const bool backward = target <= from;
-    const int to = module_.graph.block_at(target);
-    if (to == RegionGraph::kNone) {
-        write_back(nzcv_live);
-        leave_by({.kind = ExitStub::Kind::Link, .target = target, .checks_pending = backward});
-        return;
+    const bool is_backward = target <= from;
+    const int node = module_.graph.node_at(node_, target);
+    if (node == RegionGraph::kNone) {
+        leave_to(target, is_backward, nzcv_live);
+    } else {
+        enter(node, target, is_backward, nzcv_live);
     }
-    if (backward) {
+}
+
+// Out of an inlined call: the host frame that it did not make is made now.
+void Lowering::leave_to(GuestAddr target, bool is_backward, bool nzcv_live) {
+    write_back(nzcv_live);
+    const RegionGraph::InlinedCall* const call = module_.graph.inlined_call(node_);
+    const bool pairs = call != nullptr && module_.options.call_return_pairing;
+    leave_by({.kind = pairs ? ExitStub::Kind::Call : ExitStub::Kind::Link,
+              .target = target,
+              .return_to = pairs ? call->return_to : 0,
+              .checks_pending = is_backward});
+}
+
+void Lowering::enter(int node, GuestAddr target, bool is_backward, bool nzcv_live) {
+    nzcv_live = nzcv_live && module_.flags.at(node);
+    if (is_backward) {
         leave_if(b.CreateICmpNE(load_pending(), b.getInt32(0)), [&] {
             write_back(nzcv_live);
             leave_by({.kind = ExitStub::Kind::Safepoint, .target = target});
         });
     }
-    const int entry = module_.graph.function_of_entry(to);
-    if (entry != RegionGraph::kNone && entry != number_) {
+    if (leaves_function(node)) {
         write_back(nzcv_live);
+        const int entry = module_.graph.function_of_entry(node);
         tail_call(module_.functions[static_cast<unsigned>(entry)], nullptr);
         return;
     }
     store_variables(nzcv_live);
-    b.CreateBr(basic_blocks_[static_cast<unsigned>(to)]);
+    b.CreateBr(basic_blocks_[static_cast<unsigned>(node)]);
+}
+
+void Lowering::lower_return(Value* target, bool nzcv_live, bool pairing) {
+    if (const auto* call = module_.graph.inlined_call(node_)) {
+        leave_if(b.CreateICmpNE(target, b.getInt64(call->return_to)), [&] {
+            write_back(nzcv_live);
+            leave_by({.kind = ExitStub::Kind::Indirect}, target);
+        });
+        enter(module_.graph.return_node(node_), call->return_to, call->is_backward, nzcv_live);
+        return;
+    }
+    write_back(nzcv_live);
+    leave_by({.kind = pairing ? ExitStub::Kind::Return : ExitStub::Kind::Indirect}, target);
+}
+
+// Likely targets are inlined, one after the other.
+void Lowering::lower_call_indirect(const ir::ExitCallIndirect& exit, bool nzcv_live, bool pairing) {
+    Value* const target = value(exit.target);
+    for (const GuestAddr guess : module_.graph.guesses(node_)) {
+        const int callee = module_.graph.callee(node_, guess);
+        if (callee == RegionGraph::kNone) {
+            continue;
+        }
+        BasicBlock* const call = new_block("call");
+        BasicBlock* const next = new_block("next");
+        b.CreateCondBr(b.CreateICmpEQ(target, b.getInt64(guess)), call, next, likely());
+        const Current before = current_;
+        b.SetInsertPoint(call);
+        enter(callee, guess, false, nzcv_live);
+        current_ = before;
+        b.SetInsertPoint(next);
+    }
+    write_back(nzcv_live);
+    leave_by({.kind = pairing ? ExitStub::Kind::CallIndirect : ExitStub::Kind::Indirect,
+              .return_to = pairing ? exit.return_to : 0,
+              .btype = exit.btype},
+             target);
+}
+
+// Likely targets become a switch, of the distance from the lowest in instructions: LLVM makes a
+// table of jumps of it when they are many and dense. One look at pending work is for all of them.
+void Lowering::lower_indirect(const ir::ExitIndirect& exit, bool nzcv_live) {
+    Value* const target = value(exit.target);
+    BasicBlock* const other = new_block("other");
+    std::vector<GuestAddr> guesses = module_.graph.guesses(node_);
+    std::erase_if(guesses, [&](GuestAddr guess) {
+        return module_.graph.node_at(node_, guess) == RegionGraph::kNone;
+    });
+    if (guesses.empty()) {
+        b.CreateBr(other);
+    } else {
+        const GuestAddr lowest = *std::min_element(guesses.begin(), guesses.end());
+        const auto distance = [&](Value* pc) {
+            Value* const bytes = b.CreateSub(pc, b.getInt64(lowest));
+            constexpr u64 kInstructionShift = 2;
+            return b.CreateIntrinsic(llvm::Intrinsic::fshr, {b.getInt64Ty()},
+                                     {bytes, bytes, b.getInt64(kInstructionShift)});
+        };
+        BasicBlock* const inside = new_block("inside");
+        b.CreateCondBr(b.CreateICmpNE(load_pending(), b.getInt32(0)), other, inside, unlikely());
+        b.SetInsertPoint(inside);
+        llvm::SwitchInst* const dispatch =
+            b.CreateSwitch(distance(target), other, static_cast<unsigned>(guesses.size()),
+                           equally_likely(guesses.size()));
+        const Current before = current_;
+        for (const GuestAddr guess : guesses) {
+            BasicBlock* const to = new_block("guess");
+            dispatch->addCase(b.getInt64((guess - lowest) / 4), to);
+            b.SetInsertPoint(to);
+            enter(module_.graph.node_at(node_, guess), guess, false, nzcv_live);
+            current_ = before;
+        }
+    }
+    b.SetInsertPoint(other);
+    write_back(nzcv_live);
+    leave_by({.kind = ExitStub::Kind::Indirect, .btype = exit.btype}, target);
 }
 
 void Lowering::lower_exit() {
@@ -517,12 +710,13 @@ void Lowering::lower_exit() {
             l.b.SetInsertPoint(not_taken);
             l.go_to(exit.not_taken, from, live);
         }
-        void operator()(const ir::ExitIndirect& exit) {
-            l.write_back(live);
-            l.leave_by({.kind = ExitStub::Kind::Indirect, .btype = exit.btype},
-                       l.value(exit.target));
-        }
+        void operator()(const ir::ExitIndirect& exit) { l.lower_indirect(exit, live); }
         void operator()(const ir::ExitCall& exit) {
+            const int callee = l.module_.graph.callee(l.node_, exit.target);
+            if (callee != RegionGraph::kNone) {
+                l.enter(callee, exit.target, false, live);
+                return;
+            }
             l.write_back(live);
             l.leave_by({.kind = pairing ? ExitStub::Kind::Call : ExitStub::Kind::Link,
                         .target = exit.target,
@@ -530,24 +724,10 @@ void Lowering::lower_exit() {
                         .checks_pending = exit.target <= from});
         }
         void operator()(const ir::ExitCallIndirect& exit) {
-            l.write_back(live);
-            l.leave_by({.kind = pairing ? ExitStub::Kind::CallIndirect : ExitStub::Kind::Indirect,
-                        .return_to = pairing ? exit.return_to : 0,
-                        .btype = exit.btype},
-                       l.value(exit.target));
+            l.lower_call_indirect(exit, live, pairing);
         }
         void operator()(const ir::ExitReturn& exit) {
-            l.write_back(live);
-            if (!pairing) {
-                l.leave_by({.kind = ExitStub::Kind::Indirect}, l.value(exit.target));
-                return;
-            }
-            Value* result = llvm::PoisonValue::get(l.function_->getReturnType());
-            const auto values = l.state_arguments(l.value(exit.target));
-            for (unsigned i = 0; i < values.size(); ++i) {
-                result = l.b.CreateInsertValue(result, values[i], i);
-            }
-            l.b.CreateRet(result);
+            l.lower_return(l.value(exit.target), live, pairing);
         }
         void operator()(const ir::ExitTo& exit) {
             l.leave_to_runtime(exit.reason, exit.pc,
@@ -585,23 +765,6 @@ Value* Lowering::constant(V128 value) {
 
 Value* Lowering::zext_to(Value* v, unsigned bits) { return b.CreateZExt(v, int_type(bits)); }
 
-Value* Lowering::pack(const Flags& flags) {
-    const auto at = [&](Value* flag, unsigned bit) {
-        return b.CreateShl(zext_to(flag, 32), b.getInt32(bit));
-    };
-    return b.CreateOr(b.CreateOr(at(flags.n, 3), at(flags.z, 2)),
-                      b.CreateOr(at(flags.c, 1), at(flags.v, 0)));
-}
-
-Flags Lowering::unpack(Value* packed) {
-    const auto bit = [&](unsigned n) {
-        return b.CreateICmpNE(b.CreateAnd(packed, b.getInt32(1u << n)), b.getInt32(0));
-    };
-    Value* const n = bit(3);
-    Value* const v = bit(0);
-    return Flags::of({n, bit(2), bit(1), v, b.CreateXor(n, v)});
-}
-
 Value* Lowering::to_bits(ValueId id) {
     const ir::Type its_type = type_of(id);
     if (its_type == ir::Type::Nzcv) {
@@ -612,6 +775,13 @@ Value* Lowering::to_bits(ValueId id) {
         v = b.CreateBitCast(v, int_type(ir::bit_width(its_type)));
     }
     return zext_to(v, 64);
+}
+
+Value* Lowering::low_bits(ValueId id, unsigned bits) {
+    Value* const v = value(id);
+    const unsigned width = bits <= 32 ? 32 : 64;
+    return v->getType()->getIntegerBitWidth() < width ? b.CreateZExt(v, int_type(width))
+                                                      : b.CreateTrunc(v, int_type(width));
 }
 
 Value* Lowering::from_bits(Value* bits64, ir::Type its_type) {

@@ -22,6 +22,7 @@
 
 #include "backend/llvm/abi.h"
 #include "backend/llvm/exits.h"
+#include "backend/llvm/flag_liveness.h"
 #include "backend/llvm/host_op.h"
 #include "backend/llvm/region_graph.h"
 #include "backend/llvm/tier2.h"
@@ -34,7 +35,10 @@ using ir::ValueId;
 using llvm::BasicBlock;
 using llvm::Value;
 
-// An nzcv value. `lt` is n != v, which LLVM would not find again from the two.
+enum class Flag : u8 { N, Z, C, V, Lt }; // Lt: N != V, which LLVM would not find again
+
+// An nzcv value: its flags, or what they follow from. They are made where they are used: many are
+// used on cold ways only, and most nowhere.
 struct Flags {
     static constexpr unsigned kCount = 5;
     Value* n = nullptr;
@@ -45,6 +49,21 @@ struct Flags {
     // A condition that is a value already, of an FP compare.
     ir::Cond known_condition = ir::Cond::AL;
     Value* known = nullptr;
+
+    enum class Source : u8 {
+        Values,
+        Sub,    // a - b
+        Add,    // a + b
+        Adc,    // a + b + condition
+        Result, // a, of a logical operation
+        Select, // then or otherwise, by condition
+    };
+    Source source = Source::Values;
+    Value* a = nullptr;
+    Value* b = nullptr;
+    Value* condition = nullptr;
+    const Flags* then = nullptr; // of the same block
+    const Flags* otherwise = nullptr;
 
     [[nodiscard]] std::array<Value*, kCount> all() const { return {n, z, c, v, lt}; }
     [[nodiscard]] static Flags of(const std::array<Value*, kCount>& all) {
@@ -61,6 +80,7 @@ struct LowerTable {
     LowerFn& operator[](Opcode op) { return fn[static_cast<unsigned>(op)]; }
 };
 void add_int_lowerings(LowerTable& table);
+void add_flag_lowerings(LowerTable& table);
 void add_memory_lowerings(LowerTable& table);
 void add_atomic_lowerings(LowerTable& table);
 void add_fp_lowerings(LowerTable& table);
@@ -72,6 +92,7 @@ struct RegionModule {
 
     const Options& options;
     const RegionGraph graph;
+    const FlagLiveness flags;
     llvm::LLVMContext context;
     llvm::Module module;
     std::vector<llvm::Function*> functions; // as RegionGraph numbers them
@@ -82,6 +103,7 @@ struct RegionModule {
     std::vector<u32> first_guest_pc;  // by block
 
     [[nodiscard]] llvm::Function* exit_function(const ExitStub& exit);
+    [[nodiscard]] Vectors vectors_of(int function) const;
 };
 
 // Whether all of its operations can be lowered or evaluated.
@@ -119,10 +141,14 @@ class Lowering {
     [[nodiscard]] Value* zero_vector() { return constant({}); }
 
     // --- conversions
+    [[nodiscard]] Value* flag(const Flags& flags, Flag flag);
+    [[nodiscard]] std::array<Value*, Flags::kCount> all_flags(const Flags& flags);
     [[nodiscard]] Value* pack(const Flags& flags); // i32, as the cell
     [[nodiscard]] Flags unpack(Value* packed);
     // A value as integer bits, zero-extended to 64; not v128.
     [[nodiscard]] Value* to_bits(ValueId id);
+    // The low bits of an integer or f16, in a register of 32 or 64 bits whose rest is anything.
+    [[nodiscard]] Value* low_bits(ValueId id, unsigned bits);
     [[nodiscard]] Value* from_bits(Value* bits64, ir::Type type); // not nzcv, v128
     [[nodiscard]] Value* zext_to(Value* v, unsigned bits);
 
@@ -131,9 +157,9 @@ class Lowering {
     [[nodiscard]] Value* get(ir::Slot slot);
     void set(ir::Slot slot, Value* v);
     [[nodiscard]] Flags get_nzcv();
-    // Reads what a fault would have to show: before control flow that faults on one of its ways,
-    // because a value read there would be kept for the other ones too.
-    void prepare_state();
+    // Reads what a fault at `inst` would have to show: before control flow that faults on one of
+    // its ways, because a value read there would be kept for the other ones too.
+    void prepare_state(const Inst& inst);
     void set_nzcv(const Flags& flags);
     void set_qc(Value* saturated); // FPSR.QC, where the condition holds
 
@@ -181,6 +207,8 @@ class Lowering {
     // Goes to a guest address, inside the region or out of it.
     void go_to(GuestAddr target, GuestAddr from, bool nzcv_live);
     [[nodiscard]] llvm::MDNode* unlikely();
+    [[nodiscard]] llvm::MDNode* likely();
+    [[nodiscard]] llvm::MDNode* equally_likely(std::size_t cases);
 
   private:
     // The values that slots have at this place of the block; null: what the slot's variable holds.
@@ -199,12 +227,24 @@ class Lowering {
     }
     Value* join_exact(
         const Inst& inst, Value* fast, BasicBlock* fast_end, BasicBlock* exact, BasicBlock* join);
+    [[nodiscard]] bool is_argument(unsigned slot) const;
     void find_slots();
     void find_dirty();
+    void find_lazy();
+    [[nodiscard]] bool is_in_cycle(int node) const;
+    [[nodiscard]] bool leaves_function(int node) const;
+    [[nodiscard]] bool is_shown(unsigned slot, const Inst& inst) const;
     void make_variables();
-    void lower_block(int index);
+    [[nodiscard]] bool reads_cell(unsigned slot) const;
+    [[nodiscard]] Flags load_nzcv();
+    void lower_node(int node);
     void lower_instruction(const Inst& inst);
     void lower_exit();
+    void lower_return(Value* target, bool nzcv_live, bool pairing);
+    void lower_call_indirect(const ir::ExitCallIndirect& exit, bool nzcv_live, bool pairing);
+    void lower_indirect(const ir::ExitIndirect& exit, bool nzcv_live);
+    void enter(int node, GuestAddr target, bool is_backward, bool nzcv_live);
+    void leave_to(GuestAddr target, bool is_backward, bool nzcv_live);
     void store_variables(bool nzcv_live);
     void write_back(bool nzcv_live);
     void leave_by(const ExitStub& exit, Value* rax = nullptr);
@@ -215,19 +255,26 @@ class Lowering {
     RegionModule& module_;
     const int number_;
     llvm::Function* const function_;
+    const Vectors vectors_;
     llvm::Value* state_ = nullptr; // biased, as in R15
     BasicBlock* entry_ = nullptr;
 
+    // Slots that differ from their cells where a node begins: on some way there, on all ways.
+    struct Dirty {
+        SlotSet may, must = SlotSet{}.set();
+    };
     SlotSet used_;                          // cached slots that the function's blocks name
-    std::vector<SlotSet> dirty_at_;         // entry of a block, by block
-    std::vector<BasicBlock*> basic_blocks_; // by block
+    SlotSet lazy_;                          // not read before they are needed
+    std::vector<Dirty> dirty_at_;           // by node
+    std::vector<BasicBlock*> basic_blocks_; // by node
     std::array<SlotVariable, ir::kSlotCount> variables_{};
 
     const ir::Block* block_ = nullptr;
-    int block_index_ = 0;
+    int node_ = 0;
     Current current_;
     std::vector<Value*> values_;
     std::vector<Flags> flags_;
+    std::vector<bool> flags_live_after_; // by instruction
 };
 
 } // namespace ulna::backend::tier2

@@ -4,6 +4,7 @@
 
 #include "backend/llvm/stack_map.h"
 #include "ir/support/bits.h"
+#include "ir/support/check.h"
 
 namespace ulna::backend::tier2 {
 
@@ -118,8 +119,9 @@ class Placer final : public EntryOffsets {
             if (!offset || number >= out_.entries.size()) {
                 return fail("entry symbol");
             }
-            const int block = module_.graph.entries()[number];
-            out_.entries[number] = {module_.graph.block(block).key.pc, *offset};
+            const int node = module_.graph.entries()[number];
+            CHECK(module_.graph.inlined_call(node) == nullptr);
+            out_.entries[number] = {module_.graph.block(node).key.pc, *offset};
         }
         return out_.entries[0].code_offset == 0 ? true : fail("the entry is not first");
     }
@@ -145,7 +147,16 @@ class Placer final : public EntryOffsets {
         return {};
     }
 
+    // Whether it is an exit that a jump to can be instead.
+    [[nodiscard]] bool is_return(const SymbolRef& symbol) const {
+        llvm::StringRef name = llvm::cantFail(symbol.getName());
+        unsigned number = 0;
+        return name.consume_front("exit_") && !name.getAsInteger(10, number) &&
+               module_.exits[number].kind == ExitStub::Kind::Return;
+    }
+
     bool relocate(const ELFObjectFileBase& object) {
+        constexpr u8 kJump = 0xe9, kReturn = 0xc3, kTrap = 0xcc;
         for (const SectionRef& relocations : object.sections()) {
             const auto target = llvm::cantFail(relocations.getRelocatedSection());
             if (target == object.section_end() || placed(*target) == nullptr) {
@@ -166,7 +177,12 @@ class Placer final : public EntryOffsets {
                     llvm::cantFail(llvm::object::ELFRelocationRef(relocation).getAddend());
                 const u32 at = base + static_cast<u32>(relocation.getOffset());
                 const u32 value = *symbol + static_cast<u32>(addend) - at;
-                std::memcpy(out_.code.code.data() + at, &value, sizeof value);
+                u8* const bytes = out_.code.code.data() + at;
+                std::memcpy(bytes, &value, sizeof value);
+                if (is_return(*relocation.getSymbol()) && bytes[-1] == kJump) {
+                    bytes[-1] = kReturn;
+                    std::memset(bytes, kTrap, sizeof value);
+                }
             }
         }
         return true;
@@ -334,8 +350,22 @@ class Placer final : public EntryOffsets {
             at.value = static_cast<i32>(location.large);
             break;
         }
-        out_.code.locations.push_back(at);
+        if (!is_home(at)) {
+            out_.code.locations.push_back(at);
+        }
         return true;
+    }
+
+    // Where the slot is between blocks.
+    static bool is_home(const SlotLocation& at) {
+        const bool general = at.kind == SlotLocation::Kind::Gpr;
+        return (general && std::any_of(kPinnedGprs.begin(), kPinnedGprs.end(),
+                                       [&](const PinnedGpr& pin) {
+                                           return pin.slot == at.slot &&
+                                                  static_cast<u8>(pin.reg) == at.reg;
+                                       })) ||
+               (at.kind == SlotLocation::Kind::Vec && at.reg < kPinnedVecs.size() &&
+                kPinnedVecs[at.reg] == at.slot);
     }
 
     // Two halves, the upper one first: a location writes the whole cell.

@@ -4,12 +4,32 @@
 
 namespace ulna::backend::tier2 {
 
-RegionGraph::RegionGraph(std::span<const ir::Block* const> blocks) : blocks_{blocks} {
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-        by_pc_.emplace(blocks[i]->key.pc, static_cast<int>(i));
+namespace {
+// Guest instructions of a callee, and of all inlined calls of a region.
+constexpr std::size_t kMostInlined = 40;
+constexpr unsigned kMostInlinedInRegion = 200;
+} // namespace
+
+namespace {
+bool sets_btype(const ir::Exit& exit) {
+    const auto* const branch = std::get_if<ir::ExitIndirect>(&exit);
+    const auto* const call = std::get_if<ir::ExitCallIndirect>(&exit);
+    return (branch != nullptr && branch->btype != 0) || (call != nullptr && call->btype != 0);
+}
+} // namespace
+
+RegionGraph::RegionGraph(const Region& region, bool inlines_calls)
+    : blocks_{region.blocks}, guesses_{region.guesses} {
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+        by_pc_.emplace(blocks_[i]->key.pc, static_cast<int>(i));
+        nodes_.push_back({static_cast<int>(i), kNone});
+    }
+    calls_of_.resize(nodes_.size());
+    if (inlines_calls) {
+        inline_calls();
     }
     find_entries();
-    while (!assign_blocks()) {
+    while (!assign_nodes()) {
     }
 }
 
@@ -18,36 +38,157 @@ int RegionGraph::block_at(GuestAddr pc) const {
     return found == by_pc_.end() ? kNone : found->second;
 }
 
-int RegionGraph::function_of_entry(int block) const {
-    const auto found = std::find(entries_.begin(), entries_.end(), block);
+const RegionGraph::InlinedCall* RegionGraph::inlined_call(int node) const {
+    const int call = nodes_[index(node)].call;
+    return call == kNone ? nullptr : &calls_[index(call)];
+}
+
+int RegionGraph::node_at(int from, GuestAddr pc) const {
+    const int to = block_at(pc);
+    const int call = nodes_[index(from)].call;
+    if (to == kNone || call == kNone) {
+        return to; // a block's own node has its number
+    }
+    for (auto node = index(calls_[index(call)].first);
+         node < nodes_.size() && nodes_[node].call == call; ++node) {
+        if (nodes_[node].block == to) {
+            return static_cast<int>(node);
+        }
+    }
+    return kNone;
+}
+
+int RegionGraph::callee(int caller, GuestAddr target) const {
+    for (const int call : calls_of_[index(caller)]) {
+        if (calls_[index(call)].target == target) {
+            return calls_[index(call)].first;
+        }
+    }
+    return kNone;
+}
+
+int RegionGraph::return_node(int from) const {
+    const InlinedCall* const call = inlined_call(from);
+    return call == nullptr ? kNone : block_at(call->return_to);
+}
+
+std::vector<GuestAddr> RegionGraph::guesses(int node) const {
+    std::vector<GuestAddr> targets;
+    if (sets_btype(block(node).exit)) {
+        return targets; // which targets look at
+    }
+    for (const IndirectGuess& guess : guesses_) {
+        if (guess.block == block(node).key.pc && block_at(guess.target) != kNone &&
+            std::find(targets.begin(), targets.end(), guess.target) == targets.end()) {
+            targets.push_back(guess.target);
+        }
+    }
+    return targets;
+}
+
+int RegionGraph::function_of_entry(int node) const {
+    const auto found = std::find(entries_.begin(), entries_.end(), node);
     return found == entries_.end() ? kNone : static_cast<int>(found - entries_.begin());
+}
+
+// --- inlined calls
+
+// The blocks of a callee; empty when it is not to be inlined.
+std::vector<int> RegionGraph::inlinable_body(int first_block) const {
+    std::vector<int> body = {first_block};
+    std::size_t instructions = 0;
+    bool returns = false;
+    for (std::size_t next = 0; next < body.size(); ++next) {
+        const ir::Exit& exit = blocks_[index(body[next])]->exit;
+        const bool is_return = std::holds_alternative<ir::ExitReturn>(exit);
+        instructions += std::max<std::size_t>(1, blocks_[index(body[next])]->guest_pcs.size());
+        returns = returns || is_return;
+        if (instructions > kMostInlined ||
+            !(is_return || std::holds_alternative<ir::ExitDirect>(exit) ||
+              std::holds_alternative<ir::ExitCond>(exit))) {
+            return {};
+        }
+        for_successors(body[next], [&](int to) {
+            if (std::find(body.begin(), body.end(), to) == body.end()) {
+                body.push_back(to);
+            }
+        });
+    }
+    return returns ? body : std::vector<int>{};
+}
+
+void RegionGraph::inline_calls() {
+    for (int caller = 0; caller < static_cast<int>(blocks_.size()); ++caller) {
+        const ir::Exit& exit = block(caller).exit;
+        if (const auto* call = std::get_if<ir::ExitCall>(&exit)) {
+            inline_call(caller, call->target, call->return_to);
+        } else if (const auto* indirect = std::get_if<ir::ExitCallIndirect>(&exit)) {
+            for (const GuestAddr target : guesses(caller)) {
+                inline_call(caller, target, indirect->return_to);
+            }
+        }
+    }
+}
+
+void RegionGraph::inline_call(int caller, GuestAddr target, GuestAddr return_to) {
+    const int first = block_at(target);
+    if (first == kNone || block_at(return_to) == kNone) {
+        return;
+    }
+    const std::vector<int> body = inlinable_body(first);
+    unsigned instructions = 0;
+    for (const int block : body) {
+        instructions += static_cast<unsigned>(blocks_[index(block)]->guest_pcs.size());
+    }
+    if (body.empty() || inlined_instructions_ + instructions > kMostInlinedInRegion) {
+        return;
+    }
+    inlined_instructions_ += instructions;
+    const ir::Block& from = block(caller);
+    const GuestAddr call_pc = from.guest_pcs.empty() ? from.key.pc : from.guest_pcs.back();
+    const int call = static_cast<int>(calls_.size());
+    calls_.push_back({target, return_to, return_to <= call_pc, static_cast<int>(nodes_.size())});
+    for (const int block : body) {
+        nodes_.push_back({block, call});
+    }
+    calls_of_.resize(nodes_.size());
+    calls_of_[index(caller)].push_back(call);
+}
+
+// --- functions
+
+// Where a call that leaves the function returns to; 0: none. An indirect call whose likely targets
+// are inlined leaves the region when it goes elsewhere, and stays outside.
+GuestAddr RegionGraph::returns_to_entry(int node) const {
+    if (!calls_of_[index(node)].empty()) {
+        return 0;
+    }
+    const ir::Exit& exit = block(node).exit;
+    if (const auto* call = std::get_if<ir::ExitCall>(&exit)) {
+        return call->return_to;
+    }
+    const auto* const indirect = std::get_if<ir::ExitCallIndirect>(&exit);
+    return indirect == nullptr ? 0 : indirect->return_to;
 }
 
 // The first block, and what is returned to from calls that can be reached.
 void RegionGraph::find_entries() {
     entries_ = {0};
-    std::vector<bool> seen(blocks_.size());
+    std::vector<bool> seen(nodes_.size());
     std::vector<int> work = {0};
-    const auto reach = [&](int index) {
-        if (!seen[static_cast<unsigned>(index)]) {
-            seen[static_cast<unsigned>(index)] = true;
-            work.push_back(index);
+    const auto reach = [&](int node) {
+        if (!seen[index(node)]) {
+            seen[index(node)] = true;
+            work.push_back(node);
         }
     };
     seen[0] = true;
     while (!work.empty()) {
-        const int index = work.back();
+        const int node = work.back();
         work.pop_back();
-        for_successors(index, reach);
-        GuestAddr return_to = 0;
-        if (const auto* call = std::get_if<ir::ExitCall>(&block(index).exit)) {
-            return_to = call->return_to;
-        } else if (const auto* indirect = std::get_if<ir::ExitCallIndirect>(&block(index).exit)) {
-            return_to = indirect->return_to;
-        } else {
-            continue;
-        }
-        if (const int back = block_at(return_to); back != kNone) {
+        for_successors(node, reach);
+        const GuestAddr return_to = returns_to_entry(node);
+        if (const int back = return_to == 0 ? kNone : block_at(return_to); back != kNone) {
             reach(back);
             if (function_of_entry(back) == kNone) {
                 entries_.push_back(back);
@@ -56,23 +197,23 @@ void RegionGraph::find_entries() {
     }
 }
 
-// Gives each block to the function that reaches it; false when a block turned out to be an entry.
-bool RegionGraph::assign_blocks() {
+// Gives each node to the function that reaches it; false when a node turned out to be an entry.
+bool RegionGraph::assign_nodes() {
     functions_.assign(entries_.size(), {});
-    std::vector<int> owner(blocks_.size(), kNone);
+    std::vector<int> owner(nodes_.size(), kNone);
     for (std::size_t f = 0; f < entries_.size(); ++f) {
-        std::vector<int>& blocks = functions_[f];
-        blocks.push_back(entries_[f]);
-        for (std::size_t next = 0; next < blocks.size(); ++next) {
+        std::vector<int>& nodes = functions_[f];
+        nodes.push_back(entries_[f]);
+        for (std::size_t next = 0; next < nodes.size(); ++next) {
             int shared = kNone;
-            for_successors(blocks[next], [&](int to) {
+            for_successors(nodes[next], [&](int to) {
                 if (function_of_entry(to) != kNone) {
                     return;
                 }
-                int& its_owner = owner[static_cast<unsigned>(to)];
+                int& its_owner = owner[index(to)];
                 if (its_owner == kNone) {
                     its_owner = static_cast<int>(f);
-                    blocks.push_back(to);
+                    nodes.push_back(to);
                 } else if (its_owner != static_cast<int>(f)) {
                     shared = to;
                 }

@@ -29,16 +29,25 @@ inline constexpr unsigned kRefusalCount = static_cast<unsigned>(Refusal::Object)
 struct Options {
     bool mask_tags = false;          // as backend::CompileOptions
     bool call_return_pairing = true; // as backend::CompileOptions
+    bool inline_calls = true;        // of small functions in the region
     unsigned codegen_level = 2;      // 1 to 3
     bool optimise = true;            // false: only what promotes slots to values
     bool keep_text = false;          // fill Compiler::text()
     bool verify = false;             // LLVM's verifier
 };
 
+// A likely target of a block's indirect exit: a branch to it stays in the region, where it has a
+// block; a call is inlined when that is a small function.
+struct IndirectGuess {
+    GuestAddr block; // PC of the block's key
+    GuestAddr target;
+};
+
 // Blocks whose exits may name each other by PC. The first one is where the region is entered. All
 // have the same mode. Blocks that cannot be reached inside the region are left out.
 struct Region {
     std::span<const ir::Block* const> blocks;
+    std::span<const IndirectGuess> guesses = {}; // of one block: the likeliest first
 };
 
 // A block at which the code can be entered like a tier-1 block.

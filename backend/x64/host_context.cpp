@@ -64,6 +64,7 @@ void save_located(const void* ucontext,
                   std::span<const SlotLocation> locations,
                   ir::CpuState& state) {
     const auto& context = *static_cast<const ucontext_t*>(ucontext);
+    save_pinned(ucontext, state);
     for (const SlotLocation& at : locations) {
         char* const cell = reinterpret_cast<char*>(&state) + ir::slot_offset(at.slot);
         const std::size_t bytes = ir::slot_type(at.slot) == ir::Type::V128   ? 16

@@ -45,6 +45,7 @@ class RandomRegion {
         }
         return all;
     }
+    [[nodiscard]] const std::vector<tier2::IndirectGuess>& guesses() const { return guesses_; }
     [[nodiscard]] const Block* at(GuestAddr pc) const {
         for (const Block& block : blocks_) {
             if (block.key.pc == pc) {
@@ -67,6 +68,17 @@ class RandomRegion {
     GuestAddr target() {
         const unsigned n = below(static_cast<unsigned>(blocks_.size()) + 1);
         return n == blocks_.size() ? 0x90000 + below(4) * 4 : kBase + n * kStride;
+    }
+    // One of two, guessed or not.
+    Value indirect_target(RandomBlock& random, GuestAddr from) {
+        const GuestAddr first = target(), second = target();
+        for (const GuestAddr guess : {first, second, target()}) {
+            if (below(2) == 0) {
+                guesses_.push_back({from, guess});
+            }
+        }
+        Builder& b = random.builder();
+        return b.select(random.value(Type::I1), b.c64(first), b.c64(second));
     }
     void make_block(unsigned index, u64 seed) {
         static const std::vector<Opcode> ops = cheap_operations();
@@ -97,13 +109,13 @@ class RandomRegion {
             block.exit = ExitCall{target(), target()};
             break;
         case 3:
-            block.exit = ExitCallIndirect{b.c64(target()).id, target()};
+            block.exit = ExitCallIndirect{indirect_target(random, block.key.pc).id, target()};
             break;
         case 4:
             block.exit = ExitReturn{b.c64(target()).id};
             break;
         case 5:
-            block.exit = ExitIndirect{b.c64(target()).id};
+            block.exit = ExitIndirect{indirect_target(random, block.key.pc).id};
             break;
         default:
             block.exit = ExitCond{random.value(Type::I1).id, target(), target()};
@@ -118,6 +130,7 @@ class RandomRegion {
 
     std::mt19937_64 random_;
     std::vector<Block> blocks_;
+    std::vector<tier2::IndirectGuess> guesses_;
 };
 
 // The interpreter, until the guest has left the region.
@@ -151,7 +164,8 @@ TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
         options.verify = true;
         const auto blocks = region.blocks();
         INFO("seed " << seed << "\n" << region.text());
-        const tier2::Refusal refusal = compiler.compile({blocks}, options, compiled);
+        const tier2::Refusal refusal =
+            compiler.compile({blocks, region.guesses()}, options, compiled);
         if (refusal == tier2::Refusal::Operation) { // memory copy or set
             continue;
         }
@@ -192,6 +206,56 @@ TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
         }
     }
     REQUIRE(regions >= 100);
+}
+
+namespace {
+// A block that adds to a register.
+void make_adder(Block& block, GuestAddr pc, unsigned reg, u64 n) {
+    block.reset({pc, {}});
+    Builder b(block);
+    b.begin_guest_instruction(pc, 0);
+    b.set(x_slot(reg), b.add(b.get(x_slot(reg)), b.c64(n)));
+}
+} // namespace
+
+TEST_CASE("tier 2: small functions are inlined with a check of where they return to", "[tier2]") {
+    for (const bool indirect : {false, true}) {
+        X64Runner runner;
+        Block caller, callee, after;
+        make_adder(caller, 0x1000, 0, 1);
+        make_adder(callee, 0x2000, 1, 10);
+        make_adder(after, 0x1004, 2, 100);
+        {
+            Builder b(caller);
+            caller.exit = ExitCall{0x2000, 0x1004};
+            if (indirect) {
+                caller.exit = ExitCallIndirect{b.get(x_slot(9)).id, 0x1004};
+            }
+        }
+        {
+            Builder b(callee);
+            callee.exit = ExitReturn{b.get(x_slot(30)).id};
+        }
+        after.exit = ExitDirect{0x3000};
+        const Block* const blocks[] = {&caller, &callee, &after};
+        const tier2::IndirectGuess guesses[] = {{0x1000, 0x2000}};
+        tier2::Compiler compiler;
+        tier2::CompiledRegion compiled;
+        REQUIRE(compiler.compile({blocks, guesses}, {}, compiled) == tier2::Refusal::None);
+        REQUIRE(compiled.entries.size() == 1);
+        const u64 entry = runner.add(compiled.code);
+        runner.state->x[9] = 0x2000;
+        runner.state->x[30] = 0x1004;
+        REQUIRE(runner.enter(entry) == ExitReason::Lookup);
+        REQUIRE(runner.state->pc == 0x3000);
+        REQUIRE(runner.state->x[1] == 10);
+        REQUIRE(runner.state->x[2] == 100);
+        runner.state->x[30] = 0x4444; // returns elsewhere
+        REQUIRE(runner.enter(entry) == ExitReason::Lookup);
+        REQUIRE(runner.state->pc == 0x4444);
+        REQUIRE(runner.state->x[1] == 20);
+        REQUIRE(runner.state->x[2] == 100);
+    }
 }
 
 TEST_CASE("tier 2: a loop notices pending work", "[tier2]") {

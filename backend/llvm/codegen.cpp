@@ -1,0 +1,175 @@
+#include "backend/llvm/codegen.h"
+
+#include "backend/llvm/host_op.h"
+#include "ir/support/check.h"
+
+namespace ulna::backend::tier2 {
+
+namespace {
+
+constexpr const char* kTriple = "x86_64-unknown-linux-gnu";
+
+// The host must have x86-64-v3; of the rest, what we lower to intrinsics.
+std::string host_features() {
+    std::string features;
+    const auto host = llvm::sys::getHostCPUFeatures();
+    for (const char* name : {"aes", "pclmul", "sha"}) {
+        if (host.lookup(name)) {
+            features += std::string(features.empty() ? "" : ",") + "+" + name;
+        }
+    }
+    return features;
+}
+
+void set_option(const char* name, bool value) {
+    static_cast<llvm::cl::opt<bool>*>(llvm::cl::getRegisteredOptions().lookup(name))
+        ->setValue(value);
+}
+
+void start_llvm() {
+    static const bool once = [] {
+        LLVMInitializeX86TargetInfo();
+        LLVMInitializeX86Target();
+        LLVMInitializeX86TargetMC();
+        LLVMInitializeX86AsmPrinter();
+        // Nobody reads the live-out registers of patchpoints, and this pass does not know what
+        // becomes of the exits' registers.
+        set_option("enable-patchpoint-liveness", false);
+        // Addresses are folded already; other induction variables would only be more values to
+        // keep, since a fault must show the guest's.
+        set_option("disable-lsr", true);
+        return true;
+    }();
+    (void)once;
+}
+
+// LLVM takes patchpoints for calls of unknown code: it reserves R11 for reaching them, and a frame
+// pointer. Ours are not: those that need R11 say so.
+class PatchpointsAreInstructions : public llvm::MachineFunctionPass {
+  public:
+    static char ID;
+    PatchpointsAreInstructions() : llvm::MachineFunctionPass(ID) {}
+
+    bool runOnMachineFunction(llvm::MachineFunction& function) override {
+        for (llvm::MachineBasicBlock& block : function) {
+            for (llvm::MachineInstr& inst : block) {
+                if (inst.getOpcode() == llvm::TargetOpcode::PATCHPOINT) {
+                    drop_scratch_registers(inst);
+                }
+            }
+        }
+        function.getFrameInfo().setHasPatchPoint(false);
+        function.getRegInfo().freezeReservedRegs();
+        return true;
+    }
+
+  private:
+    static void drop_scratch_registers(llvm::MachineInstr& inst) {
+        const llvm::PatchPointOpers operands(&inst);
+        if (operands.getNumPatchBytes() > kMostAccessBytes) {
+            return;
+        }
+        for (unsigned i = inst.getNumOperands(); i-- > 0;) {
+            const llvm::MachineOperand& operand = inst.getOperand(i);
+            if (operand.isReg() && operand.isDef() && operand.isImplicit() &&
+                operand.isEarlyClobber()) {
+                inst.removeOperand(i);
+            }
+        }
+    }
+};
+char PatchpointsAreInstructions::ID = 0;
+
+} // namespace
+
+std::unique_ptr<llvm::LLVMTargetMachine> make_target_machine() {
+    start_llvm();
+    std::string error;
+    const llvm::Target* const target = llvm::TargetRegistry::lookupTarget(kTriple, error);
+    CHECK(target != nullptr);
+    llvm::TargetOptions options;
+    options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+    return std::unique_ptr<llvm::LLVMTargetMachine>(static_cast<llvm::LLVMTargetMachine*>(
+        target->createTargetMachine(kTriple, "x86-64-v3", host_features(), options,
+                                    llvm::Reloc::PIC_, llvm::CodeModel::Small,
+                                    llvm::CodeGenOptLevel::Default, true)));
+}
+
+void generate(llvm::LLVMTargetMachine& machine,
+              llvm::Module& module,
+              unsigned level,
+              bool verify,
+              llvm::SmallVectorImpl<char>& object) {
+    machine.setOptLevel(static_cast<llvm::CodeGenOptLevel>(level));
+    llvm::raw_svector_ostream stream(object);
+    llvm::legacy::PassManager passes;
+    // What LLVMTargetMachine::addPassesToEmitFile does, with a pass of ours.
+    auto* const info = new llvm::MachineModuleInfoWrapperPass(&machine);
+    llvm::TargetPassConfig* const config = machine.createPassConfig(passes);
+    config->setDisableVerify(!verify);
+    passes.add(config);
+    passes.add(info);
+    config->insertPass(&llvm::FinalizeISelID, new PatchpointsAreInstructions);
+    if (const char* off = getenv("CGOFF")) { // experiment
+        for (const char* c = off; *c; ++c) {
+            switch (*c) {
+            case 's':
+                config->disablePass(&llvm::MachineSchedulerID);
+                break;
+            case 'l':
+                config->disablePass(&llvm::MachineLICMID);
+                break;
+            case 'L':
+                config->disablePass(&llvm::EarlyMachineLICMID);
+                break;
+            case 'c':
+                config->disablePass(&llvm::MachineCSEID);
+                break;
+            case 'k':
+                config->disablePass(&llvm::MachineSinkingID);
+                break;
+            case 'p':
+                config->disablePass(&llvm::PeepholeOptimizerID);
+                break;
+            case 'b':
+                config->disablePass(&llvm::BranchFolderPassID);
+                break;
+            case 't':
+                config->disablePass(&llvm::TailDuplicateID);
+                break;
+            case 'T':
+                config->disablePass(&llvm::EarlyTailDuplicateID);
+                break;
+            case 'i':
+                config->disablePass(&llvm::EarlyIfConverterID);
+                break;
+            case 'm':
+                config->disablePass(&llvm::MachineCombinerID);
+                break;
+            case 'P':
+                config->disablePass(&llvm::PostRASchedulerID);
+                break;
+            case 'y':
+                config->disablePass(&llvm::MachineCopyPropagationID);
+                break;
+            case 'h':
+                config->disablePass(&llvm::ShrinkWrapID);
+                break;
+            case 'o':
+                config->disablePass(&llvm::StackSlotColoringID);
+                break;
+            }
+        }
+    }
+    const bool impossible = config->addISelPasses();
+    CHECK(!impossible);
+    config->addMachinePasses();
+    config->setInitialized();
+    const bool unprintable = machine.addAsmPrinter(
+        passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile, info->getMMI().getContext());
+    CHECK(!unprintable);
+    passes.add(llvm::createFreeMachineFunctionPass());
+    passes.run(module);
+}
+
+} // namespace ulna::backend::tier2
