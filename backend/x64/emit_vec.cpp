@@ -73,12 +73,21 @@ void set_qc_if_any(Emitter& e, Xmm difference, Shape shape) {
     set_qc_if(e, Cc::NE);
 }
 
-void evaluate_if_any(
-    Emitter& e, const Inst& inst, Xmm suspect, std::initializer_list<int> args, Xmm d) {
-    const V128 mask = shape_mask(inst.shape());
-    e.c.vptest(suspect, e.literal(mask));
-    const ColdEval exact = e.cold_eval_of(inst, args, d.getIdx());
-    e.cold(e.jcc(Cc::NE), [=](Emitter& e) { e.emit_cold_eval(exact); });
+void saturate_unless(Emitter& e, const Inst& inst, Xmm d, Xmm saturated, Xmm fits) {
+    e.c.vpand(d, d, fits);
+    e.c.vpandn(saturated, fits, saturated);
+    e.c.vpor(d, d, saturated);
+    e.c.vptest(fits, e.literal(shape_mask(inst.shape())));
+    set_qc_if(e, Cc::AE); // CF: the mask has no bit that `fits` does not have
+}
+
+void sign_mask(Emitter& e, unsigned lane_log2, Xmm to, Xmm x) {
+    if (lane_log2 == 1 || lane_log2 == 2) {
+        shift_right_arithmetic(e, to, x, lane_log2, 8u << lane_log2);
+    } else {
+        e.c.vpxor(to, to, to);
+        emit(e, kVCmGt, lane_log2, to, to, x);
+    }
 }
 
 namespace {

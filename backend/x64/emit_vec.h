@@ -71,6 +71,11 @@ inline void emit(Emitter& e, const Lanes3& ops, unsigned lane, Xmm d, Xmm a, con
 [[nodiscard]] constexpr u64 lane_sign(unsigned lane_log2) {
     return u64{1} << ((8u << lane_log2) - 1);
 }
+// The top bits of the lanes of the shape.
+[[nodiscard]] constexpr V128 top_bits(Shape shape) {
+    const V128 all = splat(shape.lane_log2, lane_sign(shape.lane_log2)), mask = shape_mask(shape);
+    return {all.lo & mask.lo, all.hi & mask.hi};
+}
 
 // VPSHUFB control: byte i of the result comes from byte source(i), or is zero when that is
 // kZeroByte.
@@ -118,10 +123,12 @@ void set_qc_if(Emitter& e, Cc cc);
 // Sets FPSR.QC when any bit of `difference` within the shape is set.
 void set_qc_if_any(Emitter& e, Xmm difference, Shape shape);
 
-// Evaluates the operation out of line when a bit of `suspect` within the shape is set; d holds the
-// result of the other case. Nothing may clear d afterwards.
-void evaluate_if_any(
-    Emitter& e, const Inst& inst, Xmm suspect, std::initializer_list<int> args, Xmm d);
+// Lanes of d become those of `saturated`, and set FPSR.QC, where `fits` is zero; elsewhere it has
+// ones. `saturated` is clobbered.
+void saturate_unless(Emitter& e, const Inst& inst, Xmm d, Xmm saturated, Xmm fits);
+
+// to = ones in the lanes of x that are negative, zeroes in the others; not in place.
+void sign_mask(Emitter& e, unsigned lane_log2, Xmm to, Xmm x);
 
 // Shifts of all lanes by 0 <= n <= lane bits. `d` may equal `a` unless the line says otherwise.
 void shift_left(Emitter& e, Xmm d, Xmm a, unsigned lane_log2, unsigned n);

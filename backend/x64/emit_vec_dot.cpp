@@ -46,21 +46,50 @@ void add_products(Emitter& e, Xmm sum, Xmm of_unsigned, const Operand& of_signed
     const u64 products = matrix ? 8 : 4;
     return splat(2, signs.b == Sign::Signed ? products * 128 * 128 : 0);
 }
-// `sum` += the products; t is clobbered.
-void add_with_vnni(Emitter& e, Signs signs, Xmm sum, Xmm b, Xmm c, Xmm t) {
-    const V128 flip = splat(0, 0x80); // -128 as signed numbers
+constexpr V128 kFlip = splat(0, 0x80); // -128 as signed numbers
+
+// `sum` += the products; t, and u when signed, are clobbered.
+void add_with_vnni(Emitter& e, Signs signs, Xmm sum, Xmm b, Xmm c, Xmm t, Xmm u) {
     if (signs.b == Sign::Signed) {
-        e.c.vpxor(t, c, e.literal(flip));
-        add_products(e, sum, t, e.literal(flip));
-        e.c.vpxor(t, b, e.literal(flip));
+        e.load_imm(u, kFlip);
+        e.c.vpxor(t, c, u);
+        add_products(e, sum, t, u);
+        e.c.vpxor(t, b, u);
         add_products(e, sum, t, c);
     } else if (signs.c == Sign::Unsigned) {
         add_products(e, sum, b, e.literal(splat(0, 64)));
         add_products(e, sum, b, e.literal(splat(0, 64)));
-        e.c.vpxor(t, c, e.literal(flip));
+        e.c.vpxor(t, c, e.literal(kFlip));
         add_products(e, sum, b, t);
     } else {
         add_products(e, sum, b, c);
+    }
+}
+
+void vnni_dot(Emitter& e, Signs signs, Xmm sum, Xmm b, Xmm c) {
+    const Xmm t = e.scratch_xmm(), u = signs.b == Sign::Signed ? e.scratch_xmm() : t;
+    e.load_imm(sum, initial_sum(signs, false));
+    add_with_vnni(e, signs, sum, b, c, t, u);
+}
+
+void vnni_matrix(Emitter& e, Signs signs, Xmm sum, Xmm b, Xmm c) {
+    const Xmm t = e.scratch_xmm(), u = e.scratch_xmm(), v = e.scratch_xmm();
+    const bool is_signed = signs.b == Sign::Signed;
+    e.load_imm(sum, initial_sum(signs, true));
+    if (is_signed) {
+        e.c.vpxor(v, b, e.literal(kFlip)); // once for both halves
+    }
+    for (const Arrangement& half : kHalves) {
+        e.c.vpshufd(u, c, half.c);
+        if (is_signed) {
+            e.c.vpxor(t, u, e.literal(kFlip));
+            add_products(e, sum, t, e.literal(kFlip));
+            e.c.vpshufd(t, v, half.b);
+            add_products(e, sum, t, u);
+        } else {
+            e.c.vpshufd(t, b, half.b);
+            add_with_vnni(e, signs, sum, t, u, u, v);
+        }
     }
 }
 
@@ -77,42 +106,74 @@ void even_bytes(Emitter& e, Sign sign, Xmm d, Xmm a) {
 void odd_bytes(Emitter& e, Sign sign, Xmm d, Xmm a) {
     sign == Sign::Unsigned ? e.c.vpsrlw(d, a, 8) : e.c.vpsraw(d, a, 8);
 }
-void add_by_halfwords(Emitter& e, Signs signs, Xmm sum, Xmm b, Xmm c, Xmm t, Xmm u) {
-    even_bytes(e, signs.b, t, b);
-    even_bytes(e, signs.c, u, c);
-    e.c.vpmaddwd(t, t, u);
+
+// The high half of the product of two bytes' halfwords, the rest of which is zero, is the bytes'
+// product: half the shifts that sign extension takes.
+void signed_halfword_dot(Emitter& e, Xmm sum, Xmm b, Xmm c) {
+    const V128 odd = splat(1, 0xff00), ones = splat(1, 1);
+    const Xmm t = e.scratch_xmm(), u = e.scratch_xmm();
+    e.c.vpsllw(sum, b, 8);
+    e.c.vpsllw(t, c, 8);
+    e.c.vpmulhw(sum, sum, t);
+    e.c.vpmaddwd(sum, sum, e.literal(ones));
+    e.c.vpand(t, b, e.literal(odd));
+    e.c.vpand(u, c, e.literal(odd));
+    e.c.vpmulhw(t, t, u);
+    e.c.vpmaddwd(t, t, e.literal(ones));
     e.c.vpaddd(sum, sum, t);
+}
+
+void halfword_dot(Emitter& e, Signs signs, Xmm sum, Xmm b, Xmm c) {
+    if (signs.b == Sign::Signed) { // c is, too
+        return signed_halfword_dot(e, sum, b, c);
+    }
+    const Xmm t = e.scratch_xmm(), u = e.scratch_xmm();
+    even_bytes(e, signs.b, sum, b);
+    even_bytes(e, signs.c, t, c);
+    e.c.vpmaddwd(sum, sum, t);
     odd_bytes(e, signs.b, t, b);
     odd_bytes(e, signs.c, u, c);
     e.c.vpmaddwd(t, t, u);
     e.c.vpaddd(sum, sum, t);
 }
 
+// sum = what rows give with the columns of the same number, t = with the other ones: two words for
+// each element.
+void halfword_matrix(Emitter& e, Signs signs, Xmm sum, Xmm b, Xmm c) {
+    constexpr u8 kOtherColumn = 0b01'00'11'10;
+    const Xmm t = e.scratch_xmm(), u = e.scratch_xmm(), v = e.scratch_xmm();
+    even_bytes(e, signs.b, t, b);
+    even_bytes(e, signs.c, u, c);
+    e.c.vpmaddwd(sum, t, u);
+    e.c.vpshufd(u, u, kOtherColumn);
+    e.c.vpmaddwd(t, t, u);
+    odd_bytes(e, signs.b, u, b);
+    odd_bytes(e, signs.c, v, c);
+    e.c.vpmaddwd(v, u, v);
+    e.c.vpaddd(sum, sum, v);
+    e.c.vpshufd(v, c, kOtherColumn);
+    odd_bytes(e, signs.c, v, v);
+    e.c.vpmaddwd(v, u, v);
+    e.c.vpaddd(t, t, v);
+    e.c.vphaddd(sum, sum, t); // (0, 0), (1, 1), (0, 1), (1, 0)
+    e.c.vpshufd(sum, sum, 0b01'11'10'00);
+}
+
 // The products are summed before the addend is added, to keep the chain through it short.
 template <Sign kFirst, Sign kSecond> void emit_dot(Emitter& e, const Inst& inst) {
     constexpr Signs kSigns{kFirst, kSecond};
-    const bool matrix = is_matrix(inst), with_vnni = vnni().present && !e.options().baseline_host;
     const XmmMem addend = fp_arg(e, inst.args[0]); // never a literal: it is used late
     const Xmm b = e.use_xmm(inst.args[1]), c = e.use_xmm(inst.args[2]);
-    const Xmm d = e.def_xmm(inst);
-    const Xmm row = matrix ? e.scratch_xmm() : b, column = matrix ? e.scratch_xmm() : c;
-    const Xmm t = e.scratch_xmm(), u = with_vnni ? t : e.scratch_xmm();
-    e.load_imm(d, with_vnni ? initial_sum(kSigns, matrix) : V128{});
-    for (const Arrangement& half : kHalves) {
-        if (matrix) {
-            e.c.vpshufd(row, b, half.b);
-            e.c.vpshufd(column, c, half.c);
-        }
-        if (with_vnni) {
-            add_with_vnni(e, kSigns, d, row, column, t);
-        } else {
-            add_by_halfwords(e, kSigns, d, row, column, t, u);
-        }
-        if (!matrix) {
-            break;
-        }
+    const bool in_place = e.hint_is_register_of(inst, inst.args[0]);
+    const Xmm sum = in_place ? e.scratch_xmm() : e.def_xmm(inst);
+    if (vnni().present && !e.options().baseline_host) {
+        is_matrix(inst) ? vnni_matrix(e, kSigns, sum, b, c) : vnni_dot(e, kSigns, sum, b, c);
+    } else {
+        is_matrix(inst) ? halfword_matrix(e, kSigns, sum, b, c)
+                        : halfword_dot(e, kSigns, sum, b, c);
     }
-    e.c.vpaddd(d, d, addend);
+    const Xmm d = in_place ? e.def_xmm(inst, Overlap::Any) : sum;
+    e.c.vpaddd(d, sum, addend);
     clear_past(e, d, inst.shape());
 }
 

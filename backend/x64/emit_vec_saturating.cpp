@@ -1,10 +1,31 @@
 // Saturating vector arithmetic. QC is found by comparing the saturated result with the wrapped one,
-// or by an overflow test whose rare case is computed out of line.
+// or by the overflow test that selects the lanes to be replaced.
 #include "backend/x64/emit_vec.h"
 
 namespace ulna::backend::x64 {
 
 namespace {
+
+// --- what words and doublewords, which saturate by hand, share
+
+// to = the greatest number where x is not negative, the least where it is; not in place.
+void extreme(Emitter& e, unsigned lane, Xmm to, Xmm x) {
+    sign_mask(e, lane, to, x);
+    e.c.vpxor(to, to, e.literal(splat(lane, lane_sign(lane) - 1)));
+}
+
+// Lanes of d become those of `saturated` where the sign bit of `overflow` is set.
+void saturate(Emitter& e, const Inst& inst, Xmm d, Xmm saturated, Xmm overflow) {
+    const Shape shape = inst.shape();
+    const bool dword = shape.lane_log2 == 3;
+    dword ? e.c.vblendvpd(d, d, saturated, overflow) : e.c.vblendvps(d, d, saturated, overflow);
+    if (shape.bytes() == 16) {
+        dword ? e.c.vtestpd(overflow, overflow) : e.c.vtestps(overflow, overflow);
+    } else {
+        e.c.vptest(overflow, e.literal(top_bits(shape)));
+    }
+    set_qc_if(e, Cc::NE);
+}
 
 // --- addition and subtraction
 
@@ -35,13 +56,12 @@ template <bool kSubtract> void emit_signed_wide(Emitter& e, const Inst& inst) {
     e.c.vpxor(overflow, a, d);
     e.c.vpxor(t, kSubtract ? a : d, b);
     e.c.vpand(overflow, overflow, t);
-    e.c.vpand(overflow, overflow, e.literal(splat(lane, lane_sign(lane))));
+    extreme(e, lane, t, a);
+    saturate(e, inst, d, t, overflow);
     finish(e, inst, d);
-    evaluate_if_any(e, inst, overflow, {a.getIdx(), b.getIdx()}, d);
 }
 
-// A sum wrapped when it is less than an operand: max(sum, a) != sum. A difference saturates at
-// max(a, b) - b = 0, when max(a, b) != a.
+// a + min(b, ~a) does not wrap; max(a, b) - b does not either.
 template <bool kSubtract> void emit_unsigned_word(Emitter& e, const Inst& inst) {
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm b = e.use_xmm(inst.args[1]);
@@ -51,15 +71,37 @@ template <bool kSubtract> void emit_unsigned_word(Emitter& e, const Inst& inst) 
         e.c.vpmaxud(t, a, b);
         e.c.vpsubd(d, t, b);
         e.c.vpxor(t, t, a);
-        set_qc_if_any(e, t, inst.shape());
-        finish(e, inst, d);
     } else {
-        e.c.vpaddd(d, a, b);
-        e.c.vpmaxud(t, d, a);
-        e.c.vpxor(t, t, d);
-        finish(e, inst, d);
-        evaluate_if_any(e, inst, t, {a.getIdx(), b.getIdx()}, d);
+        e.c.vpcmpeqd(t, t, t);
+        e.c.vpxor(t, t, a);
+        e.c.vpminud(t, t, b);
+        e.c.vpaddd(d, a, t);
+        e.c.vpxor(t, t, b);
     }
+    set_qc_if_any(e, t, inst.shape());
+    finish(e, inst, d);
+}
+
+// A sum wrapped when it is less than an operand, a difference when it is greater than the first:
+// compared as signed numbers with the signs flipped.
+template <bool kSubtract> void emit_unsigned_doubleword(Emitter& e, const Inst& inst) {
+    const V128 flip = splat(3, lane_sign(3));
+    const Xmm a = e.use_xmm(inst.args[0]);
+    const Xmm b = e.use_xmm(inst.args[1]);
+    const Xmm d = e.def_xmm(inst);
+    const Xmm wrapped = e.scratch_xmm(), t = e.scratch_xmm();
+    e.c.vpxor(wrapped, a, e.literal(flip));
+    emit(e, kSubtract ? kVSub : kVAdd, 3, d, a, b);
+    e.c.vpxor(t, d, e.literal(flip));
+    if (kSubtract) {
+        e.c.vpcmpgtq(wrapped, t, wrapped);
+        e.c.vpandn(d, wrapped, d);
+    } else {
+        e.c.vpcmpgtq(wrapped, wrapped, t);
+        e.c.vpor(d, d, wrapped);
+    }
+    set_qc_if_any(e, wrapped, inst.shape());
+    finish(e, inst, d);
 }
 
 constexpr Lanes3 kAddS{{&Assembler::vpaddsb, &Assembler::vpaddsw, nullptr, nullptr}};
@@ -81,7 +123,7 @@ void emit_unsigned(Emitter& e, const Inst& inst) {
     case 2:
         return emit_unsigned_word<kSubtract>(e, inst);
     default:
-        return e.call_eval(inst);
+        return emit_unsigned_doubleword<kSubtract>(e, inst);
     }
 }
 
@@ -103,39 +145,36 @@ template <const Lanes3& kSaturating> void emit_mixed_native(Emitter& e, const In
     finish(e, inst, d);
 }
 
-template <bool kUnsignedSum> void emit_mixed_word(Emitter& e, const Inst& inst) {
-    const V128 flip = splat(2, lane_sign(2));
+// Words and doublewords. That an unsigned number is added to a signed one and wraps shows in a sum
+// that is less than the first. A signed number added to an unsigned one, whose sign is flipped and
+// back, wraps when the signs of the operands are equal and the sum's differs: when the sum's sign,
+// flipped back, differs from the first's and equals the second's. Then it saturates by the sign of
+// the second.
+template <bool kUnsignedSum> void emit_mixed_wide(Emitter& e, const Inst& inst) {
+    const unsigned lane = inst.shape().lane_log2;
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm b = e.use_xmm(inst.args[1]);
     const Xmm d = e.def_xmm(inst);
     const Xmm overflow = e.scratch_xmm(), t = e.scratch_xmm();
-    e.c.vpxor(t, a, e.literal(flip));
-    e.c.vpaddd(d, t, b);
+    emit(e, kVAdd, lane, d, a, b);
     if (kUnsignedSum) {
-        e.c.vpmaxud(overflow, d, t);
-        e.c.vpxor(overflow, overflow, d);
+        emit(e, kVCmGt, lane, overflow, a, d);
+        e.load_imm(t, splat(lane, lane_sign(lane) - 1));
     } else {
-        e.c.vpxor(overflow, d, t);
+        e.c.vpxor(overflow, d, a);
         e.c.vpxor(t, d, b);
-        e.c.vpand(overflow, overflow, t);
-        e.c.vpand(overflow, overflow, e.literal(flip));
+        e.c.vpandn(overflow, t, overflow);
+        e.c.vpcmpeqd(t, t, t);
+        emit(e, kVCmGt, lane, t, b, t);
     }
-    e.c.vpxor(d, d, e.literal(flip));
+    saturate(e, inst, d, t, overflow);
     finish(e, inst, d);
-    evaluate_if_any(e, inst, overflow, {a.getIdx(), b.getIdx()}, d);
 }
 
 template <const Lanes3& kSaturating, bool kUnsignedSum>
 void emit_mixed(Emitter& e, const Inst& inst) {
-    switch (inst.shape().lane_log2) {
-    case 0:
-    case 1:
-        return emit_mixed_native<kSaturating>(e, inst);
-    case 2:
-        return emit_mixed_word<kUnsignedSum>(e, inst);
-    default:
-        return e.call_eval(inst);
-    }
+    inst.shape().lane_log2 < 2 ? emit_mixed_native<kSaturating>(e, inst)
+                               : emit_mixed_wide<kUnsignedSum>(e, inst);
 }
 
 // --- absolute value and negation: only MIN saturates
@@ -307,20 +346,17 @@ void emit_word_multiply_add(Emitter& e, const Inst& inst) {
     add(odd, d);
     e.c.vpmuldq(d, b, c);
     add(d, a);
-    // bits 63 and 62 of a sum differ when it does not fit
-    const Xmm overflow = e.scratch_xmm();
-    e.c.vpaddq(overflow, d, d);
-    e.c.vpxor(overflow, overflow, d);
-    e.c.vpsrlq(overflow, overflow, 63);
-    e.c.vpaddq(t, odd, odd);
-    e.c.vpxor(t, t, odd);
-    e.c.vpand(t, t, e.literal(splat(3, lane_sign(3))));
-    e.c.vpor(overflow, overflow, t);
+    // The results are bits 62 to 31 of the sums, which do not fit where bits 63 and 62 differ.
+    const Xmm high = e.scratch_xmm();
+    e.c.vpsrlq(high, d, 32);
+    e.c.vpblendd(high, high, odd, 0b1010);
     e.c.vpsrlq(d, d, 31);
     e.c.vpaddq(odd, odd, odd);
     e.c.vpblendd(d, d, odd, 0b1010);
+    extreme(e, 2, t, high);
+    e.c.vpxor(high, high, d);
+    saturate(e, inst, d, t, high);
     clear_past(e, d, inst.shape());
-    evaluate_if_any(e, inst, overflow, {a.getIdx(), b.getIdx(), c.getIdx()}, d);
 }
 
 void emit_VSQRDMlAH(Emitter& e, const Inst& inst) {
@@ -328,35 +364,45 @@ void emit_VSQRDMlAH(Emitter& e, const Inst& inst) {
                                 : emit_word_multiply_add(e, inst);
 }
 
-// --- shifts by an immediate: a value saturates when shifting back does not restore it
+// --- shifts by an immediate: a value saturates when shifting back does not restore it. With
+// SQSHLU that is so for negative ones, too, which become zero: their top bit is lost.
 
-template <bool kSignedBack> void emit_shift(Emitter& e, const Inst& inst) {
+enum class ShiftedAs : u8 { Signed, Unsigned, SignedToUnsigned };
+
+template <ShiftedAs kAs> void emit_shift(Emitter& e, const Inst& inst) {
     const unsigned lane = inst.shape().lane_log2, n = static_cast<unsigned>(inst.imm);
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm d = e.def_xmm(inst);
-    const Xmm back = e.scratch_xmm();
+    const Xmm fits = e.scratch_xmm(), saturated = e.scratch_xmm();
     shift_left(e, d, a, lane, n);
-    kSignedBack ? shift_right_arithmetic(e, back, d, lane, n)
-                : shift_right_logical(e, back, d, lane, n);
-    e.c.vpxor(back, back, a);
+    kAs == ShiftedAs::Signed ? shift_right_arithmetic(e, fits, d, lane, n)
+                             : shift_right_logical(e, fits, d, lane, n);
+    emit(e, kVCmEq, lane, fits, fits, a);
+    if (kAs == ShiftedAs::Unsigned) {
+        e.c.vpcmpeqd(saturated, saturated, saturated);
+    } else if (kAs == ShiftedAs::Signed) {
+        extreme(e, lane, saturated, a);
+    } else {
+        e.c.vpcmpeqd(saturated, saturated, saturated);
+        emit(e, kVCmGt, lane, saturated, a, saturated);
+    }
+    saturate_unless(e, inst, d, saturated, fits);
     finish(e, inst, d);
-    evaluate_if_any(e, inst, back, {a.getIdx()}, d);
 }
 
-// Negative values saturate to zero as well: with a shift their top bit is lost, without one they
-// are tested for.
+// Without a shift no top bit is lost.
 void emit_VSQShlU(Emitter& e, const Inst& inst) {
-    const unsigned lane = inst.shape().lane_log2;
     if (inst.imm != 0) {
-        return emit_shift<false>(e, inst);
+        return emit_shift<ShiftedAs::SignedToUnsigned>(e, inst);
     }
+    const unsigned lane = inst.shape().lane_log2;
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm d = e.def_xmm(inst);
-    const Xmm negative = e.scratch_xmm();
-    e.c.vpand(negative, a, e.literal(splat(lane, lane_sign(lane))));
-    e.move(d, a);
+    const Xmm t = e.scratch_xmm();
+    sign_mask(e, lane, t, a);
+    e.c.vpandn(d, t, a);
+    set_qc_if_any(e, t, inst.shape());
     finish(e, inst, d);
-    evaluate_if_any(e, inst, negative, {a.getIdx()}, d);
 }
 
 } // namespace
@@ -373,8 +419,8 @@ void add_vec_saturating_emitters(EmitTable& table) {
     table.set(Opcode::VSQNeg, emit_VSQNeg);
     table.set(Opcode::VSQDMulH, emit_VSQDMulH);
     table.set(Opcode::VSQDMull, emit_VSQDMull);
-    table.set(Opcode::VSQShlImm, emit_shift<true>);
-    table.set(Opcode::VUQShlImm, emit_shift<false>);
+    table.set(Opcode::VSQShlImm, emit_shift<ShiftedAs::Signed>);
+    table.set(Opcode::VUQShlImm, emit_shift<ShiftedAs::Unsigned>);
     table.set(Opcode::VSQShlU, emit_VSQShlU);
 }
 

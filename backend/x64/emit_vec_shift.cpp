@@ -283,14 +283,15 @@ void emit_saturating_halfwords(Emitter& e, const Inst& inst, const RegisterShift
 
 // Words and doublewords: a lane saturates when shifting it back does not restore it.
 void emit_saturating_wide(Emitter& e, const Inst& inst, const RegisterShift& kind) {
-    const bool dword = inst.shape().lane_log2 == 3;
+    const unsigned lane = inst.shape().lane_log2;
+    const bool dword = lane == 3;
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm b = e.use_xmm(inst.args[1]);
     const Xmm d = e.def_xmm(inst);
     const ShiftTemps temps{e.scratch_xmm(), e.scratch_xmm()};
     const Xmm back = temps.right, t = temps.t;
-    shift_by_register(e, kind, inst.shape().lane_log2, d, a, b, temps);
-    e.c.vpand(t, b, e.literal(splat(inst.shape().lane_log2, 0xff)));
+    shift_by_register(e, kind, lane, d, a, b, temps);
+    e.c.vpand(t, b, e.literal(splat(lane, 0xff)));
     if (!dword) {
         kind.is_signed ? e.c.vpsravd(back, d, t) : e.c.vpsrlvd(back, d, t);
     } else if (kind.is_signed) {
@@ -303,8 +304,8 @@ void emit_saturating_wide(Emitter& e, const Inst& inst, const RegisterShift& kin
     } else {
         e.c.vpsrlvq(back, d, t);
     }
-    e.c.vpxor(back, back, a);
-    // where the amount is not negative
+    // What is shifted to the right fits.
+    emit(e, kVCmEq, lane, back, back, a);
     if (dword) {
         e.c.vpsllq(t, b, 56);
         e.c.vpshufd(t, t, 0b11110101);
@@ -312,9 +313,15 @@ void emit_saturating_wide(Emitter& e, const Inst& inst, const RegisterShift& kin
         e.c.vpslld(t, b, 24);
     }
     e.c.vpsrad(t, t, 31);
-    e.c.vpandn(back, t, back);
+    e.c.vpor(back, back, t);
+    if (kind.is_signed) {
+        sign_mask(e, lane, t, a);
+        e.c.vpxor(t, t, e.literal(splat(lane, lane_sign(lane) - 1)));
+    } else {
+        e.c.vpcmpeqd(t, t, t);
+    }
+    saturate_unless(e, inst, d, t, back);
     finish(e, inst, d);
-    evaluate_if_any(e, inst, back, {a.getIdx(), b.getIdx()}, d);
 }
 
 template <bool kSigned> void emit_saturating_shift(Emitter& e, const Inst& inst) {
