@@ -50,6 +50,11 @@ constexpr u32 sign(unsigned key, unsigned d, unsigned n) {
     return 0xdac10000 | key << 10 | n << 5 | d;
 }
 
+constexpr u32 ror(unsigned d, u32 n) { return 0x93c00000 | d << 16 | n << 10 | d << 5 | d; }
+constexpr u32 bfi_bit(unsigned d, u32 to) { // bit 0 to bit `to`
+    return 0xb3400000 | (64 - to) << 16 | d << 5 | d;
+}
+
 constexpr Field kImm26{"imm26", 0, 26, false}, kImm19{"imm19", 5, 19, false},
     kImm14{"imm14", 5, 14, false};
 // Not a distance but the label's offset in its page: the ADD after an ADRP.
@@ -231,7 +236,8 @@ bool Generator::usable(const Row& row, u32 word) {
         const u32 Rn = reg("Rn"), Rt = reg("Rt"), Rt2 = reg("Rt2"), Rs = reg("Rs");
         const bool vector = (word >> 26 & 1) != 0;
         const bool writeback = Rn < 32 && (writes >> Rn & 1) != 0;
-        if (!vector && (row.name().find("_post") != std::string_view::npos ||
+        const bool signed_pre = row.name() == "LDRA" && (word >> 11 & 1) != 0; // W
+        if (!vector && (signed_pre || row.name().find("_post") != std::string_view::npos ||
                         row.name().find("_pre") != std::string_view::npos)) {
             if (Rn != 31 && (Rt == Rn || Rt2 == Rn)) {
                 return false; // CONSTRAINED UNPREDICTABLE
@@ -276,7 +282,7 @@ void Generator::plain() {
         const Row& row = *chosen_[random_.below(static_cast<u32>(chosen_.size()))];
         const bool system = row.is_branch_or_system();
         if ((!system || is_harmless(row)) && !row.is_exclusive() && !row.is_copy_or_set() &&
-            row.name() != "UDF" && emit_plain(row)) {
+            row.name() != "UDF" && !row.name().starts_with("PAC_") && emit_plain(row)) {
             return;
         }
     }
@@ -338,6 +344,27 @@ void Generator::authenticated_branch(const Row& row) {
         push(is_return ? sign(key, target, kSp) : sign_zero(key, target));
     }
     push(is_return ? word : row.field("Rn")->set(word, target));
+}
+
+// Signs a pointer whose bits 63 and 55 are equal: of others the peer signs another one. The manual
+// (AddPAC, PtrHasUpperAndLowerAddRanges) extends from bit 55 when either half has TBI, the peer
+// only when the pointer's own has.
+void Generator::sign_pointer(const Row& row) {
+    const Field* const Rd = row.field("Rd");
+    const u32 word = random_word(row);
+    if (!usable(row, word)) {
+        plain();
+        return;
+    }
+    const unsigned pointer = Rd != nullptr            ? Rd->get(word)
+                             : row.name() == "PAC_LR" ? unsigned{kLink}
+                                                      : 17;
+    if (pointer != 31) {
+        push(ror(pointer, 55));
+        push(bfi_bit(pointer, 63 - 55));
+        push(ror(pointer, 64 - 55));
+    }
+    push(word);
 }
 
 // LDRAA and LDRAB, mostly from a signed address.
@@ -526,6 +553,8 @@ void Generator::emit_row(const Row& row) {
         register_branch(row);
     } else if (row.info->feature == frontend::Feature::PAuth && row.field("M") != nullptr) {
         row.is_load_store() ? authenticated_load(row) : authenticated_branch(row);
+    } else if (row.name().starts_with("PAC_")) {
+        fits(4) ? sign_pointer(row) : plain();
     } else if (row.is_exclusive()) {
         exclusive_pair(row);
     } else if (row.is_copy_or_set()) {

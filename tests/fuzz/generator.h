@@ -67,6 +67,7 @@ class Generator {
     void branch(const Row& row);
     void register_branch(const Row& row);
     void authenticated_branch(const Row& row);
+    void sign_pointer(const Row& row);
     void authenticated_load(const Row& row);
     void exclusive_pair(const Row& row);
     void copy_or_set(const Row& row);

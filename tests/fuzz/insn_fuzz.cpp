@@ -6,6 +6,7 @@
 //             [--filter NAME] [--length N] [--fpcr 0|1]           rows, instructions in a program,
 //             FPCR modes
 //             [--vixl 0|1] [--tier2 0|1] [--peer "EMULATOR ARGUMENTS" HARNESS]  oracles
+//             [--pauth qarma5|qarma3]                 sign pointers as a peer of that algorithm
 //             [--exclusions FILE] [--keep-going N]                differences before a process
 //             stops
 //   insn_fuzz --emit-lines N [--alternate] [--filter ROW] [--into FOLDER] ...   makes lines
@@ -24,6 +25,7 @@
 #include "tests/fuzz/emit_lines.h"
 #include "tests/fuzz/generator.h"
 #include "tests/fuzz/judge.h"
+#include "tests/fuzz/peer_keys.h"
 #include "tests/fuzz/shrink.h"
 #include "tests/support/peer.h"
 
@@ -304,6 +306,12 @@ int main(int argc, char** argv) {
                 std::printf("insn_fuzz: without the peer: %s\n", unfit.c_str());
                 settings.judge.peer.clear();
             }
+        } else if (option == "--pauth") {
+            static frontend::CpuModel cpu;
+            std::string why_not;
+            cpu = frontend::parse_cpu(std::string{"max,pauth-"} + value() + "=on", why_not).value();
+            settings.judge.cpu = settings.generator.cpu = &cpu;
+            settings.judge.peer_keys = true;
         } else if (option == "--exclusions") {
             std::string why_not;
             if (!settings.judge.exclusions.read(value(), why_not)) {
@@ -323,6 +331,10 @@ int main(int argc, char** argv) {
             std::fprintf(stderr, "insn_fuzz: unknown option %s\n", option.c_str());
             return 2;
         }
+    }
+    if (settings.judge.peer_keys && !settings.judge.peer.empty()) {
+        auto& command = settings.judge.peer;
+        command.insert(command.end(), {"-seed", kPeerSeed});
     }
     return settings.emit != 0 ? run_emit(settings) : run_campaign(settings);
 }

@@ -9,6 +9,7 @@
 
 #include "frontend/a64/decoder.h"
 #include "tests/fuzz/generator.h"
+#include "tests/fuzz/peer_keys.h"
 
 namespace ulna::fuzz {
 
@@ -78,11 +79,16 @@ bool Exclusions::read(const std::string& path, std::string& why_not) {
             }
             name = name.substr(colon + 1);
         }
+        Condition condition;
+        words >> condition_text;
+        condition.only_faults = condition_text == "faults";
+        condition.only_alternate = condition_text == "ah";
+        condition.only_other_keys = condition_text == "keys";
         if (name[0] == '@') { // all rows of a feature
             const auto before = rows_[who].size();
             for (const Row& row : rows) {
                 if (frontend::feature_names({row.info->feature}) == " " + name.substr(1)) {
-                    rows_[who][row.index].push_back({});
+                    rows_[who][row.index].push_back(condition);
                 }
             }
             if (rows_[who].size() == before) {
@@ -94,17 +100,11 @@ bool Exclusions::read(const std::string& path, std::string& why_not) {
         if (row == rows.end()) {
             return false;
         }
-        Condition condition;
-        if (words >> condition_text && condition_text == "faults") {
-            condition.only_faults = true;
-        } else if (condition_text == "ah") {
-            condition.only_alternate = true;
-        } else if (!condition_text.empty()) {
-            const auto equals = condition_text.find('=');
+        if (const auto equals = condition_text.find('='); equals != condition_text.npos) {
             const std::string right = condition_text.substr(equals + 1);
             const Field* const left = row->field(condition_text.substr(0, equals));
             const Field* const other = row->field(right);
-            if (equals == condition_text.npos || left == nullptr || right.empty() ||
+            if (left == nullptr || right.empty() ||
                 (other == nullptr && !std::isdigit(static_cast<unsigned char>(right[0])))) {
                 return false;
             }
@@ -127,7 +127,7 @@ std::vector<std::string> Exclusions::rows(Who who) const {
     std::vector<std::string> names;
     for (const auto& [index, conditions] : rows_[who]) {
         if (std::ranges::any_of(conditions, [](const Condition& c) {
-                return c.mask == 0 && !c.only_faults && !c.only_alternate;
+                return c.mask == 0 && !c.only_faults && !c.only_alternate && !c.only_other_keys;
             })) {
             names.emplace_back(frontend::encodings()[index].name);
         }
@@ -145,6 +145,7 @@ bool Exclusions::excludes(Who who,
                const u32 value = word >> c.lsb & c.mask;
                return (situation.faults || !c.only_faults) &&
                       (situation.alternate || !c.only_alternate) &&
+                      (situation.other_keys || !c.only_other_keys) &&
                       value == (c.other_mask != 0 ? word >> c.other_lsb & c.other_mask : c.value);
            });
 }
@@ -169,6 +170,9 @@ Judge::Judge(Options options, Counters& counters)
         cpu_.ctr_el0 = peer_->batch().ctr;
         cpu_.dczid_el0 = peer_->batch().dczid;
     }
+    if (options_.peer_keys) {
+        adopt_peer_keys();
+    }
     stepper_ = std::make_unique<insn::Stepper>(cpu_);
     std::string why;
     engines_ = insn::make_engines(cpu_, why);
@@ -185,6 +189,15 @@ Judge::Judge(Options options, Counters& counters)
     base_.resize(kRuns);
 }
 
+void Judge::adopt_peer_keys() {
+    const MachineBatch* const batch = peer_ == nullptr ? nullptr : &peer_->batch();
+    if (batch == nullptr || !std::ranges::equal(batch->random, kPeerRandom)) {
+        why_not_ += "the peer's keys are not those that are expected with --pauth";
+        return;
+    }
+    insn::set_pac_keys(kPeerKeys);
+}
+
 bool Judge::ready(std::string& why_not) {
     why_not = why_not_;
     return why_not_.empty();
@@ -199,7 +212,9 @@ bool Judge::touches(const MachineProgram& program,
     const bool alternate = ((in.fpcr | in.x[kFpcrValue] | result.state.fpcr) & kAh) != 0;
     for (unsigned i = 0; i < program.count; ++i) {
         if (options_.exclusions.excludes(who, program.words[i], cpu_.features,
-                                         {.faults = i == fault, .alternate = alternate})) {
+                                         {.faults = i == fault,
+                                          .alternate = alternate,
+                                          .other_keys = !options_.peer_keys})) {
             return true;
         }
     }

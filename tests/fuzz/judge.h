@@ -23,6 +23,7 @@ class Exclusions {
     struct Situation {
         bool faults = false;    // the run ended in a fault of this word
         bool alternate = false; // with FPCR.AH
+        bool other_keys = true; // keys of pointer authentication are not the same
     };
     [[nodiscard]] bool
     excludes(Who who, u32 word, frontend::FeatureSet features, Situation situation) const;
@@ -31,7 +32,7 @@ class Exclusions {
     struct Condition { // a field is `value`, or when other_mask is not zero, the other field
         u32 mask = 0, other_mask = 0, value = 0;
         unsigned lsb = 0, other_lsb = 0;
-        bool only_faults = false, only_alternate = false;
+        bool only_faults = false, only_alternate = false, only_other_keys = false;
     };
     std::map<unsigned, std::vector<Condition>> rows_[kWhoCount]; // by index into encodings()
 };
@@ -73,6 +74,7 @@ class Judge {
         std::string harness;
         Exclusions exclusions;
         bool adopt_peer_ids = true; // CTR_EL0 and DCZID_EL0 read as the peer's
+        bool peer_keys = false;     // sign with the keys of a peer started with kPeerSeed
     };
     Judge(Options options, Counters& counters);
     [[nodiscard]] bool ready(std::string& why_not);
@@ -126,6 +128,7 @@ class Judge {
                               const MachineResult& base,
                               MachineResult& theirs) const;
     void unjudged(Unjudged reason) { ++counters_.unjudged[static_cast<unsigned>(reason)]; }
+    void adopt_peer_keys();
     void install(unsigned slot, const MachineProgram& program);
 
     Options options_;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <ucontext.h>
@@ -173,6 +174,7 @@ int main(int argc, char** argv) {
     __asm__("mrs %0, tpidr_el0" : "=r"(machine_thread_pointer));
     __asm__("mrs %0, dczid_el0" : "=r"(batch->dczid));
     __asm__("mrs %0, ctr_el0" : "=r"(batch->ctr));
+    memcpy(batch->random, (const void*)getauxval(AT_RANDOM), sizeof batch->random);
 
     char byte;
     uint32_t only_first = 0;

@@ -82,7 +82,7 @@ struct MachineRun {
 struct MachineBatch {
     uint32_t program_count, run_count;
     uint32_t only_first_window, reserved; // the others are inaccessible during this batch
-    uint64_t dczid, ctr;                  // filled by the harness
+    uint64_t dczid, ctr, random[2];       // filled by the harness; random: AT_RANDOM
     struct MachineProgram programs[kPrograms];
     struct MachineRun runs[kRuns];
 };

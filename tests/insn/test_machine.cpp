@@ -174,6 +174,12 @@ void Machine::allow_only_first_window(bool only) {
     }
 }
 
+namespace {
+u64 pac_keys[10];
+static_assert(sizeof pac_keys == sizeof ir::CpuState::pac_keys);
+} // namespace
+void set_pac_keys(std::span<const u64, 10> keys) { std::ranges::copy(keys, pac_keys); }
+
 void set_state(ir::CpuState& state, const MachineState& in) {
     for (const ir::SlotInfo& slot : ir::kSlotInfo) { // those that no line names are zero
         if (slot.group == ir::SlotGroup::System && slot.type == ir::Type::I64 &&
@@ -181,6 +187,7 @@ void set_state(ir::CpuState& state, const MachineState& in) {
             std::memset(reinterpret_cast<char*>(&state) + slot.offset, 0, 8);
         }
     }
+    std::memcpy(state.pac_keys, pac_keys, sizeof pac_keys);
     std::memcpy(state.x, in.x, sizeof state.x);
     state.sp = in.sp;
     std::memcpy(state.v, in.v, sizeof state.v);

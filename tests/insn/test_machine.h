@@ -82,6 +82,8 @@ class Machine final : public frontend::CodeSource {
     u32 used_[kPrograms] = {};     // words that are not BRK
 };
 
+// The keys of pointer authentication that set_state() gives from now on; until then zeroes.
+void set_pac_keys(std::span<const u64, 10> keys);
 void set_state(ir::CpuState& state, const MachineState& in);
 void get_state(const ir::CpuState& state, MachineState& out);
 

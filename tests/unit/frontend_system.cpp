@@ -196,10 +196,13 @@ TEST_CASE("pointers are signed, authenticated and stripped", "[frontend][pauth]"
             CHECK(cpu.state->x[0] == wrong);
         }
         CHECK(differ > 16);
-        // Bit 55 stays, whatever the code; with it set, all of 54:48 are set in a stripped pointer.
-        const u64 upper = 0x12ff'7aaa'bbbb'ccc0;
+        // Bit 55 stays, whatever the code; with it set, there is no tag, and all of 63:48 are set
+        // in a stripped pointer.
+        const u64 upper = 0xffff'7aaa'bbbb'ccc0;
         CHECK(sign(cpu, kXpaci, 0x1285'7aaa'bbbb'ccc0, 0) == upper);
         CHECK(sign(cpu, kAutia, sign(cpu, kPacia, upper, 9), 9) == upper);
+        cpu.state->x[0] = sign(cpu, kPacia, upper, 9) ^ u64 { 1 } << 60;
+        CHECK(cpu.run({kAutia}) == ExitReason::PacFail);
     }
 }
 

@@ -1,6 +1,8 @@
-// Pointer authentication (DDI 0487 D8.10): EL0 has TBI and 48-bit addresses, so that the code is in
-// bits 54:48 of a pointer. FEAT_PAuth2 (the code is XORed into the pointer) and FEAT_FPACCOMBINED
-// (failure raises an exception, also in combined instructions) are present.
+// Pointer authentication (DDI 0487 D8.10). Addresses have 48 bits. TCR_EL1 has TBI0 and not TBI1, as
+// Linux sets it unless it tags its own memory: so the code is in bits 54:48 of a pointer to the lower
+// half, whose tag is left alone, and in bits 63:56 and 54:48 of one to the upper half. FEAT_PAuth2
+// (the code is XORed into the pointer) and FEAT_FPACCOMBINED (failure raises an exception, also in
+// combined instructions) are present.
 #include "ir/pauth.h"
 #include "frontend/a64/translate/branch.h"
 #include "frontend/a64/translate/handlers_base.h"
@@ -12,14 +14,17 @@ namespace {
 
 // As the encodings number them; their halves are slots in this order.
 enum class Key : u8 { IA, IB, DA, DB, GA };
-constexpr u64 kPacField = u64{0x7f} << 48;
+constexpr u64 kPacField = u64{0x7f} << 48, kUpperPacField = u64{0xff} << 56 | kPacField;
 
-Value field(Translator& t, Value value) { return t.b.and_(value, t.b.c64(kPacField)); }
+Value mask(Translator& t, Value value, u64 bits) { return t.b.and_(value, t.b.c64(bits)); }
 
-// The pointer as it was before a code was inserted: bits 54:48 equal bit 55.
+// Ones for pointers to the upper half, zeroes for others.
+Value half_of(Translator& t, Value pointer) { return t.b.sar(t.b.shl(pointer, 8), 63); }
+
+// The pointer as it was before a code was inserted: the code's bits equal bit 55.
 Value strip(Translator& t, Value pointer) {
-    const Value bit55 = t.b.sar(t.b.shl(pointer, 8), 63);
-    return t.b.or_(t.b.and_(pointer, t.b.c64(~kPacField)), field(t, bit55));
+    const Value extension = mask(t, half_of(t, pointer), kUpperPacField);
+    return t.b.or_(mask(t, pointer, ~kPacField), extension);
 }
 
 // The IMPLEMENTATION DEFINED algorithm: two multiplications, whose best bits are the upper ones.
@@ -49,11 +54,14 @@ Value compute(Translator& t, Value a, Value b, Key key) {
 }
 Value pointer_code(Translator& t, Value pointer, Value modifier, Key key) {
     if (t.cpu().features.has(Feature::PAuth_impdef)) {
-        // Bits 54:48 of the stripped pointer follow from bit 55: zeros do as well.
-        const Value plain = t.b.and_(pointer, t.b.c64(~kPacField));
-        return field(t, t.b.shr(multiply_hash(t, plain, modifier, key), 9));
+        // The code's bits of the stripped pointer follow from bit 55: zeros do as well. And of this
+        // code bits 63:56 are zeros.
+        const Value plain = mask(t, pointer, ~kPacField);
+        return mask(t, t.b.shr(multiply_hash(t, plain, modifier, key), 9), kPacField);
     }
-    return field(t, compute(t, strip(t, pointer), modifier, key));
+    const Value code = compute(t, strip(t, pointer), modifier, key);
+    const Value upper = mask(t, half_of(t, pointer), kUpperPacField);
+    return t.b.and_(code, t.b.or_(upper, t.b.c64(kPacField)));
 }
 
 // SCTLR_EL1.EnIA and its like. Without prctl(PR_PAC_SET_ENABLED_KEYS) all are set.
@@ -68,11 +76,12 @@ Value add_pac(Translator& t, Value pointer, Value modifier, Key key) {
     return t.mode().pac_restricted() ? t.b.select(is_enabled(t, key), result, pointer) : result;
 }
 
-// Auth: raises an exception unless bits 55:48 of the result are equal.
+// Auth: raises an exception unless the code's bits of the result equal bit 55.
 Value auth(Translator& t, Value pointer, Value modifier, Key key) {
     const Value result = t.b.xor_(pointer, pointer_code(t, pointer, modifier, key));
-    const Value extension = t.b.sar(t.b.shl(result, 8), 56); // 0 or -1
-    const Value failed = t.b.icmp(Cond::HI, t.b.add(extension, t.b.c64(1)), t.b.c64(1));
+    const Value half = half_of(t, result);
+    const Value wrong = t.b.xor_(t.b.sar(result, 48), half), checked = t.b.or_(half, t.b.c64(0xff));
+    const Value failed = t.b.icmp(Cond::NE, t.b.and_(wrong, checked), t.b.c64(0));
     if (t.mode().pac_restricted()) {
         const Value enabled = is_enabled(t, key);
         t.b.raise_if(t.b.and_(failed, enabled), ir::ExitReason::PacFail);
