@@ -356,16 +356,36 @@ void to_order(Emitter& e, Xmm x, Xmm u) {
     e.c.vpxor(x, x, u);
 }
 
-// Jumps when a lane of x, or of y, is a NaN; raises nothing. u and w are clobbered.
-Jump jump_if_nan_operand(Emitter& e, Form form, Xmm x, Xmm y, Xmm u, Xmm w) {
+// Jumps when the magnitude of a lane of x, or of y, is above `most`; raises nothing. u and w are
+// clobbered.
+Jump jump_if_above(Emitter& e, Form form, Xmm x, Xmm y, Xmm u, Xmm w, u16 most) {
     e.c.vpand(u, x, e.literal(in_lanes(form, kMagnitude)));
     if (x.getIdx() != y.getIdx()) {
         e.c.vpand(w, y, e.literal(in_lanes(form, kMagnitude)));
         e.c.vpmaxsw(u, u, w);
     }
-    e.c.vpcmpgtw(u, u, e.literal(in_all_lanes(kInfinity)));
+    e.c.vpcmpgtw(u, u, e.literal(in_all_lanes(most)));
     e.c.vptest(u, u);
     return e.jcc(Cc::NE);
+}
+Jump jump_if_nan_operand(Emitter& e, Form form, Xmm x, Xmm y, Xmm u, Xmm w) {
+    return jump_if_above(e, form, x, y, u, w, kInfinity);
+}
+
+// FPMulX differs for 0 * infinity only, which raises Invalid on the host: infinities, and NaNs, are
+// left to the exact evaluation.
+void emit_FMulX(Emitter& e, const Inst& inst) {
+    const Form form = form_of(inst);
+    const auto [a, b] = half_args<2>(e, inst, Cold::Yes);
+    const Xmm x = a.work, y = b.work, u = e.scratch_xmm(), w = e.scratch_xmm();
+    const Jump special = jump_if_above(e, form, x, y, u, w, kInfinity - 1);
+    widen(e, form, x, x);
+    widen(e, form, y, y);
+    const Jump tiny = compute(e, form, kMul, Check::NaNOrTiny, x, y, u);
+    for (const Jump jump : {special, tiny}) {
+        cold_exact(e, jump, inst, {a.original, b.original}, x, {y});
+    }
+    define_half(e, inst, x);
 }
 
 void clear_past_lanes(Emitter& e, Form form, Xmm d) {
@@ -452,7 +472,7 @@ void emit_FCmEq(Emitter& e, const Inst& inst) { compare_mask(e, inst, kEqual); }
 void emit_FCmGe(Emitter& e, const Inst& inst) { compare_mask(e, inst, kGreaterEqual); }
 void emit_FCmGt(Emitter& e, const Inst& inst) { compare_mask(e, inst, kGreater); }
 
-// FMulX, FRecpE, FRSqrtE, FRecpX: out of line
+// FRecpX: out of line
 [[nodiscard]] EmitTable half_table() {
     EmitTable table;
     table.set(Opcode::FAdd, emit_FAdd);
@@ -460,9 +480,12 @@ void emit_FCmGt(Emitter& e, const Inst& inst) { compare_mask(e, inst, kGreater);
     table.set(Opcode::FAbd, emit_FSub);
     table.set(Opcode::FMul, emit_FMul);
     table.set(Opcode::FDiv, emit_FDiv);
+    table.set(Opcode::FMulX, emit_FMulX);
     table.set(Opcode::FSqrt, emit_FSqrt);
     table.set(Opcode::FMulAdd, emit_FMulAdd);
     table.set(Opcode::FMulAddL, emit_FMulAddL);
+    table.set(Opcode::FRecpE, half_reciprocal_estimate);
+    table.set(Opcode::FRSqrtE, half_reciprocal_root_estimate);
     table.set(Opcode::FRecpS, emit_FRecpS);
     table.set(Opcode::FRSqrtS, emit_FRSqrtS);
     table.set(Opcode::FAddP, emit_FAddP);

@@ -58,4 +58,8 @@ void half_lanes_to_int(Emitter& e, const Inst& inst);      // VFCvtToInt
 void half_lanes_from_int(Emitter& e, const Inst& inst);    // VFCvtFromInt
 void half_round_to_integral(Emitter& e, const Inst& inst); // FRInt
 
+// emit_fp_estimate.cpp
+void half_reciprocal_estimate(Emitter& e, const Inst& inst);      // FRecpE
+void half_reciprocal_root_estimate(Emitter& e, const Inst& inst); // FRSqrtE
+
 } // namespace ulna::backend::x64

@@ -1,7 +1,7 @@
-// What a peer started with "-seed 7" draws from its generator of random numbers: AT_RANDOM, then the keys of pointer
-// authentication in the order of CpuState::pac_keys. QEMU seeds GLib's Mersenne twister with the two
-// halves of the number (init_by_array); the harness reports AT_RANDOM, so that another peer, or
-// another order, is noticed.
+// What a peer started with "-seed 7" draws from its generator of random numbers: AT_RANDOM, then
+// the keys of pointer authentication in the order of CpuState::pac_keys. QEMU seeds GLib's Mersenne
+// twister with the two halves of the number (init_by_array); the harness reports AT_RANDOM, so that
+// another peer, or another order, is noticed.
 #pragma once
 
 #include "ir/support/types.h"

@@ -1,8 +1,8 @@
-// Pointer authentication (DDI 0487 D8.10). Addresses have 48 bits. TCR_EL1 has TBI0 and not TBI1, as
-// Linux sets it unless it tags its own memory: so the code is in bits 54:48 of a pointer to the lower
-// half, whose tag is left alone, and in bits 63:56 and 54:48 of one to the upper half. FEAT_PAuth2
-// (the code is XORed into the pointer) and FEAT_FPACCOMBINED (failure raises an exception, also in
-// combined instructions) are present.
+// Pointer authentication (DDI 0487 D8.10). Addresses have 48 bits. TCR_EL1 has TBI0 and not TBI1,
+// as Linux sets it unless it tags its own memory: so the code is in bits 54:48 of a pointer to the
+// lower half, whose tag is left alone, and in bits 63:56 and 54:48 of one to the upper half.
+// FEAT_PAuth2 (the code is XORed into the pointer) and FEAT_FPACCOMBINED (failure raises an
+// exception, also in combined instructions) are present.
 #include "ir/pauth.h"
 #include "frontend/a64/translate/branch.h"
 #include "frontend/a64/translate/handlers_base.h"
