@@ -138,9 +138,16 @@ void reset_return_stack(void* ucontext, ir::CpuState& state);
 // CpuState of a context inside translated code (its state register).
 [[nodiscard]] ir::CpuState* state_of(const void* ucontext);
 
-// MXCSR value for an FPCR (rounding, FZ as FTZ|DAZ, with AH as FTZ, FIZ as DAZ; all exceptions
-// masked, sticky bits clear).
-[[nodiscard]] u32 mxcsr_of_fpcr(u64 fpcr);
+// Floating-point exceptions of code whose mode traps_fp(). `resolve_fp_trap`: the context stands at
+// the instruction that raised one; it goes on behind it, with Arm's result and FPSR (true), or
+// executes it once with all exceptions masked, as a single step after which `finish_fp_step` is
+// due.
+[[nodiscard]] bool resolve_fp_trap(void* ucontext, ir::CpuState& state);
+void finish_fp_step(void* ucontext, ir::CpuState& state);
+
+// MXCSR value for a mode: rounding, FZ as FTZ|DAZ, with AH as FTZ, FIZ as DAZ; sticky bits clear;
+// exceptions masked, but for those that trapping code leaves to resolve_fp_trap.
+[[nodiscard]] u32 mxcsr_of(ir::BlockMode mode);
 // FPSR bits of MXCSR's sticky bits, without FPCR.AH.
 [[nodiscard]] u32 fpsr_of_mxcsr(u32 mxcsr);
 

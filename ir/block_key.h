@@ -55,6 +55,12 @@ struct BlockMode {
     // clear.
     static constexpr unsigned kTagCheckShift = 11;
     static constexpr u32 kTagCheck = 3u << kTagCheckShift;
+    // Floating-point operations whose result the host may get wrong trap instead of being looked
+    // at; not with the fields of FPCR that make those frequent.
+    static constexpr u32 kTrapsFp = 1u << 16;
+    [[nodiscard]] constexpr bool traps_fp() const {
+        return (bits & kTrapsFp) != 0 && !fz() && !dn() && !fiz() && !ah();
+    }
     [[nodiscard]] constexpr bool tags() const { return bits & kTags; }
     [[nodiscard]] constexpr TagCheck tag_check() const {
         return static_cast<TagCheck>((bits & kTagCheck) >> kTagCheckShift);
@@ -65,6 +71,8 @@ struct BlockMode {
     friend constexpr bool operator==(BlockMode, BlockMode) = default;
 };
 static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
+
+inline constexpr unsigned kBlockModeBits = 17;
 
 struct BlockKey {
     GuestAddr pc = 0;

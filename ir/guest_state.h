@@ -110,7 +110,7 @@ struct alignas(64) CpuState {
     // --- shared with translated code
     u32 pending = 0;                 // non-zero: leave at the next safe point
     u32 host_mxcsr = 0;              // of C++ code, restored on leaving
-    u32 guest_mxcsr = 0;             // of translated code, per FPCR
+    u32 guest_mxcsr = 0;             // of translated code, per mode
     u32 exit_reason = 0;             // ExitReason, with exit_arg, set before HostThunks::exit
     u32 at_safe_point_of_region = 0; // 1: it was tier 2 that arrived at a safe point last
     u64 exit_arg = 0;

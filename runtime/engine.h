@@ -35,6 +35,9 @@ struct EngineConfig {
     // Tests put tier 2 in the place of tier 1.
     std::unique_ptr<backend::Backend> (*make_backend)(std::string& why_not) =
         backend::make_host_backend;
+    // How many floating-point traps a process takes before all new code looks at results instead;
+    // 0: from the start (BlockMode::kTrapsFp).
+    u32 fp_trap_budget = 1000;
     u64 code_cache_bytes = 256u << 20; // reserved address space; memory is committed as used
 };
 
@@ -70,10 +73,10 @@ class Engine {
     // Makes a thread leave run() with Safepoint soon. Async-signal-safe, callable from any thread.
     virtual void request_safepoint(ir::CpuState& state) = 0;
 
-    // For the host's SIGSEGV/SIGBUS/SIGFPE/SIGILL handler, on the faulting thread. True: the fault
-    // came from a guest access; state is exact, the context now continues by leaving run() with
-    // Fault (or the return stack overflowed and the context just goes on: `resumed` is set). False:
-    // not guest code.
+    // For the host's SIGSEGV/SIGBUS/SIGFPE/SIGILL/SIGTRAP handler, on the faulting thread. True:
+    // the fault came from a guest access; state is exact, the context now continues by leaving
+    // run() with Fault (or the return stack overflowed, or floating point trapped, and the context
+    // just goes on: `resumed` is set). False: not guest code.
     virtual bool on_host_fault(int signal, void* ucontext, ir::CpuState& state, bool& resumed) = 0;
 
     // True when the context is inside translated code or its stubs.

@@ -62,6 +62,12 @@ void EngineBase::add_mode(u32 bits) {
     }
 }
 
+void EngineBase::remove_mode(u32 bits) {
+    if ((process_mode_.fetch_and(~bits) & bits) != 0) {
+        registry_.flag_all(kPendingFlush);
+    }
+}
+
 // A thread is flagged after it has been told where the tags are.
 void EngineBase::set_tag_memory(const ir::TagMemory& memory) {
     if ((process_mode_.load(std::memory_order_relaxed) & ir::BlockMode::kTags) != 0) {

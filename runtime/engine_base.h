@@ -37,6 +37,9 @@ class EngineBase : public Engine {
     // With all locks held; the flag of the calling thread's caches is already set.
     virtual void fork_child() = 0;
 
+    // Threads may run blocks with these bits until their next safe point.
+    void remove_mode(u32 bits);
+
     // Does what CpuState::pending asks for; true when the caller of run() asked.
     [[nodiscard]] bool take_pending(EngineThread& thread);
     // IC IVAU.

@@ -82,6 +82,7 @@ class JitEngine final : public EngineBase {
     void translate_for_tags(EngineThread& thread);
     void take_sample(EngineThread& thread) override;
     void dump_host(const TranslationLock& lock, u64 host) const;
+    void on_fp_trap(HostTrap trap, void* ucontext, ir::CpuState& state);
 
     const EngineConfig config_;
     std::unique_ptr<backend::Backend> backend_;
@@ -99,6 +100,7 @@ class JitEngine final : public EngineBase {
     u32 obtained_ = 0; // since the process began, or was forked
     std::unordered_set<GuestAddr> tagged_accesses_;
     std::atomic<bool> retired_exist_{false};
+    std::atomic<u32> fp_trap_costs_{0};
 };
 
 JitEngine::JitEngine(const EngineConfig& config) : EngineBase{config}, config_{config} {
@@ -108,6 +110,9 @@ JitEngine::JitEngine(const EngineConfig& config) : EngineBase{config}, config_{c
     }
     if (debug::log_enabled(Item::Regs)) {
         histogram_ = std::make_unique<debug::RegisterHistogram>();
+    }
+    if (config_.fp_trap_budget != 0) {
+        add_mode(ir::BlockMode::kTrapsFp);
     }
 }
 
@@ -212,7 +217,7 @@ void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
     thread.drop_host_addresses();
     if (thread.seen_mode != mode.bits) {
         thread.seen_mode = mode.bits;
-        thread.state.guest_mxcsr = backend::mxcsr_of_fpcr(thread.state.fpcr);
+        thread.state.guest_mxcsr = backend::mxcsr_of(mode);
     }
     if (thread.seen_generation != generation) {
         thread.seen_generation = generation;
@@ -510,6 +515,11 @@ bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& re
         resumed = true;
         return true;
     }
+    if (trap == HostTrap::FloatingPoint || trap == HostTrap::SingleStep) {
+        on_fp_trap(trap, ucontext, state);
+        resumed = true;
+        return true;
+    }
     // The thread was in translated code: it does not hold the lock.
     const TranslationLock lock{translation_mutex_};
     const auto fault = cache_->fault_at(lock, pc);
@@ -532,6 +542,21 @@ bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& re
     debug::count(statistics_.faults);
     backend::redirect_to_exit(ucontext, state, ExitReason::Fault);
     return true;
+}
+
+// A trap costs some 5 us, and a step, which is two, ten times that on a virtual machine. A process
+// that has many does better with code that looks at every result.
+void JitEngine::on_fp_trap(HostTrap trap, void* ucontext, ir::CpuState& state) {
+    constexpr u32 kStepCost = 10;
+    if (trap == HostTrap::SingleStep) {
+        backend::finish_fp_step(ucontext, state);
+        return;
+    }
+    debug::count(statistics_.fp_traps);
+    const u32 cost = backend::resolve_fp_trap(ucontext, state) ? 1 : kStepCost;
+    if (fp_trap_costs_.fetch_add(cost, std::memory_order_relaxed) >= config_.fp_trap_budget) {
+        remove_mode(ir::BlockMode::kTrapsFp);
+    }
 }
 
 bool JitEngine::must_mask_tags(std::span<const GuestAddr> guest_pcs) const {

@@ -24,7 +24,7 @@ bool Emitter::is_fusable_flags(ValueId flags) const {
     case Opcode::LogicFlags:
         return true;
     case Opcode::FCmp:
-        if (table_ != &ordinary_) {
+        if (mode().ah()) {
             return table_ == &alternate_ && type_of(inst.args[0]) != Type::F16;
         }
         return type_of(inst.args[0]) == Type::F16 ? !mode().fz16() : !mode().fz();

@@ -100,11 +100,17 @@ void Emitter::leave_at_safepoint(GuestAddr resume) {
     raw::jump_state(c, kSafepoint);
 }
 
+// Backward, the jump of the loop is the one that finds nothing pending.
+void Emitter::leave_backward(GuestAddr target) {
+    condition_start_ = c.position();
+    raw::compare_zero32(c, offsetof(CpuState, pending));
+    condition_end_ = c.position();
+    link_jcc(Cc::E, target);
+    leave_at_safepoint(target);
+}
+
 void Emitter::leave_direct(GuestAddr target) {
-    if (target <= branch_pc()) {
-        check_pending(target);
-    }
-    link_jump(target);
+    target <= branch_pc() ? leave_backward(target) : link_jump(target);
 }
 
 void Emitter::leave_if(Cc cc, GuestAddr target) {
@@ -112,10 +118,7 @@ void Emitter::leave_if(Cc cc, GuestAddr target) {
         link_jcc(cc, target);
         return;
     }
-    cold_noreturn(jcc(cc), [=](Emitter& e) {
-        e.check_pending(target);
-        e.link_jump(target);
-    });
+    cold_noreturn(jcc(cc), [=](Emitter& e) { e.leave_backward(target); });
 }
 
 void Emitter::leave_if(Condition condition, GuestAddr target) {
@@ -233,10 +236,7 @@ void Emitter::leave_with_flags(Cc cc, GuestAddr target) {
     cold_noreturn(jcc(cc), [=](Emitter& e) {
         e.emit_flags_bits(invert_carry);
         raw::store32(e.c, offsetof(CpuState, nzcv), 0);
-        if (backward) {
-            e.check_pending(target);
-        }
-        e.link_jump(target);
+        backward ? e.leave_backward(target) : e.link_jump(target);
     });
 }
 

@@ -10,7 +10,8 @@
 //   - Minimum, maximum and conversions to integers of NaNs and values out of range.
 // The flags that the host instruction has raised by then must be a subset of Arm's. Where they are
 // not, the test comes first. The Denormal flag of x86 has no counterpart and is not looked at;
-// blocks with FPCR.AH, where it has one, are emitted by emit_fp_alternate.cpp.
+// blocks with FPCR.AH, where it has one, are emitted by emit_fp_alternate.cpp. Most arithmetic
+// needs no test where the mode traps: emit_fp_trapping.cpp.
 //
 // FPCR.FZ = 1 (MXCSR has FTZ and DAZ): Arm raises Input Denormal for operands, and Underflow alone
 // for a result that it flushes, where the host adds Inexact. So operands that may be denormal are

@@ -47,7 +47,8 @@ Emitter::Emitter() : c{scratch_buffer(), kScratchBytes} {
     add_vec_emitters(ordinary_);
     add_crypto_emitters(ordinary_);
     add_flag_roles(ordinary_);
-    alternate_ = exact_ = ordinary_;
+    trapping_ = alternate_ = exact_ = ordinary_;
+    add_trapping_emitters(trapping_);
     add_alternate_emitters(alternate_);
     add_exact_emitters(exact_);
 }
@@ -59,7 +60,10 @@ void Emitter::compile(const Block& block, const CompileOptions& options, Compile
     out.key = block.key;
     out.guest_pcs = block.guest_pcs;
     block_ = &block;
-    table_ = !mode().ah() ? &ordinary_ : mode().dn() ? &exact_ : &alternate_;
+    table_ = mode().traps_fp() ? &trapping_
+             : !mode().ah()    ? &ordinary_
+             : mode().dn()     ? &exact_
+                               : &alternate_;
     insts_ = block.insts.data();
     count_ = static_cast<unsigned>(block.insts.size());
     options_ = &options;

@@ -128,6 +128,8 @@ void add_flag_roles(EmitTable& table);      // flag_plan.cpp
 // emit_fp_alternate.cpp, instead of those of FP: for FPCR.AH, and out of line
 void add_alternate_emitters(EmitTable& table);
 void add_exact_emitters(EmitTable& table);
+// emit_fp_trapping.cpp, instead of some of FP: for BlockMode::traps_fp
+void add_trapping_emitters(EmitTable& table);
 
 // Xbyak on a fixed scratch buffer.
 class Code : public Xbyak::CodeGenerator {
@@ -501,6 +503,7 @@ class Emitter {
     void store_pc(GuestAddr pc);
     [[nodiscard]] GuestAddr branch_pc() const;
     void leave_direct(GuestAddr target);
+    void leave_backward(GuestAddr target); // by way of a safe point
     void leave_if(Cc cc, GuestAddr target);
     void leave_if(Condition condition, GuestAddr target);
     void leave_unless(Condition condition, GuestAddr target);
@@ -539,7 +542,7 @@ class Emitter {
     const Block* block_ = nullptr;
     const CompileOptions* options_ = nullptr;
     CompiledBlock* out_ = nullptr;
-    EmitTable ordinary_, alternate_, exact_;
+    EmitTable ordinary_, trapping_, alternate_, exact_;
     const EmitTable* table_ = &ordinary_; // the block's, by its FPCR
 
     // The block's; the vectors below grow only, so that no block pays for initialising them.

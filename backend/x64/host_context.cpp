@@ -2,26 +2,16 @@
 // FPSR.
 #if defined(__x86_64__)
 
-#include <ucontext.h>
-
 #include "backend/backend.h"
+#include "backend/x64/fp_trap.h"
 #include "backend/x64/pinned.h"
+#include "backend/x64/signal_context.h"
 
 namespace ulna::backend {
 
 namespace {
 
-// Index into mcontext_t::gregs of each host register, in HostReg order.
-constexpr int kGregOf[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
-                             REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
-                             REG_R12, REG_R13, REG_R14, REG_R15};
-
-greg_t& greg(ucontext_t& context, HostReg reg) {
-    return context.uc_mcontext.gregs[kGregOf[static_cast<unsigned>(reg)]];
-}
-u64 greg(const ucontext_t& context, HostReg reg) {
-    return static_cast<u64>(context.uc_mcontext.gregs[kGregOf[static_cast<unsigned>(reg)]]);
-}
+using x64::greg, x64::set_xmm, x64::xmm;
 
 u64& cell_of(ir::CpuState& state, ir::Slot slot) {
     return *reinterpret_cast<u64*>(reinterpret_cast<char*>(&state) + ir::slot_offset(slot));
@@ -55,8 +45,7 @@ void save_pinned(const void* ucontext, ir::CpuState& state) {
     state.borrowed_gprs = 0;
     save_string_progress(context, state);
     for (unsigned n = 0; n < kPinnedVecs.size(); ++n) {
-        std::memcpy(static_cast<void*>(&vec_cell_of(state, kPinnedVecs[n])),
-                    &context.uc_mcontext.fpregs->_xmm[n], 16);
+        vec_cell_of(state, kPinnedVecs[n]) = xmm(context, n);
     }
 }
 
@@ -76,7 +65,7 @@ void save_located(const void* ucontext,
             value.lo = greg(context, static_cast<HostReg>(at.reg));
             break;
         case SlotLocation::Kind::Vec:
-            std::memcpy(static_cast<void*>(&value), &context.uc_mcontext.fpregs->_xmm[at.reg], 16);
+            value = xmm(context, at.reg);
             break;
         case SlotLocation::Kind::Memory:
             std::memcpy(static_cast<void*>(&value),
@@ -103,7 +92,7 @@ void redirect_to_exit(void* ucontext, ir::CpuState& state, ir::ExitReason reason
         greg(context, pin.reg) = static_cast<greg_t>(cell_of(state, pin.slot));
     }
     for (unsigned n = 0; n < kPinnedVecs.size(); ++n) {
-        std::memcpy(&context.uc_mcontext.fpregs->_xmm[n], &vec_cell_of(state, kPinnedVecs[n]), 16);
+        set_xmm(context, n, vec_cell_of(state, kPinnedVecs[n]));
     }
     state.exit_reason = static_cast<u32>(reason);
     greg(context, HostReg::R15) =
@@ -122,12 +111,11 @@ ir::CpuState* state_of(const void* ucontext) {
     return reinterpret_cast<ir::CpuState*>(r15 - ir::kStateBias);
 }
 
-u32 mxcsr_of_fpcr(u64 fpcr) {
+u32 mxcsr_of(ir::BlockMode mode) {
     constexpr u32 kAllMasked = 0x1f80, kFlushToZero = 1u << 15, kDenormalsAreZero = 1u << 6;
     constexpr u32 kRoundingOf[4] = {0, 2u << 13, 1u << 13, 3u << 13}; // RN RP RM RZ
-    const ir::BlockMode mode = ir::BlockMode::from_fpcr(fpcr);
-    return kAllMasked | kRoundingOf[static_cast<unsigned>(mode.rounding())] |
-           (mode.fz() ? kFlushToZero : 0) |
+    return (mode.traps_fp() ? kAllMasked & ~x64::kTrapping << x64::kMaskShift : kAllMasked) |
+           kRoundingOf[static_cast<unsigned>(mode.rounding())] | (mode.fz() ? kFlushToZero : 0) |
            (mode.fiz() || (mode.fz() && !mode.ah()) ? kDenormalsAreZero : 0);
 }
 

@@ -33,7 +33,9 @@ BlockTable::BlockTable(unsigned log2_slots) {
 }
 
 u64 BlockTable::pack(ir::BlockKey key) {
-    DCHECK(representable(key.pc) && key.mode.bits < (1u << 16));
+    static_assert(ir::kBlockModeBits <= 16 + 1,
+                  "the PC's bit 0 is clear: the mode may reach into it");
+    DCHECK(representable(key.pc) && key.mode.bits < (1u << ir::kBlockModeBits));
     return key.pc << 16 | u64{1} << 17 | key.mode.bits;
 }
 

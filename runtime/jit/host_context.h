@@ -23,15 +23,20 @@ inline void divert(void* context, void (*function)(void*), void* argument) {
     gregs[REG_RIP] = reinterpret_cast<greg_t>(function);
 }
 
-enum class HostTrap { PageFault, NonCanonical, Other };
+enum class HostTrap { PageFault, NonCanonical, FloatingPoint, SingleStep, Other };
 [[nodiscard]] inline HostTrap host_trap(const void* context) {
-    constexpr greg_t kStackFault = 12, kGeneralProtection = 13, kPageFault = 14;
+    constexpr greg_t kDebug = 1, kStackFault = 12, kGeneralProtection = 13, kPageFault = 14,
+                     kSimdException = 19;
     switch (static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_TRAPNO]) {
     case kPageFault:
         return HostTrap::PageFault;
     case kGeneralProtection:
     case kStackFault:
         return HostTrap::NonCanonical; // #SS when the base register is RBP or RSP
+    case kSimdException:
+        return HostTrap::FloatingPoint;
+    case kDebug:
+        return HostTrap::SingleStep;
     default:
         return HostTrap::Other;
     }

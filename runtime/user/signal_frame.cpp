@@ -265,7 +265,6 @@ void restore_cpu(ir::CpuState& cpu, const SigContext& context) {
     std::copy(std::begin(records.fpsimd.v), std::end(records.fpsimd.v), cpu.v);
     cpu.fpsr = records.fpsimd.fpsr & kFpsrBits;
     cpu.fpcr = records.fpsimd.fpcr & frontend::fpcr_mask(features());
-    cpu.guest_mxcsr = backend::mxcsr_of_fpcr(cpu.fpcr);
     cpu.excl_bytes = 0;
 }
 

@@ -196,10 +196,13 @@ std::vector<std::unique_ptr<Executor>> make_engines(const frontend::CpuModel& cp
     config.kind = runtime::EngineKind::Interpreter;
     add("interp", config);
     config.kind = runtime::EngineKind::Jit;
+    config.fp_trap_budget = ~0u;
     add("jit", config);
+    config.fp_trap_budget = 1000;
     config.compile.mask_tags = true;
     add("jit-tags", config);
     config.compile.mask_tags = false;
+    config.fp_trap_budget = 0;
     config.compile.spill_everything = true;
     config.compile.baseline_host = true;
     add("jit-spill", config);

@@ -103,7 +103,7 @@ Machine::Machine() {
     struct sigaction action = {};
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) {
         sigaction(signal, &action, nullptr);
     }
     // A program that does not end, by a defect of an engine, is noticed at the second tick.
@@ -193,10 +193,7 @@ void set_state(ir::CpuState& state, const MachineState& in) {
     std::memcpy(state.v, in.v, sizeof state.v);
     state.nzcv = static_cast<u32>(in.nzcv);
     state.fpsr = static_cast<u32>(in.fpsr);
-    if (state.fpcr != in.fpcr) {
-        state.fpcr = in.fpcr;
-        state.guest_mxcsr = backend::mxcsr_of_fpcr(in.fpcr);
-    }
+    state.fpcr = in.fpcr;
     state.tpidr_el0 = in.tpidr;
     state.excl_bytes = 0;
 }

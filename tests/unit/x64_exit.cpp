@@ -369,13 +369,20 @@ TEST_CASE("x64: helpers see FPSR bits and preserve registers", "[x64][exit]") {
 }
 
 TEST_CASE("x64: MXCSR of an FPCR, FPSR of an MXCSR", "[x64]") {
-    REQUIRE(backend::mxcsr_of_fpcr(0) == 0x1f80);
-    REQUIRE(backend::mxcsr_of_fpcr(1u << 22) == (0x1f80 | 2u << 13)); // RP: up
-    REQUIRE(backend::mxcsr_of_fpcr(2u << 22) == (0x1f80 | 1u << 13)); // RM: down
-    REQUIRE(backend::mxcsr_of_fpcr(3u << 22) == (0x1f80 | 3u << 13));
-    REQUIRE(backend::mxcsr_of_fpcr(1u << 24) == (0x1f80 | 0x8040));
-    REQUIRE(backend::mxcsr_of_fpcr(1u << 24 | 2) == (0x1f80 | 0x8000)); // AH: results only
-    REQUIRE(backend::mxcsr_of_fpcr(1) == (0x1f80 | 0x0040));            // FIZ
+    const auto mxcsr_of_fpcr = [](u64 fpcr, u32 bits = 0) {
+        return backend::mxcsr_of({BlockMode::from_fpcr(fpcr).bits | bits});
+    };
+    REQUIRE(mxcsr_of_fpcr(0) == 0x1f80);
+    REQUIRE(mxcsr_of_fpcr(0, BlockMode::kTrapsFp) == 0x1700);            // Invalid, Underflow
+    for (const u64 untrapped : {1u << 24, 1u << 25, 1u << 0, 1u << 1}) { // FZ DN FIZ AH
+        REQUIRE((mxcsr_of_fpcr(untrapped, BlockMode::kTrapsFp) & 0x1f80) == 0x1f80);
+    }
+    REQUIRE(mxcsr_of_fpcr(1u << 22) == (0x1f80 | 2u << 13)); // RP: up
+    REQUIRE(mxcsr_of_fpcr(2u << 22) == (0x1f80 | 1u << 13)); // RM: down
+    REQUIRE(mxcsr_of_fpcr(3u << 22) == (0x1f80 | 3u << 13));
+    REQUIRE(mxcsr_of_fpcr(1u << 24) == (0x1f80 | 0x8040));
+    REQUIRE(mxcsr_of_fpcr(1u << 24 | 2) == (0x1f80 | 0x8000)); // AH: results only
+    REQUIRE(mxcsr_of_fpcr(1) == (0x1f80 | 0x0040));            // FIZ
     REQUIRE(backend::fpsr_of_mxcsr(0x3f) == 0x1f);
     REQUIRE(backend::fpsr_of_mxcsr(0x02) == 0); // DE
     REQUIRE(backend::fpsr_of_mxcsr(0x04) == 2);

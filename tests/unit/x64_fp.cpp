@@ -109,7 +109,8 @@ TEST_CASE("x64 floating point equals the interpreter", "[fp][x64]") {
     for (const Case& test : all_cases()) {
         for (const u64 fpcr : kModes) {
             for (const Places& places : kPlaces) {
-                const Block block = block_of(test, fpcr, places);
+                Block block = block_of(test, fpcr, places);
+                block.key.mode.bits |= random.below(2) ? BlockMode::kTrapsFp : 0;
                 host.compile(block, random.below(8) == 0);
                 unsigned differences = 0;
                 std::string first;
@@ -220,7 +221,9 @@ TEST_CASE("x64 floating point instruction sequences equal the interpreter", "[fp
         Block block;
         frontend::TranslateOptions options;
         options.max_instructions = static_cast<unsigned>(source.code.size());
-        frontend::translate({Words::kBase, BlockMode::from_fpcr(fpcr)}, source, options, block);
+        const u32 traps = random.below(2) ? BlockMode::kTrapsFp : 0;
+        frontend::translate({Words::kBase, {BlockMode::from_fpcr(fpcr).bits | traps}}, source,
+                            options, block);
         block.exit = ExitTo{ExitReason::Halt, Words::kBase};
         Block optimised = block;
         run_passes(optimised, {.enabled = random.below(4) != 0});

@@ -11,6 +11,7 @@
 #include "tests/unit/fp_host.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/fp_traps.h"
 
 namespace ulna::test {
 
@@ -39,13 +40,19 @@ class Host {
         backend::CompileOptions options;
         options.spill_everything = spill_everything;
         compiled_.reset();
+        traps_ = block.key.mode.traps_fp();
         backend_->compile(block, options, compiled_);
         entry_ = align_up(memory_ + stubs_.code.size(), 64);
         REQUIRE(entry_ + compiled_.code.size() < memory_ + kCodeBytes);
         std::memcpy(reinterpret_cast<void*>(entry_), compiled_.code.data(), compiled_.code.size());
     }
     void run() {
-        state.guest_mxcsr = backend::mxcsr_of_fpcr(state.fpcr);
+        BlockMode mode = BlockMode::from_fpcr(state.fpcr);
+        if (traps_) {
+            mode.bits |= BlockMode::kTrapsFp;
+            handle_fp_traps(state);
+        }
+        state.guest_mxcsr = backend::mxcsr_of(mode);
         using Enter = ExitReason (*)(CpuState*, u64);
         (void)reinterpret_cast<Enter>(memory_ + stubs_.enter)(&state, entry_);
     }
@@ -63,6 +70,7 @@ class Host {
     backend::Stubs stubs_;
     backend::CompiledBlock compiled_;
     u64 memory_ = 0, entry_ = 0;
+    bool traps_ = false;
 };
 
 // Where a block finds its operands: pinned registers, registers in memory, or the result's own.

@@ -15,9 +15,11 @@ class Proof {
   public:
     explicit Proof(Host& host) : host_{host} {}
 
-    template <class Fill> void run(const Case& test, u64 fpcr, Fill fill) {
+    template <class Fill> void run(const Case& test, BlockMode mode, Fill fill) {
         constexpr Places at{0, 1, 2, 3};
-        const Block block = block_of(test, fpcr, at);
+        const u64 fpcr = mode.fpcr();
+        Block block = block_of(test, fpcr, at);
+        block.key.mode = mode;
         host_.compile(block, false);
         static CpuState want;
         CpuState& got = host_.state;
@@ -43,7 +45,7 @@ class Proof {
                 first += line + difference(want, got);
             }
         }
-        INFO(test.name << " fpcr " << std::hex << fpcr << ":" << first);
+        INFO(test.name << " mode " << std::hex << mode.bits << ":" << first);
         CHECK(differences == 0);
     }
     u64 count = 0;
@@ -76,15 +78,19 @@ void set_lane_bits(V128& v, unsigned lane_bits, unsigned lane, u64 value) {
 }
 
 // RMode in all values, with each of FZ16, FZ, DN and AHP alone and all of them together; and with
-// AH and FIZ of FEAT_AFP, without and with these.
-[[nodiscard]] std::vector<u64> proof_modes() {
-    std::vector<u64> modes;
+// AH and FIZ of FEAT_AFP, without and with these. Without and with traps, where they say anything.
+[[nodiscard]] std::vector<BlockMode> proof_modes() {
+    std::vector<BlockMode> modes;
     for (u64 rmode = 0; rmode < 4; ++rmode) {
         for (const u64 bits :
              {0ull, 1ull << 19, 1ull << 24, 1ull << 25, 1ull << 26,
               1ull << 19 | 1ull << 24 | 1ull << 25 | 1ull << 26, 1ull, 2ull, 3ull, 1ull << 24 | 2,
               1ull << 25 | 2, 1ull << 19 | 1ull << 24 | 1ull << 25 | 1ull << 26 | 3}) {
-            modes.push_back(rmode << 22 | bits);
+            const BlockMode mode = BlockMode::from_fpcr(rmode << 22 | bits);
+            modes.push_back(mode);
+            if (const BlockMode traps{mode.bits | BlockMode::kTrapsFp}; traps.traps_fp()) {
+                modes.push_back(traps);
+            }
         }
     }
     return modes;
@@ -102,11 +108,11 @@ TEST_CASE("x64 floating point equals the exact code on all pairs of edge values"
         const std::size_t count = edges.size();
         const auto any_edge = [&] { return edges[random.below(static_cast<unsigned>(count))]; };
         const unsigned lanes = 128 / test.lane_bits;
-        for (const u64 fpcr : proof_modes()) {
+        for (const BlockMode mode : proof_modes()) {
             // Lane 0 goes through all pairs, so that scalars do; the others hold other pairs.
             std::size_t pair = 0;
             const std::size_t pairs = test.operands == 1 ? count : count * count;
-            proof.run(test, fpcr, [&](CpuState& state) {
+            proof.run(test, mode, [&](CpuState& state) {
                 if (pair == pairs) {
                     return false;
                 }
@@ -131,10 +137,10 @@ TEST_CASE("x64 floating point equals the exact code on random operands", "[.][fp
     Proof proof{host};
     Random random{12};
     for (const Case& test : all_cases()) {
-        const std::vector<u64> modes = proof_modes();
-        for (const u64 fpcr : modes) {
+        const std::vector<BlockMode> modes = proof_modes();
+        for (const BlockMode mode : modes) {
             std::size_t left = (test.operands == 1 ? 100'000 : 1'000'000) / modes.size();
-            proof.run(test, fpcr, [&](CpuState& state) {
+            proof.run(test, mode, [&](CpuState& state) {
                 for (unsigned n = 1; n <= 3; ++n) {
                     for (unsigned lane = 0; lane < 128 / test.lane_bits; ++lane) {
                         set_lane_bits(state.v[n], test.lane_bits, lane,
@@ -159,9 +165,9 @@ TEST_CASE("x64 operations of one half equal the exact code on all halves", "[.][
         if (test.lane_bits != 16 || test.operands != 1) {
             continue;
         }
-        for (const u64 fpcr : proof_modes()) {
+        for (const BlockMode mode : proof_modes()) {
             u32 half = 0;
-            proof.run(test, fpcr, [&](CpuState& state) {
+            proof.run(test, mode, [&](CpuState& state) {
                 for (unsigned lane = 0; lane < 8; ++lane) {
                     state.v[1].set_lane<u16>(lane, static_cast<u16>(half + lane * 0x1111));
                 }

@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "ir/interpreter.h"
+#include "tests/support/fp_traps.h"
 
 namespace ulna::test {
 
@@ -55,7 +56,13 @@ class X64Runner {
 
     // Compiles and places a block; later lookups of its PC find it.
     u64 add(const ir::Block& block) {
-        backend_->compile(block, options, compiled);
+        if (traps_fp) {
+            ir::Block trapping = block;
+            trapping.key.mode.bits |= ir::BlockMode::kTrapsFp;
+            backend_->compile(trapping, options, compiled);
+        } else {
+            backend_->compile(block, options, compiled);
+        }
         return place();
     }
     // The same for code from elsewhere.
@@ -72,7 +79,12 @@ class X64Runner {
     }
 
     ir::ExitReason enter(u64 entry) {
-        state->guest_mxcsr = backend::mxcsr_of_fpcr(state->fpcr);
+        ir::BlockMode mode = ir::BlockMode::from_fpcr(state->fpcr);
+        if (traps_fp) {
+            mode.bits |= ir::BlockMode::kTrapsFp;
+            handle_fp_traps(*state);
+        }
+        state->guest_mxcsr = backend::mxcsr_of(mode);
         using Enter = u32 (*)(ir::CpuState*, u64);
         const auto function = reinterpret_cast<Enter>(code_ + stubs_.enter);
         return static_cast<ir::ExitReason>(function(state.get(), entry));
@@ -81,6 +93,7 @@ class X64Runner {
 
     std::unique_ptr<ir::CpuState> state;
     backend::CompileOptions options;
+    bool traps_fp = false; // BlockMode::kTrapsFp is added to the mode of all blocks
     backend::CompiledBlock compiled;
     unsigned lookups = 0, linked = 0;
 

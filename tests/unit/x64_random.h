@@ -597,9 +597,11 @@ inline std::string compare_all(X64Runner& runner, const ir::Block& block, u64 st
             runner.options = {};
             runner.options.spill_everything = spill;
             runner.options.mask_tags = state_seed % 8 == 7;
+            runner.traps_fp = state_seed % 4 < 2;
             std::string text =
                 run_difference(runner, passes ? optimised : block, state_seed, expected);
             runner.options = {};
+            runner.traps_fp = false;
             if (!text.empty()) {
                 return std::string("translated") + (passes ? ", passes" : "") +
                        (spill ? ", spilled" : "") + ":\n" + text;

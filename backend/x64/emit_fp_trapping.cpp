@@ -1,0 +1,174 @@
+// Single and double precision where the mode traps (fp_trap.h): host instructions with the operands
+// in Arm's order, a probe behind what may be tiny, a guard before a fused multiply-add. A probe's
+// operation leaves its operands in place.
+//
+// All else is emitted as without traps: its tests of operands and results come after instructions
+// that may trap, which then are executed with Invalid masked.
+#include "backend/x64/emit_fp.h"
+#include "backend/x64/fp_trap.h"
+#include "backend/x64/raw.h"
+
+namespace ulna::backend::x64 {
+
+namespace {
+
+using ir::Rounding;
+
+[[nodiscard]] const EmitTable& ordinary() {
+    static const EmitTable table = [] {
+        EmitTable t;
+        add_fp_emitters(t);
+        return t;
+    }();
+    return table;
+}
+[[nodiscard]] bool is_trapping(const Inst& inst) {
+    return !is_half_precision(inst) && lanes_of(inst.type, inst.aux).form != Form::Half;
+}
+
+// none 66 F3 F2, by width
+[[nodiscard]] unsigned pp_of(Lanes lanes) { return (lanes.is_vector() ? 0u : 2u) + lanes.dbl; }
+
+// An instruction in the forms that the handler tells apart from their end.
+enum class Map : u8 { k0f = 1, k0f38 = 2 };
+void vex(
+    Emitter& e, Map map, unsigned pp, bool wide, u8 op, Xmm reg, unsigned vvvv, const XmmMem& rm) {
+    const unsigned r = static_cast<unsigned>(reg.getIdx());
+    const unsigned b =
+        rm.is_mem() ? static_cast<unsigned>(kStateReg) : static_cast<unsigned>(rm.reg_index());
+    CHECK(rm.is_reg() || rm.is_state());
+    raw::Writer out(e.c);
+    out.byte(kThreeByteVex)
+        .byte((r < 8 ? 0x80u : 0u) | 0x40u | (b < 8 ? 0x20u : 0u) | static_cast<unsigned>(map))
+        .byte((wide ? 0x80u : 0u) | (~vvvv & 15) << 3 | pp)
+        .byte(op);
+    if (rm.is_mem()) {
+        constexpr unsigned kDisp32 = 0x80;
+        out.byte(kDisp32 | (r & 7) << 3 | (b & 7)).dword(static_cast<u32>(rm.state_memory().disp));
+    } else {
+        out.registers(r, b);
+    }
+}
+void vex(Emitter& e, Lanes lanes, u8 op, Xmm d, Xmm a, const XmmMem& b) {
+    vex(e, Map::k0f, pp_of(lanes), false, op, d, static_cast<unsigned>(a.getIdx()), b);
+}
+
+void probe(Emitter& e, Lanes lanes, Xmm u, Xmm d) {
+    kMul(e, lanes, u, d, e.literal(lanes.power_of_two(-1)));
+}
+
+// The scalar result's upper bits are those of the first source.
+void inherit_clean(Emitter& e, const Inst& inst, Lanes lanes, const XmmMem& a) {
+    if (lanes.form == Form::Scalar && (a.is_mem() || e.scalar_is_clean(inst.args[0]))) {
+        e.mark_clean(inst);
+    }
+}
+
+template <const Widths& kOp, Opcode kOpcode, bool kAbsolute = false>
+void emit_sum(Emitter& e, const Inst& inst) {
+    if (!is_trapping(inst)) {
+        return ordinary()[kOpcode].fn(e, inst);
+    }
+    const Lanes lanes = lanes_of(inst.type, inst.aux);
+    const XmmMem a = fp_arg(e, inst.args[0]), b = fp_arg(e, inst.args[1]);
+    const Xmm d = e.def_xmm(inst, a.is_reg() ? Overlap::Any : Overlap::None);
+    kOp(e, lanes, d, in_register(e, lanes, a, d), b);
+    if (kAbsolute) {
+        e.c.vandps(d, d, e.literal(lanes.magnitude()));
+    }
+    zero_rest(e, lanes, d);
+    inherit_clean(e, inst, lanes, a);
+}
+
+template <u8 kOp, Opcode kOpcode> void emit_product(Emitter& e, const Inst& inst) {
+    if (!is_trapping(inst)) {
+        return ordinary()[kOpcode].fn(e, inst);
+    }
+    const Lanes lanes = lanes_of(inst.type, inst.aux);
+    const XmmMem a = fp_arg(e, inst.args[0]), b = fp_arg(e, inst.args[1]);
+    const Xmm d = e.def_xmm(inst, Overlap::None);
+    const Xmm u = e.scratch_xmm();
+    vex(e, lanes, kOp, d, in_register(e, lanes, a, u), b);
+    probe(e, lanes, u, d);
+    zero_rest(e, lanes, d);
+    inherit_clean(e, inst, lanes, a);
+}
+
+void emit_FSqrt(Emitter& e, const Inst& inst) {
+    if (!is_trapping(inst)) {
+        return ordinary()[Opcode::FSqrt].fn(e, inst);
+    }
+    const Lanes lanes = lanes_of(inst.type, inst.aux);
+    const XmmMem a = fp_arg(e, inst.args[0]);
+    if (lanes.is_vector()) {
+        const Xmm d = e.def_xmm(inst, Overlap::Any);
+        lanes.dbl ? e.c.vsqrtpd(d, a) : e.c.vsqrtps(d, a);
+        return;
+    }
+    const Xmm d = e.def_xmm(inst, Overlap::None);
+    e.c.vxorps(d, d, d); // no dependency on the old contents, and zero upper bits
+    lanes.dbl ? e.c.vsqrtsd(d, d, a) : e.c.vsqrtss(d, d, a);
+    e.mark_clean(inst);
+}
+
+// The addend is copied first, where a probe's handler finds it.
+void emit_FMulAdd(Emitter& e, const Inst& inst) {
+    if (!is_trapping(inst)) {
+        return ordinary()[Opcode::FMulAdd].fn(e, inst);
+    }
+    const Lanes lanes = lanes_of(inst.type, inst.aux);
+    const XmmMem addend = fp_arg(e, inst.args[0]);
+    const Xmm op1 = e.use_xmm(inst.args[1]);
+    const XmmMem op2 = fp_arg(e, inst.args[2]);
+    const Xmm d = e.def_xmm(inst, Overlap::None);
+    const Xmm u = e.scratch_xmm();
+    const bool loads_scalar = addend.is_mem() && !lanes.is_vector();
+    if (loads_scalar) {
+        vex(e, Map::k0f, pp_of(lanes), false, fp_opcode::kLoad, d, 0, addend);
+    } else {
+        vex(e, Map::k0f, 0, false, fp_opcode::kMove, d, 0, addend);
+    }
+    const bool negates = (inst.imm & ir::fmuladd::kNegateFactor) != 0;
+    vex(e, lanes, fp_opcode::kCompare, u, d, negates ? op1 : d);
+    e.c.db(kGuardPredicate);
+    const u8 op = static_cast<u8>(fp_opcode::kFused + !lanes.is_vector() + (negates ? 4 : 0) +
+                                  ((inst.imm & ir::fmuladd::kNegateAddend) != 0 ? 2 : 0));
+    vex(e, Map::k0f38, 1, lanes.dbl, op, d, static_cast<unsigned>(op1.getIdx()), op2);
+    probe(e, lanes, u, d);
+    zero_rest(e, lanes, d);
+    if (lanes.form == Form::Scalar && (loads_scalar || e.scalar_is_clean(inst.args[0]))) {
+        e.mark_clean(inst);
+    }
+}
+
+// To single precision. Other conversions have no result that may be tiny, or are emitted as without
+// traps.
+void emit_FCvt(Emitter& e, const Inst& inst) {
+    const bool narrows = static_cast<Type>(inst.aux) == Type::F64 && inst.type == Type::F32 &&
+                         static_cast<Rounding>(inst.imm) == Rounding::Current;
+    if (!narrows) {
+        return ordinary()[Opcode::FCvt].fn(e, inst);
+    }
+    const XmmMem a = fp_arg(e, inst.args[0]);
+    const Xmm d = e.def_xmm(inst, Overlap::None);
+    const Xmm u = e.scratch_xmm();
+    e.c.vxorps(d, d, d);
+    vex(e, {Form::Scalar, true}, fp_opcode::kConvert, d, d, a);
+    probe(e, {Form::Scalar, false}, u, d);
+    e.mark_clean(inst);
+}
+
+} // namespace
+
+void add_trapping_emitters(EmitTable& table) {
+    table.set(Opcode::FAdd, emit_sum<kAdd, Opcode::FAdd>);
+    table.set(Opcode::FSub, emit_sum<kSub, Opcode::FSub>);
+    table.set(Opcode::FAbd, emit_sum<kSub, Opcode::FAbd, true>);
+    table.set(Opcode::FMul, emit_product<fp_opcode::kMul, Opcode::FMul>);
+    table.set(Opcode::FDiv, emit_product<fp_opcode::kDiv, Opcode::FDiv>);
+    table.set(Opcode::FSqrt, emit_FSqrt);
+    table.set(Opcode::FMulAdd, emit_FMulAdd);
+    table.set(Opcode::FCvt, emit_FCvt);
+}
+
+} // namespace ulna::backend::x64

@@ -1,0 +1,44 @@
+// Floating point that traps (BlockMode::traps_fp): what emit_fp_trapping.cpp, which writes the
+// instructions, and fp_trap.cpp, which reads them when one has raised an exception, agree on.
+//
+// Invalid and Underflow are not masked in MXCSR. With the operands in Arm's order the host's result
+// and flags are Arm's unless one of these is raised, but for two cases, which are made to raise:
+//
+//   - Underflow: Arm looks at the value before rounding, x86 after it. They differ when an inexact
+//     result is the least normal number. So half of what may be tiny is computed into a scratch
+//     register, the *probe*: it underflows for the least normal number (and its neighbours).
+//   - The NaN that a fused multiply-add returns: x86 looks at the factors first, Arm at the addend,
+//     and a factor that is negated. A comparison of these that signals for any NaN precedes it, the
+//     *guard*.
+//
+// The handler has no table of places. It decodes the instruction at the PC; from a probe,
+// backwards, the instruction before it, which is written in forms that can be told apart from its
+// end: three bytes of VEX and a register (5 bytes), or memory with a displacement of four bytes
+// (9).
+//
+// IE and UE are set in MXCSR by traps alone, whose handler moves them to FPSR, or forgets them.
+#pragma once
+
+#include "ir/support/types.h"
+
+namespace ulna::backend::x64 {
+
+inline constexpr u32 kTrapping = 1u << 0 | 1u << 4; // IE and UE of MXCSR
+inline constexpr unsigned kMaskShift = 7;           // from a sticky bit to its mask
+
+// Opcodes in map 0f, and fused multiply-add in map 0f38.
+namespace fp_opcode {
+inline constexpr u8 kLoad = 0x10, kMove = 0x28, kSqrt = 0x51, kAdd = 0x58, kMul = 0x59,
+                    kConvert = 0x5a, kSub = 0x5c, kDiv = 0x5e, kCompare = 0xc2;
+// d = +-(a * b) +- d: packed; kFused + 1: scalar. By ir::fmuladd bits: kNegateFactor adds 4,
+// kNegateAddend 2.
+inline constexpr u8 kFused = 0xb8;
+} // namespace fp_opcode
+
+// "Less", signaling. Of the predicates that are not used elsewhere.
+inline constexpr u8 kGuardPredicate = 0x01;
+
+inline constexpr unsigned kVexRegisterBytes = 5, kVexMemoryBytes = 9, kGuardBytes = 6;
+inline constexpr u8 kThreeByteVex = 0xc4, kTwoByteVex = 0xc5;
+
+} // namespace ulna::backend::x64
