@@ -57,6 +57,10 @@ struct JumpCacheEntry {
 inline constexpr u64 kNoPc = ~u64{0};
 inline constexpr unsigned kJumpCacheBits = 12; // index = (pc >> 2) & (entries - 1)
 inline constexpr unsigned kJumpCacheEntries = 1u << kJumpCacheBits;
+// Of the victim cache, which is as large: addresses that agree in the bits above differ here.
+[[nodiscard]] constexpr u64 victim_index(u64 pc) {
+    return ((pc ^ pc >> kJumpCacheBits) >> 2) & (kJumpCacheEntries - 1);
+}
 // Branches that set BTYPE (1, 2, 3) have a smaller table each, whose entries are targets that have
 // been found to accept it.
 inline constexpr unsigned kGuardedJumpCacheBits = 10;
@@ -136,6 +140,7 @@ struct alignas(64) CpuState {
     u32 string_op = 0;       // StringOp, while one runs that keeps count for its slot
     void* runtime = nullptr; // the owning runtime's thread object
     JumpCacheEntry jump_cache[kJumpCacheEntries];
+    JumpCacheEntry victim_cache[kJumpCacheEntries]; // what other targets have displaced there
     JumpCacheEntry guarded_jump_cache[3][kGuardedJumpCacheEntries]; // by BTYPE - 1
     // --- allocation tags
     u64 gcr_el1 = 0;      // Exclude

@@ -178,8 +178,32 @@ class StubGenerator : public Xbyak::CodeGenerator {
     // lookup).
     void emit_return_sentinel() { mov(rsp, cell(offsetof(CpuState, return_stack))); }
 
+    // Goes on at RAX when the victim cache has it; R10 is free. Not for branches that set BTYPE.
+    void try_victim_cache() {
+        static_assert(sizeof(ir::JumpCacheEntry) == 16);
+        constexpr u32 kIndexMask = (ir::kJumpCacheEntries - 1) << 2;
+        const auto entry = [&](std::size_t offset) {
+            return r15 + r10 * 4 +
+                   (static_cast<int>(offsetof(CpuState, victim_cache) + offset) - ir::kStateBias);
+        };
+        Xbyak::Label none;
+        test(rax, rax); // empty entries are all zero
+        jz(none);
+        cmp(dword[r15 + (static_cast<int>(offsetof(CpuState, btype)) - ir::kStateBias)], 0);
+        jne(none);
+        mov(r10, rax);
+        shr(r10, ir::kJumpCacheBits);
+        xor_(r10d, eax);
+        and_(r10d, kIndexMask);
+        cmp(rax, qword[entry(offsetof(ir::JumpCacheEntry, guest_pc))]);
+        jne(none);
+        jmp(qword[entry(offsetof(ir::JumpCacheEntry, host_pc))]);
+        L(none);
+    }
+
     // RAX = guest address
     void emit_lookup() {
+        try_victim_cache();
         mov(cell(offsetof(CpuState, pc)), rax);
         to_cpp();
         state_argument();

@@ -37,14 +37,14 @@ void EngineThread::drop_host_addresses() {
 void EngineThread::discard_host_addresses() {
     if (jump_cache_used) {
         const u64 begin = reinterpret_cast<u64>(state.jump_cache);
-        const u64 end = begin + sizeof state.jump_cache;
+        const u64 end = begin + sizeof state.jump_cache + sizeof state.victim_cache;
         const u64 first_page = (begin + kPage - 1) / kPage * kPage, last_page = end / kPage * kPage;
         std::memset(state.jump_cache, 0, first_page - begin);
         std::memset(reinterpret_cast<void*>(last_page), 0, end - last_page);
         // Private anonymous memory reads as zero afterwards.
         CHECK(madvise(reinterpret_cast<void*>(first_page), last_page - first_page, MADV_DONTNEED) ==
               0);
-        jump_cache_used = false;
+        jump_cache_used = victim_cache_used = false;
     }
     drop_host_addresses();
 }
@@ -54,6 +54,10 @@ void EngineThread::clear_jump_cache() {
     if (jump_cache_used) {
         std::memset(state.jump_cache, 0, sizeof state.jump_cache);
         jump_cache_used = false;
+    }
+    if (victim_cache_used) {
+        std::memset(state.victim_cache, 0, sizeof state.victim_cache);
+        victim_cache_used = false;
     }
     state.jump_cache[0] = {ir::kNoPc, 0};
     if (guarded_jump_cache_used) {
@@ -73,12 +77,21 @@ void EngineThread::cache_jump(GuestAddr pc, u64 host, unsigned btype) {
         guarded_jump_cache_used = true;
         return;
     }
-    jump_entry(state, pc) = {pc, host};
+    ir::JumpCacheEntry& entry = jump_entry(state, pc);
+    if (entry.host_pc != 0 && entry.guest_pc != pc) {
+        state.victim_cache[ir::victim_index(entry.guest_pc)] = entry;
+        victim_cache_used = true;
+    }
+    entry = {pc, host};
     jump_cache_used = true;
 }
 
 void EngineThread::forget_jump(GuestAddr pc) {
     if (ir::JumpCacheEntry& entry = jump_entry(state, pc); entry.guest_pc == pc) {
+        entry = {ir::kNoPc, 0};
+    }
+    if (ir::JumpCacheEntry& entry = state.victim_cache[ir::victim_index(pc)];
+        victim_cache_used && entry.guest_pc == pc) {
         entry = {ir::kNoPc, 0};
     }
     for (unsigned btype = 1; guarded_jump_cache_used && btype <= 3; ++btype) {

@@ -32,8 +32,9 @@ struct EngineThread {
     u64 seen_generation = 0;               // the jump cache holds addresses of this generation,
     u32 seen_mode = ~0u;                   // of blocks with this mode
     bool jump_cache_used = false;          // false: it is empty
-    bool guarded_jump_cache_used = false;  // likewise
-    bool branches_set_btype = false;       // some mode so far had BlockMode::bti
+    bool victim_cache_used = false;        // likewise
+    bool guarded_jump_cache_used = false;
+    bool branches_set_btype = false; // some mode so far had BlockMode::bti
 
     // Set by the fault handler for the dispatcher: this instruction used a tagged pointer.
     GuestAddr tagged_access_pc = ir::kNoPc;

@@ -131,6 +131,11 @@ std::optional<TranslationCache::BlockView> TranslationCache::tier1_block(const T
     return BlockView{index, block.key, block.low, block.high, block.code_bytes, block.masks_tags};
 }
 
+bool TranslationCache::is_call_site(const Link& link) const {
+    constexpr u8 kCallRelative = 0xe8;
+    return memory_.read(link.displacement_offset - 1, 1)[0] == kCallRelative;
+}
+
 void TranslationCache::add_links(Generation& generation,
                                  CachedBlock& block,
                                  const backend::CompiledBlock& compiled) {

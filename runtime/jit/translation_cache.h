@@ -66,12 +66,13 @@ class TranslationCache {
     };
     [[nodiscard]] std::optional<BlockView> tier1_block(const TranslationLock&,
                                                        ir::BlockKey key) const;
-    // Calls visit(target, was_taken) for the direct exits of a block.
+    // Calls visit(target, was_taken, is_call) for the direct exits of a block.
     template <class Visit>
     void for_each_exit(const TranslationLock&, const BlockView& block, Visit visit) const {
         const CachedBlock& cached = current_->blocks[block.index];
         for (u32 i = cached.first_link; i < cached.first_link + cached.link_count; ++i) {
-            visit(current_->links[i].target, current_->links[i].linked_to != kNoBlock);
+            const Link& link = current_->links[i];
+            visit(link.target, link.linked_to != kNoBlock, is_call_site(link));
         }
     }
 
@@ -197,6 +198,7 @@ class TranslationCache {
     template <class Visit>
     static void for_overlapping(Generation& generation, GuestAddr start, u64 bytes, Visit visit);
     void forget(BlockIndex index);
+    [[nodiscard]] bool is_call_site(const Link& link) const;
     void redirect(BlockIndex from, BlockIndex to);
     void start_in(u32 arena, u64 number, unsigned log2_slots = kLog2Slots);
     void drop_inherited();

@@ -17,8 +17,7 @@ namespace {
 constexpr u64 kMappedBytes = JobMemory::kMostBytes + 4096;
 
 void* map(int fd) {
-    void* const at =
-        ::mmap(nullptr, kMappedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void* const at = ::mmap(nullptr, kMappedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     return at == MAP_FAILED ? nullptr : at;
 }
 

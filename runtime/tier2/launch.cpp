@@ -68,7 +68,7 @@ bool write_all(int fd, const u8* from, std::size_t bytes) {
 
 bool unpack(const std::vector<u8>& packed, int to) {
     const std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream{ZSTD_createDStream(),
-                                                                             &ZSTD_freeDStream};
+                                                                            &ZSTD_freeDStream};
     std::vector<u8> part(ZSTD_DStreamOutSize());
     ZSTD_inBuffer in{packed.data(), packed.size(), 0};
     std::size_t left = 1;

@@ -19,10 +19,9 @@ struct CodePage {
     u8 bytes[kBytes];
 };
 
-// A target that an indirect branch at the end of a block was seen to take.
+// A target that the indirect branch at the end of a block was seen to take.
 struct IndirectTarget {
     GuestAddr block, target;
-    u32 samples;
 };
 
 // Blocks to be compiled as one region; the first is where it is entered.
@@ -33,16 +32,16 @@ struct CompileRequest {
     bool wants_text = false; // for -d llvm_ir
     unsigned max_instructions = 0, max_side_exits = 0;
     std::vector<GuestAddr> blocks;
-    std::vector<IndirectTarget> indirect_targets;
+    std::vector<IndirectTarget> indirect_targets; // of one block: the likeliest first
     std::vector<CodePage> pages;
 };
 
 struct CompileAnswer {
     std::string refusal; // empty: compiled
     backend::CompiledBlock code;
-    u64 nanoseconds = 0;          // of CPU time
-    u32 guest_instructions = 0;   // those compiled
-    std::string text;             // LLVM IR
+    u64 nanoseconds = 0;        // of CPU time
+    u32 guest_instructions = 0; // those compiled
+    std::string text;           // LLVM IR
 };
 
 [[nodiscard]] std::vector<u8> encode(const CompileRequest& request);

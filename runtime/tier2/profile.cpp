@@ -19,9 +19,25 @@ u32 HotProfile::add(const Sample& sample) {
     return ++samples_[sample.key];
 }
 
-std::span<const HotProfile::Target> HotProfile::targets_of(GuestAddr site) const {
+std::vector<GuestAddr> HotProfile::likely_targets(GuestAddr site) const {
     const auto found = targets_.find(site);
-    return found == targets_.end() ? std::span<const Target>{} : found->second;
+    if (found == targets_.end()) {
+        return {};
+    }
+    std::vector<Target> targets = found->second;
+    std::sort(targets.begin(), targets.end(),
+              [](const Target& a, const Target& b) { return a.samples > b.samples; });
+    u32 all = 0;
+    for (const Target& target : targets) {
+        all += target.samples;
+    }
+    std::vector<GuestAddr> likely;
+    for (const Target& target : targets) {
+        if (target.samples * kRare >= all) {
+            likely.push_back(target.pc);
+        }
+    }
+    return likely;
 }
 
 } // namespace ulna::runtime

@@ -2,7 +2,6 @@
 // translation lock.
 #pragma once
 
-#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -12,8 +11,8 @@ namespace ulna::runtime {
 
 // One safe point that a thread was at.
 struct Sample {
-    ir::BlockKey key;   // of the block it went on with
-    GuestAddr site = 0; // of the block whose indirect branch led there; 0: a direct edge
+    ir::BlockKey key;       // of the block it went on with
+    GuestAddr site = 0;     // of the block whose indirect branch led there; 0: a direct edge
     bool in_region = false; // it came there in code of tier 2
 };
 
@@ -22,15 +21,17 @@ class HotProfile {
     // Returns how often the block was seen.
     u32 add(const Sample& sample);
 
+    // Where the indirect branch of a block went, as far as it was seen, and not rarely; the
+    // likeliest first.
+    [[nodiscard]] std::vector<GuestAddr> likely_targets(GuestAddr site) const;
+
+  private:
     struct Target {
         GuestAddr pc;
         u32 samples;
     };
-    // Where the indirect branch of a block went, as far as it was seen.
-    [[nodiscard]] std::span<const Target> targets_of(GuestAddr site) const;
-
-  private:
     static constexpr std::size_t kMostTargets = 16; // of a site
+    static constexpr u32 kRare = 16;                // less often than one in so many
 
     struct Hash {
         std::size_t operator()(ir::BlockKey key) const {

@@ -14,8 +14,8 @@ constexpr u32 kMostCodeBytes = 6000;
 constexpr u32 kMostStraightBytes = 2000;
 // The region is invalidated as a whole when anything between its ends changes.
 constexpr u64 kMostSpan = 256u << 10;
-// An indirect branch's targets that were seen less often than one in so many stay outside.
-constexpr u32 kRareTarget = 16;
+// A function that is compiled into its callers: some 30 guest instructions.
+constexpr u32 kMostCalleeBytes = 700;
 
 class Graph {
   public:
@@ -34,51 +34,78 @@ class Graph {
         return true;
     }
 
-    // Those that lead back to the head.
+    // Those that lead back to the head, and the small functions that they call.
     [[nodiscard]] std::vector<BlockView> cycles() const {
-        std::vector<bool> returns(nodes_.size());
-        std::vector<std::size_t> work;
-        const auto mark_predecessors = [&](std::size_t of) {
-            for (const std::size_t from : nodes_[of].predecessors) {
-                if (!returns[from]) {
-                    returns[from] = true;
-                    work.push_back(from);
+        std::vector<bool> chosen = reach({0}, &Node::predecessors);
+        if (!chosen[0]) {
+            return {};
+        }
+        const std::vector<bool> on_cycles = chosen;
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            if (on_cycles[i]) {
+                for (const std::size_t callee : nodes_[i].callees) {
+                    add_callee(callee, chosen);
                 }
             }
-        };
-        mark_predecessors(0);
-        while (!work.empty()) {
-            const std::size_t next = work.back();
-            work.pop_back();
-            mark_predecessors(next);
         }
-        std::vector<BlockView> blocks;
-        for (std::size_t i = 0; i < nodes_.size(); ++i) {
-            if (returns[i]) {
-                blocks.push_back(nodes_[i].block);
-            }
-        }
-        return blocks;
+        return views(chosen);
     }
 
     [[nodiscard]] std::vector<BlockView> nearest(u32 most_bytes) const {
-        std::vector<BlockView> blocks;
+        std::vector<bool> chosen(nodes_.size());
         u32 bytes = 0;
-        for (const Node& node : nodes_) {
-            bytes += node.block.code_bytes;
-            if (bytes > most_bytes && !blocks.empty()) {
-                break;
-            }
-            blocks.push_back(node.block);
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            bytes += nodes_[i].block.code_bytes;
+            chosen[i] = bytes <= most_bytes || i == 0;
         }
-        return blocks;
+        return views(chosen);
     }
 
   private:
     struct Node {
         BlockView block;
-        std::vector<std::size_t> predecessors;
+        std::vector<std::size_t> successors, predecessors; // calls among them
+        std::vector<std::size_t> callees;
     };
+
+    // What can be reached from these in one step and more.
+    [[nodiscard]] std::vector<bool> reach(std::vector<std::size_t> work,
+                                          std::vector<std::size_t> Node::*edges) const {
+        std::vector<bool> reached(nodes_.size());
+        while (!work.empty()) {
+            const std::size_t from = work.back();
+            work.pop_back();
+            for (const std::size_t to : nodes_[from].*edges) {
+                if (!reached[to]) {
+                    reached[to] = true;
+                    work.push_back(to);
+                }
+            }
+        }
+        return reached;
+    }
+
+    void add_callee(std::size_t callee, std::vector<bool>& chosen) const {
+        std::vector<bool> body = reach({callee}, &Node::successors);
+        body[callee] = true;
+        u32 bytes = 0;
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            bytes += body[i] ? nodes_[i].block.code_bytes : 0;
+        }
+        for (std::size_t i = 0; i < nodes_.size() && bytes <= kMostCalleeBytes; ++i) {
+            chosen[i] = chosen[i] || body[i];
+        }
+    }
+
+    [[nodiscard]] std::vector<BlockView> views(const std::vector<bool>& chosen) const {
+        std::vector<BlockView> blocks;
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            if (chosen[i]) {
+                blocks.push_back(nodes_[i].block);
+            }
+        }
+        return blocks;
+    }
 
     std::optional<std::size_t> find(GuestAddr pc) const {
         for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -100,31 +127,30 @@ class Graph {
             return {};
         }
         bytes_ += block->code_bytes;
-        nodes_.push_back({*block, {}});
+        nodes_.push_back({*block, {}, {}, {}});
         return nodes_.size() - 1;
+    }
+
+    void add_edge(std::size_t from, GuestAddr target, bool is_call) {
+        if (const auto to = add(target)) {
+            nodes_[from].successors.push_back(*to);
+            nodes_[*to].predecessors.push_back(from);
+            if (is_call) {
+                nodes_[from].callees.push_back(*to);
+            }
+        }
     }
 
     void add_successors(std::size_t from) {
         const BlockView block = nodes_[from].block;
-        const auto add_edge = [&](GuestAddr target) {
-            if (const auto to = add(target)) {
-                nodes_[*to].predecessors.push_back(from);
-            }
-        };
-        cache_.for_each_exit(lock_, block, [&](GuestAddr target, bool was_taken) {
+        cache_.for_each_exit(lock_, block, [&](GuestAddr target, bool was_taken, bool is_call) {
             if (was_taken) {
-                add_edge(target);
+                add_edge(from, target, is_call);
             }
         });
-        const auto targets = profile_.targets_of(block.key.pc);
-        u32 all = 0;
-        for (const HotProfile::Target& target : targets) {
-            all += target.samples;
-        }
-        for (const HotProfile::Target& target : targets) {
-            if (target.samples * kRareTarget >= all) {
-                add_edge(target.pc);
-            }
+        for (const GuestAddr target : profile_.likely_targets(block.key.pc)) {
+            constexpr bool kMayBeCall = true;
+            add_edge(from, target, kMayBeCall);
         }
     }
 

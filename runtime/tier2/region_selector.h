@@ -16,8 +16,8 @@ struct SelectedRegion {
     bool masks_tags = false;
 };
 
-// The blocks on cycles through `head` over exits that were taken; when there is no cycle, those that
-// come after it. Nothing when `head` is no block of tier 1.
+// The blocks on cycles through `head` over exits that were taken; when there is no cycle, those
+// that come after it. Nothing when `head` is no block of tier 1.
 [[nodiscard]] std::optional<SelectedRegion> select_region(const TranslationLock& lock,
                                                           const TranslationCache& cache,
                                                           const HotProfile& profile,

@@ -45,9 +45,9 @@ class Sampler {
 
     ThreadRegistry& registry_;
     std::mutex mutex_;
-    u8* memory_ = nullptr;             // its stack, and what the host's libc looks for in a thread
-    std::atomic<u32> command_{kAsk};   // a futex
-    std::atomic<pid_t> thread_{0};     // 0: there is none; the kernel clears it, and wakes
+    u8* memory_ = nullptr;           // its stack, and what the host's libc looks for in a thread
+    std::atomic<u32> command_{kAsk}; // a futex
+    std::atomic<pid_t> thread_{0};   // 0: there is none; the kernel clears it, and wakes
 };
 
 } // namespace ulna::runtime

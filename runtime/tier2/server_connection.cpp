@@ -33,7 +33,8 @@ class Descriptor {
 
 int new_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
-// In the abstract name space, which needs no directory. Returns the length for bind() and connect().
+// In the abstract name space, which needs no directory. Returns the length for bind() and
+// connect().
 socklen_t fill_address(const std::string& name, sockaddr_un& address) {
     address = {};
     address.sun_family = AF_UNIX;

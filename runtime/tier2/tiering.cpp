@@ -24,9 +24,7 @@ bool is_due(u32 samples, u32 threshold) {
 
 } // namespace
 
-Tiering::Tiering(const EngineConfig& config,
-                 TranslationCache& cache,
-                 debug::Statistics& statistics)
+Tiering::Tiering(const EngineConfig& config, TranslationCache& cache, debug::Statistics& statistics)
     : config_{config},
       cache_{cache},
       statistics_{statistics},
@@ -80,15 +78,14 @@ bool Tiering::fill(const SelectedRegion& region, CompileRequest& request) {
     request.max_side_exits = config_.translate.max_side_exits;
     for (const TranslationCache::BlockView& block : region.blocks) {
         request.blocks.push_back(block.key.pc);
-        for (const HotProfile::Target& target : profile_.targets_of(block.key.pc)) {
-            request.indirect_targets.push_back({block.key.pc, target.pc, target.samples});
+        for (const GuestAddr target : profile_.likely_targets(block.key.pc)) {
+            request.indirect_targets.push_back({block.key.pc, target});
         }
     }
     for (const GuestAddr address : region.pages) {
         CodePage& page = request.pages.emplace_back();
         page.address = address;
-        page.guarded =
-            region.head.mode.bti() && config_.code->guarded_word(address).has_value();
+        page.guarded = region.head.mode.bti() && config_.code->guarded_word(address).has_value();
         if (!config_.code->read(address, page.bytes, CodePage::kBytes)) {
             return false;
         }
@@ -138,10 +135,10 @@ bool Tiering::is_current(const TranslationLock& lock, const Job& job) const {
 }
 
 u64 Tiering::install(const TranslationLock& lock, const Job& job, const CompileAnswer& answer) {
-    const u64 host = is_current(lock, job)
-                         ? cache_.insert_region(lock, answer.code, job.region.extent,
-                                                job.region.masks_tags)
-                         : 0;
+    const u64 host =
+        is_current(lock, job)
+            ? cache_.insert_region(lock, answer.code, job.region.extent, job.region.masks_tags)
+            : 0;
     if (host == 0) {
         debug::count(statistics_.regions_stale);
         return 0;
@@ -175,8 +172,7 @@ void Tiering::keep(const Job& job, const CompileAnswer& answer) {
         ranges.push_back({block.low, block.high - block.low});
     }
     config_.persistent->add(
-        answer.code,
-        {.ranges = ranges, .masks_tags = job.region.masks_tags, .is_region = true},
+        answer.code, {.ranges = ranges, .masks_tags = job.region.masks_tags, .is_region = true},
         *config_.code);
 }
 

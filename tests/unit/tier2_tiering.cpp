@@ -1,5 +1,5 @@
-// From hot blocks to regions in an engine: what is selected, installed, invalidated; and the guest's
-// results on the way.
+// From hot blocks to regions in an engine: what is selected, installed, invalidated; and the
+// guest's results on the way.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,7 +184,7 @@ TEST_CASE("tiering: messages survive the way there and back", "[tier2][tiering]"
     request.mask_tags = true;
     request.max_instructions = 17;
     request.blocks = {0x1000, 0x2000};
-    request.indirect_targets = {{0x1000, 0x2000, 3}};
+    request.indirect_targets = {{0x1000, 0x2000}};
     request.pages.push_back({0x1000, true, {1, 2, 3}});
     std::vector<u8> bytes = encode(request);
     runtime::CompileRequest same;

@@ -66,6 +66,24 @@ bool lift(const runtime::CompileRequest& request, std::vector<ir::Block>& blocks
     return true;
 }
 
+// Tier 1 lets such operations trap where Arm differs (BlockMode::kTrapsFp), tier 2 still looks at
+// every result: fp_nbody takes three times as long.
+bool is_better_in_tier1(const std::vector<ir::Block>& blocks) {
+    constexpr std::size_t kOneIn = 16;
+    std::size_t all = 0, arithmetic = 0;
+    for (const ir::Block& block : blocks) {
+        if (!block.key.mode.traps_fp()) {
+            return false;
+        }
+        for (const ir::Inst& inst : block.insts) {
+            all += !inst.dead;
+            arithmetic +=
+                !inst.dead && ir::Opcode::FAdd <= inst.op && inst.op <= ir::Opcode::FMulAdd;
+        }
+    }
+    return arithmetic * kOneIn > all;
+}
+
 } // namespace
 
 runtime::CompileAnswer compile(backend::tier2::Compiler& compiler,
@@ -77,16 +95,24 @@ runtime::CompileAnswer compile(backend::tier2::Compiler& compiler,
         answer.refusal = "code";
         return answer;
     }
+    if (is_better_in_tier1(blocks)) {
+        answer.refusal = "floating point";
+        return answer;
+    }
     std::vector<const ir::Block*> pointers;
     for (const ir::Block& block : blocks) {
         pointers.push_back(&block);
         answer.guest_instructions += static_cast<u32>(block.guest_pcs.size());
     }
+    std::vector<tier2::IndirectGuess> guesses;
+    for (const runtime::IndirectTarget& target : request.indirect_targets) {
+        guesses.push_back({target.block, target.target});
+    }
     const tier2::Options options{.mask_tags = request.mask_tags,
                                  .call_return_pairing = request.call_return_pairing,
                                  .keep_text = request.wants_text};
     tier2::CompiledRegion compiled;
-    const tier2::Refusal refusal = compiler.compile({pointers}, options, compiled);
+    const tier2::Refusal refusal = compiler.compile({pointers, guesses}, options, compiled);
     const tier2::Times& times = compiler.times();
     answer.nanoseconds = times.lower + times.optimise + times.generate + times.place;
     if (refusal != tier2::Refusal::None) {

@@ -60,9 +60,8 @@ void Server::run(unsigned idle_seconds) {
             continue; // somebody looked whether we are there
         }
         const auto first =
-            std::max_element(queue_.begin(), queue_.end(), [](const Job& a, const Job& b) {
-                return a.priority < b.priority;
-            });
+            std::max_element(queue_.begin(), queue_.end(),
+                             [](const Job& a, const Job& b) { return a.priority < b.priority; });
         Job job = std::move(*first);
         queue_.erase(first);
         work_on(std::move(job));
