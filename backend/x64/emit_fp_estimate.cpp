@@ -42,8 +42,9 @@ struct Range {
 [[nodiscard]] constexpr Range root_range(Format f) {
     return {f.exponent(1), f.last_of(2 * f.bias())};
 }
-// The reciprocals of all normal halves are halves, denormal ones exactly so.
-constexpr Range kHalfRange{0x3880'0000, 0x477f'e000};
+// The same for halves, as singles.
+constexpr Range kHalfReciprocalRange{0x3880'0000, 0x467f'ffff},
+    kHalfRootRange{0x3880'0000, 0x477f'e000};
 
 // Jumps when a lane of u is outside the range; u is clobbered.
 [[nodiscard]] Jump jump_if_outside(Emitter& e, Xmm u, Xmm bits, Range range) {
@@ -185,7 +186,8 @@ template <Of kOf> void emit_estimate(Emitter& e, const Inst& inst) {
 // d = the estimates of four halves, zero above.
 [[nodiscard]] Jump estimate_halves(Emitter& e, Of of, Xmm d, const Temps& temps) {
     e.c.vcvtph2ps(d, d);
-    const Jump jump = estimate(e, of, kSingle, kHalfRange, d, d, temps);
+    const Range range = of == Of::Root ? kHalfRootRange : kHalfReciprocalRange;
+    const Jump jump = estimate(e, of, kSingle, range, d, d, temps);
     e.c.vcvtps2ph(d, d, kByMxcsr);
     return jump;
 }
