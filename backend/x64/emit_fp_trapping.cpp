@@ -53,8 +53,25 @@ void vex(Emitter& e, Lanes lanes, u8 op, Xmm d, Xmm a, const XmmMem& b) {
     vex(e, Map::k0f, pp_of(lanes), false, op, d, static_cast<unsigned>(a.getIdx()), b);
 }
 
+// u = d / 2, by a multiplication whose VEX prefix has three bytes where two are enough.
 void probe(Emitter& e, Lanes lanes, Xmm u, Xmm d) {
-    kMul(e, lanes, u, d, e.literal(lanes.power_of_two(-1)));
+    const Address half = e.literal(lanes.power_of_two(-1));
+    const u32 start = e.c.position();
+    kMul(e, lanes, u, d, half);
+    struct {
+        u8 vex, r_vvvv_pp, opcode, modrm;
+        u32 displacement;
+    } insn;
+    CHECK(e.c.position() == start + sizeof insn);
+    std::memcpy(&insn, e.c.at(start), sizeof insn);
+    e.c.rewind(start);
+    raw::Writer(e.c)
+        .byte(kThreeByteVex)
+        .byte((insn.r_vvvv_pp & 0x80u) | 0x60u | static_cast<unsigned>(Map::k0f))
+        .byte(insn.r_vvvv_pp & 0x7fu)
+        .byte(insn.opcode)
+        .byte(insn.modrm)
+        .dword(insn.displacement - 1); // from the end, one byte further on
 }
 
 // The scalar result's upper bits are those of the first source.

@@ -113,12 +113,9 @@ std::optional<Vex> decode(const ucontext_t& context, const u8* at) {
     return insn;
 }
 
-// Multiplication by a literal half. No emitter has that for anything else that may underflow.
-bool is_probe(const Vex& insn) {
-    if (!insn.is(fp_opcode::kMul) || !insn.is_rip_relative) {
-        return false;
-    }
-    return insn.is_double() ? read<double>(insn.address) == 0.5 : read<float>(insn.address) == 0.5F;
+// A multiplication by a literal, in the long form that assemblers do not choose for one.
+bool is_probe(const u8* at, const Vex& insn) {
+    return insn.is(fp_opcode::kMul) && insn.is_rip_relative && at[0] == kThreeByteVex;
 }
 
 // The instruction that ends at `end`, of those that emit_fp_trapping.cpp writes before a probe.
@@ -259,7 +256,7 @@ bool resolve_fp_trap(void* ucontext, ir::CpuState& state) {
         insn = decode(context, at + kGuardBytes);
         CHECK(insn && insn->is_fused());
     }
-    if (insn && is_probe(*insn)) {
+    if (insn && is_probe(at, *insn)) {
         resolve_probe(context, state, at, *insn);
     } else if (const std::optional<V128> result =
                    insn ? Exact{context, state}.result(*insn) : std::nullopt) {

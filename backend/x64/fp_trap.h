@@ -7,6 +7,7 @@
 //   - Underflow: Arm looks at the value before rounding, x86 after it. They differ when an inexact
 //     result is the least normal number. So half of what may be tiny is computed into a scratch
 //     register, the *probe*: it underflows for the least normal number (and its neighbours).
+//     Its encoding, longer than need be, tells it from the guest's multiplications.
 //   - The NaN that a fused multiply-add returns: x86 looks at the factors first, Arm at the addend,
 //     and a factor that is negated. A comparison of these that signals for any NaN precedes it, the
 //     *guard*.
@@ -35,8 +36,8 @@ inline constexpr u8 kLoad = 0x10, kMove = 0x28, kSqrt = 0x51, kAdd = 0x58, kMul 
 inline constexpr u8 kFused = 0xb8;
 } // namespace fp_opcode
 
-// "Less", signaling. Of the predicates that are not used elsewhere.
-inline constexpr u8 kGuardPredicate = 0x01;
+// "False", signaling: nobody else compares like this.
+inline constexpr u8 kGuardPredicate = 0x1b;
 
 inline constexpr unsigned kVexRegisterBytes = 5, kVexMemoryBytes = 9, kGuardBytes = 6;
 inline constexpr u8 kThreeByteVex = 0xc4, kTwoByteVex = 0xc5;
