@@ -66,7 +66,7 @@ class PatchpointsAreInstructions : public llvm::MachineFunctionPass {
   private:
     static void drop_scratch_registers(llvm::MachineInstr& inst) {
         const llvm::PatchPointOpers operands(&inst);
-        if (operands.getNumPatchBytes() > kMostAccessBytes) {
+        if ((operands.getID() & kUsesR11) != 0) {
             return;
         }
         for (unsigned i = inst.getNumOperands(); i-- > 0;) {
@@ -110,57 +110,6 @@ void generate(llvm::LLVMTargetMachine& machine,
     passes.add(config);
     passes.add(info);
     config->insertPass(&llvm::FinalizeISelID, new PatchpointsAreInstructions);
-    if (const char* off = getenv("CGOFF")) { // experiment
-        for (const char* c = off; *c; ++c) {
-            switch (*c) {
-            case 's':
-                config->disablePass(&llvm::MachineSchedulerID);
-                break;
-            case 'l':
-                config->disablePass(&llvm::MachineLICMID);
-                break;
-            case 'L':
-                config->disablePass(&llvm::EarlyMachineLICMID);
-                break;
-            case 'c':
-                config->disablePass(&llvm::MachineCSEID);
-                break;
-            case 'k':
-                config->disablePass(&llvm::MachineSinkingID);
-                break;
-            case 'p':
-                config->disablePass(&llvm::PeepholeOptimizerID);
-                break;
-            case 'b':
-                config->disablePass(&llvm::BranchFolderPassID);
-                break;
-            case 't':
-                config->disablePass(&llvm::TailDuplicateID);
-                break;
-            case 'T':
-                config->disablePass(&llvm::EarlyTailDuplicateID);
-                break;
-            case 'i':
-                config->disablePass(&llvm::EarlyIfConverterID);
-                break;
-            case 'm':
-                config->disablePass(&llvm::MachineCombinerID);
-                break;
-            case 'P':
-                config->disablePass(&llvm::PostRASchedulerID);
-                break;
-            case 'y':
-                config->disablePass(&llvm::MachineCopyPropagationID);
-                break;
-            case 'h':
-                config->disablePass(&llvm::ShrinkWrapID);
-                break;
-            case 'o':
-                config->disablePass(&llvm::StackSlotColoringID);
-                break;
-            }
-        }
-    }
     const bool impossible = config->addISelPasses();
     CHECK(!impossible);
     config->addMachinePasses();

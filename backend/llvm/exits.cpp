@@ -1,5 +1,7 @@
 #include "backend/llvm/exits.h"
 
+#include <deque>
+
 #include <xbyak/xbyak.h>
 
 #include "ir/support/check.h"
@@ -64,6 +66,20 @@ class ExitWriter : public Xbyak::CodeGenerator {
         }
     }
 
+    // What is done when there is pending work.
+    void emit_safe_points() {
+        for (SafePoint& at : safe_points_) {
+            L(at.label);
+            store_btype(at.btype);
+            if (at.in_rax) {
+                mov(cell(offsetof(CpuState, pc)), rax);
+            } else {
+                store_pc(at.resume);
+            }
+            leave_at_safe_point();
+        }
+    }
+
     // Until it is linked, a link leads to code that tells the runtime which one it is.
     void emit_link_stubs(CompiledBlock& out) {
         for (const Link& link : links_) {
@@ -82,6 +98,13 @@ class ExitWriter : public Xbyak::CodeGenerator {
     struct Link {
         u32 displacement;
         GuestAddr target;
+    };
+
+    struct SafePoint {
+        Xbyak::Label label{};
+        GuestAddr resume = 0;
+        bool in_rax = false;
+        unsigned btype = 0;
     };
 
     [[nodiscard]] u8* code() { return const_cast<u8*>(getCode()); }
@@ -108,12 +131,9 @@ class ExitWriter : public Xbyak::CodeGenerator {
     }
     void compare_pending() { cmp(dword[r15 + displacement(offsetof(CpuState, pending))], 0); }
     void check_pending(GuestAddr resume) {
-        Xbyak::Label none;
         compare_pending();
-        je(none);
-        store_pc(resume);
-        leave_at_safe_point();
-        L(none);
+        safe_points_.push_back({.resume = resume});
+        jne(safe_points_.back().label, T_NEAR);
     }
     void leave_at_safe_point() {
         mov(dword[r15 + displacement(offsetof(CpuState, at_safe_point_of_region))], 1);
@@ -125,13 +145,9 @@ class ExitWriter : public Xbyak::CodeGenerator {
         }
     }
     void check_pending_rax(unsigned btype) {
-        Xbyak::Label none;
         compare_pending();
-        je(none);
-        store_btype(btype);
-        mov(cell(offsetof(CpuState, pc)), rax);
-        leave_at_safe_point();
-        L(none);
+        safe_points_.push_back({.in_rax = true, .btype = btype});
+        jne(safe_points_.back().label, T_NEAR);
     }
     // EFLAGS: equal when the jump cache's entry is RAX's.
     void probe(unsigned btype) {
@@ -198,6 +214,7 @@ class ExitWriter : public Xbyak::CodeGenerator {
     const u32 base_;
     const EntryOffsets& entries_;
     std::vector<Link> links_;
+    std::deque<SafePoint> safe_points_;
 };
 
 } // namespace
@@ -214,6 +231,7 @@ void emit_exits(const std::vector<ExitStub>& exits,
         offsets.push_back(writer.offset());
         writer.emit(exit);
     }
+    writer.emit_safe_points();
     writer.emit_link_stubs(out);
     out.code.insert(out.code.end(), writer.getCode(), writer.getCode() + writer.getSize());
 }

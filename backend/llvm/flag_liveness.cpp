@@ -39,7 +39,7 @@ bool FlagLiveness::at_end(int node) const {
     }
     if (const auto* call = std::get_if<ir::ExitCall>(&block.exit)) {
         const int callee = graph_.callee(node, call->target);
-        return callee == RegionGraph::kNone || at(callee);
+        return callee == RegionGraph::kNone ? beyond(node, call->target) : at(callee);
     }
     return true;
 }

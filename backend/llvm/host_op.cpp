@@ -63,6 +63,9 @@ class OpEncoder : public Xbyak::CodeGenerator {
         case HostOpKind::Helper:
             call_helper();
             break;
+        case HostOpKind::Poll:
+            poll();
+            break;
         }
         out_.bytes = static_cast<unsigned>(getSize());
     }
@@ -241,6 +244,15 @@ class OpEncoder : public Xbyak::CodeGenerator {
         exchange_state();
     }
 
+    void poll() {
+        constexpr int kPending = static_cast<int>(offsetof(ir::CpuState, pending)) - ir::kStateBias;
+        cmp(dword[operand(0) + kPending], 0);
+        db(0x0f); // jne
+        db(0x85);
+        out_.stub_displacement = static_cast<unsigned>(getSize());
+        dd(0);
+    }
+
     const HostOp& op_;
     const u8 result_;
     const u8* const operands_;
@@ -302,6 +314,8 @@ unsigned reserved_bytes(const HostOp& op) {
         return 3 + 7 + 7 + 7 + 3;
     case HostOpKind::Helper:
         return 3 + 3 + 5 + 7 + 7 + 3 + 3;
+    case HostOpKind::Poll:
+        return 9 + 6;
     }
     UNREACHABLE("kind of host operation");
 }
@@ -312,12 +326,14 @@ EncodedOp encode(const HostOp& op, u8 result, const u8* operands) {
     const unsigned room = reserved_bytes(op);
     CHECK(out.bytes <= room);
     const unsigned rest = room - out.bytes;
-    if (op.kind == HostOpKind::Load || op.kind == HostOpKind::Store) {
+    if (op.kind == HostOpKind::Load || op.kind == HostOpKind::Store ||
+        op.kind == HostOpKind::Poll) {
         // DS prefixes, which mean nothing, cost less than a NOP.
         constexpr u8 kSegmentPrefix = 0x3e;
         std::memmove(out.code + rest, out.code, out.bytes);
         std::memset(out.code, kSegmentPrefix, rest);
         out.bytes += rest;
+        out.stub_displacement += rest;
     } else {
         append_nops(out, rest);
     }

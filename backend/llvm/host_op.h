@@ -5,7 +5,7 @@
 // an access is exactly one known instruction that LLVM can neither move, merge, split nor drop,
 // and a fault at it finds all guest registers, at no cost while there is none.
 //
-// R11 is free at every patchpoint with more than kMostAccessBytes (codegen.cpp): all but accesses.
+// R11 is free at those that uses_r11() says, whose patchpoints have kUsesR11 in their number.
 #pragma once
 
 #include <vector>
@@ -27,7 +27,22 @@ enum class HostOpKind : u8 {
     Fence,             // -
     Eval,              // state; CpuState::scratch[0..3] -> scratch[4]
     Helper,            // the same, scratch[k].lo
+    Poll,              // state; leaves by a stub (poll_stub.h) when there is pending work
 };
+[[nodiscard]] constexpr bool uses_r11(HostOpKind kind) {
+    switch (kind) {
+    case HostOpKind::Exchange:
+    case HostOpKind::FetchAdd:
+    case HostOpKind::CompareExchange:
+    case HostOpKind::CompareExchange16:
+    case HostOpKind::Eval:
+    case HostOpKind::Helper:
+        return true;
+    default:
+        return false;
+    }
+}
+inline constexpr u64 kUsesR11 = u64{1} << 32;
 
 struct HostOp {
     HostOpKind kind;
@@ -43,15 +58,15 @@ struct HostOp {
     u8 operand_count = 0;
     u32 helper = 0;
     ir::OpParams params{}; // Eval
-    // Fault sites: the guest instruction, and the slots whose locations follow the operands.
+    GuestAddr resume = 0;  // Poll: where to go on
+    // Fault sites: the guest instruction. They and Poll: the slots whose locations follow the
+    // operands.
     bool faults = false;
     u32 guest_index = 0;
     std::vector<ir::Slot> live;
 };
 
-// Room to leave for the operation's code. Single accesses take no more than kMostAccessBytes, and
-// all that need R11 take more.
-inline constexpr unsigned kMostAccessBytes = 12;
+// Room to leave for the operation's code.
 [[nodiscard]] unsigned reserved_bytes(const HostOp& op);
 
 struct EncodedOp {
@@ -61,6 +76,7 @@ struct EncodedOp {
     unsigned fault_count = 0;
     u8 fault_offsets[4] = {};
     unsigned params_displacement = 0; // Eval: offset of the displacement that leads to the params
+    unsigned stub_displacement = 0;   // Poll: of the one that leads to its stub
     // Where the operation itself has moved what was in these registers, when it faults.
     bool rax_in_r11 = false;
     bool four_pushed = false; // RAX RBX RCX RDX are at RSP + 24, 16, 8, 0

@@ -381,6 +381,9 @@ void Lowering::lower_node(int node) {
     flags_.assign(block_->insts.size(), {});
     flags_live_after_ = module_.flags.after_instructions(node);
     b.SetInsertPoint(basic_blocks_[static_cast<unsigned>(node)]);
+    if (module_.graph.is_loop_head(node)) {
+        poll();
+    }
     for (const Inst& inst : block_->insts) {
         if (!inst.dead) {
             lower_instruction(inst);
@@ -409,8 +412,8 @@ Value* Lowering::host_op(HostOp op, llvm::ArrayRef<Value*> operands, llvm::Type*
     // anyregcc must have a result: without one, a register is named and never written.
     llvm::Type* const result_type = result != nullptr ? result : b.getInt64Ty();
     op.operand_count = static_cast<u8>(operands.size());
-    llvm::SmallVector<Value*, 40> args = {b.getInt64(module_.host_ops.size()),
-                                          b.getInt32(reserved_bytes(op)),
+    const u64 number = module_.host_ops.size() | (uses_r11(op.kind) ? kUsesR11 : 0);
+    llvm::SmallVector<Value*, 40> args = {b.getInt64(number), b.getInt32(reserved_bytes(op)),
                                           llvm::ConstantPointerNull::get(b.getPtrTy()),
                                           b.getInt32(static_cast<u32>(operands.size()))};
     args.append(operands.begin(), operands.end());
@@ -434,28 +437,25 @@ Value* Lowering::faulting_op(HostOp op,
     op.guest_index =
         module_.first_guest_pc[static_cast<unsigned>(module_.graph.block_index(node_))] +
         (block_->guest_pcs.empty() ? 0 : inst.guest_index);
-    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
-        if (is_shown(number, inst)) {
-            op.live.push_back(static_cast<ir::Slot>(number));
-        }
-    }
+    op.live = shown_slots(flags_live_after_[id_of(inst)]);
     return host_op(std::move(op), operands, result);
 }
 
-// By a fault: what is not in its cell, and can be seen there.
-bool Lowering::is_shown(unsigned slot, const Inst& inst) const {
-    if (static_cast<ir::Slot>(slot) == ir::Slot::NZCV) {
-        return current_.dirty[slot] && flags_live_after_[id_of(inst)];
+// What is not in its cell, and can be seen by a fault or at a safe point.
+std::vector<ir::Slot> Lowering::shown_slots(bool nzcv_live) const {
+    std::vector<ir::Slot> slots;
+    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
+        const auto slot = static_cast<ir::Slot>(number);
+        const bool hidden = slot == ir::Slot::NZCV && !nzcv_live;
+        if (!hidden && (is_argument(number) || current_.dirty[number])) {
+            slots.push_back(slot);
+        }
     }
-    return is_argument(slot) || current_.dirty[slot];
+    return slots;
 }
 
 void Lowering::prepare_state(const Inst& inst) {
-    for (unsigned number = 0; number < ir::kSlotCount; ++number) {
-        const auto slot = static_cast<ir::Slot>(number);
-        if (!is_shown(number, inst)) {
-            continue;
-        }
+    for (const ir::Slot slot : shown_slots(flags_live_after_[id_of(inst)])) {
         if (slot == ir::Slot::NZCV) {
             (void)get_nzcv();
         } else {
@@ -571,17 +571,32 @@ void Lowering::leave_to_runtime(ir::ExitReason reason, GuestAddr pc, Value* exit
     leave_by({.kind = ExitStub::Kind::Leave, .target = pc, .reason = reason});
 }
 
-llvm::LoadInst* Lowering::load_pending() {
-    return b.CreateLoad(b.getInt32Ty(), cell(offsetof(ir::CpuState, pending)), true);
+// At the beginning of a node.
+void Lowering::poll() {
+    constexpr auto kNzcv = static_cast<unsigned>(ir::Slot::NZCV);
+    const bool nzcv_live = module_.flags.at(node_);
+    const GuestAddr resume = block_->key.pc;
+    if (nzcv_live && current_.dirty[kNzcv]) { // packing them is for the cold way
+        Value* const pending =
+            b.CreateLoad(b.getInt32Ty(), cell(offsetof(ir::CpuState, pending)), true);
+        leave_if(b.CreateICmpNE(pending, b.getInt32(0)), [&] {
+            write_back(nzcv_live);
+            leave_by({.kind = ExitStub::Kind::Safepoint, .target = resume});
+        });
+        return;
+    }
+    HostOp op{.kind = HostOpKind::Poll};
+    op.resume = resume;
+    op.live = shown_slots(nzcv_live);
+    host_op(std::move(op), {cell(ir::kStateBias)});
 }
 
 void Lowering::go_to(GuestAddr target, GuestAddr from, bool nzcv_live) {
-    const bool is_backward = target <= from;
     const int node = module_.graph.node_at(node_, target);
     if (node == RegionGraph::kNone) {
-        leave_to(target, is_backward, nzcv_live);
+        leave_to(target, target <= from, nzcv_live);
     } else {
-        enter(node, target, is_backward, nzcv_live);
+        enter(node, nzcv_live);
     }
 }
 
@@ -596,14 +611,8 @@ void Lowering::leave_to(GuestAddr target, bool is_backward, bool nzcv_live) {
               .checks_pending = is_backward});
 }
 
-void Lowering::enter(int node, GuestAddr target, bool is_backward, bool nzcv_live) {
+void Lowering::enter(int node, bool nzcv_live) {
     nzcv_live = nzcv_live && module_.flags.at(node);
-    if (is_backward) {
-        leave_if(b.CreateICmpNE(load_pending(), b.getInt32(0)), [&] {
-            write_back(nzcv_live);
-            leave_by({.kind = ExitStub::Kind::Safepoint, .target = target});
-        });
-    }
     if (leaves_function(node)) {
         write_back(nzcv_live);
         const int entry = module_.graph.function_of_entry(node);
@@ -620,7 +629,7 @@ void Lowering::lower_return(Value* target, bool nzcv_live, bool pairing) {
             write_back(nzcv_live);
             leave_by({.kind = ExitStub::Kind::Indirect}, target);
         });
-        enter(module_.graph.return_node(node_), call->return_to, call->is_backward, nzcv_live);
+        enter(module_.graph.return_node(node_), nzcv_live);
         return;
     }
     write_back(nzcv_live);
@@ -640,7 +649,7 @@ void Lowering::lower_call_indirect(const ir::ExitCallIndirect& exit, bool nzcv_l
         b.CreateCondBr(b.CreateICmpEQ(target, b.getInt64(guess)), call, next, likely());
         const Current before = current_;
         b.SetInsertPoint(call);
-        enter(callee, guess, false, nzcv_live);
+        enter(callee, nzcv_live);
         current_ = before;
         b.SetInsertPoint(next);
     }
@@ -652,7 +661,7 @@ void Lowering::lower_call_indirect(const ir::ExitCallIndirect& exit, bool nzcv_l
 }
 
 // Likely targets become a switch, of the distance from the lowest in instructions: LLVM makes a
-// table of jumps of it when they are many and dense. One look at pending work is for all of them.
+// table of jumps of it when they are many and dense.
 void Lowering::lower_indirect(const ir::ExitIndirect& exit, bool nzcv_live) {
     Value* const target = value(exit.target);
     BasicBlock* const other = new_block("other");
@@ -670,9 +679,6 @@ void Lowering::lower_indirect(const ir::ExitIndirect& exit, bool nzcv_live) {
             return b.CreateIntrinsic(llvm::Intrinsic::fshr, {b.getInt64Ty()},
                                      {bytes, bytes, b.getInt64(kInstructionShift)});
         };
-        BasicBlock* const inside = new_block("inside");
-        b.CreateCondBr(b.CreateICmpNE(load_pending(), b.getInt32(0)), other, inside, unlikely());
-        b.SetInsertPoint(inside);
         llvm::SwitchInst* const dispatch =
             b.CreateSwitch(distance(target), other, static_cast<unsigned>(guesses.size()),
                            equally_likely(guesses.size()));
@@ -681,7 +687,7 @@ void Lowering::lower_indirect(const ir::ExitIndirect& exit, bool nzcv_live) {
             BasicBlock* const to = new_block("guess");
             dispatch->addCase(b.getInt64((guess - lowest) / 4), to);
             b.SetInsertPoint(to);
-            enter(module_.graph.node_at(node_, guess), guess, false, nzcv_live);
+            enter(module_.graph.node_at(node_, guess), nzcv_live);
             current_ = before;
         }
     }
@@ -714,7 +720,7 @@ void Lowering::lower_exit() {
         void operator()(const ir::ExitCall& exit) {
             const int callee = l.module_.graph.callee(l.node_, exit.target);
             if (callee != RegionGraph::kNone) {
-                l.enter(callee, exit.target, false, live);
+                l.enter(callee, live);
                 return;
             }
             l.write_back(live);

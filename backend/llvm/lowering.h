@@ -233,7 +233,7 @@ class Lowering {
     void find_lazy();
     [[nodiscard]] bool is_in_cycle(int node) const;
     [[nodiscard]] bool leaves_function(int node) const;
-    [[nodiscard]] bool is_shown(unsigned slot, const Inst& inst) const;
+    [[nodiscard]] std::vector<ir::Slot> shown_slots(bool nzcv_live) const;
     void make_variables();
     [[nodiscard]] bool reads_cell(unsigned slot) const;
     [[nodiscard]] Flags load_nzcv();
@@ -243,14 +243,14 @@ class Lowering {
     void lower_return(Value* target, bool nzcv_live, bool pairing);
     void lower_call_indirect(const ir::ExitCallIndirect& exit, bool nzcv_live, bool pairing);
     void lower_indirect(const ir::ExitIndirect& exit, bool nzcv_live);
-    void enter(int node, GuestAddr target, bool is_backward, bool nzcv_live);
+    void enter(int node, bool nzcv_live);
     void leave_to(GuestAddr target, bool is_backward, bool nzcv_live);
     void store_variables(bool nzcv_live);
     void write_back(bool nzcv_live);
     void leave_by(const ExitStub& exit, Value* rax = nullptr);
     void tail_call(llvm::Function* to, Value* rax);
     [[nodiscard]] llvm::SmallVector<Value*, kArgumentCount> state_arguments(Value* rax);
-    [[nodiscard]] llvm::LoadInst* load_pending();
+    void poll();
 
     RegionModule& module_;
     const int number_;

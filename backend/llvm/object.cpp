@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/llvm/poll_stub.h"
 #include "backend/llvm/stack_map.h"
 #include "ir/support/bits.h"
 #include "ir/support/check.h"
@@ -34,7 +35,7 @@ class Placer final : public EntryOffsets {
 
     bool run(const ELFObjectFileBase& object) {
         return lay_out(object) && find_entries(object) && append_exits() && relocate(object) &&
-               fill_in_host_ops(object) && add_faults();
+               fill_in_host_ops(object) && add_poll_stubs() && add_faults();
     }
 
     [[nodiscard]] std::optional<u32> find(GuestAddr pc) const override {
@@ -197,6 +198,14 @@ class Placer final : public EntryOffsets {
         bool rax_in_r11, four_pushed;
     };
 
+    struct PollSite {
+        u32 displacement_at;
+        u8 state_reg;
+        u32 frame_bytes;
+        const StackMapRecord* record;
+        const HostOp* op;
+    };
+
     bool fill_in_host_ops(const ELFObjectFileBase& object) {
         for (const SectionRef& section : object.sections()) {
             if (is_stack_map(section) && !fill_in(object, section)) {
@@ -223,14 +232,14 @@ class Placer final : public EntryOffsets {
                         const i64 addend =
                             llvm::cantFail(llvm::object::ELFRelocationRef(relocation).getAddend());
                         starts[f] = *symbol + static_cast<u32>(addend);
-                        out_.frame_bytes =
-                            std::max(out_.frame_bytes, static_cast<u32>(functions[f].frame_bytes));
+                        out_.frame_bytes = std::max(out_.frame_bytes, frame_bytes(functions[f]));
                     }
                 }
             }
         }
         for (const StackMapRecord& record : records_) {
-            if (!fill_in(record, starts[record.function] + record.code_offset)) {
+            if (!fill_in(record, starts[record.function] + record.code_offset,
+                         frame_bytes(functions[record.function]))) {
                 return false;
             }
         }
@@ -248,11 +257,17 @@ class Placer final : public EntryOffsets {
         return {};
     }
 
-    bool fill_in(const StackMapRecord& record, u32 at) {
-        if (record.id >= module_.host_ops.size()) {
+    // Refused later when it is large, or of unknown size (~0).
+    static u32 frame_bytes(const StackMapFunction& function) {
+        return static_cast<u32>(std::min<u64>(function.frame_bytes, kFrameRoom));
+    }
+
+    bool fill_in(const StackMapRecord& record, u32 at, u32 frame) {
+        const u64 number = record.id & ~kUsesR11;
+        if (number >= module_.host_ops.size()) {
             return fail("patchpoint number");
         }
-        const HostOp& op = module_.host_ops[record.id];
+        const HostOp& op = module_.host_ops[number];
         constexpr unsigned kMaxOperands = 4;
         u8 registers[kMaxOperands] = {};
         const unsigned count = 1u + op.operand_count;
@@ -271,6 +286,9 @@ class Placer final : public EntryOffsets {
         if (op.kind == HostOpKind::Eval) {
             link_params(op.params, at + encoded.params_displacement);
         }
+        if (op.kind == HostOpKind::Poll) {
+            polls_.push_back({at + encoded.stub_displacement, registers[1], frame, &record, &op});
+        }
         for (unsigned i = 0; op.faults && i < encoded.fault_count; ++i) {
             sites_.push_back({{at + encoded.fault_offsets[i], op.guest_index},
                               &record,
@@ -288,6 +306,21 @@ class Placer final : public EntryOffsets {
         std::memcpy(out_.code.code.data() + displacement_at, &distance, sizeof distance);
     }
 
+    bool add_poll_stubs() {
+        for (const PollSite& poll : polls_) {
+            std::vector<SlotLocation> locations;
+            if (!add_locations({{}, poll.record, poll.op, false, false}, locations)) {
+                return false;
+            }
+            const auto stub = static_cast<u32>(out_.code.code.size());
+            const u32 distance = stub - (poll.displacement_at + 4);
+            std::memcpy(out_.code.code.data() + poll.displacement_at, &distance, sizeof distance);
+            emit_poll_stub({poll.state_reg, locations, poll.frame_bytes, poll.op->resume},
+                           out_.code.code);
+        }
+        return true;
+    }
+
     bool add_faults() {
         constexpr u32 kPushed = 64; // by a 16-byte exchange or a call of the runtime
         if (out_.frame_bytes + kPushed > kFrameRoom) {
@@ -298,18 +331,28 @@ class Placer final : public EntryOffsets {
         });
         for (const Site& site : sites_) {
             out_.code.faults.push_back(site.fault);
-            const unsigned first = 1u + site.op->operand_count;
-            for (std::size_t i = 0; i < site.op->live.size(); ++i) {
-                if (!add_location(site, site.op->live[i], site.record->locations[first + i])) {
-                    return false;
-                }
+            if (!add_locations(site, out_.code.locations)) {
+                return false;
             }
             out_.code.location_ends.push_back(static_cast<u32>(out_.code.locations.size()));
         }
         return true;
     }
 
-    bool add_location(const Site& site, ir::Slot slot, const StackMapLocation& location) {
+    bool add_locations(const Site& site, std::vector<SlotLocation>& to) {
+        const unsigned first = 1u + site.op->operand_count;
+        for (std::size_t i = 0; i < site.op->live.size(); ++i) {
+            if (!add_location(site, site.op->live[i], site.record->locations[first + i], to)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    bool add_location(const Site& site,
+                      ir::Slot slot,
+                      const StackMapLocation& location,
+                      std::vector<SlotLocation>& to) {
         using Kind = SlotLocation::Kind;
         SlotLocation at{slot, Kind::Gpr, 0, location.value};
         const auto reg = host_register(location);
@@ -344,14 +387,14 @@ class Placer final : public EntryOffsets {
             break;
         default: // a large constant
             if (static_cast<i64>(location.large) != static_cast<i32>(location.large)) {
-                return add_large_constant(slot, location.large);
+                return add_large_constant(slot, location.large, to);
             }
             at.kind = Kind::Constant;
             at.value = static_cast<i32>(location.large);
             break;
         }
         if (!is_home(at)) {
-            out_.code.locations.push_back(at);
+            to.push_back(at);
         }
         return true;
     }
@@ -369,11 +412,9 @@ class Placer final : public EntryOffsets {
     }
 
     // Two halves, the upper one first: a location writes the whole cell.
-    bool add_large_constant(ir::Slot slot, u64 value) {
-        out_.code.locations.push_back(
-            {slot, SlotLocation::Kind::Constant, 0, static_cast<i32>(value >> 32)});
-        out_.code.locations.push_back(
-            {slot, SlotLocation::Kind::LowWord, 0, static_cast<i32>(value)});
+    static bool add_large_constant(ir::Slot slot, u64 value, std::vector<SlotLocation>& to) {
+        to.push_back({slot, SlotLocation::Kind::Constant, 0, static_cast<i32>(value >> 32)});
+        to.push_back({slot, SlotLocation::Kind::LowWord, 0, static_cast<i32>(value)});
         return true;
     }
 
@@ -384,6 +425,7 @@ class Placer final : public EntryOffsets {
     std::vector<u32> exit_offsets_;
     llvm::SmallVector<StackMapRecord, 32> records_;
     std::vector<Site> sites_;
+    std::vector<PollSite> polls_;
 };
 
 } // namespace

@@ -28,6 +28,7 @@ RegionGraph::RegionGraph(const Region& region, bool inlines_calls)
     if (inlines_calls) {
         inline_calls();
     }
+    find_loop_heads();
     find_entries();
     while (!assign_nodes()) {
     }
@@ -144,15 +145,35 @@ void RegionGraph::inline_call(int caller, GuestAddr target, GuestAddr return_to)
         return;
     }
     inlined_instructions_ += instructions;
-    const ir::Block& from = block(caller);
-    const GuestAddr call_pc = from.guest_pcs.empty() ? from.key.pc : from.guest_pcs.back();
     const int call = static_cast<int>(calls_.size());
-    calls_.push_back({target, return_to, return_to <= call_pc, static_cast<int>(nodes_.size())});
+    calls_.push_back({target, return_to, caller, static_cast<int>(nodes_.size())});
     for (const int block : body) {
         nodes_.push_back({block, call});
     }
     calls_of_.resize(nodes_.size());
     calls_of_[index(caller)].push_back(call);
+}
+
+// --- loops
+
+// Of a block's ways on. Inside an inlined call only its own count, and a call with its return is
+// one way from the caller to where it returns to.
+void RegionGraph::find_loop_heads() {
+    loop_heads_.assign(nodes_.size(), false);
+    for (int node = 0; node < static_cast<int>(nodes_.size()); ++node) {
+        const ir::Block& from = block(node);
+        const int caller = std::holds_alternative<ir::ExitReturn>(from.exit) && inlined_call(node)
+                               ? inlined_call(node)->caller
+                               : node;
+        const ir::Block& origin = block(caller);
+        const GuestAddr last = origin.guest_pcs.empty() ? origin.key.pc : origin.guest_pcs.back();
+        for_successors(node, [&](int to) {
+            const bool is_call = nodes_[index(to)].call != nodes_[index(caller)].call;
+            if (!is_call && block(to).key.pc <= last) {
+                loop_heads_[index(to)] = true;
+            }
+        });
+    }
 }
 
 // --- functions

@@ -34,8 +34,7 @@ class RegionGraph {
     struct InlinedCall {
         GuestAddr target;
         GuestAddr return_to;
-        bool is_backward; // from the call to what it returns to
-        int first;        // node
+        int caller, first; // nodes
     };
     // The call that the node is a part of; null: none.
     [[nodiscard]] const InlinedCall* inlined_call(int node) const;
@@ -46,6 +45,8 @@ class RegionGraph {
     [[nodiscard]] int return_node(int from) const;                // from inside of one
     // The likely targets of an indirect exit that are in the region.
     [[nodiscard]] std::vector<GuestAddr> guesses(int node) const;
+    // Whether a way to the node goes backward: every cycle has such a node.
+    [[nodiscard]] bool is_loop_head(int node) const { return loop_heads_[index(node)]; }
     // Calls visit(node) for every node that the block's exit may lead to; not those that calls
     // return to.
     template <class Visit> void for_exits(int node, Visit visit) const;
@@ -71,6 +72,7 @@ class RegionGraph {
     [[nodiscard]] std::vector<int> inlinable_body(int first_block) const;
     void inline_calls();
     void inline_call(int caller, GuestAddr target, GuestAddr return_to);
+    void find_loop_heads();
     void find_entries();
     [[nodiscard]] GuestAddr returns_to_entry(int node) const;
     bool assign_nodes();
@@ -82,6 +84,7 @@ class RegionGraph {
     std::vector<InlinedCall> calls_;
     std::vector<std::vector<int>> calls_of_; // by node: into calls_
     unsigned inlined_instructions_ = 0;
+    std::vector<bool> loop_heads_; // by node
     std::vector<int> entries_;
     std::vector<std::vector<int>> functions_;
 };

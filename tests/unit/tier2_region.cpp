@@ -31,7 +31,7 @@ std::vector<Opcode> cheap_operations() {
 // makes every cycle end: block 0 leaves when it has come to zero.
 class RandomRegion {
   public:
-    explicit RandomRegion(u64 seed) : random_{seed} {
+    RandomRegion(u64 seed, u32& pending) : random_{seed}, pending_{pending} {
         const unsigned count = 2 + below(5);
         blocks_.resize(count);
         for (unsigned i = 0; i < count; ++i) {
@@ -93,6 +93,11 @@ class RandomRegion {
         const Value address = b.c64(reinterpret_cast<u64>(&counter()));
         const Value left = b.sub(b.load(Type::I64, address, {.size_log2 = 3}), b.c64(1));
         b.store(address, left, {.size_log2 = 3});
+        // There is pending work now and then, which only translated code notices.
+        if (below(2) == 0) {
+            const Value now = b.zext(b.icmp(Cond::EQ, left, b.c64(below(kMaxSteps))), Type::I32);
+            b.store(b.c64(reinterpret_cast<u64>(&pending_)), now, {.size_log2 = 2});
+        }
         b.exit_if(b.icmp(Cond::EQ, left, b.c64(0)), 0x80000);
         for (unsigned n = 2 + below(10); n > 0; --n) {
             random.anything(ops);
@@ -129,6 +134,7 @@ class RandomRegion {
     }
 
     std::mt19937_64 random_;
+    u32& pending_;
     std::vector<Block> blocks_;
     std::vector<tier2::IndirectGuess> guesses_;
 };
@@ -157,9 +163,9 @@ TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
     tier2::Compiler compiler;
     tier2::CompiledRegion compiled;
     auto reference = std::make_unique<CpuState>();
-    unsigned regions = 0;
+    unsigned regions = 0, safe_points = 0;
     for (u64 seed = 1; seed <= 250; ++seed) {
-        const RandomRegion region(seed);
+        const RandomRegion region(seed, runner.state->pending);
         tier2::Options options;
         options.verify = true;
         const auto blocks = region.blocks();
@@ -184,11 +190,17 @@ TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
                 runner.name_entry(at.pc, entry + at.code_offset);
             }
             randomise(*runner.state, seed + state, 0);
+            runner.state->pending = 0;
             RandomRegion::counter() = rounds;
             // Ways into the middle of the region come back as look-ups; go on in the interpreter
             // until it is at an entry again.
             ExitReason reason = runner.enter(entry);
-            while (reason == ExitReason::Lookup) {
+            while (reason == ExitReason::Lookup || reason == ExitReason::Safepoint) {
+                if (reason == ExitReason::Safepoint) {
+                    ++safe_points;
+                    runner.state->exit_reason = static_cast<u32>(ExitReason::Lookup);
+                }
+                runner.state->pending = 0;
                 const Block* const block = region.at(runner.state->pc);
                 if (block == nullptr) {
                     break;
@@ -206,6 +218,7 @@ TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
         }
     }
     REQUIRE(regions >= 100);
+    REQUIRE(safe_points >= 20);
 }
 
 namespace {
@@ -274,18 +287,22 @@ TEST_CASE("tier 2: a loop notices pending work", "[tier2]") {
         Builder b(body);
         b.begin_guest_instruction(0x2000, 0);
         b.set(x_slot(1), b.add(b.get(x_slot(1)), b.c64(3)));
+        b.set(v_slot(2), b.vpair(b.get(x_slot(0)), b.c64(0)));
+        const Value last = b.icmp(Cond::EQ, b.get(x_slot(0)), b.c64(5));
+        b.store(b.get(x_slot(8)), b.zext(last, Type::I32), {.size_log2 = 2});
         body.exit = ExitDirect{0x1000};
     }
     const Block* const blocks[] = {&head, &body};
     tier2::Compiler compiler;
     tier2::CompiledRegion compiled;
     REQUIRE(compiler.compile({blocks}, {}, compiled) == tier2::Refusal::None);
-    runner.state->pending = 1;
+    runner.state->x[8] = reinterpret_cast<u64>(&runner.state->pending);
     REQUIRE(runner.enter(runner.add(compiled.code)) == ExitReason::Safepoint);
     REQUIRE(runner.state->pc == 0x1000);
-    REQUIRE(runner.state->x[0] == 1);
-    REQUIRE(runner.state->x[9] == 2);
-    REQUIRE(runner.state->x[1] == 3);
+    REQUIRE(runner.state->x[0] == 5);
+    REQUIRE(runner.state->x[9] == 10);
+    REQUIRE(runner.state->x[1] == 15);
+    REQUIRE(runner.state->v[2].lo == 5);
 }
 
 TEST_CASE("tier 2: regions that are refused say why, and are counted", "[tier2]") {

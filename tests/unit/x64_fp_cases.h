@@ -9,6 +9,7 @@
 #include "ir/builder.h"
 #include "ir/interpreter.h"
 #include "tests/unit/fp_host.h"
+#include "tests/unit/x64_harness.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/fp_traps.h"
@@ -21,8 +22,7 @@ using namespace ulna::ir;
 class Host {
   public:
     Host() {
-        std::string why_not;
-        backend_ = backend::make_host_backend(why_not);
+        backend_ = make_test_backend();
         if (!backend_) {
             return;
         }

@@ -4,9 +4,11 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "ir/interpreter.h"
@@ -19,6 +21,15 @@ namespace ulna::test {
 [[nodiscard]] std::unique_ptr<backend::Backend> make_test_backend();
 // How many of `count` random cases to take: tier 2 compiles a hundred times slower.
 [[nodiscard]] unsigned test_effort(unsigned count);
+// As many of the rows, from a random one on.
+template <class Rows> auto some_of(const Rows& rows, u64 first) {
+    std::vector<std::decay_t<decltype(*std::begin(rows))>> chosen;
+    const auto count = static_cast<unsigned>(std::size(rows));
+    for (unsigned i = 0; i < std::min(count, test_effort(count)); ++i) {
+        chosen.push_back(std::begin(rows)[(first + i) % count]);
+    }
+    return chosen;
+}
 
 class X64Runner {
   public:
