@@ -36,8 +36,8 @@ std::string text_of(const llvm::Module& module) {
 } // namespace
 
 const char* refusal_name(Refusal refusal) {
-    constexpr const char* kNames[kRefusalCount] = {"none", "no blocks", "mixed modes", "operation",
-                                                   "object"};
+    constexpr const char* kNames[kRefusalCount] = {"none",           "no blocks", "mixed modes",
+                                                   "not worthwhile", "operation", "object"};
     return kNames[static_cast<unsigned>(refusal)];
 }
 
@@ -94,6 +94,9 @@ struct Compiler::Impl {
         {
             const StopWatch watch(times.lower);
             module.emplace(region, options);
+            if (options.only_worthwhile && !module->graph.is_worthwhile()) {
+                return Refusal::NotWorthwhile;
+            }
             module->module.setTargetTriple(machine->getTargetTriple().str());
             module->module.setDataLayout(machine->createDataLayout());
             lower(*module);

@@ -115,6 +115,7 @@ Lowering::Lowering(RegionModule& module, int function)
 
 void Lowering::run() {
     find_slots();
+    find_in_cells();
     find_dirty();
     find_lazy();
     entry_ = new_block("entry");
@@ -152,6 +153,47 @@ void Lowering::find_slots() {
     }
 }
 
+// As many guest registers are values as the host has registers for: more of them would be spilled
+// and read again around each access, whose fault must be able to show them. The pinned ones are
+// values anyway; of the others, those that loops name most often.
+void Lowering::find_in_cells() {
+    constexpr unsigned kMostGprs = 10, kMostVecs = 13, kLoopWeight = 8;
+    std::array<u32, ir::kSlotCount> uses{};
+    for (const int node : module_.graph.nodes_of(number_)) {
+        const u32 weight = is_in_cycle(node) ? kLoopWeight : 1;
+        for (const Inst& inst : module_.graph.block(node).insts) {
+            if (!inst.dead && (inst.op == Opcode::Get || inst.op == Opcode::Set)) {
+                uses[static_cast<unsigned>(inst.slot())] += weight;
+            }
+        }
+    }
+    const auto limit = [&](unsigned most, bool (*is_of_kind)(ir::Slot)) {
+        std::vector<unsigned> others;
+        for (unsigned slot = 0; slot < ir::kSlotCount; ++slot) {
+            if (!is_of_kind(static_cast<ir::Slot>(slot)) || uses[slot] == 0) {
+                continue;
+            }
+            if (!is_pinned(slot)) {
+                others.push_back(slot);
+            } else if (most != 0) {
+                --most;
+            }
+        }
+        std::stable_sort(others.begin(), others.end(),
+                         [&](unsigned x, unsigned y) { return uses[x] > uses[y]; });
+        for (std::size_t i = most; i < others.size(); ++i) {
+            in_cells_.set(others[i]);
+        }
+    };
+    limit(kMostGprs, ir::is_gpr);
+    limit(kMostVecs, ir::is_vec);
+}
+
+// Whether the slot is a value of this function.
+bool Lowering::is_value(ir::Slot slot) const {
+    return is_cached(slot) && !in_cells_[static_cast<unsigned>(slot)];
+}
+
 // Whether going to the node is a jump to another function.
 bool Lowering::leaves_function(int node) const {
     const int entry = module_.graph.function_of_entry(node);
@@ -184,7 +226,7 @@ void Lowering::find_dirty() {
                 if (inst.dead) {
                     continue;
                 }
-                if (inst.op == Opcode::Set && is_cached(inst.slot())) {
+                if (inst.op == Opcode::Set && is_value(inst.slot())) {
                     dirty.may.set(static_cast<unsigned>(inst.slot()));
                     dirty.must.set(static_cast<unsigned>(inst.slot()));
                 } else if (inst.op == Opcode::ExitIf && inst.aux != ir::kExitIfContextSync) {
@@ -239,7 +281,7 @@ bool Lowering::is_in_cycle(int node) const {
 // Variables of the slots, for LLVM to make values of.
 void Lowering::make_variables() {
     for (unsigned number = 0; number < ir::kSlotCount; ++number) {
-        if (!used_[number]) {
+        if (!used_[number] || in_cells_[number]) {
             continue;
         }
         const auto slot = static_cast<ir::Slot>(number);
@@ -268,7 +310,7 @@ void Lowering::make_variables() {
 
 // Whether the slot has no variable to read here.
 bool Lowering::reads_cell(unsigned slot) const {
-    return lazy_[slot] && !is_argument(slot) && !current_.dirty[slot];
+    return in_cells_[slot] || (lazy_[slot] && !is_argument(slot) && !current_.dirty[slot]);
 }
 
 Flags Lowering::load_nzcv() {
@@ -301,6 +343,10 @@ void Lowering::set(ir::Slot slot, Value* v) {
     }
     const auto number = static_cast<unsigned>(slot);
     current_.slots[number] = v;
+    if (in_cells_[number]) {
+        b.CreateStore(v, cell(ir::slot_offset(slot)));
+        return;
+    }
     current_.dirty.set(number);
     current_.changed.set(number);
 }

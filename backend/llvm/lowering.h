@@ -229,6 +229,8 @@ class Lowering {
         const Inst& inst, Value* fast, BasicBlock* fast_end, BasicBlock* exact, BasicBlock* join);
     [[nodiscard]] bool is_argument(unsigned slot) const;
     void find_slots();
+    void find_in_cells();
+    [[nodiscard]] bool is_value(ir::Slot slot) const;
     void find_dirty();
     void find_lazy();
     [[nodiscard]] bool is_in_cycle(int node) const;
@@ -264,6 +266,7 @@ class Lowering {
         SlotSet may, must = SlotSet{}.set();
     };
     SlotSet used_;                          // cached slots that the function's blocks name
+    SlotSet in_cells_;                      // of those, what stays in memory all the time
     SlotSet lazy_;                          // not read before they are needed
     std::vector<Dirty> dirty_at_;           // by node
     std::vector<BasicBlock*> basic_blocks_; // by node

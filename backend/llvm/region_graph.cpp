@@ -176,6 +176,26 @@ void RegionGraph::find_loop_heads() {
     }
 }
 
+bool RegionGraph::is_worthwhile() const {
+    bool crosses_branches = !calls_.empty();
+    std::vector<bool> seen(nodes_.size());
+    std::vector<int> work = {0};
+    while (!work.empty()) {
+        const int from = work.back();
+        work.pop_back();
+        const bool is_indirect = std::holds_alternative<ir::ExitIndirect>(block(from).exit);
+        for_successors(from, [&](int to) {
+            const int entry = function_of_entry(to);
+            crosses_branches = crosses_branches || is_indirect;
+            if (!seen[index(to)] && (entry == kNone || entry == 0)) {
+                seen[index(to)] = true;
+                work.push_back(to);
+            }
+        });
+    }
+    return seen[0] && crosses_branches;
+}
+
 // --- functions
 
 // Where a call that leaves the function returns to; 0: none. An indirect call whose likely targets

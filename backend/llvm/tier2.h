@@ -19,9 +19,10 @@ namespace ulna::backend::tier2 {
 enum class Refusal : u8 {
     None,
     NoBlocks,
-    MixedModes, // the blocks' keys differ in more than the PC
-    Operation,  // an operation with effects that has no lowering (memory copy and set)
-    Object,     // LLVM's object has something that the loader does not know
+    MixedModes,    // the blocks' keys differ in more than the PC
+    NotWorthwhile, // with Options::only_worthwhile
+    Operation,     // an operation with effects that has no lowering (memory copy and set)
+    Object,        // LLVM's object has something that the loader does not know
 };
 inline constexpr unsigned kRefusalCount = static_cast<unsigned>(Refusal::Object) + 1;
 [[nodiscard]] const char* refusal_name(Refusal refusal);
@@ -30,6 +31,7 @@ struct Options {
     bool mask_tags = false;          // as backend::CompileOptions
     bool call_return_pairing = true; // as backend::CompileOptions
     bool inline_calls = true;        // of small functions in the region
+    bool only_worthwhile = false;    // refuse what tier 1 does as well (RegionGraph::is_worthwhile)
     unsigned codegen_level = 2;      // 1 to 3
     bool optimise = true;            // false: only what promotes slots to values
     bool keep_text = false;          // fill Compiler::text()

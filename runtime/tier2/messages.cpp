@@ -13,6 +13,7 @@ template <class Stream, class Request> void transfer_fields(Stream& stream, Requ
     stream.value(request.mask_tags);
     stream.value(request.call_return_pairing);
     stream.value(request.passes);
+    stream.value(request.only_worthwhile);
     stream.value(request.wants_text);
     stream.value(request.max_instructions);
     stream.value(request.max_side_exits);

@@ -29,7 +29,8 @@ struct CompileRequest {
     frontend::CpuModel cpu; // without its texts
     ir::BlockMode mode;
     bool mask_tags = false, call_return_pairing = true, passes = true;
-    bool wants_text = false; // for -d llvm_ir
+    bool only_worthwhile = false; // refuse what tier 1 does as well
+    bool wants_text = false;      // for -d llvm_ir
     unsigned max_instructions = 0, max_side_exits = 0;
     std::vector<GuestAddr> blocks;
     std::vector<IndirectTarget> indirect_targets; // of one block: the likeliest first

@@ -32,12 +32,16 @@ std::vector<GuestAddr> HotProfile::likely_targets(GuestAddr site) const {
         all += target.samples;
     }
     std::vector<GuestAddr> likely;
+    u32 covered = 0;
     for (const Target& target : targets) {
         if (target.samples * kRare >= all) {
             likely.push_back(target.pc);
+            covered += target.samples;
         }
     }
-    return likely;
+    const bool is_known = all >= kSamplesPerTarget * targets.size();
+    const bool is_covered = (all - covered) * kRare <= all && likely.size() <= kMostLikely;
+    return is_known && is_covered ? likely : std::vector<GuestAddr>{};
 }
 
 } // namespace ulna::runtime

@@ -21,8 +21,9 @@ class HotProfile {
     // Returns how often the block was seen.
     u32 add(const Sample& sample);
 
-    // Where the indirect branch of a block went, as far as it was seen, and not rarely; the
-    // likeliest first.
+    // Where the indirect branch of a block goes nearly always, the likeliest first. Nothing when
+    // too little is known of it, or when it goes to many places: the host predicts such a branch
+    // better than comparisons.
     [[nodiscard]] std::vector<GuestAddr> likely_targets(GuestAddr site) const;
 
   private:
@@ -32,6 +33,8 @@ class HotProfile {
     };
     static constexpr std::size_t kMostTargets = 16; // of a site
     static constexpr u32 kRare = 16;                // less often than one in so many
+    static constexpr u32 kSamplesPerTarget = 4;
+    static constexpr std::size_t kMostLikely = 8;
 
     struct Hash {
         std::size_t operator()(ir::BlockKey key) const {

@@ -183,7 +183,7 @@ std::optional<SelectedRegion> select_region(const TranslationLock& lock,
     region.head = head;
     region.blocks = graph.cycles();
     if (region.blocks.empty()) {
-        region.blocks = graph.nearest(kMostStraightBytes);
+        return {};
     }
     for (const BlockView& block : region.blocks) {
         for (GuestAddr at = block.low; at < block.high; at += u64{1} << kPageBits) {

@@ -73,6 +73,7 @@ bool Tiering::fill(const SelectedRegion& region, CompileRequest& request) {
     request.mask_tags = region.masks_tags;
     request.call_return_pairing = config_.compile.call_return_pairing;
     request.passes = config_.passes;
+    request.only_worthwhile = !always_;
     request.wants_text = debug::log_enabled(debug::Item::LlvmIr);
     request.max_instructions = config_.translate.max_instructions;
     request.max_side_exits = config_.translate.max_side_exits;

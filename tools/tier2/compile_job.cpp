@@ -66,6 +66,26 @@ bool lift(const runtime::CompileRequest& request, std::vector<ir::Block>& blocks
     return true;
 }
 
+// Of a call only one that is always right: where several functions are inlined, one after the
+// other, the comparisons are mispredicted more often than the call was (call_indirect).
+std::vector<backend::tier2::IndirectGuess> guesses_for(const runtime::CompileRequest& request,
+                                                       const std::vector<ir::Block>& blocks) {
+    std::vector<backend::tier2::IndirectGuess> guesses;
+    for (const ir::Block& block : blocks) {
+        const std::size_t before = guesses.size();
+        for (const runtime::IndirectTarget& target : request.indirect_targets) {
+            if (target.block == block.key.pc) {
+                guesses.push_back({target.block, target.target});
+            }
+        }
+        if (std::holds_alternative<ir::ExitCallIndirect>(block.exit) &&
+            guesses.size() > before + 1) {
+            guesses.resize(before);
+        }
+    }
+    return guesses;
+}
+
 // Tier 1 lets such operations trap where Arm differs (BlockMode::kTrapsFp), tier 2 still looks at
 // every result: fp_nbody takes three times as long.
 bool is_better_in_tier1(const std::vector<ir::Block>& blocks) {
@@ -95,7 +115,7 @@ runtime::CompileAnswer compile(backend::tier2::Compiler& compiler,
         answer.refusal = "code";
         return answer;
     }
-    if (is_better_in_tier1(blocks)) {
+    if (request.only_worthwhile && is_better_in_tier1(blocks)) {
         answer.refusal = "floating point";
         return answer;
     }
@@ -104,12 +124,10 @@ runtime::CompileAnswer compile(backend::tier2::Compiler& compiler,
         pointers.push_back(&block);
         answer.guest_instructions += static_cast<u32>(block.guest_pcs.size());
     }
-    std::vector<tier2::IndirectGuess> guesses;
-    for (const runtime::IndirectTarget& target : request.indirect_targets) {
-        guesses.push_back({target.block, target.target});
-    }
+    const std::vector<tier2::IndirectGuess> guesses = guesses_for(request, blocks);
     const tier2::Options options{.mask_tags = request.mask_tags,
                                  .call_return_pairing = request.call_return_pairing,
+                                 .only_worthwhile = request.only_worthwhile,
                                  .keep_text = request.wants_text};
     tier2::CompiledRegion compiled;
     const tier2::Refusal refusal = compiler.compile({pointers, guesses}, options, compiled);
