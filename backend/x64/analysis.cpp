@@ -3,6 +3,7 @@
 // results can be computed directly in their pinned register.
 #include "backend/x64/condition_ops.h"
 #include "backend/x64/pinned.h"
+#include "ir/support/pick.h"
 
 namespace ulna::backend::x64 {
 
@@ -47,7 +48,39 @@ constexpr auto kMayTakeBits = [] {
     return table;
 }();
 
-bool is_bits(Type type) { return type == Type::I1 || type == Type::Nzcv; }
+constexpr bool is_bits(Type type) {
+    constexpr u32 kBits =
+        1u << static_cast<unsigned>(Type::I1) | 1u << static_cast<unsigned>(Type::Nzcv);
+    return (kBits >> static_cast<unsigned>(type) & 1) != 0;
+}
+
+// The table of a property of operations.
+template <class F> constexpr auto opcode_table(F property) {
+    std::array<bool, ir::kOpcodeCount> table{};
+    for (unsigned i = 0; i < ir::kOpcodeCount; ++i) {
+        table[i] = property(static_cast<Opcode>(i));
+    }
+    return table;
+}
+
+// Must see pinned registers as they are.
+constexpr auto kSeesPinned = opcode_table([](Opcode op) {
+    return ir::has_effect(op, ir::Effects::Load, ir::Effects::Store, ir::Effects::Exit,
+                          ir::Effects::Raise);
+});
+// Even without uses of its value.
+constexpr auto kIsNeeded =
+    opcode_table([](Opcode op) { return !ir::is_removable(op) && op != Opcode::FCmp; });
+
+// The bit of a slot's pinned register, if it has one; and of a slot that does not exist.
+constexpr u64 kUnpinned = ir::kSlotCount;
+constexpr auto kPinBitOfSlot = [] {
+    std::array<u32, ir::kSlotCount + 1> table{};
+    for (unsigned slot = 0; slot < ir::kSlotCount; ++slot) {
+        table[slot] = kPinOfSlot[slot] == kNoReg ? 0 : 1u << kPinOfSlot[slot];
+    }
+    return table;
+}();
 
 } // namespace
 
@@ -77,7 +110,7 @@ void Emitter::find_aliases_and_value_needs() {
             value.rep = values_[to].rep;
             value.flags |= kSkip;
         };
-        if (kMayTakeBits[static_cast<unsigned>(inst.op)] || is_bits(inst.type)) {
+        if (takes_bits(inst)) {
             note_needed_bits(inst);
         }
         switch (inst.op) {
@@ -119,6 +152,17 @@ void Emitter::compare_before_call(unsigned call) {
             values_[i].flags |= kNeedsValue;
         }
     }
+}
+
+// Has it an argument that is a condition or flags? Few have, and none of them can be told by the
+// operation alone.
+inline bool Emitter::takes_bits(const Inst& inst) const {
+    const auto is = [&](ValueId arg) -> unsigned {
+        const bool exists = arg != kNoValue;
+        return exists & is_bits(insts_[pick(exists, arg, ValueId{0})].type);
+    };
+    const unsigned third = (inst.arg_count > 2) & kMayTakeBits[static_cast<unsigned>(inst.op)];
+    return (is(inst.args[0]) | is(inst.args[1]) | third) != 0;
 }
 
 // Conditions and flags that this operation cannot evaluate where it stands.
@@ -217,14 +261,15 @@ template <class F> void Emitter::for_each_use(unsigned index, F&& use) const {
     }
 }
 
-inline void Emitter::add_use(ValueId v, unsigned at) {
-    const ValueId r = rep(v);
+// The record is written in any case, and counts if it says something new: arithmetic instead of
+// branches, which are hard to predict. Without a value, any will do to look at.
+inline void Emitter::add_use(ValueId v, unsigned at, bool exists) {
+    const ValueId r = rep(pick(exists, v, ValueId{0}));
     ValueState& value = values_[r];
-    if (value.uses != kNoUse && uses_[value.uses].at == at) {
-        return;
-    }
     uses_[use_count_] = {static_cast<u16>(at), value.uses, r};
-    value.uses = static_cast<u16>(use_count_++);
+    const bool counts = exists & (uses_[value.uses].at != at);
+    value.uses = pick(counts, static_cast<u16>(use_count_), value.uses);
+    use_count_ += counts;
 }
 
 void Emitter::find_uses_and_hints() {
@@ -235,7 +280,7 @@ void Emitter::find_uses_and_hints() {
     if (uses_.size() < (count + 2) * kMostUses) {
         uses_.resize((count + 2) * kMostUses);
     }
-    uses_[0] = {kNoUse, kNoUse, kNoValue}; // belongs to no instruction: finish_instruction stops
+    uses_[kNoUse] = {kNever, kNoUse, kNoValue};
     use_count_ = 1;
 
     // The value that a Set below puts into a pinned register, with nothing in between that must see
@@ -261,7 +306,10 @@ void Emitter::find_uses_and_hints() {
         if (value.flags & kSkip) {
             continue;
         }
-        if (value.uses == kNoUse && !(plan_[i] & kSetsFlags) && is_idle(i)) {
+        static_assert(kNoUse == 0);
+        if ((unsigned{value.uses} | (plan_[i] & kSetsFlags) |
+             kIsNeeded[static_cast<unsigned>(inst.op)]) == 0 &&
+            is_idle(i)) {
             value.flags |= kSkip;
             continue;
         }
@@ -275,12 +323,10 @@ void Emitter::find_uses_and_hints() {
             }
             hinted = pinned && value.hint != kNoReg;
         }
+        const bool is_get = inst.op == Opcode::Get;
+        const u32 seen = kPinBitOfSlot[pick(is_get, inst.imm, kUnpinned)];
+        is_pending &= ~(seen | (0u - u32{kSeesPinned[static_cast<unsigned>(inst.op)]}));
         switch (inst.op) {
-        case Opcode::Get:
-            if (const u8 pin = kPinOfSlot[inst.imm]; pin != kNoReg) {
-                is_pending &= ~(1u << pin);
-            }
-            continue; // has no arguments
         case Opcode::Set:
             if (const u8 pin = kPinOfSlot[inst.imm]; pin != kNoReg) {
                 const ValueId v = rep(inst.args[0]);
@@ -300,17 +346,11 @@ void Emitter::find_uses_and_hints() {
             }
             break;
         default:
-            if (ir::has_effect(inst.op, ir::Effects::Load, ir::Effects::Store, ir::Effects::Exit,
-                               ir::Effects::Raise)) {
-                is_pending = 0;
-            }
             break;
         }
         if (use_kind(inst.op) == UseKind::Plain) {
             for (unsigned k = 0; k < inst.arg_count; ++k) {
-                if (inst.args[k] != kNoValue) {
-                    add_use(inst.args[k], i);
-                }
+                add_use(inst.args[k], i, inst.args[k] != kNoValue);
             }
         } else {
             for_each_use(i, [&](ValueId v) { add_use(v, i); });
@@ -393,14 +433,10 @@ void Emitter::finish_instruction(unsigned index) {
     const UseRecord* top = uses_.data() + use_count_ - 1;
     for (; top->at == index; --top) {
         values_[top->value].uses = top->next;
-        if (top->next == kNoUse) {
-            release(top->value);
-        }
+        release_if(top->value, top->next == kNoUse);
     }
     use_count_ = static_cast<unsigned>(top - uses_.data()) + 1;
-    if (values_[index].uses == kNoUse) {
-        release(static_cast<ValueId>(index));
-    }
+    release_if(static_cast<ValueId>(index), values_[index].uses == kNoUse);
     if (!borrowed_.empty()) {
         return_borrowed();
     }

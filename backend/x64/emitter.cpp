@@ -75,8 +75,7 @@ void Emitter::compile(const Block& block, const CompileOptions& options, Compile
     literal_uses_.clear();
     borrowed_.clear();
     gpr_locked_ = xmm_locked_ = 0;
-    std::fill(std::begin(gpr_owner_), std::end(gpr_owner_), kNoValue);
-    std::fill(std::begin(xmm_owner_), std::end(xmm_owner_), kNoValue);
+    std::fill(std::begin(owner_), std::end(owner_), kNoValue);
     std::fill(std::begin(slot_owner_), std::end(slot_owner_), kNoValue);
     free_spills_ = ~u64{0};
     free_vspills_ = ~u32{0};

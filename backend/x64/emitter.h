@@ -65,6 +65,7 @@
 #include "backend/backend.h"
 #include "backend/x64/operand.h"
 #include "ir/eval.h"
+#include "ir/support/pick.h"
 
 namespace ulna::backend::x64 {
 
@@ -359,7 +360,9 @@ class Emitter {
         bool gave_memory; // the value's memory was set to the home cell for the time being
         ValueId owner;    // the value that was in it, or kNoValue
     };
-    static constexpr u16 kNoUse = 0xffff;
+    // The record at the bottom of uses_, which ends every list: of no instruction, after all.
+    static constexpr u16 kNoUse = 0;
+    static constexpr u16 kNever = 0xffff;
     static constexpr i32 kNoMemory = -1;
 
     template <class F> void defer(Jump from, Position back, bool returns, F body) {
@@ -375,6 +378,7 @@ class Emitter {
     // analysis.cpp
     void analyse();
     void find_aliases_and_value_needs();
+    [[nodiscard]] bool takes_bits(const Inst& inst) const;
     void note_needed_bits(const Inst& inst);
     void link_flags();
     void find_uses_and_hints();
@@ -401,7 +405,7 @@ class Emitter {
     [[nodiscard]] bool is_made_unseen(unsigned fcmp) const;
     [[nodiscard]] bool keeps_flags(const Inst& access) const;
     [[nodiscard]] bool flags_satisfy(const FlagsContent& flags, ValueId condition) const;
-    void add_use(ValueId v, unsigned at);
+    void add_use(ValueId v, unsigned at, bool exists = true);
 
     // emitter.cpp
     void emit_instructions();
@@ -428,16 +432,15 @@ class Emitter {
     void borrow_xmm(u8 reg);
     void return_borrowed();
     void store_to_spill(ValueId rep);
-    void release(ValueId rep) {
+    // Arithmetic instead of branches: what dies where is hard to predict.
+    void release_if(ValueId rep, bool dies) {
         ValueState& value = values_[rep];
-        if (value.reg != kNoReg) {
-            ValueId* const owners = value.flags & kVector ? xmm_owner_ : gpr_owner_;
-            if (owners[value.reg] == rep) {
-                owners[value.reg] = ir::kNoValue;
-            }
-            value.reg = kNoReg;
-        }
-        if (value.spill != kNoReg) {
+        static_assert(kVector == 1);
+        const unsigned reg = value.reg + (value.flags & kVector) * 16u;
+        ValueId& owner = owner_[pick(dies & (value.reg != kNoReg), reg, kNowhere)];
+        owner = pick(owner == rep, ir::kNoValue, owner);
+        value.reg = pick(dies, kNoReg, value.reg);
+        if (dies & (value.spill != kNoReg)) {
             release_spill(value);
         }
     }
@@ -555,8 +558,11 @@ class Emitter {
     bool sets_nzcv_ = false;      // some live instruction does
     unsigned index_ = 0;          // of the instruction being emitted
 
-    ValueId gpr_owner_[16], xmm_owner_[16]; // representative in each register, or kNoValue
-    u32 gpr_locked_ = 0, xmm_locked_ = 0;   // handed out in this operation
+    // Representative in each register, or kNoValue; and a place that stands for no register.
+    static constexpr unsigned kNowhere = 32;
+    ValueId owner_[kNowhere + 1];
+    ValueId *const gpr_owner_ = owner_, *const xmm_owner_ = owner_ + 16;
+    u32 gpr_locked_ = 0, xmm_locked_ = 0; // handed out in this operation
     std::vector<Borrowed> borrowed_;
     u64 free_spills_ = 0;
     u32 free_vspills_ = 0;

@@ -36,12 +36,12 @@ Address Emitter::state(std::size_t offset, unsigned bits) {
 
 u16 Emitter::next_use(ValueId rep) const {
     u16 use = values_[rep].uses;
-    while (use != kNoUse && uses_[use].at <= index_) {
+    while (uses_[use].at <= index_) {
         use = uses_[use].next;
     }
-    return use == kNoUse ? kNoUse : uses_[use].at;
+    return uses_[use].at;
 }
-bool Emitter::dies_here(ValueId rep) const { return next_use(rep) == kNoUse; }
+bool Emitter::dies_here(ValueId rep) const { return next_use(rep) == kNever; }
 
 // --- ownership
 
@@ -124,10 +124,7 @@ u8 Emitter::find_victim(const ValueId* owners, u32 candidates) const {
         const ValueState& value = values_[owner];
         const bool backed = value.memory != kNoMemory || is_const(owner) || is_vconst(owner);
         // Distance decides; being in memory already is worth a few instructions of distance.
-        const u16 next = value.uses == kNoUse             ? kNoUse
-                         : uses_[value.uses].at <= index_ ? next_use(owner)
-                                                          : uses_[value.uses].at;
-        const unsigned score = 1 + (next - index_) + (backed ? 8 : 0);
+        const unsigned score = 1 + (next_use(owner) - index_) + (backed ? 8 : 0);
         if (score > best_score) {
             best_score = score;
             best = reg;

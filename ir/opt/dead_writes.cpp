@@ -10,6 +10,7 @@
 #include "ir/opt/dead_writes.h"
 
 #include "ir/opt/scratch.h"
+#include "ir/support/pick.h"
 
 namespace ulna::ir::opt {
 
@@ -92,8 +93,9 @@ void mark_dead_writes(Block& block) {
     }
     // Leaving to the dispatcher shows the state to system calls and debuggers.
     Overwritten overwritten{!block.nzcv_live_out && !std::holds_alternative<ExitTo>(block.exit)};
-    bool monitor_cleared = false;           // before anything below sees what it holds here
-    std::array<u16, kSlotCount> get_uses{}; // of the Gets below that see what the slot holds here
+    bool monitor_cleared = false; // before anything below sees what it holds here
+    std::array<u16, kSlotCount + 1>
+        get_uses{}; // of the Gets below that see what the slot holds here
     for (std::size_t i = block.insts.size(); i-- > 0;) {
         Inst& inst = block.insts[i];
         DCHECK(!inst.dead);
@@ -104,11 +106,12 @@ void mark_dead_writes(Block& block) {
             get_uses[inst.imm] = 0;
             continue;
         }
-        inst.use_count = uses[i];
-        if (inst.op == Opcode::Get) {
-            get_uses[inst.imm] = static_cast<u16>(get_uses[inst.imm] + inst.use_count);
-            inst.use_count = get_uses[inst.imm];
-        } else if (inst.op == Opcode::CallHelper) {
+        // Of what is no Get, a slot that does not exist.
+        const bool is_get = inst.op == Opcode::Get;
+        u16& slot_uses = get_uses[pick(is_get, inst.imm, u64{kSlotCount})];
+        slot_uses = static_cast<u16>(slot_uses + uses[i]);
+        inst.use_count = pick(is_get, slot_uses, uses[i]);
+        if (inst.op == Opcode::CallHelper) {
             get_uses[static_cast<unsigned>(Slot::FPCR)] = 0; // WriteFpcr
         }
         monitor_cleared &= !has_effect(inst.op, Effects::Exit, Effects::Call);
@@ -119,7 +122,7 @@ void mark_dead_writes(Block& block) {
             monitor_cleared = inst.op != Opcode::StoreExcl;
         }
         overwritten.observe(inst, get_uses[static_cast<unsigned>(Slot::NZCV)] != 0);
-        inst.dead = inst.use_count == 0 && is_removable(inst.op);
+        inst.dead = (unsigned{inst.use_count == 0} & unsigned{is_removable(inst.op)}) != 0;
         uses.add_args(inst, !inst.dead);
     }
 }
