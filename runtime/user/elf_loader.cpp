@@ -348,8 +348,18 @@ std::string absolute(const std::string& path) {
 // Of an open file: where it lies now. A file without a name is known by the one it was asked for.
 std::string absolute(int descriptor, const std::string& path) {
     const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
-    std::string name = absolute(link);
-    return name == link ? absolute(path) : name;
+    char name[PATH_MAX];
+    const ssize_t length = ::readlink(link.c_str(), name, sizeof name - 1);
+    struct stat named, open;
+    if (length > 0) {
+        name[length] = 0;
+        // The kernel has resolved the name; it invents one for a file that has lost its own.
+        if (name[0] == '/' && ::stat(name, &named) == 0 && ::fstat(descriptor, &open) == 0 &&
+            named.st_dev == open.st_dev && named.st_ino == open.st_ino) {
+            return name;
+        }
+    }
+    return absolute(path);
 }
 
 LoadError cannot_open(const std::string& path, int error) {

@@ -30,7 +30,13 @@ constexpr u64 kEnableBits[] = {u64{1} << 31, u64{1} << 30, u64{1} << 27, u64{1} 
 constexpr u64 kAddressKeys = PR_PAC_APIAKEY | PR_PAC_APIBKEY | PR_PAC_APDAKEY | PR_PAC_APDBKEY;
 constexpr u64 kAllKeys = kAddressKeys | PR_PAC_APGAKEY;
 
+static_assert(sizeof ir::CpuState::pac_keys == std::size(kKeys) * 2 * sizeof(u64));
+
 void make_keys(ir::CpuState& cpu, u64 keys) {
+    if (keys == kAllKeys) { // one system call
+        fill_random(cpu.pac_keys, sizeof cpu.pac_keys);
+        return;
+    }
     for (unsigned i = 0; i < std::size(kKeys); ++i) {
         if ((keys & kKeys[i]) != 0) {
             fill_random(&cpu.pac_keys[2 * i], 2 * sizeof(u64));
