@@ -1,5 +1,6 @@
 #include "runtime/persist/cache_file.h"
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
@@ -29,6 +30,7 @@ constexpr u64 kSegmentsToMerge = 16, kMostSegments = 64;
 // full.
 constexpr u64 kMostMergedBytes = 8u << 20, kMostBytes = 64u << 20;
 constexpr u64 kSegmentAlign = 64;
+constexpr u64 kPageBytes = 4096;
 
 struct FileHeader {
     u64 magic = kFileMagic;
@@ -300,18 +302,26 @@ bool CacheFile::open(const std::string& path, const FileKey& key) {
     }
     map_ = static_cast<const u8*>(map);
     bytes_ = *bytes;
+    is_mapped_.resize(bytes_ / kWindowBytes + 1);
+    if (is_large()) {
+        ::madvise(map, bytes_, MADV_NOHUGEPAGE); // else a touch may map 2 MiB
+    }
     const auto read = [this](u64 at, void* to, u64 count) {
         return copy_or_fault(to, map_ + at, count);
     };
-    return walk(bytes_, &key, read, [this](u64 at, const SegmentHeader& header) {
-               const u64 slots = at + sizeof header;
-               segments_.push_back({slots, header.slot_count - 1,
-                                    slots + header.slot_count * sizeof(SegmentSlot),
-                                    header.record_bytes});
-           }) != 0;
+    const u64 end = walk(bytes_, &key, read, [this](u64 at, const SegmentHeader& header) {
+        const u64 slots = at + sizeof header;
+        segments_.push_back({slots, header.slot_count - 1,
+                             slots + header.slot_count * sizeof(SegmentSlot), header.record_bytes,
+                             false});
+    });
+    if (is_large()) {
+        keep_tables_only();
+    }
+    return end != 0;
 }
 
-bool CacheFile::next_candidate(const Segment& segment, u64 tag, u64& index) {
+bool CacheFile::next_candidate(Segment& segment, u64 tag, u64& index) {
     for (;; ++index) {
         if (index - tag > segment.slot_mask) {
             return false; // a table without an empty slot is damaged
@@ -323,21 +333,49 @@ bool CacheFile::next_candidate(const Segment& segment, u64 tag, u64& index) {
         }
         if (slot.tag == tag && slot.offset <= segment.record_bytes &&
             slot.bytes <= segment.record_bytes - slot.offset) {
+            const u64 record_at = segment.records_at + slot.offset;
             scratch_.resize(slot.bytes);
-            const bool whole =
-                copy_or_fault(scratch_.data(), map_ + segment.records_at + slot.offset, slot.bytes);
-            note_read(slot.bytes);
+            const bool whole = copy_or_fault(scratch_.data(), map_ + record_at, slot.bytes);
+            note_read(segment, record_at, slot.bytes);
             return whole;
         }
     }
 }
 
-void CacheFile::note_read(u64 bytes) {
-    read_bytes_ += bytes;
-    if (read_bytes_ >= kMostResidentBytes) {
-        read_bytes_ = 0;
-        ::madvise(const_cast<u8*>(map_), bytes_, MADV_DONTNEED);
+// Maps the tables, which every look-up reads, and then forgets what came with them.
+void CacheFile::keep_tables_only() {
+    for (Segment& segment : segments_) {
+#ifdef MADV_POPULATE_READ
+        const u64 begin = segment.slots_at / kPageBytes * kPageBytes;
+        ::madvise(const_cast<u8*>(map_) + begin, segment.records_at - begin, MADV_POPULATE_READ);
+#endif
+        segment.was_read = true;
     }
+    give_back_records();
+}
+
+void CacheFile::note_read(Segment& segment, u64 at, u64 bytes) {
+    segment.was_read = true;
+    const u64 window = at / kWindowBytes;
+    mapped_windows_ += !is_mapped_[window];
+    is_mapped_[window] = true;
+    read_bytes_ += bytes;
+    if (read_bytes_ >= kMostReadBytes || (is_large() && mapped_windows_ >= kMostWindows)) {
+        give_back_records();
+    }
+}
+
+void CacheFile::give_back_records() {
+    for (Segment& segment : segments_) {
+        const u64 begin = (segment.records_at + kPageBytes - 1) / kPageBytes * kPageBytes;
+        const u64 end = (segment.records_at + segment.record_bytes) / kPageBytes * kPageBytes;
+        if (segment.was_read && begin < end) {
+            ::madvise(const_cast<u8*>(map_) + begin, end - begin, MADV_DONTNEED);
+        }
+        segment.was_read = false;
+    }
+    is_mapped_.assign(is_mapped_.size(), false);
+    mapped_windows_ = read_bytes_ = 0;
 }
 
 bool CacheFile::save(const std::string& path, const FileKey& key, const NewBlocks& blocks) {

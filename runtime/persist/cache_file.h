@@ -80,19 +80,28 @@ class CacheFile {
     struct Segment {
         u64 slots_at, slot_mask;
         u64 records_at, record_bytes;
+        bool was_read; // some record was, since records were given back
     };
     // Copies the record of slot `index` or of one after it that has this tag to scratch_; false:
     // there is none.
-    [[nodiscard]] bool next_candidate(const Segment& segment, u64 tag, u64& index);
+    [[nodiscard]] bool next_candidate(Segment& segment, u64 tag, u64& index);
 
-    // A record is mostly read once, then its code is in the translation cache: pages of the file
-    // that were touched are given back now and then. They stay in the kernel's page cache.
-    static constexpr u64 kMostResidentBytes = 1u << 20;
-    void note_read(u64 bytes);
+    // A record is mostly read once, then its code is in the translation cache: pages of records are
+    // given back now and then. They stay in the kernel's page cache. With a page that is touched
+    // the kernel maps those around it, a window that may be as large as this, which matters in
+    // large files only; smaller ones are better mapped in few faults, as forked children have them
+    // again.
+    static constexpr u64 kMostReadBytes = 1u << 20;
+    static constexpr u64 kLargeBytes = 4u << 20, kWindowBytes = 1u << 20, kMostWindows = 4;
+    [[nodiscard]] bool is_large() const { return bytes_ > kLargeBytes; }
+    void keep_tables_only();
+    void note_read(Segment& segment, u64 at, u64 bytes);
+    void give_back_records();
 
     const u8* map_ = nullptr;
     u64 bytes_ = 0;
-    u64 read_bytes_ = 0; // since pages were given back
+    std::vector<bool> is_mapped_;             // windows of map_, by their number
+    u64 mapped_windows_ = 0, read_bytes_ = 0; // since records were given back
     std::vector<Segment> segments_;
     std::vector<u8> scratch_;
 };

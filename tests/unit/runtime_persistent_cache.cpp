@@ -94,6 +94,19 @@ void overwrite(const std::string& path, const std::vector<u8>& bytes) {
     ::chmod(path.c_str(), 0600);
 }
 
+// Of our mapping of a file.
+u64 resident_kib(const std::string& path) {
+    std::ifstream maps("/proc/self/smaps");
+    bool ours = false;
+    for (std::string line; std::getline(maps, line);) {
+        if (ours && line.starts_with("Rss:")) {
+            return std::stoull(line.substr(4));
+        }
+        ours = ours || line.ends_with(path);
+    }
+    return 0;
+}
+
 void on_bus_error(int, siginfo_t*, void* context) {
     if (!recover_copy(context)) {
         std::abort();
@@ -165,6 +178,27 @@ TEST_CASE("many segments become one, with every block", "[persist]") {
         CHECK(holds(directory.file(), 0x401020 + i * 0x100));
     }
     CHECK(CacheFile::inspect(directory.file()).blocks == 120);
+}
+
+TEST_CASE("a large file does not stay mapped when all of it has been read", "[persist]") {
+    const Directory directory;
+    constexpr unsigned kBlocks = 60'000;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, kBlocks)));
+    const u64 file_kib = CacheFile::inspect(directory.file()).bytes >> 10;
+    REQUIRE(file_kib > 8 << 10);
+    CacheFile file;
+    REQUIRE(file.open(directory.file(), kKey));
+    unsigned found = 0;
+    u64 most_kib = resident_kib(directory.file()); // the table, and what was mapped with it
+    for (unsigned i = 0; i < kBlocks; ++i) {
+        const GuestAddr pc = 0x401000 + u64{i * 7919 % kBlocks} * 16;
+        found += file.find({pc, {0}}, [](const StoredBlock&) { return true; });
+        if (i % 1000 == 0) {
+            most_kib = std::max(most_kib, resident_kib(directory.file()));
+        }
+    }
+    CHECK(found == kBlocks);
+    CHECK(most_kib < file_kib / 2);
 }
 
 TEST_CASE("a file for another configuration, program or address is not used", "[persist]") {
