@@ -174,7 +174,8 @@ void add_page(std::vector<GuestAddr>& pages, GuestAddr address) {
 std::optional<SelectedRegion> select_region(const TranslationLock& lock,
                                             const TranslationCache& cache,
                                             const HotProfile& profile,
-                                            ir::BlockKey head) {
+                                            ir::BlockKey head,
+                                            Scope scope) {
     Graph graph(lock, cache, profile);
     if (!graph.grow(head)) {
         return {};
@@ -182,8 +183,11 @@ std::optional<SelectedRegion> select_region(const TranslationLock& lock,
     SelectedRegion region;
     region.head = head;
     region.blocks = graph.cycles();
-    if (region.blocks.empty()) {
+    if (region.blocks.empty() && scope == Scope::Cycles) {
         return {};
+    }
+    if (region.blocks.empty()) {
+        region.blocks = graph.nearest(kMostStraightBytes);
     }
     for (const BlockView& block : region.blocks) {
         for (GuestAddr at = block.low; at < block.high; at += u64{1} << kPageBits) {

@@ -16,11 +16,17 @@ struct SelectedRegion {
     bool masks_tags = false;
 };
 
-// The blocks on cycles through `head` over exits that were taken; when there is no cycle, those
-// that come after it. Nothing when `head` is no block of tier 1.
+enum class Scope : u8 {
+    Cycles,  // nothing when there is no cycle through the head
+    Forward, // then some of what comes after it
+};
+
+// The blocks on cycles through `head` over exits that were taken, and small functions that they
+// call. Nothing when `head` is no block of tier 1.
 [[nodiscard]] std::optional<SelectedRegion> select_region(const TranslationLock& lock,
                                                           const TranslationCache& cache,
                                                           const HotProfile& profile,
-                                                          ir::BlockKey head);
+                                                          ir::BlockKey head,
+                                                          Scope scope);
 
 } // namespace ulna::runtime

@@ -55,7 +55,8 @@ void Tiering::request(const TranslationLock& lock, ir::BlockKey head, u32 priori
     if (jobs_.size() >= kMostJobs || config_.tier2->is_gone()) {
         return;
     }
-    auto region = select_region(lock, cache_, profile_, head);
+    auto region =
+        select_region(lock, cache_, profile_, head, always_ ? Scope::Forward : Scope::Cycles);
     CompileRequest request;
     if (!region || !fill(*region, request)) {
         return;

@@ -78,7 +78,7 @@ TEST_CASE("tiering: hot code becomes a region while it runs", "[tier2][tiering]"
     }
     area.put(0x10000 + kBlocks * kPage, {kSvc});
     REQUIRE(cpu.run(area.at(0x10000)) == ExitReason::Svc);
-    area.put(0, {movz(1, 0), add_reg(1, 1, 0), subs(0, 0, 1), b_ne(-2), add(0, 1, 0), kSvc});
+    put_sum_with_call(area);
     u64 rounds = 0;
     for (; engine.regions() == 0 && rounds < 1000; ++rounds) {
         const u64 n = 10'000'000;
