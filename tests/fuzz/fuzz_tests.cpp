@@ -119,7 +119,7 @@ TEST_CASE("exclusions name rows, features and words", "[fuzz]") {
     const auto all = frontend::FeatureSet::all();
     Exclusions some;
     REQUIRE(read("# why\nSVC\nvixl:FMUL_elem Rd=Rm # alias\npeer:@CRC32\nvixl:MOVK "
-                 "sf=0\npeer:DC_CVAC faults\npeer:FNEG_vec ah\n",
+                 "sf=0\npeer:DC_CVAC faults\npeer:FNEG_vec ah\nvixl:@PAuth keys\n",
                  some));
     CHECK(some.rows(Exclusions::Generator) == std::vector<std::string>{"SVC"});
     CHECK(some.excludes(Exclusions::Vixl, kFmulElem, all, {}));
@@ -132,9 +132,11 @@ TEST_CASE("exclusions name rows, features and words", "[fuzz]") {
     CHECK(some.excludes(Exclusions::Peer, 0xd50b7a20, all, {.faults = true}));
     CHECK(!some.excludes(Exclusions::Peer, 0x2ea0f820, all, {})); // fneg v0.2s, v1.2s
     CHECK(some.excludes(Exclusions::Peer, 0x2ea0f820, all, {.alternate = true}));
+    CHECK(some.excludes(Exclusions::Vixl, 0xdac10020, all, {})); // pacia x0, x1
+    CHECK(!some.excludes(Exclusions::Vixl, 0xdac10020, all, {.other_keys = false}));
     CHECK(some.rows(Exclusions::Peer).size() == 2); // of FEAT_CRC32
-    for (const char* wrong :
-         {"NOTHING\n", "vixl:MOVK nothing=1\n", "other:MOVK\n", "vixl:@Nothing\n"}) {
+    for (const char* wrong : {"NOTHING\n", "vixl:MOVK nothing=1\n", "other:MOVK\n",
+                              "vixl:@Nothing\n", "MOVK often\n", "vixl:@PAuth sf=0\n"}) {
         Exclusions none;
         CHECK(!read(wrong, none));
     }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <sys/mman.h>
 
 #include "frontend/a64/decoder.h"
 #include "tests/fuzz/generator.h"
@@ -84,6 +85,13 @@ bool Exclusions::read(const std::string& path, std::string& why_not) {
         condition.only_faults = condition_text == "faults";
         condition.only_alternate = condition_text == "ah";
         condition.only_other_keys = condition_text == "keys";
+        const bool is_word =
+            condition.only_faults || condition.only_alternate || condition.only_other_keys;
+        const auto equals = condition_text.find('=');
+        if (!condition_text.empty() && !is_word &&
+            (name[0] == '@' || equals == std::string::npos)) {
+            return false;
+        }
         if (name[0] == '@') { // all rows of a feature
             const auto before = rows_[who].size();
             for (const Row& row : rows) {
@@ -100,7 +108,7 @@ bool Exclusions::read(const std::string& path, std::string& why_not) {
         if (row == rows.end()) {
             return false;
         }
-        if (const auto equals = condition_text.find('='); equals != condition_text.npos) {
+        if (equals != condition_text.npos) {
             const std::string right = condition_text.substr(equals + 1);
             const Field* const left = row->field(condition_text.substr(0, equals));
             const Field* const other = row->field(right);
@@ -309,6 +317,18 @@ void Judge::forget_partial_loads(const MachineProgram& program,
     }
 }
 
+namespace {
+bool is_beyond_machine(u64 address) {
+    constexpr u64 kEnd = MACHINE_DATA + u64{kRuns} * kWindowStride;
+    return address < MACHINE_LEAVE - kWindowStride || address >= kEnd;
+}
+bool is_mapped(u64 address) {
+    constexpr u64 kPageBytes = 4096;
+    unsigned char resident;
+    return mincore(reinterpret_cast<void*>(address & ~(kPageBytes - 1)), 1, &resident) == 0;
+}
+} // namespace
+
 std::string Judge::peer_differs(const MachineProgram& program,
                                 const MachineState& in,
                                 const Outcome& base,
@@ -339,9 +359,12 @@ std::string Judge::peer_differs(const MachineProgram& program,
     }
     // Beyond the machine's memory the two processes differ: the peer has the harness there, and its
     // host reports addresses above the user half without address or not at all.
-    constexpr u64 kEnd = MACHINE_DATA + u64{kRuns} * kWindowStride;
-    if (a.signal == SIGSEGV && (a.address < MACHINE_LEAVE - kWindowStride || a.address >= kEnd) &&
-        (!same_end || a.code != b.code || (a.address >> 47) != 0)) {
+    // Where it faults and we do not, memory of ours is there: a sanitizer's shadow is an eighth of
+    // all.
+    if ((a.signal == SIGSEGV && is_beyond_machine(a.address) &&
+         (!same_end || a.code != b.code || (a.address >> 47) != 0)) ||
+        (b.signal == SIGSEGV && !same_end && is_beyond_machine(b.address) &&
+         is_mapped(b.address))) {
         unjudged(Unjudged::PeerAddress);
         return "";
     }
