@@ -34,21 +34,25 @@ class Graph {
         return true;
     }
 
-    // Those that lead back to the head, and the small functions that they call.
+    // Those that lead back to the head, and the small functions that they call. Nothing when they
+    // have no calls or indirect branches: tier 2 would refuse them (RegionGraph::is_worthwhile),
+    // and a server that is started for that takes cache and time.
     [[nodiscard]] std::vector<BlockView> cycles() const {
         std::vector<bool> chosen = reach({0}, &Node::predecessors);
         if (!chosen[0]) {
             return {};
         }
         const std::vector<bool> on_cycles = chosen;
+        bool crosses_branches = false;
         for (std::size_t i = 0; i < nodes_.size(); ++i) {
             if (on_cycles[i]) {
                 for (const std::size_t callee : nodes_[i].callees) {
+                    crosses_branches = true;
                     add_callee(callee, chosen);
                 }
             }
         }
-        return views(chosen);
+        return crosses_branches ? views(chosen) : std::vector<BlockView>{};
     }
 
     [[nodiscard]] std::vector<BlockView> nearest(u32 most_bytes) const {

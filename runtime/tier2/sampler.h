@@ -1,7 +1,7 @@
-// A thread that asks the guest's threads, a thousand times a second, where they are: it sets
-// kPendingSample, and each answers at its next safe point. Not a timer's signal, which would
-// interrupt system calls: a write to a pipe would be cut short. Not a counter in translated code,
-// whose latency bounds small loops (fp_matmul took 1.6 times as long).
+// A thread that asks the guest's threads now and then where they are: it sets kPendingSample, and
+// each answers at its next safe point. Not a timer's signal, which would interrupt system calls: a
+// write to a pipe would be cut short. Not a counter in translated code, whose latency bounds small
+// loops (fp_matmul took 1.6 times as long).
 //
 // The thread is made without the host's libc, which would install handlers of its own for signals
 // that are the guest's.
