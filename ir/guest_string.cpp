@@ -100,7 +100,7 @@ bool copy_guest(GuestAddr to, GuestAddr from, u64 count, u64& left, const u32& p
 }
 
 bool set_guest(GuestAddr to, u64 count, u8 byte, u64& left, const u32& pending) {
-    const u64 bytes8 = byte * 0x0101'0101'0101'0101;
+    const u64 bytes8 = u64{byte} * 0x0101'0101'0101'0101;
     PendingCheck check{left, pending};
     while (count != 0) {
         publish(left, count);

@@ -322,10 +322,13 @@ bool is_beyond_machine(u64 address) {
     constexpr u64 kEnd = MACHINE_DATA + u64{kRuns} * kWindowStride;
     return address < MACHINE_LEAVE - kWindowStride || address >= kEnd;
 }
-bool is_mapped(u64 address) {
+// The peer faults where memory of ours is, which the engines may have changed for one another. A
+// sanitizer's shadow is an eighth of all addresses.
+bool faults_at_our_memory(const MachineResult& peer) {
     constexpr u64 kPageBytes = 4096;
     unsigned char resident;
-    return mincore(reinterpret_cast<void*>(address & ~(kPageBytes - 1)), 1, &resident) == 0;
+    return peer.signal == SIGSEGV && is_beyond_machine(peer.address) &&
+           mincore(reinterpret_cast<void*>(peer.address & ~(kPageBytes - 1)), 1, &resident) == 0;
 }
 } // namespace
 
@@ -359,12 +362,9 @@ std::string Judge::peer_differs(const MachineProgram& program,
     }
     // Beyond the machine's memory the two processes differ: the peer has the harness there, and its
     // host reports addresses above the user half without address or not at all.
-    // Where it faults and we do not, memory of ours is there: a sanitizer's shadow is an eighth of
-    // all.
     if ((a.signal == SIGSEGV && is_beyond_machine(a.address) &&
          (!same_end || a.code != b.code || (a.address >> 47) != 0)) ||
-        (b.signal == SIGSEGV && !same_end && is_beyond_machine(b.address) &&
-         is_mapped(b.address))) {
+        (!same_end && faults_at_our_memory(b))) {
         unjudged(Unjudged::PeerAddress);
         return "";
     }
@@ -437,6 +437,9 @@ std::vector<Judge::Found> Judge::check_batch(std::span<const MachineProgram> pro
         for (unsigned n = 0; n < ended.size(); ++n) {
             const unsigned i = ended[n];
             other_.result = peer_->batch().runs[n].out;
+            if (faults_at_our_memory(other_.result)) {
+                std::erase_if(found, [&](const Found& f) { return f.run == i; });
+            }
             collect_changes(peer_->window(i), memory, other_.memory);
             const auto what = peer_differs(programs[runs[i].program], states[i], base_[i], other_);
             if (!what.empty()) {
