@@ -45,12 +45,12 @@ class RegionGraph {
     [[nodiscard]] int return_node(int from) const;                // from inside of one
     // The likely targets of an indirect exit that are in the region.
     [[nodiscard]] std::vector<GuestAddr> guesses(int node) const;
-    // Whether a way to the node goes backward: every cycle has such a node.
     // Whether there is more to be had than from tier 1: a loop through the first node, within one
     // function, in which calls are inlined or indirect branches guessed. Measured: other loops run
     // as fast there (int_sieve, int_hash, NEON), or faster (int_crc, xz), because LLVM keeps more
     // registers for what a fault must show; and a call that is not inlined ends a function.
     [[nodiscard]] bool is_worthwhile() const;
+    // Whether a way to the node goes backward: every cycle has such a node.
     [[nodiscard]] bool is_loop_head(int node) const { return loop_heads_[index(node)]; }
     // Calls visit(node) for every node that the block's exit may lead to; not those that calls
     // return to.
