@@ -223,6 +223,14 @@ bool Generator::usable(const Row& row, u32 word) {
     if (name == nullptr || row.name() != name || (row.name() == "HINT" && is_pauth_hint(word))) {
         return false;
     }
+    // A literal may reach the first window, where the peer finds what another run has written.
+    constexpr u32 kReach = MACHINE_DATA - MACHINE_CODE - kPrograms * kCodeBytes;
+    constexpr u32 kSign = 1 << 18;
+    const u32 literal = word >> 5 & (2 * kSign - 1);
+    if (row.name().find("_lit") != std::string_view::npos && literal < kSign &&
+        literal * 4 >= kReach) {
+        return false;
+    }
     const Effects effects = effects_of(word, *options_.cpu);
     if (effects.undefined && row.name() != "UDF") {
         return false;
