@@ -47,7 +47,9 @@ template <class T> std::span<const u8> bytes_of(std::span<const T> elements) {
 
 template <class T> void read_all(std::span<const u8> packed, std::vector<T>& out) {
     out.resize(packed.size() / sizeof(T));
-    std::memcpy(out.data(), packed.data(), packed.size());
+    if (!out.empty()) {
+        std::memcpy(out.data(), packed.data(), packed.size());
+    }
 }
 
 bool ranges_make_sense(const StoredBlock& block) {

@@ -263,8 +263,8 @@ static void synchronous(void) {
         if (peer && (kAccesses[i].access == ld1 || kAccesses[i].access == zva)) {
             continue; // QEMU 10.0 looks at the first two granules only, and does not ignore the tag
         }
-        for (int wrong_from = 0; wrong_from <= 128; wrong_from += wrong_from == 0 ? 32 : 16) {
-            char* const pointer = tagged(page + 256 + kAccesses[i].offset, 6);
+        for (volatile int wrong_from = 0; wrong_from <= 128; wrong_from += wrong_from == 0 ? 32 : 16) {
+            char* const volatile pointer = tagged(page + 256 + kAccesses[i].offset, 6);
             tag_range(tagged(page + 256, 6), (size_t)wrong_from);
             tag_range(tagged(page + 256 + wrong_from, 9), 192 - (size_t)wrong_from);
             CATCH(kAccesses[i].access(pointer));
@@ -376,7 +376,7 @@ static void memory_copies(void) {
     CHECK(b[2] == 2 && b[3] == 0x77 && b[52] == 0x77 && b[53] == 53);
     // A wrong tag in the fourth granule of either side.
     stg(tagged(b + 48, 9));
-    for (int which = CPYF; which <= SET; ++which) {
+    for (volatile int which = CPYF; which <= SET; ++which) {
         CATCH(run_mops(b, which == SET ? 1 : (uintptr_t)a, 100, which));
         printf("mops %d to a wrong tag: signal %d code %d at %ld\n", which, raised, code,
                (long)(untag((void*)fault_address) - (page + 512)));
