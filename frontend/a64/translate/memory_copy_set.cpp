@@ -85,14 +85,14 @@ bool copy_byte(Translator& t, Reg Rs, Reg Rn, Reg Rd, Value left) {
     const Value forward = t.b.icmp(Cond::LT, left, t.b.c64(0));
     const Value before = t.b.sub(left, t.b.c64(1));
     const Value index = t.b.select(forward, left, before);
-    const Value byte = load(t, Type::I8, {t.b.add(t.X(Type::I64, Rs), index)}, {.size_log2 = 0});
+    const Value byte = load(t, Type::I32, {t.b.add(t.X(Type::I64, Rs), index)}, {.size_log2 = 0});
     store(t, {t.b.add(t.X(Type::I64, Rd), index)}, byte, {.size_log2 = 0});
     return step(t, Rn, t.b.select(forward, t.b.add(left, t.b.c64(1)), before));
 }
 
 bool set_byte(Translator& t, Reg Rs, Reg Rn, Reg Rd, Value left) {
     leave_if_done(t, left);
-    store(t, {t.b.add(t.X(Type::I64, Rd), left)}, t.X(Type::I8, Rs), {.size_log2 = 0});
+    store(t, {t.b.add(t.X(Type::I64, Rd), left)}, t.X(Type::I32, Rs), {.size_log2 = 0});
     return step(t, Rn, t.b.add(left, t.b.c64(1)));
 }
 
