@@ -168,8 +168,8 @@ u64 atomic_rmw_guest(GuestAddr address, unsigned size_log2, AtomicOp op, u64 ope
 }
 
 void touch_guest(GuestAddr address, bool write) {
-    if (write) { // an atomic of the language that changes nothing need not write: Clang drops it
-        asm volatile("lock orb $0, (%0)" : : "r"(address) : "memory", "cc");
+    if (write) { // not __atomic_fetch_or: Clang drops one whose result is not read
+        atomic_rmw_as<u8>(address, AtomicOp::Set, 0);
     } else {
         (void)load_as<u8>(address);
     }

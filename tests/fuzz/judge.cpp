@@ -322,6 +322,12 @@ bool is_beyond_machine(u64 address) {
     constexpr u64 kEnd = MACHINE_DATA + u64{kRuns} * kWindowStride;
     return address < MACHINE_LEAVE - kWindowStride || address >= kEnd;
 }
+// The word at `pc` if it is a store-exclusive, or 0.
+u32 store_exclusive_at(const MachineProgram& program, u64 pc) {
+    const u64 index = (pc - MACHINE_CODE) % kCodeBytes / 4;
+    const u32 word = index < program.count ? program.words[index] : 0;
+    return (word & 0x3fc0'0000) == 0x0800'0000 ? word : 0;
+}
 // The peer faults where memory of ours is, which the engines may have changed for one another. A
 // sanitizer's shadow is an eighth of all addresses.
 bool faults_at_our_memory(const MachineResult& peer) {
@@ -372,12 +378,16 @@ std::string Judge::peer_differs(const MachineProgram& program,
         difference(base, theirs, {.nzcv_at_fault = true, .other_splits_accesses = true});
     // Whether the monitor or the alignment is looked at first is IMPLEMENTATION DEFINED (DDI 0487,
     // AArch64.ExclusiveMonitorsPass): here it is the alignment.
-    const u64 stop = (a.pc - MACHINE_CODE) % kCodeBytes / 4;
-    const bool store_exclusive =
-        stop < program.count && (program.words[stop] & 0x3fc0'0000) == 0x0800'0000;
     if (a.signal == SIGBUS && !what.empty() &&
-        (store_exclusive || !cpu_.features.has(frontend::Feature::LSE2))) {
+        (store_exclusive_at(program, a.pc) != 0 || !cpu_.features.has(frontend::Feature::LSE2))) {
         unjudged(Unjudged::PeerAlignment);
+        return "";
+    }
+    // Its mark for no reservation is the address 2^64 - 1: a store there passes the monitor, and
+    // faults.
+    const u32 store = store_exclusive_at(program, b.pc), Rn = store >> 5 & 31;
+    if (b.signal == SIGSEGV && !what.empty() && store != 0 && Rn < 31 && b.state.x[Rn] == ~u64{0}) {
+        unjudged(Unjudged::PeerAddress);
         return "";
     }
     peer_judged_ = true;
