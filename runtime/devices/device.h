@@ -1,0 +1,30 @@
+// What a machine is made of, as its parts see one another.
+#pragma once
+
+#include "ir/support/types.h"
+
+namespace ulna::devices {
+
+using PhysAddr = u64;
+
+// Registers at an address of the machine. Called with the machine's lock held, by any vCPU.
+// `bytes` is 1, 2, 4 or 8, the access does not leave the device, and is aligned to its size. What a
+// device does not have reads as zero, ignores writes, and is logged once (-d guest_errors): no
+// access may bring the program down.
+class Device {
+  public:
+    virtual ~Device() = default;
+    [[nodiscard]] virtual u64 read(u64 offset, unsigned bytes) = 0;
+    virtual void write(u64 offset, unsigned bytes, u64 value) = 0;
+    virtual void reset() {}
+};
+
+// An interrupt output of a device, or an input of an interrupt controller; level-sensitive. Setting
+// it to what it is has no effect. Called with the machine's lock held.
+class InterruptLine {
+  public:
+    virtual ~InterruptLine() = default;
+    virtual void set(bool asserted) = 0;
+};
+
+} // namespace ulna::devices

@@ -1,0 +1,38 @@
+#include "runtime/devices/physical_memory.h"
+
+#include "tests/support/catch.h"
+
+namespace ulna::devices {
+namespace {
+
+class Counter : public Device {
+  public:
+    u64 read(u64 offset, unsigned) override { return offset + last; }
+    void write(u64, unsigned, u64 value) override { last = value; }
+    u64 last = 0;
+};
+
+TEST_CASE("an address leads to RAM, to a device, or nowhere", "[devices]") {
+    PhysicalMemory memory;
+    std::string why_not;
+    REQUIRE(memory.add_ram(0x4000'0000, 0x10000, why_not) != nullptr);
+    Counter first, second;
+    memory.add_device(0x900'0000, 0x1000, first);
+    memory.add_device(0x800'0000, 0x1000, second);
+    u64 value = 0;
+    CHECK(memory.write(0x4000'fff8, 8, 0x1122334455667788));
+    CHECK(memory.read(0x4000'fffc, 4, value));
+    CHECK(value == 0x11223344);
+    CHECK_FALSE(memory.read(0x4000'fffc, 8, value));
+    CHECK(memory.write(0x900'0004, 4, 7));
+    CHECK(first.last == 7);
+    CHECK(memory.read(0x800'0010, 4, value));
+    CHECK(value == 0x10);
+    CHECK_FALSE(memory.read(0x700'0000, 4, value));
+    CHECK_FALSE(memory.read(0x900'0ffe, 4, value));
+    CHECK(memory.ram(0x4000'0000, 0x10001) == nullptr);
+    CHECK_FALSE(memory.write_ram(0x900'0000, &value, 8));
+}
+
+} // namespace
+} // namespace ulna::devices
