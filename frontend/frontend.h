@@ -24,6 +24,9 @@ class CodeSource {
     // The word at pc when it can be fetched and its page is guarded (PROT_BTI). Asked only for
     // blocks with BlockMode::bti, and by the runtime for the targets of their branches.
     [[nodiscard]] virtual std::optional<u32> guarded_word(GuestAddr) { return std::nullopt; }
+    // Of a whole machine: BlockKey::page of pc, as the calling thread's virtual CPU finds it now;
+    // without a value, fetching pc faults.
+    [[nodiscard]] virtual std::optional<u64> page_of(GuestAddr) { return 0; }
 };
 
 // What the modelled CPU looks like to EL0: its features, and the values of MRS for EL0-readable and
@@ -62,6 +65,7 @@ struct TranslateOptions {
     const CpuModel* cpu = &default_cpu();
     unsigned max_instructions = 64;
     unsigned max_side_exits = 4; // conditional branches that a block goes on after
+    bool system = false;         // a whole machine: keys have BlockMode::kSystem
     bool follow_branches = true; // past unconditional direct branches within the page, and past
                                  // conditional ones by side exits
 };

@@ -68,15 +68,38 @@ struct BlockMode {
     [[nodiscard]] constexpr bool shared() const { return bits & kShared; }
     [[nodiscard]] constexpr bool pac_restricted() const { return bits & kPacRestricted; }
     [[nodiscard]] constexpr bool bti() const { return bits & kBti; }
+
+    // Of a whole machine: the exception level, and whether floating point traps there.
+    static constexpr u32 kSystem = 1u << 17;
+    static constexpr unsigned kLevelShift = 18;
+    static constexpr u32 kFpDisabled = 1u << 20;
+    [[nodiscard]] static constexpr u32 level_bits(unsigned el) {
+        return kSystem | el << kLevelShift;
+    }
+    [[nodiscard]] constexpr bool system() const { return bits & kSystem; }
+    [[nodiscard]] constexpr bool privileged() const { return (bits >> kLevelShift & 3) != 0; }
+    [[nodiscard]] constexpr bool fp_disabled() const { return bits & kFpDisabled; }
     friend constexpr bool operator==(BlockMode, BlockMode) = default;
 };
 static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
 
-inline constexpr unsigned kBlockModeBits = 17;
+inline constexpr unsigned kBlockModeBits = 21;
+inline constexpr unsigned kCodePageLog2 = 12; // a block's code is in one page of this size
 
 struct BlockKey {
     GuestAddr pc = 0;
     BlockMode mode;
+    // Of a whole machine: the physical page that pc is in, as the number that its address starts
+    // with. Else 0.
+    u64 page = 0;
+    // Where an address of pc's page is: the same in user mode.
+    [[nodiscard]] constexpr u64 location_of(GuestAddr address) const {
+        return mode.system() ? page << kCodePageLog2 | (address & ones(kCodePageLog2)) : address;
+    }
+    // The code there is known from the block's own.
+    [[nodiscard]] constexpr bool same_page(GuestAddr address) const {
+        return (address ^ pc) >> kCodePageLog2 == 0;
+    }
     friend constexpr bool operator==(const BlockKey&, const BlockKey&) = default;
 };
 

@@ -138,6 +138,10 @@ class Builder {
     Value check_tag(Value addr, MemInfo mem, i64 disp) {
         return emit(Opcode::CheckTag, Type::I64, {addr}, mem.pack(), static_cast<u64>(disp));
     }
+    // Where the access finds its bytes, in a whole machine.
+    Value host_address(Value addr, MemInfo mem, i64 disp) {
+        return emit(Opcode::HostAddress, Type::I64, {addr}, mem.pack(), static_cast<u64>(disp));
+    }
     Value load_tag(Value addr) { return emit(Opcode::LoadTag, Type::I64, {addr}); }
     void store_tag(Value addr, Value tagged, TagSpan span) {
         emit(Opcode::StoreTag, Type::Void, {addr, tagged}, 0, static_cast<u64>(span));

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "ir/memory_tags.h"
+#include "ir/tlb.h"
 #include "ir/types.h"
 
 namespace ulna::ir {
@@ -146,7 +147,14 @@ struct alignas(64) CpuState {
     u64 gcr_el1 = 0;      // Exclude
     u64 rgsr_el1 = 0;     // TAG and SEED of the next IRG
     TagMemory tag_memory; // when BlockMode::tags
+    // --- a whole machine
+    u64 find_host_address = 0; // FindHostAddress
+    Tlb tlb[2];                // of accesses without and with privilege
+    JumpCacheEntry privileged_jump_cache[kJumpCacheEntries]; // of blocks above EL0
 };
+// The place of an access that is not in the TLB, which gets it if that is possible; 0: the block
+// leaves with ExitReason::MemoryAccess. `mem` is a MemInfo.
+using FindHostAddress = u64 (*)(CpuState&, u64 address, u64 mem);
 inline constexpr int kStateBias = 128;
 inline constexpr u32 kPendingRequest =
     1; // bit of CpuState::pending: the caller of run() is asked for
@@ -212,7 +220,12 @@ enum class ExitReason : u32 {
     TagCheckLoad,  // tag check fault of an access that loads, or loads and stores; exit_arg =
                    // address
     TagCheckStore, // or of one that stores; both as Alignment
-    Halt,          // tests: stop
+    System,       // of a whole machine: exit_arg = the instruction at pc, which is the machine's to
+                  // execute
+    FpDisabled,   // the instruction at pc is a floating-point or vector one, and those trap
+    MemoryAccess, // HostAddress found no place: the access faults, is a device's, or lies in two
+                  // pages; pc is at the instruction, state is exact
+    Halt,         // tests: stop
 };
 inline constexpr unsigned kExitReasonCount = static_cast<unsigned>(ExitReason::Halt) + 1;
 [[nodiscard]] const char* exit_reason_name(ExitReason reason); // "svc"

@@ -82,6 +82,7 @@ class Interpreter {
     void store_exclusive(const Inst& inst, GuestAddr address, V128& result);
     [[nodiscard]] bool string_step(const Inst& inst);
     bool check_tag(const Inst& inst, V128& result);
+    bool host_address(const Inst& inst, V128& result);
     bool store_tag_of(const Inst& inst, GuestAddr address);
     void call_helper(const Inst& inst, V128& result);
     void pure(const Inst& inst, V128& result);
@@ -226,6 +227,30 @@ bool Interpreter::check_tag(const Inst& inst, V128& result) {
     return true;
 }
 
+// The address may have a tag, which the TLB does not know.
+bool Interpreter::host_address(const Inst& inst, V128& result) {
+    const MemInfo mem = inst.mem();
+    const u64 address = arg(inst, 0).lo + inst.imm;
+    if (mem.aligned && !mem.allows(address)) {
+        leave(pc_of(inst), ExitReason::Alignment, address);
+        return false;
+    }
+    const bool privileged = block_.key.mode.privileged() && !mem.unprivileged;
+    const TlbEntry& entry = state_.tlb[privileged][tlb_index(address)];
+    const u64 tag = tlb_tag(address, mem);
+    const bool reads = mem.access != Access::Writes, writes = mem.access != Access::Reads;
+    if ((!reads || entry.read == tag) && (!writes || entry.write == tag)) {
+        result = {address + entry.addend, 0};
+        return true;
+    }
+    const auto find = reinterpret_cast<FindHostAddress>(state_.find_host_address);
+    result = {find(state_, address, mem.pack()), 0};
+    if (result.lo == 0) {
+        leave(pc_of(inst), ExitReason::MemoryAccess);
+    }
+    return result.lo != 0;
+}
+
 bool Interpreter::store_tag_of(const Inst& inst, GuestAddr address) {
     const auto span = static_cast<TagSpan>(inst.imm);
     if (span == TagSpan::Granule && !is_aligned(address, kTagGranuleBytes)) {
@@ -264,6 +289,9 @@ GuestAddr Interpreter::pc_of(const Inst& inst) const {
 bool Interpreter::memory_step(const Inst& inst, V128& result) {
     const GuestAddr pc = pc_of(inst);
     interpreter_guest_pc = pc;
+    if (inst.op == Opcode::HostAddress) {
+        return host_address(inst, result);
+    }
     const GuestAddr address = address_of(inst);
     const MemInfo mem = inst.mem();
     if (info(inst.op).param == Param::Mem) {

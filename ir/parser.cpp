@@ -357,6 +357,10 @@ class Parser {
                 mem.aligned = true;
             } else if (word == "within16") {
                 mem.within_16 = true;
+            } else if (word == "unprivileged") {
+                mem.unprivileged = true;
+            } else if (word == "pair") {
+                mem.pair = true;
             } else {
                 line.fail(fmt::format("unknown attribute '{}'", word));
             }

@@ -132,7 +132,8 @@ class Printer {
     // [base + index << shift + displacement]; returns how many arguments it took.
     unsigned address(const Inst& inst) {
         const bool full = inst.op == Opcode::Load || inst.op == Opcode::Store;
-        const bool displaced = full || inst.op == Opcode::CheckTag;
+        const bool displaced =
+            full || inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress;
         separator();
         out_ += '[';
         value(inst.args[0]);
@@ -169,6 +170,12 @@ class Printer {
         }
         if (mem.access != Access::Unsaid) {
             append(" {}", text::kAccesses[static_cast<unsigned>(mem.access)]);
+        }
+        if (mem.unprivileged) {
+            out_ += " unprivileged";
+        }
+        if (mem.pair) {
+            out_ += " pair";
         }
         aux_done_ = mem.pack() == inst.aux;
     }

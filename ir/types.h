@@ -91,7 +91,8 @@ inline constexpr Shape B1{0, 0}, B8{0, 3}, B16{0, 4}, H1{1, 0}, H4{1, 2}, H8{1, 
 
 enum class MemOrder : u8 { Plain, Acquire, Release, AcquireRelease };
 
-// What an access does, for CheckTag; exclusive loads and stores are Reads and Writes.
+// What an access does, for CheckTag and HostAddress; exclusive loads and stores are Reads and
+// Writes.
 enum class Access : u8 { Unsaid, Reads, Writes, ReadsAndWrites };
 
 // Parameters of a memory access (Inst::aux of loads, stores, exclusives and atomics).
@@ -104,13 +105,16 @@ struct MemInfo {
     bool aligned = false;   // the architecture faults when the address is not size-aligned
     bool within_16 = false; // with `aligned`, and for atomics and exclusives: only when the access
                             // also leaves its aligned 16 bytes (FEAT_LSE2)
-    Access access = Access::Unsaid; // CheckTag only
+    Access access = Access::Unsaid; // CheckTag and HostAddress only
+    bool unprivileged = false;      // HostAddress: as EL0 (LDTR, STTR)
+    bool pair = false;              // HostAddress: two accesses of half the size each
 
     [[nodiscard]] constexpr unsigned bytes() const { return 1u << size_log2; }
     [[nodiscard]] constexpr u16 pack() const {
         return static_cast<u16>(size_log2 | sign << 3 | index_shift << 4 |
                                 static_cast<unsigned>(order) << 7 | aligned << 9 | within_16 << 10 |
-                                static_cast<unsigned>(access) << 11);
+                                static_cast<unsigned>(access) << 11 | unprivileged << 13 |
+                                pair << 14);
     }
     [[nodiscard]] static constexpr MemInfo unpack(u16 aux) {
         return {static_cast<u8>(aux & 7),
@@ -119,7 +123,9 @@ struct MemInfo {
                 static_cast<MemOrder>(aux >> 7 & 3),
                 (aux >> 9 & 1) != 0,
                 (aux >> 10 & 1) != 0,
-                static_cast<Access>(aux >> 11 & 3)};
+                static_cast<Access>(aux >> 11 & 3),
+                (aux >> 13 & 1) != 0,
+                (aux >> 14 & 1) != 0};
     }
     // Whether an access that must be aligned is allowed at the address.
     [[nodiscard]] constexpr bool allows(u64 address) const {

@@ -177,7 +177,7 @@ class Verifier {
             require(inst.aux == 0 || inst.op == Opcode::ExitIf, "aux has no meaning here");
         }
         const bool displaced = inst.op == Opcode::Load || inst.op == Opcode::Store ||
-                               inst.op == Opcode::CheckTag ||
+                               inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress ||
                                inst.op == Opcode::AtomicRmw; // or the operation
         if (param == Param::None || param == Param::Cond || (param == Param::Mem && !displaced)) {
             require(inst.imm == 0, "imm has no meaning here");
@@ -191,7 +191,8 @@ class Verifier {
         const bool indexed = inst.op == Opcode::Load || inst.op == Opcode::Store;
         const bool loads = inst.op == Opcode::Load || inst.op == Opcode::LoadExcl;
         const bool stores = inst.op == Opcode::Store || inst.op == Opcode::StoreExcl;
-        if (indexed || inst.op == Opcode::CheckTag) {
+        const bool checks = inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress;
+        if (indexed || checks) {
             const i64 displacement = static_cast<i64>(inst.imm);
             require(displacement == static_cast<i32>(displacement),
                     "displacement needs over 32 bits");
@@ -205,9 +206,11 @@ class Verifier {
         require(!mem.sign || (inst.op == Opcode::Load && is_word(inst.type) &&
                               mem.bytes() * 8 < bit_width(inst.type)),
                 "nothing to sign-extend");
-        require((mem.access == Access::Unsaid) == (inst.op != Opcode::CheckTag),
-                "what the access does is said by checktag, and only there");
-        if (inst.op == Opcode::CheckTag) {
+        require((mem.access == Access::Unsaid) != checks,
+                "what the access does is said by checktag and hostaddr, and only there");
+        require(inst.op == Opcode::HostAddress || (!mem.unprivileged && !mem.pair),
+                "hostaddr says who accesses, and how often");
+        if (checks) {
             return require(mem.order == MemOrder::Plain, "a check orders nothing");
         }
         if (inst.op == Opcode::AtomicRmw) {

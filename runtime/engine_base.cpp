@@ -14,6 +14,7 @@ thread_local EngineThread* EngineBase::current_ = nullptr;
 EngineBase::EngineBase(const EngineConfig& config)
     : code_{*config.code},
       features_{config.translate.cpu->features},
+      system_{config.translate.system},
       lifter_{config, filter_, statistics_},
       // CTR_EL0.IminLine: log2 of words in the smallest instruction cache line (DDI 0487 D24.2.34).
       cache_line_bytes_{u64{4} << (config.translate.cpu->ctr_el0 & 0xf)} {}

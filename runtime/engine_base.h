@@ -3,6 +3,7 @@
 
 #include "runtime/debug/statistics.h"
 #include "runtime/engine.h"
+#include "runtime/jit/block_table.h"
 #include "runtime/jit/engine_thread.h"
 #include "runtime/jit/lifter.h"
 #include "runtime/jit/page_index.h"
@@ -55,6 +56,18 @@ class EngineBase : public Engine {
     [[nodiscard]] ir::BlockKey key_of(const ir::CpuState& state) const {
         return {state.pc, mode_of(state)};
     }
+    // The same in a machine, where it also says what is at pc; without a value, fetching it faults.
+    [[nodiscard]] std::optional<ir::BlockKey> located_key_of(const ir::CpuState& state) const {
+        ir::BlockKey key = key_of(state);
+        if (system_) {
+            const std::optional<u64> page = code_.page_of(key.pc);
+            if (!page || !BlockTable::representable(align_down(key.pc, 4), true)) {
+                return std::nullopt;
+            }
+            key.page = *page;
+        }
+        return key;
+    }
     // PSTATE.BTYPE is set and the instruction at pc does not accept it.
     [[nodiscard]] bool is_wrong_target(const ir::CpuState& state) const;
     // -d exec, cpu.
@@ -72,6 +85,7 @@ class EngineBase : public Engine {
 
     frontend::CodeSource& code_;
     const frontend::FeatureSet features_;
+    const bool system_;                // of a whole machine
     std::atomic<u32> process_mode_{0}; // bits of BlockMode that all threads share
     ir::TagMemory tag_memory_;         // of all threads; under translation_mutex_
     mutable debug::Statistics statistics_;

@@ -32,7 +32,7 @@ class InterpreterEngine final : public EngineBase {
         bool forgotten = false;
     };
     struct Generation {
-        explicit Generation(u64 n) : number{n} {}
+        Generation(u64 n, bool system) : number{n}, table{12, system} {}
         u64 number;
         u64 bytes = 0;
         BlockTable table;
@@ -62,7 +62,7 @@ class InterpreterEngine final : public EngineBase {
 InterpreterEngine::InterpreterEngine(const EngineConfig& config)
     : EngineBase{config},
       most_bytes_{config.code_cache_bytes},
-      current_generation_{std::make_unique<Generation>(1)},
+      current_generation_{std::make_unique<Generation>(1, system_)},
       table_{&current_generation_->table} {}
 
 ExitReason InterpreterEngine::run(ir::CpuState& state) {
@@ -87,7 +87,8 @@ ExitReason InterpreterEngine::dispatch(EngineThread& thread) {
             return ExitReason::BranchTarget;
         }
         registry_.enter(thread);
-        const Found found = find_or_translate(key_of(state));
+        const auto key = located_key_of(state);
+        const Found found = key ? find_or_translate(*key) : Found{nullptr, Miss::FetchFault};
         if (found.block == nullptr) {
             registry_.leave(thread);
             if (found.miss != Miss::CacheFull) {
@@ -123,7 +124,7 @@ InterpreterEngine::Found InterpreterEngine::find_or_translate(ir::BlockKey key) 
     if ((key.pc & 3) != 0) {
         return {nullptr, Miss::MisalignedPc};
     }
-    if (!BlockTable::representable(key.pc)) {
+    if (!BlockTable::representable(key.pc, system_)) {
         return {nullptr, Miss::FetchFault};
     }
     const auto find = [&] {
@@ -168,7 +169,7 @@ void InterpreterEngine::restart_when_full() {
     }
     const u64 number = current_generation_->number + 1;
     retired_.push_back(std::move(current_generation_));
-    current_generation_ = std::make_unique<Generation>(number);
+    current_generation_ = std::make_unique<Generation>(number, system_);
     table_.store(&current_generation_->table, std::memory_order_release);
     registry_.publish_generation(number);
     debug::count(statistics_.cache_restarts);

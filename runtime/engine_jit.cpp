@@ -70,6 +70,7 @@ class JitEngine final : public EngineBase {
     u64 link(EngineThread& thread, u64 stub);
 
     void bring_up_to_date(EngineThread& thread, u64 generation);
+    void switch_view(EngineThread& thread, ir::BlockMode mode);
     [[nodiscard]] Found find_or_translate(ir::BlockKey key);
     [[nodiscard]] Found obtain(const TranslationLock& lock, ir::BlockKey key);
     [[nodiscard]] u64 find_stored(const TranslationLock& lock, ir::BlockKey key);
@@ -126,7 +127,7 @@ bool JitEngine::start(std::string& why_not) {
                         why_not)) {
         return false;
     }
-    cache_ = std::make_unique<TranslationCache>(memory_, statistics_);
+    cache_ = std::make_unique<TranslationCache>(memory_, statistics_, system_);
     if (config_.tier2 != nullptr && link_blocks_) {
         tiering_ = std::make_unique<Tiering>(config_, *cache_, statistics_);
     }
@@ -156,7 +157,8 @@ ExitReason JitEngine::run(ir::CpuState& state) {
         }
         const u64 generation = registry_.enter(thread);
         bring_up_to_date(thread, generation);
-        const Found found = find_or_translate(key_of(state));
+        const auto key = located_key_of(state);
+        const Found found = key ? find_or_translate(*key) : Found{0, Miss::FetchFault};
         if (found.host == 0) {
             registry_.leave(thread);
             if (found.miss != Miss::CacheFull) {
@@ -210,12 +212,15 @@ void JitEngine::take_sample(EngineThread& thread) {
 // What a thread caches is valid for one generation and one mode.
 void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
     const ir::BlockMode mode = mode_of(thread.state);
-    if (thread.seen_generation == generation && thread.seen_mode == mode.bits) {
+    if (mode.system()) {
+        switch_view(thread, mode);
+    }
+    if (thread.seen_generation == generation && (thread.seen_mode == mode.bits || mode.system())) {
         return;
     }
     thread.branches_set_btype = thread.branches_set_btype || mode.bti();
     thread.drop_host_addresses();
-    if (thread.seen_mode != mode.bits) {
+    if (thread.seen_mode != mode.bits && !mode.system()) {
         thread.seen_mode = mode.bits;
         thread.state.guest_mxcsr = backend::mxcsr_of(mode);
     }
@@ -225,11 +230,27 @@ void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
     }
 }
 
+// A machine goes to and fro between EL0 and others: each has a jump cache of its own. Frames are
+// those of one level.
+void JitEngine::switch_view(EngineThread& thread, ir::BlockMode mode) {
+    if (thread.current_mode == mode.bits) {
+        return;
+    }
+    thread.current_mode = mode.bits;
+    thread.state.guest_mxcsr = backend::mxcsr_of(mode);
+    thread.drop_frames();
+    u32& seen = mode.privileged() ? thread.seen_privileged_mode : thread.seen_mode;
+    if (seen != mode.bits) {
+        seen = mode.bits;
+        mode.privileged() ? thread.clear_privileged_jump_cache() : thread.clear_jump_cache();
+    }
+}
+
 JitEngine::Found JitEngine::find_or_translate(ir::BlockKey key) {
     if ((key.pc & 3) != 0) {
         return {0, Miss::MisalignedPc};
     }
-    if (!BlockTable::representable(key.pc)) {
+    if (!BlockTable::representable(key.pc, system_)) {
         return {0, Miss::FetchFault};
     }
     if (const u64 host = cache_->find(key); host != 0) {
@@ -386,8 +407,11 @@ u64 JitEngine::lookup(EngineThread& thread) {
         return 0; // the dispatcher finds the same
     }
     // On a miss the dispatcher tries again and finds the reason.
-    const u64 host = find_or_translate(key_of(thread.state)).host;
-    if (host != 0) {
+    const auto key = located_key_of(thread.state);
+    const u64 host = key ? find_or_translate(*key).host : 0;
+    if (host != 0 && system_) {
+        thread.cache_machine_jump(thread.state.pc, host, key->mode.privileged());
+    } else if (host != 0) {
         // An invalidation since the look-up has flagged this thread: the entry is gone at its safe
         // point. The caller of an invalidation looks for entries without tag.
         if (thread.state.pc == target) {
@@ -405,7 +429,7 @@ u64 JitEngine::link(EngineThread& thread, u64 stub) {
     thread.state.pc = ref->target.pc;
     if (!ref->usable || !link_blocks_ ||
         pending_of(thread.state).load(std::memory_order_relaxed) != 0 ||
-        !BlockTable::representable(ref->target.pc)) {
+        !BlockTable::representable(ref->target.pc, system_)) {
         return 0;
     }
     u64 host = cache_->find(ref->target);

@@ -63,11 +63,26 @@ void Emitter::align_for_displacement(unsigned opcode_bytes) {
     condition_end_ = 0;
 }
 
+// In a machine another page may be elsewhere the next time.
+bool Emitter::is_far(GuestAddr target) const {
+    return block_->key.mode.system() && !block_->key.same_page(target);
+}
+void Emitter::jump_far(GuestAddr target) {
+    raw::mov_imm(c, 0, target);
+    jump_indirect();
+}
+
 void Emitter::link_jump(GuestAddr target) {
+    if (is_far(target)) {
+        return jump_far(target);
+    }
     align_for_displacement(1);
     stubs_.push_back({jmp().end - 4, target});
 }
 void Emitter::link_jcc(Cc cc, GuestAddr target) {
+    if (is_far(target)) {
+        return cold_noreturn(jcc(cc), [target](Emitter& e) { e.jump_far(target); });
+    }
     align_for_displacement(2);
     stubs_.push_back({jcc(cc).end - 4, target});
 }
@@ -102,6 +117,9 @@ void Emitter::leave_at_safepoint(GuestAddr resume) {
 
 // Backward, the jump of the loop is the one that finds nothing pending.
 void Emitter::leave_backward(GuestAddr target) {
+    if (is_far(target)) {
+        return jump_far(target);
+    }
     condition_start_ = c.position();
     raw::compare_zero32(c, offsetof(CpuState, pending));
     condition_end_ = c.position();
@@ -248,11 +266,12 @@ namespace {
 struct JumpTable {
     u32 entries, index_mask;
 
-    explicit JumpTable(unsigned btype)
+    JumpTable(ir::BlockMode mode, unsigned btype)
         : entries{static_cast<u32>(
-              (btype == 0 ? offsetof(CpuState, jump_cache)
-                          : offsetof(CpuState, guarded_jump_cache) +
-                                (btype - 1) * sizeof(CpuState::guarded_jump_cache[0])) -
+              (mode.system() && mode.privileged() ? offsetof(CpuState, privileged_jump_cache)
+               : btype == 0                       ? offsetof(CpuState, jump_cache)
+                                                  : offsetof(CpuState, guarded_jump_cache) +
+                                  (btype - 1) * sizeof(CpuState::guarded_jump_cache[0])) -
               ir::kStateBias)},
           index_mask{((btype == 0 ? ir::kJumpCacheEntries : ir::kGuardedJumpCacheEntries) - 1)
                      << 2} {}
@@ -268,7 +287,7 @@ struct JumpTable {
 // EFLAGS: equal when [r15 + r10 * 4 + JumpTable::host_pc] is the host code for RAX.
 void Emitter::probe_jump_cache(unsigned btype) {
     static_assert(sizeof(ir::JumpCacheEntry) == 16);
-    const JumpTable table(btype);
+    const JumpTable table(mode(), btype);
     raw::Writer(c)
         .bytes({0x41, 0x89, 0xc2, 0x41, 0x81, 0xe2}) // mov r10d, eax; and r10d, mask
         .dword(table.index_mask)
@@ -292,7 +311,7 @@ void Emitter::jump_indirect(unsigned btype) {
     });
     raw::Writer(c)
         .bytes({0x43, 0xff, 0xa4, 0x97})
-        .dword(JumpTable(btype).host_pc()); // jmp [r15 + r10 * 4 + ...]
+        .dword(JumpTable(mode(), btype).host_pc()); // jmp [r15 + r10 * 4 + ...]
 }
 
 // Where a host return arrives: on to the expected block, or wherever RAX says.
@@ -308,6 +327,10 @@ void Emitter::return_site(GuestAddr return_to) {
 }
 
 void Emitter::exit_by_call(const ir::ExitCall& exit) {
+    if (is_far(exit.target)) {
+        raw::mov_imm(c, 0, exit.target);
+        return call_indirect(exit.return_to, 0);
+    }
     if (exit.target <= branch_pc()) {
         check_pending(exit.target);
     }
@@ -321,22 +344,27 @@ void Emitter::exit_by_call(const ir::ExitCall& exit) {
 
 void Emitter::exit_by_indirect_call(const ir::ExitCallIndirect& exit) {
     use_gpr_in(exit.target, kPcReg);
+    call_indirect(exit.return_to, exit.btype);
+}
+
+// Calls what RAX says.
+void Emitter::call_indirect(GuestAddr return_to, unsigned btype) {
     if (!options_->call_return_pairing) {
-        jump_indirect(exit.btype);
+        jump_indirect(btype);
         return;
     }
-    check_pending_rax(exit.btype);
-    probe_jump_cache(exit.btype);
+    check_pending_rax(btype);
+    probe_jump_cache(btype);
     const Jump miss = jcc(Cc::NE);
     raw::Writer(c)
         .bytes({0x43, 0xff, 0x94, 0x97})
-        .dword(JumpTable(exit.btype).host_pc()); // call [r15 + r10 * 4 + ...]
+        .dword(JumpTable(mode(), btype).host_pc()); // call [r15 + r10 * 4 + ...]
     // The thunk goes on in the target with this return address on the stack.
-    cold(miss, [btype = exit.btype](Emitter& e) {
+    cold(miss, [btype](Emitter& e) {
         e.store_btype(btype);
         raw::call_state(e.c, kLookup);
     });
-    return_site(exit.return_to);
+    return_site(return_to);
 }
 
 void Emitter::exit_by_return(const ir::ExitReturn& exit) {

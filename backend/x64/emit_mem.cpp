@@ -16,6 +16,7 @@ using ir::Type;
 void add_atomic_emitters(EmitTable& table);
 void add_string_emitters(EmitTable& table);
 void add_tag_emitters(EmitTable& table);
+void add_tlb_emitters(EmitTable& table);
 
 namespace {
 
@@ -249,6 +250,7 @@ void add_mem_emitters(EmitTable& table) {
     add_atomic_emitters(table);
     add_string_emitters(table);
     add_tag_emitters(table);
+    add_tlb_emitters(table);
 }
 
 } // namespace ulna::backend::x64

@@ -516,6 +516,9 @@ class Emitter {
     void emit_flags_bits(bool invert_carry);
     void exit_by_call(const ir::ExitCall& exit);
     void exit_by_indirect_call(const ir::ExitCallIndirect& exit);
+    void call_indirect(GuestAddr return_to, unsigned btype);
+    [[nodiscard]] bool is_far(GuestAddr target) const;
+    void jump_far(GuestAddr target);
     void exit_by_return(const ir::ExitReturn& exit);
     void exit_to_runtime(const ir::ExitTo& exit);
     [[nodiscard]] Address thunk(std::size_t offset) {

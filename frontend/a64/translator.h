@@ -63,6 +63,11 @@ class Translator {
     [[nodiscard]] const CpuModel& cpu() const { return *options_.cpu; }
     [[nodiscard]] const ir::BlockMode& mode() { return b.block().key.mode; }
     [[nodiscard]] bool checks_tags() { return mode().tag_check() != ir::TagCheck::None; }
+    // LDTR, STTR... above EL0.
+    [[nodiscard]] bool is_unprivileged_access() {
+        constexpr u32 kMask = 0x3b20'0c00, kBits = 0x3800'0800;
+        return (b.block().guest_words.back() & kMask) == kBits;
+    }
     // InGuardedPage; false when no page of the process is.
     [[nodiscard]] bool guarded() const { return guarded_; }
 
@@ -147,6 +152,7 @@ class Translator {
         return address - start_ < words_.size() * 4; // below start_ wraps
     }
     [[nodiscard]] bool can_continue_at(GuestAddr target);
+    [[nodiscard]] bool is_left_to_machine(u32 word);
     [[nodiscard]] bool check_sp(u32 word, std::size_t first_inst);
     [[nodiscard]] bool keep_sp_aligned();
     [[nodiscard]] bool nzcv_dead_at(GuestAddr address);

@@ -20,32 +20,42 @@ void* zero_pages(u64 bytes) {
 
 } // namespace
 
-BlockTable::Array::Array(unsigned log2)
+BlockTable::Array::Array(unsigned log2, bool locates)
     : mask{(u64{1} << log2) - 1},
       log2_slots{log2},
-      slots{static_cast<Slot*>(zero_pages(sizeof(Slot) << log2))} {}
+      slots{static_cast<Slot*>(zero_pages(sizeof(Slot) << log2))},
+      places{locates ? static_cast<std::atomic<u64>*>(zero_pages(sizeof(u64) << log2)) : nullptr} {}
 
-BlockTable::Array::~Array() { munmap(slots, sizeof(Slot) << log2_slots); }
+BlockTable::Array::~Array() {
+    munmap(slots, sizeof(Slot) << log2_slots);
+    if (places != nullptr) {
+        munmap(places, sizeof(u64) << log2_slots);
+    }
+}
 
-BlockTable::BlockTable(unsigned log2_slots) {
-    arrays_.push_back(std::make_unique<Array>(log2_slots));
+BlockTable::BlockTable(unsigned log2_slots, bool locates) : locates_{locates} {
+    arrays_.push_back(std::make_unique<Array>(log2_slots, locates));
     current_.store(arrays_.back().get(), std::memory_order_release);
 }
 
-u64 BlockTable::pack(ir::BlockKey key) {
-    static_assert(ir::kBlockModeBits <= 16 + 1,
-                  "the PC's bit 0 is clear: the mode may reach into it");
-    DCHECK(representable(key.pc) && key.mode.bits < (1u << ir::kBlockModeBits));
-    return key.pc << 16 | u64{1} << 17 | key.mode.bits;
+BlockTable::Packed BlockTable::pack(ir::BlockKey key) {
+    // The PC's bit 0 is clear: the mode may reach into it.
+    constexpr unsigned kModeBits = 17, kPageBits = 40;
+    static_assert(ir::kBlockModeBits <= kModeBits + 64 - kPageBits - 1);
+    DCHECK(representable(key.pc, key.mode.system()) && key.mode.bits < (1u << ir::kBlockModeBits) &&
+           key.page >> kPageBits == 0);
+    const u64 mode = key.mode.bits & ones(kModeBits), more = key.mode.bits >> kModeBits;
+    return {key.pc << 16 | u64{1} << 17 | mode,
+            more == 0 ? 0 : key.page | more << kPageBits | (key.pc >> 63) << 63};
 }
 
 u64 BlockTable::find(ir::BlockKey key) const {
     const Array& array = *current_.load(std::memory_order_acquire);
-    const u64 packed = pack(key);
+    const Packed packed = pack(key);
     for (u64 i = first_slot(array, packed);; i = (i + 1) & array.mask) {
         const Slot& slot = array.slots[i];
         const u64 found = slot.key.load(std::memory_order_acquire);
-        if (found == packed) {
+        if (found == packed.key && holds(array, i, packed)) {
             return slot.value.load(std::memory_order_acquire);
         }
         if (found == 0) {
@@ -55,12 +65,11 @@ u64 BlockTable::find(ir::BlockKey key) const {
 }
 
 // The slot that holds the key, or the empty one where it belongs.
-BlockTable::Slot& BlockTable::slot_for(const Array& array, u64 packed) {
+u64 BlockTable::slot_for(const Array& array, Packed packed) {
     for (u64 i = first_slot(array, packed);; i = (i + 1) & array.mask) {
-        Slot& slot = array.slots[i];
-        const u64 found = slot.key.load(std::memory_order_relaxed);
-        if (found == packed || found == 0) {
-            return slot;
+        const u64 found = array.slots[i].key.load(std::memory_order_relaxed);
+        if (found == 0 || (found == packed.key && holds(array, i, packed))) {
+            return i;
         }
     }
 }
@@ -70,35 +79,46 @@ void BlockTable::insert(ir::BlockKey key, u64 value) {
     if (used_slots_ * 2 > arrays_.back()->mask) {
         grow();
     }
-    const u64 packed = pack(key);
-    Slot& slot = slot_for(*arrays_.back(), packed);
+    const Array& array = *arrays_.back();
+    const Packed packed = pack(key);
+    DCHECK(locates_ || packed.place == 0);
+    const u64 index = slot_for(array, packed);
+    Slot& slot = array.slots[index];
     // The value first: a reader that sees the key sees it too.
     slot.value.store(value, std::memory_order_release);
     if (slot.key.load(std::memory_order_relaxed) == 0) {
         ++used_slots_;
-        slot.key.store(packed, std::memory_order_release);
+        if (locates_) {
+            array.places[index].store(packed.place, std::memory_order_relaxed);
+        }
+        slot.key.store(packed.key, std::memory_order_release);
     }
 }
 
 void BlockTable::remove(ir::BlockKey key) {
-    const u64 packed = pack(key);
-    Slot& slot = slot_for(*arrays_.back(), packed);
-    if (slot.key.load(std::memory_order_relaxed) == packed) {
+    const Array& array = *arrays_.back();
+    const Packed packed = pack(key);
+    Slot& slot = array.slots[slot_for(array, packed)];
+    if (slot.key.load(std::memory_order_relaxed) == packed.key) {
         slot.value.store(0, std::memory_order_release);
     }
 }
 
 void BlockTable::grow() {
     const Array& old = *arrays_.back();
-    auto bigger = std::make_unique<Array>(old.log2_slots + 1);
+    auto bigger = std::make_unique<Array>(old.log2_slots + 1, locates_);
     used_slots_ = 0;
     for (u64 i = 0; i <= old.mask; ++i) {
         const u64 value = old.slots[i].value.load(std::memory_order_relaxed);
         if (value != 0) {
-            const u64 packed = old.slots[i].key.load(std::memory_order_relaxed);
-            Slot& slot = slot_for(*bigger, packed);
-            slot.value.store(value, std::memory_order_relaxed);
-            slot.key.store(packed, std::memory_order_relaxed);
+            const u64 key = old.slots[i].key.load(std::memory_order_relaxed);
+            const u64 place = locates_ ? old.places[i].load(std::memory_order_relaxed) : 0;
+            const u64 index = slot_for(*bigger, {key, place});
+            if (locates_) {
+                bigger->places[index].store(place, std::memory_order_relaxed);
+            }
+            bigger->slots[index].value.store(value, std::memory_order_relaxed);
+            bigger->slots[index].key.store(key, std::memory_order_relaxed);
             ++used_slots_;
         }
     }

@@ -16,11 +16,14 @@ namespace ulna::runtime {
 
 class BlockTable {
   public:
-    explicit BlockTable(unsigned log2_slots = 12);
+    // With `locates`, keys of a whole machine are told apart by where their code is.
+    explicit BlockTable(unsigned log2_slots = 12, bool locates = false);
 
-    // Guest addresses that can be keys: Linux user space has 48 bits at most.
-    [[nodiscard]] static constexpr bool representable(GuestAddr pc) {
-        return pc < (u64{1} << 48) && (pc & 3) == 0;
+    // Guest addresses that can be keys: Linux user space has 48 bits at most; those of a machine
+    // are extended from 48.
+    [[nodiscard]] static constexpr bool representable(GuestAddr pc, bool system = false) {
+        const u64 upper = pc >> 48;
+        return (upper == 0 || (system && upper == 0xffff)) && (pc & 3) == 0;
     }
 
     // The value, or 0. From any thread.
@@ -37,7 +40,7 @@ class BlockTable {
     };
     // A power of two of slots; zero pages are empty slots, and cost nothing until touched.
     struct Array {
-        explicit Array(unsigned log2_slots);
+        Array(unsigned log2_slots, bool locates);
         ~Array();
         Array(const Array&) = delete;
         Array& operator=(const Array&) = delete;
@@ -45,15 +48,26 @@ class BlockTable {
         const u64 mask;
         const unsigned log2_slots;
         Slot* const slots;
+        std::atomic<u64>* const places; // of each slot's key, written before it; or null
+    };
+    struct Packed {
+        u64 key;   // PC and mode, never 0 (bit 17 is bit 1 of the PC, which is always clear)
+        u64 place; // of a machine: physical page, and what of PC and mode is not in `key`; else 0
     };
 
-    // PC and mode in one word that is never 0 (bit 17 is bit 1 of the PC, which is always clear).
-    [[nodiscard]] static u64 pack(ir::BlockKey key);
-    [[nodiscard]] static u64 first_slot(const Array& array, u64 packed) {
-        return (packed * 0x9e37'79b9'7f4a'7c15u) >> (64 - array.log2_slots);
+    [[nodiscard]] static Packed pack(ir::BlockKey key);
+    [[nodiscard]] static u64 first_slot(const Array& array, Packed packed) {
+        return ((packed.key ^ packed.place << 20) * 0x9e37'79b9'7f4a'7c15u) >>
+               (64 - array.log2_slots);
     }
-    [[nodiscard]] static Slot& slot_for(const Array& array, u64 packed);
+    [[nodiscard]] static bool holds(const Array& array, u64 slot, Packed packed) {
+        return array.places == nullptr ||
+               array.places[slot].load(std::memory_order_relaxed) == packed.place;
+    }
+    [[nodiscard]] static u64 slot_for(const Array& array, Packed packed);
     void grow();
+
+    const bool locates_;
 
     std::vector<std::unique_ptr<Array>> arrays_; // newest last
     std::atomic<const Array*> current_{nullptr};

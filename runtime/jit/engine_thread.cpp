@@ -31,6 +31,7 @@ guarded_jump_entry(ir::CpuState& state, GuestAddr pc, unsigned btype) {
 
 void EngineThread::drop_host_addresses() {
     clear_jump_cache();
+    clear_privileged_jump_cache();
     drop_frames();
 }
 
@@ -71,6 +72,21 @@ void EngineThread::clear_jump_cache() {
     }
 }
 
+// All-zero entries are empty here, too.
+void EngineThread::clear_privileged_jump_cache() {
+    if (privileged_jump_cache_used) {
+        std::memset(state.privileged_jump_cache, 0, sizeof state.privileged_jump_cache);
+        state.privileged_jump_cache[0] = {ir::kNoPc, 0};
+        privileged_jump_cache_used = false;
+    }
+}
+
+void EngineThread::cache_machine_jump(GuestAddr pc, u64 host, bool privileged) {
+    const u64 index = pc >> 2 & (ir::kJumpCacheEntries - 1);
+    (privileged ? state.privileged_jump_cache : state.jump_cache)[index] = {pc, host};
+    (privileged ? privileged_jump_cache_used : jump_cache_used) = true;
+}
+
 void EngineThread::cache_jump(GuestAddr pc, u64 host, unsigned btype) {
     if (btype != 0) {
         guarded_jump_entry(state, pc, btype) = {pc, host};
@@ -88,6 +104,11 @@ void EngineThread::cache_jump(GuestAddr pc, u64 host, unsigned btype) {
 
 void EngineThread::forget_jump(GuestAddr pc) {
     if (ir::JumpCacheEntry& entry = jump_entry(state, pc); entry.guest_pc == pc) {
+        entry = {ir::kNoPc, 0};
+    }
+    if (ir::JumpCacheEntry& entry =
+            state.privileged_jump_cache[pc >> 2 & (ir::kJumpCacheEntries - 1)];
+        privileged_jump_cache_used && entry.guest_pc == pc) {
         entry = {ir::kNoPc, 0};
     }
     if (ir::JumpCacheEntry& entry = state.victim_cache[ir::victim_index(pc)];

@@ -30,9 +30,12 @@ struct EngineThread {
 
     std::atomic<u64> active_generation{0}; // 0: not active
     u64 seen_generation = 0;               // the jump cache holds addresses of this generation,
-    u32 seen_mode = ~0u;                   // of blocks with this mode
-    bool jump_cache_used = false;          // false: it is empty
-    bool victim_cache_used = false;        // likewise
+    u32 seen_mode = ~0u;            // of blocks with this mode; in a machine those of EL0, and
+    u32 current_mode = ~0u;         // in a machine
+    u32 seen_privileged_mode = ~0u; // the privileged one of blocks with this mode
+    bool jump_cache_used = false;   // false: it is empty
+    bool victim_cache_used = false; // likewise
+    bool privileged_jump_cache_used = false;
     bool guarded_jump_cache_used = false;
     bool branches_set_btype = false; // some mode so far had BlockMode::bti
 
@@ -59,7 +62,10 @@ struct EngineThread {
     void discard_host_addresses();
     void drop_frames() { state.return_stack_current = state.return_stack; }
     void clear_jump_cache();
+    void clear_privileged_jump_cache();
     void cache_jump(GuestAddr pc, u64 host, unsigned btype);
+    // In a machine, where there are no victims and no BTYPE.
+    void cache_machine_jump(GuestAddr pc, u64 host, bool privileged);
     // Drops the entry of one block.
     void forget_jump(GuestAddr pc);
 

@@ -35,7 +35,7 @@ void verify_in_debug([[maybe_unused]] const ir::Block& block) {
 } // namespace
 
 std::span<const u32> Lifter::TrackingSource::words(GuestAddr pc) {
-    filter_.mark(pc);
+    filter_.mark(key_.location_of(pc));
     const std::span<const u32> words = source_.words(pc);
     if (first_) {
         first_ = false;
@@ -52,7 +52,7 @@ Lifter::Lifter(const EngineConfig& config, PageFilter& filter, debug::Statistics
 
 bool Lifter::lift(ir::BlockKey key) {
     extent_.reset();
-    source_.start();
+    source_.start(key);
     {
         const debug::StageTimer timer{statistics_.lift_ticks};
         frontend::translate(key, source_, options_, block_);
@@ -62,7 +62,7 @@ bool Lifter::lift(ir::BlockKey key) {
     }
     verify_in_debug(block_);
     const auto [low, high] = std::minmax_element(block_.guest_pcs.begin(), block_.guest_pcs.end());
-    extent_.add(*low, *high + 4 - *low); // all in one page
+    extent_.add(key.location_of(*low), *high + 4 - *low); // all in one page
     debug::count(statistics_.blocks);
     debug::count(statistics_.guest_instructions, block_.guest_pcs.size());
     debug::count(statistics_.ir_instructions, block_.insts.size());
@@ -89,8 +89,8 @@ bool Lifter::lift(ir::BlockKey key) {
 // Flags were found dead by looking at the successors' code: a change there concerns this block too.
 void Lifter::add_look_ahead() {
     const auto add = [&](GuestAddr target) {
-        if (target >> kPageBits == block_.key.pc >> kPageBits) {
-            extent_.add(target, kLookAheadBytes);
+        if (block_.key.same_page(target)) {
+            extent_.add(block_.key.location_of(target), kLookAheadBytes);
         }
     };
     for (const ir::Inst& inst : block_.insts) {

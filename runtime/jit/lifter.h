@@ -33,18 +33,19 @@ class Lifter {
             : source_{source}, filter_{filter} {}
         [[nodiscard]] std::span<const u32> words(GuestAddr pc) override;
         [[nodiscard]] bool read(GuestAddr pc, void* to, u64 bytes) override {
-            filter_.mark(pc);
+            filter_.mark(key_.location_of(pc));
             return source_.read(pc, to, bytes);
         }
         [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
             return source_.guarded_word(pc);
         }
-        void start() { first_ = true, failed_ = false; }
+        void start(ir::BlockKey key) { key_ = key, first_ = true, failed_ = false; }
         [[nodiscard]] bool failed() const { return failed_; }
 
       private:
         frontend::CodeSource& source_;
         PageFilter& filter_;
+        ir::BlockKey key_; // of the block that the words are for: they are in its page
         bool first_ = true, failed_ = false;
     };
 

@@ -23,15 +23,15 @@ void GuestExtent::add(GuestAddr start, u64 bytes) {
     }
 }
 
-TranslationCache::TranslationCache(CodeMemory& memory, debug::Statistics& statistics)
-    : memory_{memory}, statistics_{statistics} {
+TranslationCache::TranslationCache(CodeMemory& memory, debug::Statistics& statistics, bool system)
+    : memory_{memory}, statistics_{statistics}, system_{system} {
     CHECK(memory.arena_count() == kArenas);
     start_in(0, 1);
 }
 
 void TranslationCache::start_in(u32 arena, u64 number, unsigned log2_slots) {
-    by_arena_[arena] =
-        std::make_unique<Generation>(number, arena, memory_.arena_begin(arena), log2_slots);
+    by_arena_[arena] = std::make_unique<Generation>(number, arena, memory_.arena_begin(arena),
+                                                    log2_slots, system_);
     current_ = by_arena_[arena].get();
     table_.store(&current_->table, std::memory_order_release);
 }
@@ -227,7 +227,7 @@ std::optional<TranslationCache::LinkRef> TranslationCache::link_at(const Transla
         if (link.stub_offset == offset) {
             return LinkRef{generation->number,
                            i,
-                           {link.target, block.key.mode},
+                           {link.target, block.key.mode, block.key.page},
                            generation == current_ && !block.forgotten};
         }
     }

@@ -38,7 +38,8 @@ class TranslationCache {
   public:
     static constexpr u32 kArenas = 4;
 
-    TranslationCache(CodeMemory& memory, debug::Statistics& statistics);
+    // `system`: of a whole machine, whose blocks are told apart by their physical pages.
+    TranslationCache(CodeMemory& memory, debug::Statistics& statistics, bool system = false);
 
     // Host entry of a block, or 0. Lock-free; the calling thread is active (ThreadRegistry).
     [[nodiscard]] u64 find(ir::BlockKey key) const;
@@ -157,8 +158,8 @@ class TranslationCache {
         i32 pc_delta;    // from the block's PC
     };
     struct Generation {
-        Generation(u64 n, u32 in_arena, u32 begin, unsigned log2_slots)
-            : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots} {
+        Generation(u64 n, u32 in_arena, u32 begin, unsigned log2_slots, bool system)
+            : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots, system} {
             // As many blocks as fill the table: growing by copying would touch twice the memory.
             const std::size_t expected = std::size_t{1} << (log2_slots - 1);
             blocks.reserve(expected);
@@ -205,6 +206,7 @@ class TranslationCache {
 
     CodeMemory& memory_;
     debug::Statistics& statistics_;
+    const bool system_;
     std::array<std::unique_ptr<Generation>, kArenas> by_arena_;
     Generation* current_ = nullptr;
     std::atomic<const BlockTable*> table_{nullptr};

@@ -176,7 +176,10 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
     case ir::ExitReason::Lookup:
     case ir::ExitReason::InvalidateCache:
     case ir::ExitReason::ContextSync:
-        UNREACHABLE("the engine handles this exit itself");
+    case ir::ExitReason::System:
+    case ir::ExitReason::FpDisabled:
+    case ir::ExitReason::MemoryAccess:
+        UNREACHABLE("the engine handles this exit itself, or it is a machine's");
     }
 }
 

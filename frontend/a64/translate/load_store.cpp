@@ -82,7 +82,7 @@ namespace {
 bool pair_is_atomic(Translator& t, Reg Rn) {
     return t.cpu().features.has(Feature::LSE2) && t.mode().shared() && Rn != Reg::SP;
 }
-MemInfo pair_of(unsigned scale) { return {.size_log2 = static_cast<u8>(scale + 1)}; }
+MemInfo pair_of(unsigned scale) { return {.size_log2 = static_cast<u8>(scale + 1), .pair = true}; }
 void load_pair_at_once(Translator& t, bool sz, const Address& at, Reg Rt, Reg Rt2) {
     const Value pair =
         load(t, sz ? Type::V128 : Type::I64, at, {.size_log2 = static_cast<u8>(sz ? 4 : 3)});
@@ -98,7 +98,7 @@ bool load_pair(Translator& t,
                Reg Rn,
                Reg Rt) {
     const ImmediateAccess access{t, Rn, imm7.sext() * (i64{1} << scale), wback};
-    const Address at = check_tag(t, access.address(), pair_of(scale), Access::Reads);
+    const Address at = resolve(t, access.address(), pair_of(scale), Access::Reads);
     if (extend == LoadExtend::Zero && pair_is_atomic(t, Rn)) {
         load_pair_at_once(t, scale == 3, at, Rt, Rt2);
     } else {
@@ -113,7 +113,7 @@ bool load_pair(Translator& t,
 
 bool store_pair(Translator& t, unsigned scale, Imm<7> imm7, Wback wback, Reg Rt2, Reg Rn, Reg Rt) {
     const ImmediateAccess access{t, Rn, imm7.sext() * (i64{1} << scale), wback};
-    const Address at = check_tag(t, access.address(), pair_of(scale), Access::Writes);
+    const Address at = resolve(t, access.address(), pair_of(scale), Access::Writes);
     if (pair_is_atomic(t, Rn)) {
         store(t, at, join(t, scale == 3, Rt, Rt2), {.size_log2 = static_cast<u8>(scale + 1)});
     } else {

@@ -17,7 +17,7 @@ Type pair_type(bool sz) { return sz ? Type::V128 : Type::I64; }
 unsigned pair_size_log2(bool sz) { return sz ? 4 : 3; }
 // [Rn|SP], once its tag has been checked.
 Value address_of(Translator& t, Reg Rn, MemInfo mem, Access access) {
-    return check_tag(t, base_only(t, Rn), mem, access).base;
+    return resolve(t, base_only(t, Rn), mem, access).base;
 }
 } // namespace
 

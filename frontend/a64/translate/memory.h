@@ -15,6 +15,7 @@ struct Address {
     Value index = {};
     u8 index_shift = 0;
     bool tag_checked = true; // AccessDescriptor.tagchecked
+    bool resolved = false;   // what resolve() gives
 
     [[nodiscard]] Address plus(i64 bytes) const {
         Address result = *this;
@@ -23,10 +24,12 @@ struct Address {
     }
 };
 
-// AArch64.CheckTag: where the access then goes, with no tag left. What covers several accesses of
-// an instruction saves checking each.
-inline Address check_tag(Translator& t, const Address& at, MemInfo mem, Access access) {
-    if (!at.tag_checked || !t.checks_tags()) {
+// Where an access goes: its address without a tag that had to be checked (AArch64.CheckTag), or in
+// a whole machine that of its bytes in host memory. What covers two accesses of an instruction
+// (MemInfo::pair) saves asking for each.
+inline Address resolve(Translator& t, const Address& at, MemInfo mem, Access access) {
+    const bool in_machine = t.mode().system();
+    if (at.resolved || (!in_machine && (!at.tag_checked || !t.checks_tags()))) {
         return at;
     }
     mem.access = access;
@@ -34,16 +37,21 @@ inline Address check_tag(Translator& t, const Address& at, MemInfo mem, Access a
     mem.sign = false;
     const Value base =
         at.index.valid() ? t.b.add(at.base, t.b.shl(at.index, at.index_shift)) : at.base;
-    return {.base = t.b.check_tag(base, mem, at.disp), .tag_checked = false};
+    if (in_machine) {
+        mem.unprivileged = t.is_unprivileged_access();
+        return {.base = t.b.host_address(base, mem, at.disp), .resolved = true};
+    }
+    mem.pair = false;
+    return {.base = t.b.check_tag(base, mem, at.disp), .resolved = true};
 }
 
 [[nodiscard]] inline Value load(Translator& t, Type type, const Address& address, MemInfo mem) {
-    const Address at = check_tag(t, address, mem, Access::Reads);
+    const Address at = resolve(t, address, mem, Access::Reads);
     mem.index_shift = at.index_shift;
     return t.b.load(type, at.base, mem, at.disp, at.index);
 }
 inline void store(Translator& t, const Address& address, Value value, MemInfo mem) {
-    const Address at = check_tag(t, address, mem, Access::Writes);
+    const Address at = resolve(t, address, mem, Access::Writes);
     mem.index_shift = at.index_shift;
     t.b.store(at.base, value, mem, at.disp, at.index);
 }

@@ -62,10 +62,12 @@ bool DC_ZVA(Translator& t, Reg Rt) {
     if (t.checks_tags()) {
         const Value block = t.b.andnot(address, t.b.c64(ir::kZeroBlockBytes - 1));
         const MemInfo granule{.size_log2 = 4};
-        address = check_tag(t, {block}, granule, Access::Writes).base;
+        address = resolve(t, {block}, granule, Access::Writes).base;
         for (i64 at = 16; at < static_cast<i64>(ir::kZeroBlockBytes); at += 16) {
-            check_tag(t, {block, at}, granule, Access::Writes);
+            resolve(t, {block, at}, granule, Access::Writes);
         }
+    } else if (t.mode().system()) {
+        address = resolve(t, {address}, {.size_log2 = 0}, Access::Writes).base;
     }
     t.b.emit(Opcode::ZeroBlock, Type::Void, {address});
     return true;

@@ -1,0 +1,171 @@
+// Where a machine's accesses go: the operation in the interpreter and in translated code, and what it asks the
+// runtime for.
+#include <random>
+
+#include "ir/parser.h"
+#include "tests/support/catch.h"
+#include "tests/unit/x64_random.h"
+
+using namespace ulna;
+using namespace ulna::ir;
+using namespace ulna::test;
+
+namespace {
+
+// Two pages of the guest that are the same memory of ours; the second is not in the TLB at first,
+// and the first cannot be written without privilege.
+constexpr GuestAddr kKnown = 0xffff'8000'1234'5000, kOther = kKnown + kPageBytes;
+constexpr MemInfo kAny{};
+
+unsigned g_asked = 0;
+
+u64 host_of(GuestAddr address) {
+    return reinterpret_cast<u64>(guest_memory().bytes) + address % kPageBytes;
+}
+
+void enter(CpuState& state, bool privileged, GuestAddr page, bool writable) {
+    TlbEntry& entry = state.tlb[privileged][tlb_index(page)];
+    entry.read = page;
+    entry.write = writable ? page : kNoTlbPage;
+    entry.addend = host_of(page) - page;
+}
+
+u64 find(CpuState& state, u64 address, u64 bits) {
+    ++g_asked;
+    const MemInfo mem = MemInfo::unpack(static_cast<u16>(bits));
+    const GuestAddr page = align_down(address, kPageBytes);
+    const bool crosses = align_down(address + mem.bytes() - 1, kPageBytes) != page;
+    if (crosses || (page != kKnown && page != kOther) ||
+        (mem.unprivileged && mem.access != Access::Reads)) {
+        return 0;
+    }
+    if (page == kOther) {
+        enter(state, !mem.unprivileged, page, true);
+    }
+    return host_of(address);
+}
+
+void fill(CpuState& state) {
+    for (Tlb& tlb : state.tlb) {
+        for (TlbEntry& entry : tlb) {
+            entry = {kNoTlbPage, kNoTlbPage, 0, 0};
+        }
+    }
+    enter(state, true, kKnown, true);
+    enter(state, false, kKnown, false);
+    state.find_host_address = reinterpret_cast<u64>(&find);
+}
+
+} // namespace
+
+TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
+    constexpr const char* kText = "block 0x1000 mode=0x60000\n"
+                                  "  insn 0x1000 0x00000000\n"
+                                  "  %0 = get.i64 x1\n"
+                                  "  %1 = hostaddr [%0 + 0x10] 8 aligned reads_and_writes\n"
+                                  "  %2 = hostaddr [%0 - 0x8] 1 reads unprivileged\n"
+                                  "  %3 = hostaddr [%0] 16 writes pair\n"
+                                  "  %4 = load.i64 [%1] 8\n"
+                                  "  set x2, %4\n"
+                                  "  exit direct 0x1004\n";
+    Block block;
+    REQUIRE(parse(kText, block) == "");
+    CHECK(verify(block) == "");
+    CHECK(print(block) == kText);
+    const auto refused = [&](const char* line) {
+        Block bad;
+        REQUIRE(parse(std::string("block 0x1000\n  %0 = get.i64 x1\n  ") + line +
+                          "\n  exit direct 0x1004\n",
+                      bad) == "");
+        return !verify(bad).empty();
+    };
+    CHECK(refused("%1 = hostaddr [%0] 8"));
+    CHECK(refused("%1 = hostaddr [%0] 8 reads acquire"));
+    CHECK(refused("%1 = load.i64 [%0] 8 unprivileged"));
+    CHECK(refused("%1 = checktag [%0] 16 reads pair"));
+}
+
+TEST_CASE("tlb: what an entry has to equal", "[ir][tlb]") {
+    const MemInfo one{.size_log2 = 0}, eight{.size_log2 = 3}, pair{.size_log2 = 4, .pair = true};
+    CHECK(tlb_tag(0x5fff, one) == 0x5000);
+    CHECK(tlb_tag(0x5ff8, eight) == 0x5000);
+    CHECK(tlb_tag(0x5ff4, eight) != 0x5000); // misaligned
+    CHECK(tlb_tag(0x5ff0, pair) == 0x5000);
+    CHECK(tlb_tag(0x5008, pair) == 0x5000);
+    CHECK(tlb_tag(0x5ff8, pair) == 0x6000); // ends in the next page
+    CHECK(tlb_tag(kNoTlbPage, kAny) != kNoTlbPage);
+}
+
+TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]") {
+    X64Runner runner;
+    if (!runner.available()) {
+        return;
+    }
+    std::mt19937_64 random{21};
+    const auto below = [&](u64 n) { return random() % n; };
+    unsigned left = 0, misaligned = 0, asked = 0, in_tlb = 0;
+    for (unsigned i = 0; i < 4000; ++i) {
+        Block block;
+        block.reset({0x10000, BlockMode{BlockMode::level_bits(static_cast<unsigned>(below(2)))}});
+        Builder b{block};
+        for (unsigned n = 0; n < 1 + below(4); ++n) {
+            b.begin_guest_instruction(0x10000 + 4 * n, 0);
+            const u64 kind = below(16);
+            const u64 offset = below(8) == 0 ? kPageBytes - below(40)
+                                             : below(kMemoryBytes - 80) & (below(4) != 0 ? ~7u : ~0u);
+            const GuestAddr page = kind == 0 ? kOther + kPageBytes : kind < 5 ? kOther : kKnown;
+            const unsigned reg = static_cast<unsigned>(below(31));
+            const Value base =
+                b.add(b.and_(b.get(x_slot(reg)), b.c64(0)), b.c64(page + offset + 16));
+            const bool pair = below(4) == 0;
+            MemInfo mem{.size_log2 = static_cast<u8>(pair ? 3 + below(2) : below(4)),
+                        .aligned = !pair && below(8) == 0,
+                        .access = static_cast<Access>(1 + below(3)),
+                        .unprivileged = below(4) == 0,
+                        .pair = pair};
+            const Value at = b.host_address(base, mem, -16);
+            // No access at the end of a page: only the start of it is memory that both sides share.
+            if (offset < kMemoryBytes && mem.size_log2 <= 3) {
+                const MemInfo plain{.size_log2 = mem.size_log2};
+                if (mem.access == Access::Reads) {
+                    b.set(x_slot(reg), b.load(Type::I64, at, plain));
+                } else {
+                    b.store(at, b.get(x_slot(static_cast<unsigned>(below(31)))), plain);
+                }
+            }
+        }
+        block.exit = ExitDirect{0x20000}; // forwards: no look at what is pending
+        REQUIRE(verify(block) == "");
+        Block optimised = block;
+        run_passes(optimised, {true, nullptr, nullptr});
+        const u64 seed = random();
+        const auto expected = std::make_unique<CpuState>();
+        randomise(*expected, seed, 0);
+        fill(*expected);
+        g_asked = 0;
+        (void)interpret(block, *expected);
+        const unsigned expected_asked = g_asked;
+        const auto reason = static_cast<ExitReason>(expected->exit_reason);
+        left += reason == ExitReason::MemoryAccess;
+        misaligned += reason == ExitReason::Alignment;
+        asked += g_asked;
+        in_tlb += g_asked == 0 && reason == ExitReason::Lookup;
+        const GuestMemory memory = guest_memory();
+        for (const bool passes : {false, true}) {
+            for (const bool spill : {false, true}) {
+                runner.reset();
+                runner.options = {};
+                runner.options.spill_everything = spill;
+                randomise(*runner.state, seed, 0);
+                fill(*runner.state);
+                g_asked = 0;
+                (void)runner.run(passes ? optimised : block);
+                INFO(print(block));
+                REQUIRE(difference(*expected, *runner.state) == "");
+                REQUIRE(g_asked == expected_asked);
+                REQUIRE(std::memcmp(&memory, &guest_memory(), sizeof memory) == 0);
+            }
+        }
+    }
+    CHECK((left > 300 && misaligned > 50 && asked > 1000 && in_tlb > 300));
+}
