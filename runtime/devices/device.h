@@ -17,6 +17,9 @@ class Device {
     [[nodiscard]] virtual u64 read(u64 offset, unsigned bytes) = 0;
     virtual void write(u64 offset, unsigned bytes, u64 value) = 0;
     virtual void reset() {}
+    // Bytes that reads show and only writes to the device change: ROM, and flash while it shows its
+    // array. Callable without the machine's lock; the bytes stay as long as the device. Null: none.
+    [[nodiscard]] virtual const u8* rom(u64 /*offset*/, u64 /*bytes*/) const { return nullptr; }
 };
 
 // An interrupt output of a device, or an input of an interrupt controller; level-sensitive. Setting

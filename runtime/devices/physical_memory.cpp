@@ -52,6 +52,14 @@ u8* PhysicalMemory::ram(PhysAddr at, u64 bytes) const {
     return nullptr;
 }
 
+const u8* PhysicalMemory::readable(PhysAddr at, u64 bytes) const {
+    if (const u8* host = ram(at, bytes)) {
+        return host;
+    }
+    const Place place = device_at(at, 1);
+    return place.device != nullptr ? place.device->rom(place.offset, bytes) : nullptr;
+}
+
 PhysicalMemory::Place PhysicalMemory::device_at(PhysAddr at, unsigned bytes) const {
     auto after = std::upper_bound(devices_.begin(), devices_.end(), at,
                                   [](PhysAddr a, const Mapped& m) { return a < m.base; });

@@ -25,6 +25,8 @@ class PhysicalMemory {
     // Host address of `bytes` bytes of RAM from `at`; null when they are not all in one range of
     // RAM.
     [[nodiscard]] u8* ram(PhysAddr at, u64 bytes) const;
+    // RAM or Device::rom, for code, tables and other reads without side effects.
+    [[nodiscard]] const u8* readable(PhysAddr at, u64 bytes) const;
 
     struct Place {
         Device* device = nullptr; // null: nothing there
