@@ -1,0 +1,238 @@
+#include "runtime/devices/gicv3_frames.h"
+
+#include <algorithm>
+
+#include "ir/support/check.h"
+
+namespace ulna::devices {
+
+using gicv3::Candidate;
+using gicv3::InterruptWord;
+
+namespace {
+constexpr unsigned kFirstPpi = 16, kPpis = 16, kFirstSpi = 32;
+constexpr u64 kRouteToAny = u64{1} << 31; // GICD_IROUTER.Interrupt_Routing_Mode
+constexpr u32 kSgis = 0xffff;
+} // namespace
+
+class Gicv3::Line : public InterruptLine {
+  public:
+    Line(Gicv3& gic, Cpu* cpu, u32 intid) : gic_(gic), cpu_(cpu), intid_(intid) {}
+    void set(bool asserted) override { gic_.set_line(cpu_, intid_, asserted); }
+
+  private:
+    Gicv3& gic_;
+    Cpu* cpu_;
+    u32 intid_;
+};
+
+Gicv3::Gicv3(unsigned cpus, unsigned spis)
+    : spis_(spis / 32),
+      cpus_(cpus),
+      distributor_(std::make_unique<Distributor>(*this)),
+      redistributors_(std::make_unique<Redistributors>(*this)) {
+    CHECK(cpus > 0 && spis <= kMaxSpis && spis % 32 == 0);
+    lines_.reserve(cpus * kPpis + spis);
+    for (unsigned n = 0; n < cpus; ++n) {
+        cpus_[n].number = n;
+        for (unsigned ppi = 0; ppi < kPpis; ++ppi) {
+            lines_.emplace_back(*this, &cpus_[n], kFirstPpi + ppi);
+        }
+    }
+    for (unsigned n = 0; n < spis; ++n) {
+        lines_.emplace_back(*this, nullptr, kFirstSpi + n);
+    }
+    reset();
+}
+
+Gicv3::~Gicv3() = default;
+
+void Gicv3::reset() {
+    group_forwarded_[0] = group_forwarded_[1] = false;
+    for (SpiWord& word : spis_) {
+        word.reset();
+        word.route = {};
+        word.cpu = {};
+    }
+    for (Cpu& cpu : cpus_) {
+        cpu.own.reset();
+        cpu.own.edge = kSgis;
+        cpu.offered.assign(1 + spis_.size(), 0);
+        cpu.priorities = {};
+        cpu.group_enabled = {};
+        cpu.waker = gicv3::kProcessorSleep | gicv3::kChildrenAsleep;
+        cpu.control = 0;
+        cpu.property_base = cpu.pending_base = 0;
+        cpu.lpis.clear();
+        cpu.guest = {.irq = cpu.guest.irq, .fiq = cpu.guest.fiq};
+        look_for_best(cpu);
+        update_virtual(cpu);
+    }
+}
+
+void Gicv3::connect(unsigned cpu, const Outputs& outputs) {
+    cpus_[cpu].outputs = outputs;
+    cpus_[cpu].irq = cpus_[cpu].fiq = false;
+    cpus_[cpu].guest.irq = cpus_[cpu].guest.fiq = false;
+    update_outputs(cpus_[cpu]);
+    update_virtual(cpus_[cpu]);
+}
+
+InterruptLine& Gicv3::spi(unsigned n) { return lines_.at(cpus_.size() * kPpis + n); }
+
+InterruptLine& Gicv3::ppi(unsigned cpu, unsigned n) {
+    CHECK(n >= kFirstPpi && n < kFirstSpi);
+    return lines_.at(cpu * kPpis + n - kFirstPpi);
+}
+
+Device& Gicv3::distributor() { return *distributor_; }
+
+Device& Gicv3::redistributors() { return *redistributors_; }
+
+void Gicv3::set_line(Cpu* cpu, u32 intid, bool asserted) {
+    InterruptWord& word = cpu != nullptr ? cpu->own : spis_[intid / 32 - 1];
+    const u32 bit = 1u << intid % 32;
+    if (((word.line & bit) != 0) == asserted) {
+        return;
+    }
+    word.set_line(bit, asserted);
+    if (cpu != nullptr) {
+        refresh_own(*cpu);
+    } else {
+        refresh_spis(intid / 32 - 1);
+    }
+}
+
+// --- which interrupts go where
+
+void Gicv3::refresh_own(Cpu& cpu) {
+    cpu.offered[0] = cpu.own.deliverable(group_forwarded_[0], group_forwarded_[1]);
+    look_for_best(cpu);
+}
+
+void Gicv3::refresh_spis(unsigned word) {
+    const SpiWord& spis = spis_[word];
+    const u32 deliverable = spis.deliverable(group_forwarded_[0], group_forwarded_[1]);
+    for (Cpu& cpu : cpus_) {
+        u32 mine = 0;
+        for (u32 rest = deliverable; rest != 0; rest &= rest - 1) {
+            const unsigned bit = static_cast<unsigned>(std::countr_zero(rest));
+            mine |= spis.cpu[bit] == cpu.number ? 1u << bit : 0;
+        }
+        // Also when the bits are the same: priorities may have changed.
+        if ((mine | cpu.offered[1 + word]) != 0) {
+            cpu.offered[1 + word] = mine;
+            look_for_best(cpu);
+        }
+    }
+}
+
+void Gicv3::refresh_all() {
+    for (Cpu& cpu : cpus_) {
+        refresh_own(cpu);
+    }
+    for (unsigned word = 0; word < spis_.size(); ++word) {
+        refresh_spis(word);
+    }
+}
+
+void Gicv3::look_for_best(Cpu& cpu) {
+    Candidate best;
+    for (unsigned index = 0; index < cpu.offered.size(); ++index) {
+        if (cpu.offered[index] == 0) {
+            continue;
+        }
+        const InterruptWord& word = index == 0 ? cpu.own : spis_[index - 1];
+        const u32 enabled =
+            (cpu.group_enabled[0] ? ~word.group : 0) | (cpu.group_enabled[1] ? word.group : 0);
+        for (u32 rest = cpu.offered[index] & enabled; rest != 0; rest &= rest - 1) {
+            const unsigned bit = static_cast<unsigned>(std::countr_zero(rest));
+            if (word.priority[bit] < best.priority) {
+                best = {word.priority[bit], index * 32 + bit, word.group >> bit & 1};
+            }
+        }
+    }
+    if (!cpu.lpis.empty() && cpu.group_enabled[1] && group_forwarded_[1]) {
+        const auto [priority, intid] = *cpu.lpis.begin();
+        if (priority < best.priority) {
+            best = {priority, intid, 1};
+        }
+    }
+    cpu.best = best;
+    update_outputs(cpu);
+}
+
+void Gicv3::drive_output(InterruptLine* line, bool& driven, bool asserted) {
+    if (driven != asserted) {
+        driven = asserted;
+        if (line != nullptr) {
+            line->set(asserted);
+        }
+    }
+}
+
+// With one Security state group 0 is FIQ and group 1 is IRQ (IHI 0069 4.6.2).
+void Gicv3::update_outputs(Cpu& cpu) {
+    const bool signalled = signals(cpu);
+    drive_output(cpu.outputs.irq, cpu.irq, signalled && cpu.best.group == 1);
+    drive_output(cpu.outputs.fiq, cpu.fiq, signalled && cpu.best.group == 0);
+}
+
+Gicv3::Cpu* Gicv3::find_cpu(u64 affinity) {
+    constexpr u64 kAffinityFields = 0xff'00ff'ffff;
+    const auto found = std::find_if(cpus_.begin(), cpus_.end(), [&](const Cpu& cpu) {
+        return gicv3_affinity(cpu.number) == (affinity & kAffinityFields);
+    });
+    return found == cpus_.end() ? nullptr : &*found;
+}
+
+void Gicv3::route_spi(unsigned word, unsigned bit) {
+    SpiWord& spis = spis_[word];
+    const u64 route = spis.route[bit];
+    const Cpu* target = nullptr;
+    if ((route & kRouteToAny) == 0) {
+        target = find_cpu(route);
+    } else {
+        const unsigned group = spis.group >> bit & 1;
+        for (const Cpu& cpu : cpus_) {
+            if (cpu.group_enabled[group] && (cpu.waker & gicv3::kProcessorSleep) == 0) {
+                target = &cpu;
+                break;
+            }
+        }
+    }
+    spis.cpu[bit] = target != nullptr ? target->number : kNobody;
+}
+
+void Gicv3::route_again() {
+    for (unsigned word = 0; word < spis_.size(); ++word) {
+        bool any = false;
+        for (unsigned bit = 0; bit < 32; ++bit) {
+            if ((spis_[word].route[bit] & kRouteToAny) != 0) {
+                route_spi(word, bit);
+                any = true;
+            }
+        }
+        if (any) {
+            refresh_spis(word);
+        }
+    }
+}
+
+// Null for LPIs, which have no active state, and for INTIDs that do not exist.
+InterruptWord* Gicv3::word_of(Cpu& cpu, u32 intid) {
+    if (intid < kFirstSpi) {
+        return &cpu.own;
+    }
+    return intid / 32 - 1 < spis_.size() ? &spis_[intid / 32 - 1] : nullptr;
+}
+
+void Gicv3::refresh_word_of(Cpu& cpu, u32 intid) {
+    if (intid < kFirstSpi) {
+        refresh_own(cpu);
+    } else {
+        refresh_spis(intid / 32 - 1);
+    }
+}
+
+} // namespace ulna::devices

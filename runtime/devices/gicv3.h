@@ -1,0 +1,164 @@
+// The GICv3 interrupt controller (IHI 0069) of a machine: a distributor, and for each CPU a
+// redistributor and the CPU interface, whose registers are system registers. Affinity routing is
+// always on, there is one Security state (GICD_CTLR.DS is 1), CPU interfaces have no legacy mode.
+//
+// For each CPU the most urgent of its pending interrupts is kept, and looked for again among those
+// that are deliverable to it (a bit each) whenever one of them changes. So acknowledging and ending
+// interrupts looks at some ten words, and nothing is searched that is not pending.
+//
+// All is called with the machine's lock held. The parts are in gicv3_*.cpp: distributor,
+// redistributor, cpu_interface (ICC_*), virtual_interface (ICH_*, ICV_*).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "runtime/devices/device.h"
+#include "runtime/devices/gicv3_interrupts.h"
+#include "runtime/devices/gicv3_priorities.h"
+
+namespace ulna::devices {
+
+// As QEMU's `virt` numbers CPUs for GICv3: 16 of them share an Aff1. In the places of MPIDR_EL1.
+[[nodiscard]] constexpr u64 gicv3_affinity(unsigned cpu) { return (cpu / 16) << 8 | cpu % 16; }
+
+// A system register's op0, op1, CRn, CRm and op2.
+[[nodiscard]] constexpr u32
+system_register(unsigned op0, unsigned op1, unsigned CRn, unsigned CRm, unsigned op2) {
+    return op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2;
+}
+
+class Gicv3 {
+  public:
+    static constexpr unsigned kMaxSpis = 960; // INTIDs 32..991
+    static constexpr u64 kDistributorBytes = 0x10000, kRedistributorBytes = 0x20000;
+    static constexpr unsigned kMaintenancePpi = 25; // of ICH_*
+
+    Gicv3(unsigned cpus, unsigned spis); // spis: a multiple of 32
+    ~Gicv3();
+    Gicv3(const Gicv3&) = delete;
+    Gicv3& operator=(const Gicv3&) = delete;
+
+    // What a CPU hears; null: nobody listens. The virtual ones count below EL2, as HCR_EL2 says.
+    struct Outputs {
+        InterruptLine* irq = nullptr;
+        InterruptLine* fiq = nullptr;
+        InterruptLine* virtual_irq = nullptr;
+        InterruptLine* virtual_fiq = nullptr;
+    };
+    void connect(unsigned cpu, const Outputs& outputs);
+
+    [[nodiscard]] InterruptLine& spi(unsigned n);               // INTID 32 + n
+    [[nodiscard]] InterruptLine& ppi(unsigned cpu, unsigned n); // n: the INTID, 16..31
+    [[nodiscard]] Device& distributor();                        // kDistributorBytes
+    // kRedistributorBytes for each CPU, in their order.
+    [[nodiscard]] Device& redistributors();
+
+    // The system registers ICC_* and ICH_*, named by system_register(). False: there is none that
+    // can be read (written); the access is UNDEFINED. Traps, and whether EL and Security state give
+    // access, are the caller's.
+    [[nodiscard]] bool read_register(unsigned cpu, u32 encoding, u64& value);
+    [[nodiscard]] bool write_register(unsigned cpu, u32 encoding, u64 value);
+    // The same encodings at EL1 under HCR_EL2.IMO and FMO: ICV_*, where is_virtual() says so.
+    [[nodiscard]] static bool is_virtual(u32 encoding, bool imo, bool fmo);
+    [[nodiscard]] bool read_virtual_register(unsigned cpu, u32 encoding, u64& value);
+    [[nodiscard]] bool write_virtual_register(unsigned cpu, u32 encoding, u64 value);
+    // Whether ICH_HCR_EL2 has accesses of EL1 to this register trapped to EL2 (TC, TALL0, TALL1,
+    // TDIR). Registers that generate SGIs also trap when IMO or FMO is 1.
+    [[nodiscard]] bool traps_to_el2(unsigned cpu, u32 encoding, bool imo, bool fmo) const;
+
+    void reset(); // all but what devices drive
+
+  private:
+    class Line;
+    class Distributor;
+    class Redistributors;
+
+    static constexpr unsigned kNobody = ~0u; // the CPU of an SPI that is routed nowhere
+
+    // Interrupts 32 + 32 * n and up. Route: GICD_IROUTER.
+    struct SpiWord : gicv3::InterruptWord {
+        std::array<u64, 32> route{};
+        std::array<unsigned, 32> cpu{};
+    };
+
+    static constexpr unsigned kListRegisters = 4;
+    struct VirtualInterface {
+        u64 control = 0; // ICH_HCR_EL2
+        std::array<u64, kListRegisters> list{};
+        gicv3::Priorities priorities;
+        std::array<bool, 2> group_enabled{};
+        bool irq = false, fiq = false;
+
+        [[nodiscard]] int best() const;
+        [[nodiscard]] u64 ended() const;
+        [[nodiscard]] u64 empty() const;
+        [[nodiscard]] u64 maintenance() const;
+        [[nodiscard]] u64 machine_control() const; // ICH_VMCR_EL2
+        void set_machine_control(u64 value);
+        [[nodiscard]] u32 acknowledge(unsigned group);
+        [[nodiscard]] u32 highest_pending(unsigned group) const;
+    };
+
+    struct Cpu {
+        unsigned number = 0;
+        gicv3::InterruptWord own; // SGIs and PPIs
+        std::vector<u32> offered; // deliverable to this CPU: own, then SPIs
+        gicv3::Candidate best;    // of the offered ones whose group the CPU interface enables
+        gicv3::Priorities priorities;
+        std::array<bool, 2> group_enabled{};
+        u32 waker = 0, control = 0; // GICR_WAKER, GICR_CTLR
+        u64 property_base = 0, pending_base = 0;
+        std::set<std::pair<u8, u32>> lpis; // deliverable LPIs by priority and INTID
+        VirtualInterface guest;
+        Outputs outputs;
+        bool irq = false, fiq = false;
+    };
+
+    // --- gicv3.cpp
+    void set_line(Cpu* cpu, u32 intid, bool asserted); // cpu: of a PPI
+    void refresh_own(Cpu& cpu);
+    void refresh_spis(unsigned word);
+    void refresh_all();
+    void look_for_best(Cpu& cpu); // after any change of offered interrupts
+    void update_outputs(Cpu& cpu);
+    static void drive_output(InterruptLine* line, bool& driven, bool asserted);
+    void route_spi(unsigned word, unsigned bit);
+    void route_again(); // SPIs for one of many CPUs
+    [[nodiscard]] Cpu* find_cpu(u64 affinity);
+    [[nodiscard]] gicv3::InterruptWord* word_of(Cpu& cpu, u32 intid);
+    void refresh_word_of(Cpu& cpu, u32 intid);
+
+    // --- gicv3_distributor.cpp, gicv3_redistributor.cpp
+    [[nodiscard]] bool read_distributor(u64 offset, u32& value) const;
+    [[nodiscard]] bool write_distributor(u64 offset, u32 value);
+    [[nodiscard]] bool read_redistributor(const Cpu& cpu, u64 offset, u32& value) const;
+    [[nodiscard]] bool write_redistributor(Cpu& cpu, u64 offset, u32 value);
+
+    // --- gicv3_cpu_interface.cpp
+    [[nodiscard]] bool signals(const Cpu& cpu) const;
+    [[nodiscard]] u32 acknowledge(Cpu& cpu, unsigned group);
+    [[nodiscard]] u32 highest_pending(const Cpu& cpu, unsigned group) const;
+    void end_interrupt(Cpu& cpu, unsigned group, u32 intid);
+    void deactivate(Cpu& cpu, u32 intid);
+    void enable_group(Cpu& cpu, unsigned group, bool on);
+    void send_sgi(Cpu& sender, u64 value, unsigned group);
+
+    // --- gicv3_virtual_interface.cpp
+    [[nodiscard]] bool read_hypervisor_register(Cpu& cpu, u32 encoding, u64& value);
+    [[nodiscard]] bool write_hypervisor_register(Cpu& cpu, u32 encoding, u64 value);
+    void deactivate_virtual(Cpu& cpu, u32 intid);
+    void end_virtual(Cpu& cpu, unsigned group, u32 intid);
+    void update_virtual(Cpu& cpu);
+
+    bool group_forwarded_[2] = {}; // GICD_CTLR.EnableGrp0, EnableGrp1
+    std::vector<SpiWord> spis_;
+    std::vector<Cpu> cpus_;
+    std::vector<Line> lines_; // PPIs of each CPU, then SPIs
+    std::unique_ptr<Distributor> distributor_;
+    std::unique_ptr<Redistributors> redistributors_;
+};
+
+} // namespace ulna::devices

@@ -1,0 +1,138 @@
+#include "runtime/devices/gicv3_interrupts.h"
+
+namespace ulna::devices::gicv3 {
+
+namespace {
+enum class Writes : u8 { Store, Set, Clear };
+
+// One bit for each interrupt.
+struct BitRegister {
+    u64 offset;
+    u32 InterruptWord::*bits;
+    Writes writes;
+};
+// clang-format off
+constexpr BitRegister kBitRegisters[] = {
+    {0x080, &InterruptWord::group,    Writes::Store}, // IGROUPR
+    {0x100, &InterruptWord::enabled,  Writes::Set},   // ISENABLER
+    {0x180, &InterruptWord::enabled,  Writes::Clear}, // ICENABLER
+    {0x200, &InterruptWord::latched,  Writes::Set},   // ISPENDR
+    {0x280, &InterruptWord::latched,  Writes::Clear}, // ICPENDR
+    {0x300, &InterruptWord::active,   Writes::Set},   // ISACTIVER
+    {0x380, &InterruptWord::active,   Writes::Clear}, // ICACTIVER
+    {0xd00, &InterruptWord::modifier, Writes::Store}, // IGRPMODR
+};
+// clang-format on
+constexpr u64 kBitRegisterBytes = 0x80;
+constexpr u64 kPriority = 0x400, kPriorityEnd = 0x800; // IPRIORITYR, a byte for each
+constexpr u64 kConfig = 0xc00, kConfigEnd = 0xd00;     // ICFGR, two bits for each
+constexpr u64 kId = 0xffd0;
+
+const BitRegister* find_bits(u64 offset) {
+    for (const BitRegister& candidate : kBitRegisters) {
+        if (offset - candidate.offset < kBitRegisterBytes) {
+            return &candidate;
+        }
+    }
+    return nullptr;
+}
+
+bool is_config(u64 offset) { return offset >= kConfig && offset < kConfigEnd; }
+
+// ICFGR holds 16 interrupts; of each the upper of two bits says "edge".
+unsigned config_shift(u64 offset) { return (offset & 4) != 0 ? 16 : 0; }
+
+u32 read_config(u32 edge, u64 offset) {
+    const u32 half = edge >> config_shift(offset);
+    u32 value = 0;
+    for (unsigned i = 0; i < 16; ++i) {
+        value |= (half >> i & 1) << (2 * i + 1);
+    }
+    return value;
+}
+
+u32 write_config(u32 edge, u64 offset, u32 value) {
+    const unsigned shift = config_shift(offset);
+    u32 half = 0;
+    for (unsigned i = 0; i < 16; ++i) {
+        half |= (value >> (2 * i + 1) & 1) << i;
+    }
+    return (edge & ~(u32{0xffff} << shift)) | half << shift;
+}
+} // namespace
+
+bool is_priority_register(u64 offset) { return offset >= kPriority && offset < kPriorityEnd; }
+
+bool is_bank_register(u64 offset) {
+    return is_priority_register(offset) || is_config(offset) || find_bits(offset) != nullptr;
+}
+
+unsigned bank_word(u64 offset) {
+    if (is_priority_register(offset)) {
+        return static_cast<unsigned>((offset - kPriority) / 32);
+    }
+    if (is_config(offset)) {
+        return static_cast<unsigned>((offset - kConfig) / 8);
+    }
+    return static_cast<unsigned>(offset % kBitRegisterBytes / 4);
+}
+
+u8 read_priority(const InterruptWord& word, u64 offset) { return word.priority[offset % 32]; }
+
+void write_priority(InterruptWord& word, u64 offset, u8 value) {
+    word.priority[offset % 32] = value & kPriorityMask;
+}
+
+u32 read_bank(const InterruptWord& word, u64 offset) {
+    if (is_priority_register(offset)) {
+        u32 value = 0;
+        for (unsigned i = 0; i < 4; ++i) {
+            value |= u32{read_priority(word, offset + i)} << (8 * i);
+        }
+        return value;
+    }
+    if (is_config(offset)) {
+        return read_config(word.edge, offset);
+    }
+    const BitRegister* const found = find_bits(offset);
+    return found->bits == &InterruptWord::latched ? word.pending() : word.*(found->bits);
+}
+
+void write_bank(InterruptWord& word, u64 offset, u32 value) {
+    if (is_priority_register(offset)) {
+        for (unsigned i = 0; i < 4; ++i) {
+            write_priority(word, offset + i, static_cast<u8>(value >> (8 * i)));
+        }
+        return;
+    }
+    if (is_config(offset)) {
+        word.edge = write_config(word.edge, offset, value);
+        return;
+    }
+    const BitRegister* const found = find_bits(offset);
+    u32& bits = word.*(found->bits);
+    switch (found->writes) {
+    case Writes::Store:
+        bits = value;
+        break;
+    case Writes::Set:
+        bits |= value;
+        break;
+    case Writes::Clear:
+        bits &= ~value;
+        break;
+    }
+}
+
+bool is_id_register(u64 offset) { return offset >= kId && offset < 0x10000; }
+
+u32 read_id(u64 offset, u8 part) {
+    const u8 ids[] = {
+        0x44, 0,    0,    0,    // PIDR4..7: Arm's JEP106 continuation code
+        part, 0xb4, 0x3b, 0,    // PIDR0..3: architecture version 3
+        0x0d, 0xf0, 0x05, 0xb1, // CIDR0..3
+    };
+    return ids[(offset - kId) / 4];
+}
+
+} // namespace ulna::devices::gicv3

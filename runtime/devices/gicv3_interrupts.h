@@ -1,0 +1,62 @@
+// The state of interrupts, 32 at a time as the registers of the distributor and of the
+// redistributors hold them, and those registers: they are alike in both frames (IHI 0069 12.8,
+// 12.10).
+#pragma once
+
+#include <array>
+
+#include "ir/support/types.h"
+
+namespace ulna::devices::gicv3 {
+
+// Of eight bits of priority the upper five exist.
+inline constexpr unsigned kPriorityBits = 5;
+inline constexpr u8 kPriorityMask = static_cast<u8>(0xff << (8 - kPriorityBits));
+
+struct InterruptWord {
+    u32 group = 0;    // 1: group 1
+    u32 modifier = 0; // storage only: there is a single security state
+    u32 enabled = 0;
+    u32 latched = 0; // pending by an edge, by an SGI or by a write of ISPENDR
+    u32 active = 0;
+    u32 edge = 0;
+    u32 line = 0; // what the devices drive; survives a reset
+    std::array<u8, 32> priority{};
+
+    [[nodiscard]] u32 pending() const { return latched | (line & ~edge); }
+    // Those that may go to a CPU when the distributor forwards these groups.
+    [[nodiscard]] u32 deliverable(bool group0, bool group1) const {
+        const u32 forwarded = (group0 ? ~group : 0) | (group1 ? group : 0);
+        return pending() & enabled & ~active & forwarded;
+    }
+    void set_line(u32 bit, bool asserted) {
+        latched |= asserted ? ~line & edge & bit : 0;
+        line = asserted ? line | bit : line & ~bit;
+    }
+    void reset() {
+        const u32 kept = line;
+        *this = {};
+        line = kept;
+    }
+};
+
+// IGROUPR to ICFGR and IGRPMODR. `word` is the interrupt word that the offset belongs to, or null
+// when the frame has none (reads as zero, ignores writes).
+inline constexpr u64 kBankEnd = 0xe00;
+[[nodiscard]] bool is_bank_register(u64 offset);
+[[nodiscard]] unsigned bank_word(u64 offset); // index of the word
+[[nodiscard]] u32 read_bank(const InterruptWord& word, u64 offset);
+void write_bank(InterruptWord& word, u64 offset, u32 value);
+
+// One byte of IPRIORITYR, which may be accessed by bytes.
+[[nodiscard]] bool is_priority_register(u64 offset);
+[[nodiscard]] u8 read_priority(const InterruptWord& word, u64 offset);
+void write_priority(InterruptWord& word, u64 offset, u8 value);
+
+// The identification registers at 0xffd0; `part` is 0x92 for a distributor, 0x93 for a
+// redistributor, as Arm's GICs have them.
+[[nodiscard]] bool is_id_register(u64 offset);
+[[nodiscard]] u32 read_id(u64 offset, u8 part);
+inline constexpr u32 kIidr = 0x43b; // implementer: Arm
+
+} // namespace ulna::devices::gicv3

@@ -1,0 +1,72 @@
+// What a CPU interface lets through: priority mask, binary points, active priorities. The physical
+// and the virtual interface work alike (IHI 0069 4.8, 6.3).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "runtime/devices/gicv3_interrupts.h"
+
+namespace ulna::devices::gicv3 {
+
+inline constexpr u32 kSpurious = 1023; // INTID: nothing (of this group) is pending
+inline constexpr u32 kFirstSpecial = 1020, kFirstLpi = 8192;
+inline constexpr unsigned kInterruptIdBits = 16;
+inline constexpr u32 kIdlePriority = 0x100; // lower than every priority
+
+// The most urgent of some interrupts.
+struct Candidate {
+    u32 priority = kIdlePriority;
+    u32 intid = kSpurious;
+    unsigned group = 0;
+    [[nodiscard]] bool exists() const { return priority != kIdlePriority; }
+};
+
+struct Priorities {
+    // Group priorities and the binary points have as many bits as priorities: BPR0 splits below bit
+    // BPR0 + 1, the Non-secure BPR1 below bit BPR1.
+    static constexpr u8 kMinBpr0 = 7 - kPriorityBits, kMinBpr1 = kMinBpr0 + 1;
+    static constexpr u8 kMaxBpr = 7;
+
+    u8 mask = 0; // PMR: only more urgent (lower) ones pass
+    std::array<u8, 2> bpr{kMinBpr0, kMinBpr1};
+    bool common_bpr = false;     // BPR0 counts for both groups
+    bool eoi_drops_only = false; // EOImode 1: DIR deactivates
+    std::array<u32, 2> active{}; // APR: bit p: group priority p << 3 is active
+
+    [[nodiscard]] u8 read_bpr(unsigned group) const {
+        return group == 1 && common_bpr ? std::min<u8>(bpr[0] + 1, kMaxBpr) : bpr[group];
+    }
+    void write_bpr(unsigned group, u64 value) {
+        if (group == 0 || !common_bpr) {
+            bpr[group] = std::max<u8>(value & 7, group == 0 ? kMinBpr0 : kMinBpr1);
+        }
+    }
+    [[nodiscard]] u32 group_priority(u32 priority, unsigned group) const {
+        const unsigned lowest_bit = group == 0 || common_bpr ? bpr[0] + 1u : bpr[1];
+        return priority & (~0u << lowest_bit) & 0xff;
+    }
+    [[nodiscard]] u32 running() const {
+        const u32 all = active[0] | active[1];
+        return all == 0 ? kIdlePriority
+                        : static_cast<u32>(std::countr_zero(all)) << (8 - kPriorityBits);
+    }
+    [[nodiscard]] bool passes(const Candidate& c) const {
+        return c.priority < mask && group_priority(c.priority, c.group) < running();
+    }
+    void activate(const Candidate& c) {
+        active[c.group] |= 1u << (group_priority(c.priority, c.group) >> (8 - kPriorityBits));
+    }
+    // The end of the most urgent active interrupt, if it is of this group. False: there is none.
+    bool drop(unsigned group) {
+        const u32 mine = active[group], other = active[1 - group];
+        if (mine == 0 || (other != 0 && std::countr_zero(other) < std::countr_zero(mine))) {
+            return false;
+        }
+        active[group] &= mine - 1;
+        return true;
+    }
+};
+
+} // namespace ulna::devices::gicv3
