@@ -1,0 +1,38 @@
+// What a virtual disk stores its bytes in. Offsets and lengths are in bytes, lie inside the disk,
+// and are multiples of 512. Not thread-safe: a disk's worker thread is the only user.
+// Results are 0 or an errno.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "runtime/devices/virtio/scatter.h"
+
+namespace ulna::devices::virtio {
+
+class BlockBackend {
+  public:
+    static constexpr u64 kSectorBytes = 512;
+
+    virtual ~BlockBackend() = default;
+    [[nodiscard]] virtual u64 bytes() const = 0;
+    [[nodiscard]] virtual bool read_only() const = 0;
+    [[nodiscard]] virtual int read(u64 offset, Scatter to) = 0;
+    [[nodiscard]] virtual int write(u64 offset, Scatter from) = 0;
+    [[nodiscard]] virtual int flush() = 0; // what was written survives a crash of the host
+    // The contents are no longer needed; what is read there afterwards is anything.
+    [[nodiscard]] virtual int discard(u64 offset, u64 bytes) = 0;
+    [[nodiscard]] virtual int write_zeroes(u64 offset, u64 bytes) = 0;
+};
+
+struct BlockOptions {
+    std::string path;
+    bool read_only = false;
+    bool snapshot = false; // writes go to a temporary file; the image stays as it is
+};
+
+// Null with a reason, one line.
+[[nodiscard]] std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
+                                                               std::string& why_not);
+
+} // namespace ulna::devices::virtio

@@ -1,0 +1,93 @@
+#include "runtime/devices/virtio/snapshot.h"
+
+#include <algorithm>
+#include <array>
+
+#include "ir/support/bits.h"
+#include "runtime/devices/virtio/raw_file.h"
+
+namespace ulna::devices::virtio {
+
+Snapshot::Snapshot(std::unique_ptr<BlockBackend> base, std::unique_ptr<BlockBackend> overlay)
+    : base_(std::move(base)),
+      overlay_(std::move(overlay)),
+      changed_(align_up(base_->bytes(), kClusterBytes) / kClusterBytes) {}
+
+int Snapshot::read(u64 offset, Scatter to) {
+    const u64 start = offset;
+    const u64 end = offset + total_bytes(to);
+    while (offset < end) { // by runs of clusters that one of the files has
+        const bool changed = changed_[offset / kClusterBytes];
+        u64 run_end = offset;
+        while (run_end < end && changed_[run_end / kClusterBytes] == changed) {
+            run_end = align_down(run_end, kClusterBytes) + kClusterBytes;
+        }
+        const auto part = slice(to, offset - start, std::min(run_end, end) - offset);
+        if (const int error = (changed ? overlay_ : base_)->read(offset, part); error != 0) {
+            return error;
+        }
+        offset = run_end;
+    }
+    return 0;
+}
+
+int Snapshot::copy_cluster(u64 cluster) {
+    std::array<u8, kClusterBytes> copy;
+    const u64 at = cluster * kClusterBytes;
+    const iovec piece{copy.data(), std::min<u64>(kClusterBytes, bytes() - at)};
+    const int error = base_->read(at, {&piece, 1});
+    return error != 0 ? error : overlay_->write(at, {&piece, 1});
+}
+
+int Snapshot::prepare(u64 offset, u64 bytes) {
+    if (bytes == 0) {
+        return 0;
+    }
+    const u64 end = offset + bytes;
+    const u64 first = offset / kClusterBytes;
+    const u64 last = (end - 1) / kClusterBytes;
+    const bool first_is_partial = !is_aligned(offset, kClusterBytes);
+    const bool last_is_partial = !is_aligned(end, kClusterBytes) && end != this->bytes();
+    if ((first_is_partial || (first == last && last_is_partial)) && !changed_[first]) {
+        if (const int error = copy_cluster(first); error != 0) {
+            return error;
+        }
+    }
+    if (last != first && last_is_partial && !changed_[last]) {
+        if (const int error = copy_cluster(last); error != 0) {
+            return error;
+        }
+    }
+    std::fill(changed_.begin() + static_cast<std::ptrdiff_t>(first),
+              changed_.begin() + static_cast<std::ptrdiff_t>(last + 1), true);
+    return 0;
+}
+
+int Snapshot::write(u64 offset, Scatter from) {
+    const int error = prepare(offset, total_bytes(from));
+    return error != 0 ? error : overlay_->write(offset, from);
+}
+
+int Snapshot::write_zeroes(u64 offset, u64 bytes) {
+    const int error = prepare(offset, bytes);
+    return error != 0 ? error : overlay_->write_zeroes(offset, bytes);
+}
+
+// Only what the overlay has costs anything. It reads as zeroes then, which is as good as anything.
+int Snapshot::discard(u64 offset, u64 bytes) { return write_zeroes(offset, bytes); }
+
+std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
+                                                 std::string& why_not) {
+    std::unique_ptr<BlockBackend> image =
+        RawFile::open(options.path, options.read_only || options.snapshot, why_not);
+    if (image == nullptr || !options.snapshot || options.read_only) {
+        return image;
+    }
+    std::unique_ptr<BlockBackend> overlay = RawFile::temporary(image->bytes(), why_not);
+    if (overlay == nullptr) {
+        return nullptr;
+    }
+    return std::make_unique<Snapshot>(std::move(image), std::move(overlay));
+}
+
+} // namespace ulna::devices::virtio

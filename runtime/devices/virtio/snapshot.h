@@ -1,0 +1,34 @@
+// A disk whose image is only read: what is written goes to a temporary file of the same size, at
+// the same offset, and a bit per cluster says which of both has it. The temporary file is sparse.
+#pragma once
+
+#include "runtime/devices/virtio/block_backend.h"
+
+namespace ulna::devices::virtio {
+
+class Snapshot final : public BlockBackend {
+  public:
+    // The page of most guests: what they write needs no copy of what lies around it.
+    static constexpr u64 kClusterBytes = 4096;
+
+    Snapshot(std::unique_ptr<BlockBackend> base, std::unique_ptr<BlockBackend> overlay);
+
+    [[nodiscard]] u64 bytes() const override { return base_->bytes(); }
+    [[nodiscard]] bool read_only() const override { return false; }
+    [[nodiscard]] int read(u64 offset, Scatter to) override;
+    [[nodiscard]] int write(u64 offset, Scatter from) override;
+    [[nodiscard]] int flush() override { return 0; } // nothing is to survive
+    [[nodiscard]] int discard(u64 offset, u64 bytes) override;
+    [[nodiscard]] int write_zeroes(u64 offset, u64 bytes) override;
+
+  private:
+    // Before [offset, offset + bytes) is overwritten in the overlay: the clusters of its ends that
+    // it covers only in part are copied, and all become the overlay's.
+    [[nodiscard]] int prepare(u64 offset, u64 bytes);
+    [[nodiscard]] int copy_cluster(u64 cluster);
+
+    std::unique_ptr<BlockBackend> base_, overlay_;
+    std::vector<bool> changed_; // a bit per cluster: the overlay has it
+};
+
+} // namespace ulna::devices::virtio

@@ -1,0 +1,72 @@
+// A virtio device as its driver sees it - type, features, configuration, queues - apart from how it
+// is reached (a transport) and from what does its work (a back end). Everything here is called with
+// the machine's lock held.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "runtime/devices/virtio/virtqueue.h"
+
+namespace ulna::devices::virtio {
+
+// How a device reaches its driver.
+class DriverLink {
+  public:
+    virtual ~DriverLink() = default;
+    virtual void buffers_used(unsigned queue) = 0; // interrupt
+    virtual void config_changed() = 0;
+    virtual void ask_for_reset(const char* why) = 0; // DEVICE_NEEDS_RESET; `why` is logged
+};
+
+class VirtioDevice {
+  public:
+    // The most entries of each queue.
+    explicit VirtioDevice(std::initializer_list<u32> queue_entries);
+    virtual ~VirtioDevice() = default;
+    VirtioDevice(const VirtioDevice&) = delete;
+    VirtioDevice& operator=(const VirtioDevice&) = delete;
+
+    [[nodiscard]] virtual u32 id() const = 0;       // virtio 1.2, section 5
+    [[nodiscard]] virtual u64 features() const = 0; // the device type's own bits
+    [[nodiscard]] virtual std::span<const u8> config() const = 0;
+    virtual void write_config(u64 /*offset*/, unsigned /*bytes*/, u64 /*value*/) {}
+
+    // --- what the driver does. The driver made requests available:
+    virtual void notified(unsigned queue) = 0;
+    // A queue is going away: on return nothing of its memory is touched any more.
+    virtual void stop(unsigned /*queue*/) {}
+    // Back to the state after power-on; all queues have been stopped.
+    virtual void reset() {}
+
+    // --- for transports
+    [[nodiscard]] unsigned queue_count() const { return static_cast<unsigned>(queues_.size()); }
+    [[nodiscard]] u32 most_entries(unsigned queue) const { return queues_[queue].most_entries; }
+    [[nodiscard]] Virtqueue& queue(unsigned index) { return queues_[index].ring; }
+    void attach(DriverLink& driver) { driver_ = &driver; }
+    void set_negotiated(u64 features) { negotiated_ = features; }
+
+  protected:
+    [[nodiscard]] bool has(u64 feature_bits) const { return (negotiated_ & feature_bits) != 0; }
+    [[nodiscard]] DriverLink& driver() { return *driver_; }
+
+    // The next request of a queue. A broken queue makes the device ask for a reset.
+    [[nodiscard]] std::optional<Chain> next(unsigned queue);
+    // Gives a request back and interrupts if the driver wants that.
+    void complete(unsigned queue, const Chain& chain, u64 written);
+    // For a request that makes no sense: no more are served until the driver resets the device.
+    void refuse(unsigned queue, const char* why);
+
+  private:
+    struct Queue {
+        u32 most_entries;
+        Virtqueue ring;
+    };
+    std::vector<Queue> queues_;
+    DriverLink* driver_ = nullptr;
+    u64 negotiated_ = 0;
+};
+
+} // namespace ulna::devices::virtio

@@ -1,0 +1,185 @@
+// Drivers that do anything at all: random register writes and random rings must neither crash nor
+// hang a device, and after a reset it must serve.
+#include "runtime/devices/virtio/block.h"
+#include "runtime/devices/virtio/rng.h"
+
+#include <random>
+
+#include "tests/system/virtio_driver.h"
+
+#include "tests/support/catch.h"
+
+namespace ulna::devices::virtio {
+namespace {
+
+class MemoryDisk final : public BlockBackend {
+  public:
+    u64 bytes() const override { return contents_.size(); }
+    bool read_only() const override { return false; }
+    int read(u64 offset, Scatter to) override {
+        scatter(to, 0, &contents_[offset], contents_.size() - offset);
+        return 0;
+    }
+    int write(u64 offset, Scatter from) override {
+        gather(from, 0, &contents_[offset], contents_.size() - offset);
+        return 0;
+    }
+    int flush() override { return 0; }
+    int discard(u64, u64) override { return 0; }
+    int write_zeroes(u64 offset, u64 bytes) override {
+        std::memset(&contents_[offset], 0, bytes);
+        return 0;
+    }
+
+  private:
+    std::vector<u8> contents_ = std::vector<u8>(1 << 16);
+};
+
+class Chaos {
+  public:
+    Chaos(TestDriver& driver, u32 queues, u32 seed)
+        : driver_(driver), queues_(queues), random_(seed) {}
+
+    // Served requests are what counts, so a device that asked for a reset soon gets one.
+    void step() {
+        if ((driver_.read(0x070) & (kNeedsReset | kDriverOk)) != kDriverOk && pick(8) == 0) {
+            return bring_up();
+        }
+        switch (pick(16)) {
+        case 0:
+            return write_register();
+        case 1:
+            (void)driver_.transport->read(pick(512), 1u << pick(4));
+            return;
+        case 2:
+            driver_.transport->write(0x100 + pick(256), 1u << pick(4), value());
+            return;
+        case 3:
+            return spoil_descriptor();
+        case 4:
+            return spoil_memory();
+        case 5:
+            return offer();
+        default:
+            return request();
+        }
+    }
+
+  private:
+    u32 pick(u32 below) { return random_() % below; }
+    u32 value() {
+        const u32 values[] = {0, 1, 15, 0x4000'0000, ~0u, static_cast<u32>(random_())};
+        return pick(2) == 0 ? pick(64) : values[pick(6)];
+    }
+    // Mostly right, seldom not; the same few pages all the time.
+    PhysAddr address() {
+        return pick(200) == 0 ? random_() : TestDriver::kRam + 0x10000 + pick(0x4000);
+    }
+
+    void bring_up() {
+        driver_.rewind();
+        driver_.negotiate(pick(4) == 0 ? kFeatureVersion1 : TestDriver::kAllOffered);
+        for (u32 queue = 0; queue < queues_; ++queue) {
+            driver_.set_up_queue(queue, 16);
+        }
+        driver_.write(0x070, 15);
+    }
+    void write_register() {
+        const u64 offset = pick(64) * 4;
+        if (offset != 0x070 || pick(10) == 0) { // status: else nothing would ever work
+            driver_.write(offset, value());
+        }
+    }
+    // What a disk, or another device, may understand: a header, data, a status.
+    void request() {
+        const u32 queue = pick(queues_);
+        if (driver_.ring(queue).entries == 0) {
+            return;
+        }
+        const PhysAddr header = address();
+        if (pick(4) != 0 && driver_.memory.ram(header, 16) != nullptr) {
+            driver_.put<u32>(header, pick(16));
+            driver_.put<u64>(header + 8, pick(200));
+        }
+        std::vector<Piece> pieces{{header, pick(200) == 0 ? pick(20) : 16}};
+        for (u32 count = pick(4), writable = pick(2); count > 0; --count) {
+            pieces.push_back({address(), 256 * pick(8), writable != 0});
+        }
+        pieces.push_back({address(), pick(50) == 0 ? pick(3) : 1, pick(200) != 0});
+        pick(2) == 0 ? driver_.add(queue, pieces) : driver_.add_indirect(queue, pieces);
+        if (pick(3) != 0) {
+            driver_.notify(queue);
+        }
+        if (driver_.allocate(16) > TestDriver::kRam + TestDriver::kRamBytes / 2) {
+            driver_.rewind(); // over rings in use, too
+        }
+    }
+    void spoil_descriptor() {
+        const u16 flags = static_cast<u16>(pick(20) == 0 ? random_() : pick(4));
+        driver_.put_descriptor(table(), pick(16), address(), pick(3) == 0 ? value() : 16 * pick(40),
+                               flags, static_cast<u16>(pick(30) == 0 ? random_() : pick(16)));
+    }
+    PhysAddr table() { // of a queue, or anything
+        const PhysAddr at = driver_.ring(pick(queues_)).descriptors;
+        return at != 0 && pick(4) != 0 ? at : TestDriver::kRam + 0x10000 + 16 * pick(0x100);
+    }
+    void spoil_memory() { // what devices read as headers, too
+        driver_.put<u64>(TestDriver::kRam + 0x10000 + 8 * pick(0x800), value() % 100);
+    }
+    void offer() {
+        const u32 queue = pick(queues_);
+        if (driver_.ring(queue).entries == 0) {
+            return;
+        }
+        driver_.offer(queue, static_cast<u16>(pick(100) == 0 ? random_() : pick(16)));
+        driver_.notify(queue);
+    }
+
+    TestDriver& driver_;
+    u32 queues_;
+    std::mt19937 random_;
+};
+
+// A device that still works gives an empty request back, or asks for a reset because of it.
+void check_alive(TestDriver& driver, std::mutex& lock) {
+    u32 status = 0;
+    {
+        const std::lock_guard held(lock);
+        driver.rewind();
+        driver.bring_up(kFeatureVersion1, 1);
+        const PhysAddr at = driver.allocate(64);
+        driver.add(0, {{at, 16}, {at + 32, 32, true}});
+        driver.notify(0);
+        status = driver.read(0x070);
+    }
+    CHECK(((status & kNeedsReset) != 0 || driver.wait_used(0, 1, lock)));
+}
+
+void run_chaos(TestDriver& driver, VirtioDevice& device, std::mutex& lock) {
+    driver.attach(&device);
+    for (u32 seed = 1; seed <= 5; ++seed) {
+        Chaos chaos(driver, device.queue_count() + 1, seed);
+        for (int i = 0; i < 100'000; ++i) {
+            const std::lock_guard held(lock);
+            chaos.step();
+        }
+        check_alive(driver, lock);
+    }
+}
+
+TEST_CASE("a random driver does not harm the random device", "[virtio][fuzz]") {
+    TestDriver driver;
+    std::mutex lock;
+    Rng device(1);
+    run_chaos(driver, device, lock);
+}
+
+TEST_CASE("a random driver does not harm a disk", "[virtio][fuzz]") {
+    TestDriver driver;
+    std::mutex lock;
+    Block device(std::make_unique<MemoryDisk>(), "chaos", lock);
+    run_chaos(driver, device, lock);
+}
+
+} // namespace
+} // namespace ulna::devices::virtio
