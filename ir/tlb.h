@@ -1,6 +1,6 @@
-// What a virtual CPU remembers of address translation: the pages whose bytes an access finds in host memory.
-// Translated code looks here first (HostAddress). A page that is not here is looked up by
-// CpuState::find_host_address, which enters it unless each of its accesses has to be seen.
+// What a virtual CPU remembers of address translation: the pages whose bytes an access finds in
+// host memory. Translated code looks here first (HostAddress). A page that is not here is looked up
+// by CpuState::find_host_address, which enters it unless each of its accesses has to be seen.
 #pragma once
 
 #include "ir/types.h"
@@ -23,10 +23,11 @@ using Tlb = TlbEntry[1u << kTlbLog2];
 [[nodiscard]] constexpr std::size_t tlb_index(u64 address) {
     return address >> kTlbPageLog2 & ones(kTlbLog2);
 }
-// The bytes of an access that is not aligned to them are looked for the long way; of a pair, each for itself.
+// The bytes of an access that is not aligned to them are looked for the long way; of a pair, each
+// for itself.
 [[nodiscard]] constexpr unsigned tlb_unit_bytes(MemInfo mem) { return mem.bytes() >> mem.pair; }
-// What an entry has to equal: with low bits that no entry has when the access is misaligned, the other page when
-// it ends there.
+// What an entry has to equal: with low bits that no entry has when the access is misaligned, the
+// other page when it ends there.
 [[nodiscard]] constexpr u64 tlb_tag(u64 address, MemInfo mem) {
     const u64 unit = tlb_unit_bytes(mem);
     return (address + (mem.bytes() - unit)) & (~ones(kTlbPageLog2) | (unit - 1));

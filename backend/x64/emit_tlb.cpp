@@ -1,4 +1,5 @@
-// Where an access of a machine finds its bytes (ir/tlb.h): a look at the TLB, and behind it the runtime.
+// Where an access of a machine finds its bytes (ir/tlb.h): a look at the TLB, and behind it the
+// runtime.
 #include "backend/x64/emitter.h"
 #include "ir/tlb.h"
 

@@ -16,7 +16,7 @@ using devices::PhysAddr;
 // Of the modelled CPU, those that change what descriptors and control registers mean.
 struct MmuFeatures {
     bool lva = true;    // 52-bit VAs with 64 KiB pages
-    bool lpa = true;    // 52-bit PAs with 64 KiB pages; Regime::pa_bits says the rest
+    bool lpa = true;    // 52-bit PAs with 64 KiB pages; RegimeRegisters::pa_bits says the rest
     bool lpa2 = true;   // TCR_ELx.DS: 52 bits with 4 KiB and 16 KiB pages
     bool ttst = true;   // small tables: TxSZ up to 48
     bool hafdbs = true; // HA and HD
@@ -29,7 +29,7 @@ struct MmuFeatures {
 };
 
 // A translation regime: the registers of the EL that controls it, as they hold their values.
-struct Regime {
+struct RegimeRegisters {
     u8 el = 1; // whose registers: 1 for EL1&0; 2 for EL2, and for EL2&0 with HCR_EL2.E2H; 3
     u64 sctlr = 0, tcr = 0, ttbr0 = 0, ttbr1 = 0, mair = 0;
     // Of EL1&0 when EL2 is there and enabled (EL2Enabled()); hcr also says what EL 2 is.
@@ -105,7 +105,7 @@ struct Fault {
 using TranslationResult = std::variant<Translation, Fault>;
 
 // AArch64.FullTranslate: both stages, and the descriptor updates that go with the access.
-[[nodiscard]] TranslationResult walk(const Regime& regime,
+[[nodiscard]] TranslationResult walk(const RegimeRegisters& regime,
                                      const devices::PhysicalMemory& memory,
                                      GuestAddr va,
                                      const Access& access);

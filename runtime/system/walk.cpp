@@ -62,7 +62,7 @@ bool Translation::permits(const Access& access, bool pan) const {
     return !is_forbidden && !lacks_permission(permissions, access);
 }
 
-TranslationResult walk(const Regime& regime,
+TranslationResult walk(const RegimeRegisters& regime,
                        const devices::PhysicalMemory& memory,
                        GuestAddr va,
                        const Access& access) {

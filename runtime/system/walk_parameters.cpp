@@ -29,7 +29,7 @@ bool is_bad_txsz(unsigned txsz,
     return txsz < least || txsz > most;
 }
 
-void set_output(WalkParameters& shape, unsigned ps, const Regime& regime) {
+void set_output(WalkParameters& shape, unsigned ps, const RegimeRegisters& regime) {
     shape.wide_64k = shape.granule_log2 == 16 && regime.features.lpa && regime.pa_bits > 48;
     const unsigned most = shape.wide_64k || shape.ds ? 52 : 48;
     shape.output_bits = std::min({kPsBits[ps], most, unsigned{regime.pa_bits}});
@@ -43,13 +43,13 @@ i8 start_level(const WalkParameters& shape) {
         static_cast<int>((shape.input_bits - 1 - shape.granule_log2) / shape.stride()));
 }
 
-void set_input(Stage1Parameters& to, unsigned txsz, const Regime& regime) {
+void set_input(Stage1Parameters& to, unsigned txsz, const RegimeRegisters& regime) {
     to.bad_shape = is_bad_txsz(txsz, to, regime.features, regime.features.lva);
     to.input_bits = to.bad_shape ? 48 : 64 - txsz;
     to.start_level = start_level(to);
 }
 
-Stage1Parameters two_range_parameters(const Regime& regime, GuestAddr va) {
+Stage1Parameters two_range_parameters(const RegimeRegisters& regime, GuestAddr va) {
     const u64 control = regime.tcr;
     const MmuFeatures& features = regime.features;
     Stage1Parameters to;
@@ -73,7 +73,7 @@ Stage1Parameters two_range_parameters(const Regime& regime, GuestAddr va) {
     return to;
 }
 
-Stage1Parameters one_range_parameters(const Regime& regime) {
+Stage1Parameters one_range_parameters(const RegimeRegisters& regime) {
     const u64 control = regime.tcr;
     const MmuFeatures& features = regime.features;
     Stage1Parameters to;
@@ -94,7 +94,7 @@ Stage1Parameters one_range_parameters(const Regime& regime) {
 }
 
 // AArch64.S2StartLevel; nothing for the values that AArch64.S2InvalidSL refuses.
-std::optional<i8> stage2_start_level(const Regime& regime, const Stage2Parameters& shape) {
+std::optional<i8> stage2_start_level(const RegimeRegisters& regime, const Stage2Parameters& shape) {
     const unsigned sl0 = static_cast<unsigned>(bits(regime.vtcr, vtcr::SL0 + 1, vtcr::SL0));
     const bool sl2 = shape.ds && bit(regime.vtcr, vtcr::SL2);
     const auto level = [](int value) { return static_cast<i8>(value); };
@@ -130,17 +130,17 @@ bool is_inconsistent(const Stage2Parameters& shape) {
 
 } // namespace
 
-bool has_unprivileged(const Regime& regime) {
+bool has_unprivileged(const RegimeRegisters& regime) {
     return regime.el == 1 || (regime.el == 2 && bit(regime.hcr, hcr::E2H));
 }
 
-bool stage1_enabled(const Regime& regime) {
+bool stage1_enabled(const RegimeRegisters& regime) {
     const bool is_disabled_by_el2 = regime.el == 1 && regime.el2_enabled &&
                                     (bit(regime.hcr, hcr::DC) || bit(regime.hcr, hcr::TGE));
     return !is_disabled_by_el2 && bit(regime.sctlr, sctlr::M);
 }
 
-bool stage2_enabled(const Regime& regime) {
+bool stage2_enabled(const RegimeRegisters& regime) {
     if (regime.el != 1 || !regime.el2_enabled) {
         return false;
     }
@@ -148,7 +148,7 @@ bool stage2_enabled(const Regime& regime) {
     return bit(regime.hcr, hcr::VM) || (bit(regime.hcr, hcr::DC) && !bit(regime.hcr, hcr::TGE));
 }
 
-Stage1Parameters stage1_parameters(const Regime& regime, GuestAddr va) {
+Stage1Parameters stage1_parameters(const RegimeRegisters& regime, GuestAddr va) {
     Stage1Parameters to =
         has_unprivileged(regime) ? two_range_parameters(regime, va) : one_range_parameters(regime);
     to.big_endian = bit(regime.sctlr, sctlr::EE);
@@ -156,7 +156,7 @@ Stage1Parameters stage1_parameters(const Regime& regime, GuestAddr va) {
     return to;
 }
 
-Stage2Parameters stage2_parameters(const Regime& regime) {
+Stage2Parameters stage2_parameters(const RegimeRegisters& regime) {
     const u64 control = regime.vtcr;
     const MmuFeatures& features = regime.features;
     Stage2Parameters to;

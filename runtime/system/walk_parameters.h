@@ -42,13 +42,13 @@ struct Stage2Parameters : WalkParameters {
     bool ptw = false, fwb = false, xnx = false;
 };
 
-[[nodiscard]] Stage1Parameters stage1_parameters(const Regime& regime, GuestAddr va);
-[[nodiscard]] Stage2Parameters stage2_parameters(const Regime& regime);
+[[nodiscard]] Stage1Parameters stage1_parameters(const RegimeRegisters& regime, GuestAddr va);
+[[nodiscard]] Stage2Parameters stage2_parameters(const RegimeRegisters& regime);
 
 // HasUnprivileged(): whether EL0 is part of the regime.
-[[nodiscard]] bool has_unprivileged(const Regime& regime);
+[[nodiscard]] bool has_unprivileged(const RegimeRegisters& regime);
 // AArch64.S1Enabled, and whether stage 2 follows.
-[[nodiscard]] bool stage1_enabled(const Regime& regime);
-[[nodiscard]] bool stage2_enabled(const Regime& regime);
+[[nodiscard]] bool stage1_enabled(const RegimeRegisters& regime);
+[[nodiscard]] bool stage2_enabled(const RegimeRegisters& regime);
 
 } // namespace ulna::system

@@ -8,7 +8,7 @@ namespace {
 
 class Stage1 {
   public:
-    Stage1(const Regime& regime,
+    Stage1(const RegimeRegisters& regime,
            const devices::PhysicalMemory& memory,
            GuestAddr va,
            const Access& access)
@@ -210,7 +210,7 @@ class Stage1 {
         return {kDeviceNGnRnE, kOuterShareable};
     }
 
-    const Regime& regime_;
+    const RegimeRegisters& regime_;
     const devices::PhysicalMemory& memory_;
     const GuestAddr va_;
     const Access& access_;
@@ -220,7 +220,7 @@ class Stage1 {
 
 } // namespace
 
-StageAttempt stage1(const Regime& regime,
+StageAttempt stage1(const RegimeRegisters& regime,
                     const devices::PhysicalMemory& memory,
                     GuestAddr va,
                     const Access& access) {

@@ -8,7 +8,7 @@ namespace {
 
 class Stage2 {
   public:
-    Stage2(const Regime& regime,
+    Stage2(const RegimeRegisters& regime,
            const devices::PhysicalMemory& memory,
            const Mapping& stage1,
            const Access& access,
@@ -123,7 +123,7 @@ class Stage2 {
         UNREACHABLE("an outcome of update_descriptor");
     }
 
-    const Regime& regime_;
+    const RegimeRegisters& regime_;
     const devices::PhysicalMemory& memory_;
     const Mapping& stage1_;
     const Access& access_;
@@ -134,7 +134,7 @@ class Stage2 {
 
 } // namespace
 
-StageResult stage2(const Regime& regime,
+StageResult stage2(const RegimeRegisters& regime,
                    const devices::PhysicalMemory& memory,
                    const Mapping& stage1,
                    const Access& access,

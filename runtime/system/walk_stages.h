@@ -38,7 +38,7 @@ using StageAttempt = std::variant<Mapping, Fault, Retry>;
 [[nodiscard]] bool counts_as_write(const Access& access, bool reading_faults);
 
 // AArch64.S1Translate, or AArch64.S1DisabledOutput.
-[[nodiscard]] StageAttempt stage1(const Regime& regime,
+[[nodiscard]] StageAttempt stage1(const RegimeRegisters& regime,
                                   const devices::PhysicalMemory& memory,
                                   GuestAddr va,
                                   const Access& access);
@@ -50,7 +50,7 @@ enum class Stage2Use : u8 {
     TableUpdate,
 };
 // AArch64.S2Translate of stage 1's output. The result's permissions are stage 2's alone.
-[[nodiscard]] StageResult stage2(const Regime& regime,
+[[nodiscard]] StageResult stage2(const RegimeRegisters& regime,
                                  const devices::PhysicalMemory& memory,
                                  const Mapping& stage1,
                                  const Access& access,

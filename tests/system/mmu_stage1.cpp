@@ -11,7 +11,7 @@ using namespace test;
 // EL1&0 with 4 KiB pages and 48-bit addresses in both ranges: L0 -> L1 -> L2 -> L3.
 struct El1 : PageTables {
     PhysAddr l0 = table(), l1 = table(), l2 = table(), l3 = table();
-    Regime regime;
+    RegimeRegisters regime;
     static constexpr u64 kMair = 0xff'44'00; // Device, Non-cacheable, Write-Back
     static constexpr u64 kLeaf = kAf | kInner | attr(2);
 

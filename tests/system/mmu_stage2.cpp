@@ -19,7 +19,7 @@ struct Guest : PageTables {
     static constexpr u64 kOffset = kRam + (8 << 20);
     static constexpr u64 kLeaf = kAf | kInner | kS2Normal | kS2Read | kS2Write;
     PhysAddr l1 = table(), l2 = table(), l3 = table();
-    Regime regime;
+    RegimeRegisters regime;
 
     Guest() {
         regime.el2_enabled = true;

@@ -1,5 +1,5 @@
-// Where a machine's accesses go: the operation in the interpreter and in translated code, and what it asks the
-// runtime for.
+// Where a machine's accesses go: the operation in the interpreter and in translated code, and what
+// it asks the runtime for.
 #include <random>
 
 #include "ir/parser.h"
@@ -111,8 +111,9 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
         for (unsigned n = 0; n < 1 + below(4); ++n) {
             b.begin_guest_instruction(0x10000 + 4 * n, 0);
             const u64 kind = below(16);
-            const u64 offset = below(8) == 0 ? kPageBytes - below(40)
-                                             : below(kMemoryBytes - 80) & (below(4) != 0 ? ~7u : ~0u);
+            const u64 offset = below(8) == 0
+                                   ? kPageBytes - below(40)
+                                   : below(kMemoryBytes - 80) & (below(4) != 0 ? ~7u : ~0u);
             const GuestAddr page = kind == 0 ? kOther + kPageBytes : kind < 5 ? kOther : kKnown;
             const unsigned reg = static_cast<unsigned>(below(31));
             const Value base =
