@@ -73,6 +73,7 @@ void EventLoop::run() {
         call_due_timers();
         call_posted();
     }
+    stopped_ = false;
 }
 
 void EventLoop::stop() {

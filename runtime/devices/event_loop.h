@@ -25,7 +25,7 @@ class EventLoop {
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
 
-    // Waits and calls handlers until stop(). Called without the lock.
+    // Waits and calls handlers until stop(), be it that one came before. Called without the lock.
     void run();
 
     // --- from any thread, with the lock or without

@@ -1,0 +1,49 @@
+// The two ends of a serial line: a device, and where its bytes go and come from.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ir/support/types.h"
+
+namespace ulna::devices {
+
+class EventLoop;
+
+// Takes input bytes: a device, or a monitor. Called with the machine's lock held.
+class CharacterSink {
+  public:
+    virtual ~CharacterSink() = default;
+    [[nodiscard]] virtual std::size_t room() const = 0;  // how many bytes it takes now
+    virtual void receive(std::span<const u8> bytes) = 0; // at most room()
+    virtual void receive_break() {}
+    virtual void output_resumed() {} // CharacterBackend::congested() is false again
+};
+
+// Called with the machine's lock held. It calls its sink only from the event loop, or from within
+// room_grew().
+class CharacterBackend {
+  public:
+    virtual ~CharacterBackend() = default;
+    // Takes all bytes, and never waits.
+    virtual void write(std::span<const u8> bytes) = 0;
+    // The other side does not keep up: a device should take nothing more from its guest.
+    [[nodiscard]] virtual bool congested() const { return false; }
+    virtual void room_grew() {} // of the sink: input that waits may come
+    virtual void connect(CharacterSink* sink) { sink_ = sink; }
+    // Writes what is left, before the program ends; gives up on a side that does not take it.
+    virtual void flush() {}
+
+  protected:
+    CharacterSink* sink_ = nullptr;
+};
+
+// The back end that a user's words mean: "null" (or "none"), "stdio" (or "mon:stdio") and
+// "file:PATH". Null, with a reason, when there is none. With the lock held.
+[[nodiscard]] std::unique_ptr<CharacterBackend>
+make_character_backend(std::string_view words, EventLoop& loop, std::string& why_not);
+
+} // namespace ulna::devices

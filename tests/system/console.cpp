@@ -1,0 +1,303 @@
+#include "runtime/devices/console.h"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+#include "runtime/devices/terminal.h"
+
+#include "tests/support/catch.h"
+
+namespace ulna::devices {
+namespace {
+
+constexpr u64 kMillisecond = 1'000'000;
+
+struct Guest : CharacterSink {
+    std::size_t room() const override { return limit - std::min(limit, got.size()); }
+    void receive(std::span<const u8> bytes) override {
+        REQUIRE(bytes.size() <= room());
+        got.append(bytes.begin(), bytes.end());
+    }
+    void receive_break() override { ++breaks; }
+    void output_resumed() override { ++resumed; }
+    std::string got;
+    std::size_t limit = 1 << 20;
+    int breaks = 0, resumed = 0;
+};
+
+struct Pipe {
+    Pipe() { REQUIRE(pipe2(ends, O_CLOEXEC) == 0); }
+    ~Pipe() {
+        close_writer();
+        close(ends[0]);
+    }
+    void put(std::string_view text) {
+        REQUIRE(write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    }
+    void close_writer() {
+        if (ends[1] >= 0) {
+            close(ends[1]);
+        }
+        ends[1] = -1;
+    }
+    std::string take() {
+        std::string text(1 << 16, 0);
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        const ssize_t count = read(ends[0], text.data(), text.size());
+        text.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+        return text;
+    }
+    int ends[2];
+};
+
+struct Machine {
+    // Runs the loop until nothing has happened for some time.
+    void run_for(u64 milliseconds = 20) {
+        auto end = loop.add_timer([&] { loop.stop(); });
+        end->set(monotonic_ns() + milliseconds * kMillisecond);
+        loop.run();
+    }
+    std::mutex lock;
+    EventLoop loop{lock};
+};
+
+void write_text(CharacterBackend& to, std::string_view text) {
+    to.write({reinterpret_cast<const u8*>(text.data()), text.size()});
+}
+
+TEST_CASE("keys reach the guest as it has room", "[console]") {
+    Machine m;
+    Pipe in, out;
+    Guest guest;
+    guest.limit = 3;
+    Console console(m.loop, in.ends[0], out.ends[1]);
+    console.connect(&guest);
+    in.put("abcdef");
+    m.run_for();
+    CHECK(guest.got == "abc");
+    guest.limit = 5;
+    console.room_grew();
+    CHECK(guest.got == "abcde");
+    in.close_writer(); // the end of input is not the end of the machine
+    guest.limit = 100;
+    console.room_grew();
+    m.run_for();
+    CHECK(guest.got == "abcdef");
+}
+
+TEST_CASE("a guest that takes nothing stops a long input", "[console]") {
+    Machine m;
+    Pipe in, out;
+    Guest guest;
+    guest.limit = 0;
+    Console console(m.loop, in.ends[0], out.ends[1]);
+    console.connect(&guest);
+    in.put(std::string(50000, 'a'));
+    m.run_for();
+    CHECK(in.take().size() > 40000);
+    in.put("b");
+    guest.limit = 1 << 20;
+    console.room_grew();
+    m.run_for();
+    CHECK(guest.got.size() < 10000);
+    CHECK(guest.got.back() == 'b');
+}
+
+TEST_CASE("Ctrl-A begins commands", "[console]") {
+    Machine m;
+    Pipe in, out;
+    Guest guest, monitor;
+    Console console(m.loop, in.ends[0], out.ends[1]);
+    console.connect(&guest);
+    int quits = 0, entered = 0;
+    console.on_quit([&] { ++quits; });
+    in.put("a\x01\x01z\x01q\x01");
+    m.run_for();
+    CHECK(guest.got == "a\x01z");
+    in.put("x\x01h\x01"
+           "b\x01"
+           "c");
+    m.run_for();
+    CHECK(quits == 1);
+    CHECK(guest.breaks == 1);
+    const std::string said = out.take();
+    CHECK(said.find("Ctrl-A X") != std::string::npos);
+    CHECK(said.find("no monitor") != std::string::npos);
+    console.set_monitor(&monitor, [&] { ++entered; });
+    in.put("\x01"
+           "cinfo\r\x01"
+           "Cback");
+    m.run_for();
+    CHECK(entered == 1);
+    CHECK(monitor.got == "info\r");
+    CHECK(guest.got == "a\x01zback");
+}
+
+TEST_CASE("Ctrl-A X works when the guest takes nothing", "[console]") {
+    Machine m;
+    Pipe in, out;
+    Guest guest;
+    guest.limit = 0;
+    Console console(m.loop, in.ends[0], out.ends[1]);
+    console.connect(&guest);
+    int quits = 0;
+    console.on_quit([&] { ++quits; });
+    in.put("hello\x01x");
+    m.run_for();
+    CHECK(quits == 1);
+}
+
+TEST_CASE("output is gathered, and waits for a slow reader", "[console]") {
+    Machine m;
+    Pipe in, out;
+    Guest guest;
+    Console console(m.loop, in.ends[0], out.ends[1]);
+    console.connect(&guest);
+    write_text(console, "hel");
+    write_text(console, "lo");
+    CHECK(out.take().empty());
+    m.run_for();
+    CHECK(out.take() == "hello");
+    for (int i = 0; i < 200; ++i) {
+        write_text(console, std::string(1000, 'x'));
+    }
+    CHECK(console.congested());
+    m.run_for();
+    CHECK(console.congested()); // a pipe holds 64 KiB
+    std::size_t total = 0;
+    for (int i = 0; i < 50; ++i) {
+        total += out.take().size();
+        m.run_for(10);
+    }
+    CHECK(total == 200'000);
+    CHECK_FALSE(console.congested());
+    CHECK(guest.resumed == 1);
+}
+
+TEST_CASE("a reader that has gone is no error", "[console]") {
+    Machine m;
+    Pipe in;
+    int out[2];
+    REQUIRE(pipe2(out, O_CLOEXEC) == 0);
+    close(out[0]);
+    {
+        Console console(m.loop, in.ends[0], out[1]);
+        write_text(console, "hello");
+        m.run_for();
+        write_text(console, "hello");
+        m.run_for();
+    }
+    close(out[1]);
+}
+
+TEST_CASE("input that is closed, /dev/null or a file", "[console]") {
+    Machine m;
+    Guest guest;
+    Pipe out;
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    {
+        Console console(m.loop, null, out.ends[1]);
+        console.connect(&guest);
+        m.run_for();
+    }
+    {
+        const int file = memfd_create("input", MFD_CLOEXEC);
+        REQUIRE(write(file, "hello", 5) == 5);
+        lseek(file, 0, SEEK_SET);
+        Console console(m.loop, file, out.ends[1]);
+        console.connect(&guest);
+        m.run_for();
+        CHECK(guest.got == "hello");
+        close(file);
+    }
+    close(null);
+    {
+        Console console(m.loop, null, out.ends[1]); // closed
+        console.connect(&guest);
+        m.run_for();
+    }
+}
+
+TEST_CASE("what is left is written in the end", "[console]") {
+    Machine m;
+    Pipe in, out;
+    {
+        Console console(m.loop, in.ends[0], out.ends[1]);
+        write_text(console, "bye");
+    }
+    CHECK(out.take() == "bye");
+}
+
+// In a child, whose controlling terminal it is.
+TEST_CASE("a terminal is raw while the machine runs, and restored by a signal", "[console]") {
+    for (const int how : {0, SIGTERM, SIGABRT}) {
+        INFO(how);
+        int master;
+        const pid_t child = forkpty(&master, nullptr, nullptr, nullptr);
+        if (child == 0) {
+            signal(SIGTERM, SIG_DFL); // the test library's
+            signal(SIGABRT, SIG_DFL);
+            if (!enter_raw_mode(0)) {
+                _exit(77);
+            }
+            (void)!write(1, "r", 1);
+            char c;
+            (void)!read(0, &c, 1);
+            if (how == 0) {
+                leave_raw_mode();
+                _exit(0);
+            }
+            raise(how);
+            _exit(78);
+        }
+        REQUIRE(child > 0);
+        termios now;
+        char c = 0;
+        REQUIRE(read(master, &c, 1) == 1);
+        REQUIRE(c == 'r');
+        REQUIRE(tcgetattr(master, &now) == 0);
+        CHECK((now.c_lflag & (ICANON | ECHO | ISIG)) == 0);
+        CHECK(write(master, "\x03", 1) == 1);
+        int status = 0;
+        REQUIRE(waitpid(child, &status, 0) == child);
+        if (how == 0) {
+            CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+        } else {
+            CHECK((WIFSIGNALED(status) && WTERMSIG(status) == how));
+        }
+        REQUIRE(tcgetattr(master, &now) == 0);
+        CHECK((now.c_lflag & (ICANON | ECHO | ISIG)) == (ICANON | ECHO | ISIG));
+        close(master);
+    }
+}
+
+TEST_CASE("back ends by name", "[console]") {
+    Machine m;
+    std::string why_not;
+    CHECK(make_character_backend("null", m.loop, why_not) != nullptr);
+    CHECK(make_character_backend("nul", m.loop, why_not) == nullptr);
+    CHECK(why_not.find("'nul'") != std::string::npos);
+    CHECK(make_character_backend("file:/no/such/place", m.loop, why_not) == nullptr);
+    CHECK(why_not == "cannot write /no/such/place: No such file or directory");
+    char name[] = "/tmp/ulna-serial-XXXXXX";
+    close(mkstemp(name));
+    auto file = make_character_backend(std::string("file:") + name, m.loop, why_not);
+    REQUIRE(file != nullptr);
+    write_text(*file, "to a file");
+    m.run_for();
+    std::ostringstream text;
+    text << std::ifstream(name).rdbuf();
+    CHECK(text.str() == "to a file");
+    unlink(name);
+}
+
+} // namespace
+} // namespace ulna::devices
