@@ -1,6 +1,7 @@
 // Drivers that do anything at all: random register writes and random rings must neither crash nor
 // hang a device, and after a reset it must serve.
 #include "runtime/devices/virtio/block.h"
+#include "runtime/devices/virtio/net.h"
 #include "runtime/devices/virtio/rng.h"
 
 #include <random>
@@ -140,19 +141,20 @@ class Chaos {
     std::mt19937 random_;
 };
 
-// A device that still works gives an empty request back, or asks for a reset because of it.
-void check_alive(TestDriver& driver, std::mutex& lock) {
+// A device that still works gives a request back, or asks for a reset because of it. Its last queue
+// is one that does not wait for the outside.
+void check_alive(TestDriver& driver, u32 queue, std::mutex& lock) {
     u32 status = 0;
     {
         const std::lock_guard held(lock);
         driver.rewind();
-        driver.bring_up(kFeatureVersion1, 1);
+        driver.bring_up(kFeatureVersion1, queue + 1);
         const PhysAddr at = driver.allocate(64);
-        driver.add(0, {{at, 16}, {at + 32, 32, true}});
-        driver.notify(0);
+        driver.add(queue, {{at, 16}, {at + 32, 32, true}});
+        driver.notify(queue);
         status = driver.read(0x070);
     }
-    CHECK(((status & kNeedsReset) != 0 || driver.wait_used(0, 1, lock)));
+    CHECK(((status & kNeedsReset) != 0 || driver.wait_used(queue, 1, lock)));
 }
 
 void run_chaos(TestDriver& driver, VirtioDevice& device, std::mutex& lock) {
@@ -163,7 +165,7 @@ void run_chaos(TestDriver& driver, VirtioDevice& device, std::mutex& lock) {
             const std::lock_guard held(lock);
             chaos.step();
         }
-        check_alive(driver, lock);
+        check_alive(driver, device.queue_count() - 1, lock);
     }
 }
 
@@ -178,6 +180,20 @@ TEST_CASE("a random driver does not harm a disk", "[virtio][fuzz]") {
     TestDriver driver;
     std::mutex lock;
     Block device(std::make_unique<MemoryDisk>(), "chaos", lock);
+    run_chaos(driver, device, lock);
+}
+
+// Sends each frame back.
+struct Mirror final : NetBackend {
+    void connect(FrameReceiver* to) override { receiver = to; }
+    void send(std::span<const u8> frame) override { receiver->receive(frame); }
+    FrameReceiver* receiver = nullptr;
+};
+
+TEST_CASE("a random driver does not harm a network device", "[virtio][fuzz]") {
+    TestDriver driver;
+    std::mutex lock;
+    Net device(std::make_unique<Mirror>(), {2, 0, 0, 0, 0, 1});
     run_chaos(driver, device, lock);
 }
 

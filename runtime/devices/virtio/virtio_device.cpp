@@ -18,12 +18,19 @@ std::optional<Chain> VirtioDevice::next(unsigned queue) {
     return chain;
 }
 
-void VirtioDevice::complete(unsigned queue, const Chain& chain, u64 written) {
-    Virtqueue& ring = queues_[queue].ring;
-    ring.push(chain, written);
-    if (ring.take_interrupt()) {
+void VirtioDevice::give(unsigned queue, const Chain& chain, u64 written) {
+    queues_[queue].ring.push(chain, written);
+}
+
+void VirtioDevice::publish(unsigned queue) {
+    if (queues_[queue].ring.publish()) {
         driver_->buffers_used(queue);
     }
+}
+
+void VirtioDevice::complete(unsigned queue, const Chain& chain, u64 written) {
+    give(queue, chain, written);
+    publish(queue);
 }
 
 void VirtioDevice::refuse(unsigned queue, const char* why) {

@@ -54,8 +54,11 @@ class VirtioDevice {
 
     // The next request of a queue. A broken queue makes the device ask for a reset.
     [[nodiscard]] std::optional<Chain> next(unsigned queue);
-    // Gives a request back and interrupts if the driver wants that.
-    void complete(unsigned queue, const Chain& chain, u64 written);
+    void put_back(unsigned queue, u16 chains) { queues_[queue].ring.unpop(chains); }
+    // Gives a request back; the driver sees it, and has its interrupt, with publish().
+    void give(unsigned queue, const Chain& chain, u64 written);
+    void publish(unsigned queue);
+    void complete(unsigned queue, const Chain& chain, u64 written); // both
     // For a request that makes no sense: no more are served until the driver resets the device.
     void refuse(unsigned queue, const char* why);
 

@@ -95,7 +95,7 @@ void Virtqueue::disable() {
     enabled_ = false;
     why_broken_.clear();
     ++generation_;
-    next_available_ = next_used_ = announced_used_ = 0;
+    next_available_ = next_used_ = published_used_ = 0;
 }
 
 bool Virtqueue::available() {
@@ -136,7 +136,7 @@ std::optional<Chain> Virtqueue::pop() {
     return chain;
 }
 
-void Virtqueue::unpop() { --next_available_; }
+void Virtqueue::unpop(u16 chains) { next_available_ = static_cast<u16>(next_available_ - chains); }
 
 bool Virtqueue::read_chain(Chain& chain) {
     Table table{descriptors_, entries_};
@@ -210,16 +210,17 @@ void Virtqueue::push(const Chain& chain, u64 written) {
     u8* const entry = used_ + kEntries + (next_used_ & (entries_ - 1)) * kUsedEntryBytes;
     store<u32>(entry, chain.head, std::memory_order_relaxed);
     store<u32>(entry + 4, static_cast<u32>(written), std::memory_order_relaxed);
-    // Release: the buffers and the entry are there before the index says so.
-    store<u16>(used_ + kIndex, ++next_used_, std::memory_order_release);
+    ++next_used_;
 }
 
-bool Virtqueue::take_interrupt() {
-    if (!enabled_ || broken() || announced_used_ == next_used_) {
+bool Virtqueue::publish() {
+    if (!enabled_ || broken() || published_used_ == next_used_) {
         return false;
     }
-    const u16 before = announced_used_;
-    announced_used_ = next_used_;
+    // Release: the buffers and the entries are there before the index says so.
+    store<u16>(used_ + kIndex, next_used_, std::memory_order_release);
+    const u16 before = published_used_;
+    published_used_ = next_used_;
     // The driver writes its wish, then looks at our index once more; we do it the other way round.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!options_.event_index) {

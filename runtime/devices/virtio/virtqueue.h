@@ -56,13 +56,13 @@ class Virtqueue {
     // The next request; nothing when there is none or the queue is broken. When there is none, the
     // driver has been asked to notify of the next.
     [[nodiscard]] std::optional<Chain> pop();
-    // Puts the last chain back: the device cannot serve it yet. Only before any other pop.
-    void unpop();
-    // Gives a request back, with the first `written` bytes of its writable part written. One from
-    // before the queue was disabled is dropped.
+    // Puts the last `chains` back: the device cannot serve them yet.
+    void unpop(u16 chains);
+    // Gives a request back, with the first `written` bytes of its writable part written; the driver
+    // sees it from publish() on. One from before the queue was disabled is dropped.
     void push(const Chain& chain, u64 written);
-    // Whether the driver wants an interrupt for what was pushed since the last call.
-    [[nodiscard]] bool take_interrupt();
+    // Shows the driver all that was pushed; whether it wants an interrupt for that.
+    [[nodiscard]] bool publish();
 
   private:
     struct Descriptor;
@@ -87,7 +87,7 @@ class Virtqueue {
     // Ring positions, free-running as in the rings.
     u16 next_available_ = 0;
     u16 next_used_ = 0;
-    u16 announced_used_ = 0; // position up to which the driver has had its interrupt
+    u16 published_used_ = 0;
 };
 
 } // namespace ulna::devices::virtio
