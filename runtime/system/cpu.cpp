@@ -1,0 +1,171 @@
+// Reset, and what the state of a CPU means.
+#include "runtime/system/cpu.h"
+
+#include <algorithm>
+
+#include "ir/block_key.h"
+#include "ir/support/bits.h"
+#include "runtime/system/fields.h"
+#include "runtime/system/id_registers.h"
+
+namespace ulna::system {
+
+using enum SysReg;
+
+// --- Which ELs and regimes are there now
+
+bool is_secure(const Cpu& cpu) {
+    return cpu.has_el3 && (cpu.pstate.el == 3 || (cpu.reg(SCR_EL3) & scr::NS) == 0);
+}
+
+// There is no Secure EL2 (FEAT_SEL2). At EL3 this is about the state that SCR_EL3.NS selects.
+bool el2_enabled(const Cpu& cpu) {
+    return cpu.has_el2 && (!cpu.has_el3 || (cpu.reg(SCR_EL3) & scr::NS) != 0);
+}
+
+u64 effective_hcr(const Cpu& cpu) { return el2_enabled(cpu) ? cpu.reg(HCR_EL2) : 0; }
+
+bool e2h(const Cpu& cpu) { return (effective_hcr(cpu) & hcr::E2H) != 0; }
+
+bool el0_in_host(const Cpu& cpu) {
+    constexpr u64 kBoth = hcr::E2H | hcr::TGE;
+    return (effective_hcr(cpu) & kBoth) == kBoth;
+}
+
+Regime current_regime(const Cpu& cpu) {
+    switch (cpu.pstate.el) {
+    case 3:
+        return Regime::El3;
+    case 2:
+        return e2h(cpu) ? Regime::El20 : Regime::El2;
+    case 0:
+        return el0_in_host(cpu) ? Regime::El20 : Regime::El10;
+    default:
+        return Regime::El10;
+    }
+}
+
+u64 sctlr_of(const Cpu& cpu, Regime regime) {
+    switch (regime) {
+    case Regime::El10:
+        return cpu.reg(SCTLR_EL1);
+    case Regime::El20:
+    case Regime::El2:
+        return cpu.reg(SCTLR_EL2);
+    case Regime::El3:
+        return cpu.reg(SCTLR_EL3);
+    }
+    UNREACHABLE("a regime");
+}
+
+TranslationInputs translation_inputs(const Cpu& cpu, Regime regime) {
+    TranslationInputs in;
+    in.regime = regime;
+    in.sctlr = sctlr_of(cpu, regime);
+    in.secure = is_secure(cpu);
+    in.pan = cpu.pstate.pan;
+    in.hcr = effective_hcr(cpu);
+    switch (regime) {
+    case Regime::El10:
+        in.tcr = cpu.reg(TCR_EL1), in.mair = cpu.reg(MAIR_EL1);
+        in.ttbr0 = cpu.reg(TTBR0_EL1), in.ttbr1 = cpu.reg(TTBR1_EL1);
+        in.vtcr = cpu.reg(VTCR_EL2), in.vttbr = cpu.reg(VTTBR_EL2);
+        break;
+    case Regime::El20:
+    case Regime::El2:
+        in.tcr = cpu.reg(TCR_EL2), in.mair = cpu.reg(MAIR_EL2);
+        in.ttbr0 = cpu.reg(TTBR0_EL2), in.ttbr1 = cpu.reg(TTBR1_EL2);
+        break;
+    case Regime::El3:
+        in.tcr = cpu.reg(TCR_EL3), in.mair = cpu.reg(MAIR_EL3);
+        in.ttbr0 = cpu.reg(TTBR0_EL3);
+        break;
+    }
+    return in;
+}
+
+bool fp_enabled(const Cpu& cpu) { return !fp_access_trap(cpu, 0); }
+
+// --- What translated code looks at
+
+namespace {
+
+// SCTLR_ELx.TCF of this EL, when it may access allocation tags at all (AllocationTagAccess).
+u32 tag_check_bits(const Cpu& cpu, u64 sctlr) {
+    const bool el0 = cpu.pstate.el == 0;
+    const bool enabled = cpu.has(frontend::Feature::MTE) &&
+                         (sctlr & (el0 ? sctlr::ATA0 : sctlr::ATA)) != 0 &&
+                         (cpu.pstate.el >= 2 || !el2_enabled(cpu) || el0_in_host(cpu) ||
+                          (effective_hcr(cpu) & hcr::ATA) != 0) &&
+                         (cpu.pstate.el == 3 || !cpu.has_el3 || (cpu.reg(SCR_EL3) & scr::ATA) != 0);
+    const u64 tcf = el0 ? bits(sctlr, 39, 38) : bits(sctlr, 41, 40);
+    return enabled ? static_cast<u32>(tcf) << ir::BlockMode::kTagCheckShift : 0;
+}
+
+} // namespace
+
+void update_translated_state(Cpu& cpu) {
+    ir::CpuState& state = *cpu.state;
+    const u64 sctlr = sctlr_of(cpu, current_regime(cpu));
+    state.sctlr_el1 = sctlr;
+    state.mode_bits &= ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kTagCheck);
+    if ((sctlr & sctlr::kPacKeys) != sctlr::kPacKeys) {
+        state.mode_bits |= ir::BlockMode::kPacRestricted;
+    }
+    state.mode_bits |= tag_check_bits(cpu, sctlr);
+}
+
+// --- Reset
+
+namespace {
+
+void reset_state(ir::CpuState& state, GuestAddr pc) {
+    std::ranges::fill(state.x, 0);
+    std::ranges::fill(state.v, V128{});
+    state.sp = 0;
+    state.pc = pc;
+    state.nzcv = 0;
+    state.fpsr = 0;
+    state.fpcr = 0;
+    state.tpidr_el0 = state.tpidrro_el0 = 0;
+    state.pstate = 0;
+    std::ranges::fill(state.pac_keys, 0);
+    state.btype = 0;
+    state.tfsre0_el1 = 0;
+    state.excl_bytes = 0;
+    state.gcr_el1 = state.rgsr_el1 = 0;
+}
+
+// What firmware leaves for a kernel that it starts in Non-secure state.
+void set_up_el3(Cpu& cpu) {
+    cpu.reg(SCR_EL3) |= scr::NS | scr::HCE | scr::APK | scr::API | scr::ATA | scr::HXEn;
+}
+void set_up_el2(Cpu& cpu) { cpu.reg(HCR_EL2) |= hcr::RW | hcr::APK | hcr::API | hcr::ATA; }
+
+} // namespace
+
+void reset(Cpu& cpu, unsigned el, GuestAddr pc) {
+    CHECK(cpu.state != nullptr && cpu.model != nullptr && cpu.host != nullptr);
+    CHECK(el >= 1 && el <= 3 && (el != 2 || cpu.has_el2) && (el != 3 || cpu.has_el3));
+    for (unsigned i = 0; i < kSysRegCount; ++i) {
+        cpu.regs[i] = system_registers()[i].reset;
+    }
+    std::ranges::fill(cpu.sp_bank, 0);
+    std::ranges::fill(cpu.pmu_base, 0);
+    cpu.event = false;
+    cpu.reset_vector = pc;
+    cpu.reg(RVBAR_EL1) = cpu.reg(RVBAR_EL2) = cpu.reg(RVBAR_EL3) = pc;
+    fill_identification(cpu);
+    reset_state(*cpu.state, pc);
+    cpu.pstate = {};
+    cpu.pstate.el = static_cast<u8>(el);
+    if (cpu.has_el3 && el < 3) {
+        set_up_el3(cpu);
+    }
+    if (cpu.has_el2 && el < 2) {
+        set_up_el2(cpu);
+    }
+    update_translated_state(cpu);
+}
+
+} // namespace ulna::system

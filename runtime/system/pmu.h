@@ -1,0 +1,18 @@
+// Performance monitors (DDI 0487 D13): a cycle counter, and event counters of cycles, instructions
+// and software increments.
+#pragma once
+
+#include "runtime/system/cpu.h"
+
+namespace ulna::system {
+
+// Brings the counters that run up to date; called before anything that decides what they count
+// changes (the EL, a register). Sets overflow bits and the interrupt.
+void update_pmu(Cpu& cpu);
+[[nodiscard]] bool pmu_counts(const Cpu& cpu); // any counter is enabled: cheap
+
+// The physical count at which a counter that would interrupt overflows, if it counts cycles; then
+// the machine calls update_pmu.
+[[nodiscard]] std::optional<u64> pmu_deadline(const Cpu& cpu, u64 physical_count);
+
+} // namespace ulna::system
