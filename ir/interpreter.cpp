@@ -26,8 +26,8 @@ thread_local std::vector<V128> value_storage;
 
 class Interpreter {
   public:
-    Interpreter(const Block& block, CpuState& state, V128* values)
-        : block_{block}, state_{state}, values_{values} {}
+    Interpreter(const Block& block, CpuState& state, V128* values, MemoryPort* port)
+        : block_{block}, state_{state}, values_{values}, port_{port} {}
 
     ExitReason run() {
         for (std::size_t i = 0; i < block_.insts.size(); ++i) {
@@ -73,10 +73,12 @@ class Interpreter {
     // False: the block was left.
     bool step(const Inst& inst, V128& result);
     bool memory_step(const Inst& inst, V128& result);
+    bool port_step(const Inst& inst, V128& result);
 
     void get(const Inst& inst, V128& result) const;
     void set(const Inst& inst);
     void load(const Inst& inst, GuestAddr address, V128& result) const;
+    static void extend(const Inst& inst, V128& loaded);
     void store(const Inst& inst, GuestAddr address);
     void load_exclusive(const Inst& inst, GuestAddr address, V128& result);
     void store_exclusive(const Inst& inst, GuestAddr address, V128& result);
@@ -92,6 +94,7 @@ class Interpreter {
     const Block& block_;
     CpuState& state_;
     V128* const values_;
+    MemoryPort* const port_; // or null
 };
 
 void Interpreter::get(const Inst& inst, V128& result) const {
@@ -148,9 +151,13 @@ void Interpreter::load(const Inst& inst, GuestAddr address, V128& result) const 
     if (mem.order != MemOrder::Plain) {
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
     }
-    if (mem.sign) {
-        result.lo =
-            static_cast<u64>(sign_extend(result.lo, mem.bytes() * 8)) & ones(bit_width(inst.type));
+    extend(inst, result);
+}
+
+void Interpreter::extend(const Inst& inst, V128& loaded) {
+    if (const MemInfo mem = inst.mem(); mem.sign) {
+        loaded.lo =
+            static_cast<u64>(sign_extend(loaded.lo, mem.bytes() * 8)) & ones(bit_width(inst.type));
     }
 }
 
@@ -286,7 +293,40 @@ GuestAddr Interpreter::pc_of(const Inst& inst) const {
     return block_.guest_pcs.empty() ? block_.key.pc : block_.guest_pcs[inst.guest_index];
 }
 
+bool Interpreter::port_step(const Inst& inst, V128& result) {
+    const MemInfo mem = inst.mem();
+    const GuestAddr address = arg(inst, 0).lo + (inst.op == Opcode::ZeroBlock ? 0 : inst.imm);
+    bool done = false;
+    switch (inst.op) {
+    case Opcode::HostAddress:
+        if (mem.aligned && !mem.allows(address)) {
+            leave(pc_of(inst), ExitReason::Alignment, address);
+            return false;
+        }
+        result = {address, 0};
+        done = port_->announce(address, mem);
+        break;
+    case Opcode::Load:
+        done = port_->load(address, mem.size_log2, result);
+        extend(inst, result);
+        break;
+    case Opcode::Store:
+        done = port_->store(address, mem.size_log2, arg(inst, 2));
+        break;
+    default:
+        port_->refuse(arg(inst, 0).lo);
+        break;
+    }
+    if (!done) {
+        leave(pc_of(inst), ExitReason::MemoryAccess);
+    }
+    return done;
+}
+
 bool Interpreter::memory_step(const Inst& inst, V128& result) {
+    if (port_ != nullptr) {
+        return port_step(inst, result);
+    }
     const GuestAddr pc = pc_of(inst);
     interpreter_guest_pc = pc;
     if (inst.op == Opcode::HostAddress) {
@@ -405,13 +445,19 @@ bool Interpreter::step(const Inst& inst, V128& result) {
     return true;
 }
 
-} // namespace
-
-ExitReason interpret(const Block& block, CpuState& state) {
+ExitReason run(const Block& block, CpuState& state, MemoryPort* port) {
     if (value_storage.size() < block.insts.size()) {
         value_storage.resize(block.insts.size() + 256);
     }
-    return Interpreter{block, state, value_storage.data()}.run();
+    return Interpreter{block, state, value_storage.data(), port}.run();
+}
+
+} // namespace
+
+ExitReason interpret(const Block& block, CpuState& state) { return run(block, state, nullptr); }
+
+ExitReason interpret(const Block& block, CpuState& state, MemoryPort& port) {
+    return run(block, state, &port);
 }
 
 } // namespace ulna::ir

@@ -11,6 +11,21 @@ namespace ulna::ir {
 // it was before that instruction's first effect.
 ExitReason interpret(const Block& block, CpuState& state);
 
+// Guest memory as a machine makes each access itself, one after the other: of devices, across
+// pages. False: the access faults, and the block is left with ExitReason::MemoryAccess. Addresses
+// are the guest's.
+class MemoryPort {
+  public:
+    virtual ~MemoryPort() = default;
+    // What HostAddress describes comes next.
+    [[nodiscard]] virtual bool announce(GuestAddr address, MemInfo mem) = 0;
+    [[nodiscard]] virtual bool load(GuestAddr address, unsigned size_log2, V128& value) = 0;
+    [[nodiscard]] virtual bool store(GuestAddr address, unsigned size_log2, const V128& value) = 0;
+    // An exclusive, an atomic operation or DC ZVA, which only memory that has a host address knows.
+    virtual void refuse(GuestAddr address) = 0;
+};
+ExitReason interpret(const Block& block, CpuState& state, MemoryPort& port);
+
 // Guest PC of the instruction this thread's interpreter is executing, for the fault handler.
 extern thread_local volatile GuestAddr interpreter_guest_pc;
 

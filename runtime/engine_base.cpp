@@ -56,6 +56,15 @@ void EngineBase::request_safepoint(ir::CpuState& state) {
     pending_of(state).fetch_or(kPendingSafepoint);
 }
 
+void EngineBase::forget_code_addresses(ir::CpuState& state, bool of_all_levels) {
+    EngineThread& thread = thread_of(state);
+    thread.clear_jump_cache();
+    if (of_all_levels) {
+        thread.clear_privileged_jump_cache();
+    }
+    thread.drop_frames();
+}
+
 void EngineBase::add_mode(u32 bits) {
     if ((process_mode_.load(std::memory_order_relaxed) & bits) != bits) {
         process_mode_.fetch_or(bits);

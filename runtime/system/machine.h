@@ -1,0 +1,105 @@
+// A whole Arm machine, laid out as QEMU's `virt`: CPUs, memory, interrupt controller and devices, and what they
+// have in common.
+//
+// One lock (`lock()`) is held whenever a device or the interrupt controller is used. A virtual CPU
+// holds it for single accesses, the event loop while it calls handlers; none waits for a CPU with
+// it held.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/devices/character_backend.h"
+#include "runtime/devices/event_loop.h"
+#include "runtime/devices/gicv3.h"
+#include "runtime/devices/physical_memory.h"
+#include "runtime/devices/pl011.h"
+#include "runtime/devices/virtio/mmio_transport.h"
+#include "runtime/engine.h"
+#include "runtime/system/machine_code.h"
+#include "runtime/system/timers.h"
+
+namespace ulna::system {
+
+struct MachineConfig {
+    unsigned cpus = 1;
+    u64 ram_bytes = u64{128} << 20;
+    const frontend::CpuModel* model = &frontend::default_cpu();
+    runtime::EngineKind engine = runtime::EngineKind::Jit;
+    bool has_el2 = false, has_el3 = false;
+    std::string serial = "null"; // character_backend.h
+};
+
+class Machine {
+  public:
+    // Null, with a reason, when something cannot be had.
+    [[nodiscard]] static std::unique_ptr<Machine> create(const MachineConfig& config, std::string& why_not);
+    ~Machine();
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    [[nodiscard]] devices::PhysicalMemory& memory() { return memory_; }
+    [[nodiscard]] const MachineConfig& config() const { return config_; }
+    [[nodiscard]] std::mutex& lock() { return lock_; }
+    [[nodiscard]] devices::EventLoop& loop() { return loop_; }
+    // In the next free slot of virtio-mmio; false: there is none. Before run().
+    [[nodiscard]] bool add_virtio(std::unique_ptr<devices::virtio::VirtioDevice> device);
+
+    // Runs until it is stopped; the first CPU starts at `entry` with X0 = `argument`.
+    struct End {
+        int status = 0;
+        bool reset = false; // the guest asked for a reset
+    };
+    [[nodiscard]] End run(GuestAddr entry, u64 argument, u8 el);
+
+    // --- from any thread
+    void stop(int status);
+    void request_reset();
+    [[nodiscard]] bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
+    [[nodiscard]] u64 counter() const; // ticks since the machine was made
+    [[nodiscard]] std::string stats() const { return engine_->stats(); }
+
+    // --- for virtual CPUs, in their threads, without the lock
+    [[nodiscard]] frontend::CodeSource& code() { return code_; }
+    [[nodiscard]] const frontend::TranslateOptions& translate_options() const { return translate_; }
+    [[nodiscard]] Vcpu* find_cpu(u64 mpidr);
+    void send_event();
+    void forget_in_others(const Vcpu& caller);
+    void update_timers(Vcpu& vcpu);
+    [[nodiscard]] GicAccess read_gic(Vcpu& vcpu, u16 encoding, u64& value);
+    [[nodiscard]] GicAccess write_gic(Vcpu& vcpu, u16 encoding, u64 value);
+    // Bytes of one page, of RAM or a device; false where there is neither, or the device has no
+    // such access.
+    [[nodiscard]] bool access(devices::PhysAddr at, u8* bytes, u64 count, bool writes);
+
+  private:
+    explicit Machine(const MachineConfig& config);
+    [[nodiscard]] bool build(std::string& why_not);
+    void connect_cpu(unsigned index);
+
+    // An interrupt of the controller, to a CPU.
+    class CpuInput;
+
+    MachineConfig config_;
+    std::mutex lock_;
+    devices::EventLoop loop_{lock_};
+    devices::PhysicalMemory memory_;
+    MachineCode code_;
+    frontend::CpuModel model_;
+    frontend::TranslateOptions translate_;
+    std::unique_ptr<runtime::Engine> engine_;
+    devices::Gicv3 gic_;
+    std::vector<std::unique_ptr<CpuInput>> inputs_;
+    std::vector<std::unique_ptr<Vcpu>> vcpus_;
+    std::vector<std::unique_ptr<devices::EventLoop::Timer>> timers_; // of each CPU
+    std::unique_ptr<devices::CharacterBackend> serial_;
+    std::unique_ptr<devices::Pl011> uart_;
+    std::vector<std::unique_ptr<devices::virtio::VirtioDevice>> virtio_devices_;
+    std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
+    const u64 started_ns_;
+    std::atomic<bool> stopping_{false};
+    End end_;
+};
+
+} // namespace ulna::system

@@ -1,0 +1,250 @@
+#include "runtime/system/vcpu.h"
+
+#include <chrono>
+#include <thread>
+
+#include "ir/support/check.h"
+#include "runtime/system/machine.h"
+
+namespace ulna::system {
+
+using ir::ExitReason;
+
+namespace {
+thread_local Vcpu* t_current = nullptr;
+}
+
+Vcpu* Vcpu::current() { return t_current; }
+
+Vcpu::Vcpu(Machine& machine, runtime::Engine& engine, unsigned index)
+    : machine_{machine}, engine_{engine} {
+    cpu_.state = engine.new_thread();
+    CHECK(cpu_.state != nullptr);
+    cpu_.state->runtime = this;
+    cpu_.state->find_host_address = reinterpret_cast<u64>(
+        static_cast<ir::FindHostAddress>([](ir::CpuState& state, u64 address, u64 mem) {
+            return static_cast<Vcpu*>(state.runtime)
+                ->find_host_address(address, ir::MemInfo::unpack(static_cast<u16>(mem)));
+        }));
+    cpu_.index = index;
+    cpu_.host = this;
+    forget_everything();
+}
+
+Vcpu::~Vcpu() { engine_.delete_thread(cpu_.state); }
+
+// --- running
+
+void Vcpu::run() {
+    t_current = this;
+    while (wait_until_on()) {
+        while (!machine_.stopping() && is_on()) {
+            enter();
+        }
+    }
+    t_current = nullptr;
+}
+
+// False: the machine stops.
+bool Vcpu::wait_until_on() {
+    std::unique_lock lock{idle_mutex_};
+    idle_.wait(lock, [&] { return machine_.stopping() || power_.load() != Power::Off; });
+    if (machine_.stopping()) {
+        return false;
+    }
+    if (power_.load() == Power::Starting) {
+        reset(cpu_, start_el_, entry_);
+        cpu_.state->x[0] = context_;
+        forget_everything();
+        power_.store(Power::On);
+    }
+    return true;
+}
+
+void Vcpu::enter() {
+    serve_requests();
+    static_cast<void>(take_pending_interrupt(cpu_));
+    update_translated_state(cpu_);
+    constexpr u32 kOurs = ir::BlockMode::level_bits(3) | ir::BlockMode::kFpDisabled;
+    const u32 fp = fp_enabled(cpu_) ? 0 : ir::BlockMode::kFpDisabled;
+    cpu_.state->mode_bits =
+        (cpu_.state->mode_bits & ~kOurs) | ir::BlockMode::level_bits(cpu_.pstate.el) | fp;
+    in_guest_.store(true);
+    // Who asks after this sees that we are in there, and gets us out.
+    if (forget_requested_.load()) {
+        in_guest_.store(false);
+        return;
+    }
+    const ExitReason reason = engine_.run(*cpu_.state);
+    in_guest_.store(false);
+    on_exit(reason);
+}
+
+void Vcpu::serve_requests() {
+    if (timers_due_.exchange(false)) {
+        machine_.update_timers(*this);
+    }
+    if (forget_requested_.exchange(false)) {
+        forget_everything();
+        if (forget_code_requested_.exchange(false)) {
+            engine_.forget_code_addresses(*cpu_.state, true);
+        }
+    }
+}
+
+void Vcpu::on_exit(ExitReason reason) {
+    ir::CpuState& state = *cpu_.state;
+    switch (reason) {
+    case ExitReason::System:
+        execute_system(cpu_, static_cast<u32>(state.exit_arg));
+        break;
+    case ExitReason::MemoryAccess:
+        on_memory_access();
+        break;
+    case ExitReason::FetchFault:
+        on_fetch_fault();
+        break;
+    case ExitReason::Undefined:
+        raise(undefined(state.pc));
+        break;
+    case ExitReason::FpDisabled:
+        if (const auto trap = fp_access_trap(cpu_, state.pc)) {
+            raise(*trap);
+        }
+        break;
+    case ExitReason::Alignment:
+        raise(alignment_fault(state.exit_arg, false, state.pc));
+        break;
+    case ExitReason::MisalignedPc:
+        raise(pc_alignment(state.pc));
+        break;
+    case ExitReason::SpAlignment:
+        raise(sp_alignment(state.pc));
+        break;
+    case ExitReason::PacFail:
+        raise(pac_fail(true, false, state.pc));
+        break;
+    case ExitReason::BranchTarget:
+        raise(branch_target(static_cast<u8>(state.btype), state.pc));
+        break;
+    case ExitReason::Mops:
+        raise(memory_copy_set(static_cast<u32>(state.exit_arg), state.pc));
+        break;
+    case ExitReason::TagCheckLoad:
+    case ExitReason::TagCheckStore:
+        raise(tag_check_fault(state.exit_arg, reason == ExitReason::TagCheckStore, state.pc));
+        break;
+    case ExitReason::Safepoint:
+        break; // what was asked for is looked at before the guest goes on
+    default:
+        UNREACHABLE("the engine handles this exit itself, or translated code of a machine has none");
+    }
+}
+
+// --- requests
+
+void Vcpu::set_line(u32 bit, bool asserted) {
+    if (asserted) {
+        cpu_.lines.fetch_or(bit);
+        engine_.request_safepoint(*cpu_.state);
+        wake();
+    } else {
+        cpu_.lines.fetch_and(~bit);
+    }
+}
+
+void Vcpu::wake() {
+    const std::lock_guard lock{idle_mutex_};
+    idle_.notify_all();
+}
+
+bool Vcpu::start(GuestAddr entry, u64 context, u8 el) {
+    const std::lock_guard lock{idle_mutex_};
+    if (power_.load() != Power::Off) {
+        return false;
+    }
+    entry_ = entry;
+    context_ = context;
+    start_el_ = el;
+    power_.store(Power::Starting);
+    idle_.notify_all();
+    return true;
+}
+
+void Vcpu::request_forgetting(bool code_too) {
+    if (code_too) {
+        forget_code_requested_.store(true);
+    }
+    forget_requested_.store(true);
+    engine_.request_safepoint(*cpu_.state);
+}
+
+// A CPU that is not in translated code forgets before it enters it again.
+void Vcpu::wait_until_forgotten() const {
+    while (forget_requested_.load() && in_guest_.load()) {
+        std::this_thread::yield();
+    }
+}
+
+void Vcpu::request_timer_update() {
+    timers_due_.store(true);
+    engine_.request_safepoint(*cpu_.state);
+    wake();
+}
+
+void Vcpu::idle(std::optional<u64> until, bool for_event) {
+    std::unique_lock lock{idle_mutex_};
+    const auto awake = [&] {
+        return machine_.stopping() || wakes_from_wfi(cpu_) || forget_requested_.load() ||
+               timers_due_.load() || (for_event && cpu_.event.load());
+    };
+    if (!until) {
+        idle_.wait(lock, awake);
+        return;
+    }
+    const u64 now = counter();
+    if (*until > now) {
+        const std::chrono::nanoseconds left{(*until - now) * (1'000'000'000 / ir::kCounterFrequency)};
+        idle_.wait_for(lock, left, awake);
+    }
+}
+
+void Vcpu::wait_for_interrupt(Cpu&, std::optional<u64> until) { idle(until, false); }
+
+// Spinlocks wait here for one another: a pause, no sleep, unless there is something to be done meanwhile.
+void Vcpu::wait_for_event(Cpu&, std::optional<u64>) { std::this_thread::yield(); }
+
+void Vcpu::send_event() { machine_.send_event(); }
+
+// --- time and interrupts
+
+u64 Vcpu::counter() { return machine_.counter(); }
+void Vcpu::timer_changed(Cpu&) { machine_.update_timers(*this); }
+GicAccess Vcpu::read_gic(Cpu&, u16 encoding, u64& value) {
+    return machine_.read_gic(*this, encoding, value);
+}
+GicAccess Vcpu::write_gic(Cpu&, u16 encoding, u64 value) {
+    return machine_.write_gic(*this, encoding, value);
+}
+
+// --- power
+
+PsciResult Vcpu::cpu_on(Cpu&, u64 mpidr, GuestAddr entry, u64 context) {
+    Vcpu* const other = machine_.find_cpu(mpidr);
+    if (other == nullptr) {
+        return PsciResult::InvalidParameters;
+    }
+    return other->start(entry, context, cpu_.pstate.el) ? PsciResult::Success
+                                                        : PsciResult::AlreadyOn;
+}
+void Vcpu::cpu_off(Cpu&) { power_.store(Power::Off); }
+i32 Vcpu::affinity_info(Cpu&, u64 mpidr) {
+    const Vcpu* const other = machine_.find_cpu(mpidr);
+    return other == nullptr ? static_cast<i32>(PsciResult::InvalidParameters)
+           : other->is_on() ? 0
+                            : 1;
+}
+void Vcpu::system_off(Cpu&) { machine_.stop(0); }
+void Vcpu::system_reset(Cpu&) { machine_.request_reset(); }
+
+} // namespace ulna::system

@@ -1,0 +1,135 @@
+// A virtual CPU: translated code, and around it what the CPU does besides - exceptions, interrupts, translation
+// of addresses, accesses that are no memory's.
+//
+// It runs in a thread of its own, which is in one of three places: in translated code (`in_guest_`), in
+// our code on the CPU's behalf, or waiting for an interrupt. Others reach it by requests, which it
+// looks at before it enters translated code, and which get it out of there at its next safe point.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "frontend/frontend.h"
+#include "ir/block.h"
+#include "ir/interpreter.h"
+#include "runtime/engine.h"
+#include "runtime/system/cpu.h"
+#include "runtime/system/mmu.h"
+
+namespace ulna::system {
+
+class Machine;
+
+class Vcpu final : public CpuHost {
+  public:
+    Vcpu(Machine& machine, runtime::Engine& engine, unsigned index);
+    ~Vcpu() override;
+    Vcpu(const Vcpu&) = delete;
+    Vcpu& operator=(const Vcpu&) = delete;
+
+    [[nodiscard]] Cpu& cpu() { return cpu_; }
+    [[nodiscard]] ir::CpuState& state() { return *cpu_.state; }
+
+    // Until the machine stops; a CPU that is off waits to be started.
+    void run();
+
+    // --- from any thread
+    void set_line(u32 bit, bool asserted); // of Cpu::lines
+    void wake();                           // looks again at what it waits for
+    // Starts a CPU that is off, at an address with X0 (PSCI CPU_ON). False: it is on.
+    [[nodiscard]] bool start(GuestAddr entry, u64 context, u8 el);
+    [[nodiscard]] bool is_on() const { return power_.load() == Power::On; }
+    // Forgets translations before it next enters translated code; wait_until_forgotten() waits for that.
+    void request_forgetting(bool code_too);
+    void wait_until_forgotten() const;
+
+    void request_timer_update();
+
+    // --- for the thread's code source (machine_code.h)
+    [[nodiscard]] std::optional<u64> code_page(GuestAddr pc);
+    [[nodiscard]] const u8* code_bytes(GuestAddr pc); // of the whole page; after code_page
+    [[nodiscard]] static Vcpu* current();             // that this thread runs
+
+    // --- CpuHost
+    void translation_changed(Cpu&) override;
+    void invalidate_tlb(Cpu&, const TlbInvalidation&) override;
+    u64 translate_address(Cpu&, const AddressTranslation&, std::optional<Exception>&) override;
+    void invalidate_all_instructions(Cpu&, bool broadcast) override;
+    void invalidate_instructions(Cpu&, GuestAddr address) override;
+    std::optional<Exception> cache_operation(Cpu&, CacheOp, GuestAddr address) override;
+    u64 counter() override;
+    void timer_changed(Cpu&) override;
+    GicAccess read_gic(Cpu&, u16 encoding, u64& value) override;
+    GicAccess write_gic(Cpu&, u16 encoding, u64 value) override;
+    void wait_for_interrupt(Cpu&, std::optional<u64> until) override;
+    void wait_for_event(Cpu&, std::optional<u64> until) override;
+    void send_event() override;
+    PsciResult cpu_on(Cpu&, u64 mpidr, GuestAddr entry, u64 context) override;
+    void cpu_off(Cpu&) override;
+    i32 affinity_info(Cpu&, u64 mpidr) override;
+    void system_off(Cpu&) override;
+    void system_reset(Cpu&) override;
+
+  private:
+    enum class Power : u8 { Off, Starting, On };
+    // Why HostAddress found nothing.
+    struct NoPlace {
+        std::optional<Fault> fault; // else the access is the slow path's
+        GuestAddr address = 0;
+        bool write = false;
+    };
+    struct CodePage {
+        GuestAddr tag = ~GuestAddr{0}; // the page, and in bit 0 whether privileged
+        u64 page = 0;
+        const u8* bytes = nullptr;
+    };
+    static constexpr std::size_t kCodePages = 256;
+    class Port;
+
+    // --- running
+    [[nodiscard]] bool wait_until_on();
+    void enter();
+    void on_exit(ir::ExitReason reason);
+    void serve_requests();
+    void raise(const Exception& exception) { take_exception(cpu_, exception); }
+    void on_fetch_fault();
+    void on_memory_access();
+    void step_slowly();
+    void idle(std::optional<u64> until, bool for_event);
+
+    // --- translation
+    [[nodiscard]] const RegimeRegisters& regime();
+    [[nodiscard]] TranslationResult translate(GuestAddr va, ir::Access access, bool unprivileged, bool misaligned);
+    [[nodiscard]] u64 find_host_address(GuestAddr address, ir::MemInfo mem);
+    void enter_page(GuestAddr address, const Translation& page, const u8* host, bool privileged);
+    void forget_data(bool privileged_too);
+    void forget_page(GuestAddr address);
+    void forget_everything();
+    [[nodiscard]] Exception abort(const NoPlace& where, GuestAddr pc);
+
+    Machine& machine_;
+    runtime::Engine& engine_;
+    Cpu cpu_;
+    std::atomic<Power> power_{Power::Off};
+    GuestAddr entry_ = 0;
+    u64 context_ = 0;
+    u8 start_el_ = 1;
+
+    RegimeRegisters regime_;
+    bool regime_valid_ = false;
+    bool pan_matters_ = false; // the privileged TLB has pages that PSTATE.PAN would forbid
+    NoPlace no_place_;
+    std::array<CodePage, kCodePages> code_pages_;
+    ir::Block slow_block_;
+
+    std::atomic<bool> in_guest_{false};
+    std::atomic<bool> forget_requested_{false}, forget_code_requested_{false};
+    std::atomic<bool> timers_due_{false};
+    std::mutex idle_mutex_;
+    std::condition_variable idle_;
+};
+
+} // namespace ulna::system

@@ -1,0 +1,376 @@
+// How a virtual CPU finds code and data: its TLB, the pages of its code, and accesses that go the long way.
+#include <cstring>
+
+#include "ir/support/check.h"
+#include "runtime/system/machine.h"
+#include "runtime/system/vcpu.h"
+
+namespace ulna::system {
+
+using ir::MemInfo;
+
+namespace {
+constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
+constexpr u8 kExternalAbort = 0x10; // FSC: synchronous, not on a walk
+
+bool crosses_page(GuestAddr address, unsigned bytes) {
+    return (address & (kPageBytes - 1)) + bytes > kPageBytes;
+}
+} // namespace
+
+// --- what a walk needs
+
+const RegimeRegisters& Vcpu::regime() {
+    if (!regime_valid_) {
+        const TranslationInputs in = translation_inputs(cpu_, current_regime(cpu_));
+        regime_ = {};
+        regime_.el = in.regime == Regime::El10 ? 1 : in.regime == Regime::El3 ? 3 : 2;
+        regime_.sctlr = in.sctlr;
+        regime_.tcr = in.tcr;
+        regime_.ttbr0 = in.ttbr0;
+        regime_.ttbr1 = in.ttbr1;
+        regime_.mair = in.mair;
+        regime_.el2_enabled = in.regime == Regime::El10 && el2_enabled(cpu_);
+        regime_.hcr = in.hcr;
+        regime_.vtcr = in.vtcr;
+        regime_.vttbr = in.vttbr;
+        regime_.pan = in.pan;
+        regime_.pa_bits = cpu_.physical_address_bits;
+        regime_valid_ = true;
+    }
+    return regime_;
+}
+
+// What is cached is of one regime and of its tables; the permissions of PAN are looked at here.
+void Vcpu::translation_changed(Cpu&) {
+    const RegimeRegisters before = regime_;
+    regime_valid_ = false;
+    const RegimeRegisters& now = regime();
+    const bool other_tables = now.ttbr0 != before.ttbr0 || now.ttbr1 != before.ttbr1;
+    const bool other_rules = now.el != before.el || now.sctlr != before.sctlr ||
+                             now.tcr != before.tcr || now.mair != before.mair ||
+                             now.hcr != before.hcr || now.vtcr != before.vtcr ||
+                             now.vttbr != before.vttbr || now.el2_enabled != before.el2_enabled;
+    if (other_tables || other_rules) {
+        forget_everything();
+        engine_.forget_code_addresses(*cpu_.state, true);
+    } else if (now.pan && !before.pan && pan_matters_) {
+        forget_data(true);
+    }
+}
+
+TranslationResult
+Vcpu::translate(GuestAddr va, ir::Access access, bool unprivileged, bool misaligned) {
+    return walk(regime(), machine_.memory(), va,
+                {.kind = access == ir::Access::Reads ? AccessKind::Read : AccessKind::Write,
+                 .unprivileged = unprivileged,
+                 .atomic = access == ir::Access::ReadsAndWrites,
+                 .misaligned = misaligned});
+}
+
+// --- data
+
+// Of an access that the TLB does not know. 0: no_place_ says why.
+u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
+    const bool unprivileged = mem.unprivileged || cpu_.pstate.el == 0;
+    const bool writes = mem.access != ir::Access::Reads;
+    no_place_ = {{}, address, writes};
+    if (crosses_page(address, mem.bytes())) {
+        return 0;
+    }
+    const bool misaligned = address % ir::tlb_unit_bytes(mem) != 0;
+    const TranslationResult result = translate(address, mem.access, unprivileged, misaligned);
+    if (const Fault* const fault = std::get_if<Fault>(&result)) {
+        no_place_.fault = *fault;
+        return 0;
+    }
+    const Translation& page = std::get<Translation>(result);
+    const u8* const host = machine_.memory().ram(page.page, kPageBytes);
+    if (host == nullptr) {
+        return 0;
+    }
+    enter_page(address, page, host, !unprivileged);
+    return reinterpret_cast<u64>(host) + address % kPageBytes;
+}
+
+// A misaligned access is always looked up here: where memory is Device it faults.
+void Vcpu::enter_page(GuestAddr address,
+                      const Translation& page,
+                      const u8* host,
+                      bool privileged) {
+    const GuestAddr start = align_down(address, kPageBytes);
+    const bool forbidden = privileged && page.pan_forbids && regime().pan;
+    const bool readable = (privileged ? page.readable_el1 : page.readable_el0) && !forbidden;
+    const bool writable = (privileged ? page.writable_el1 : page.writable_el0) && readable &&
+                          !page.writable_needs_dirty;
+    cpu_.state->tlb[privileged][ir::tlb_index(address)] = {
+        .read = readable ? start : ir::kNoTlbPage,
+        .write = writable ? start : ir::kNoTlbPage,
+        .addend = reinterpret_cast<u64>(host) - start,
+        .spare = 0};
+    pan_matters_ = pan_matters_ || (privileged && page.pan_forbids);
+}
+
+void Vcpu::forget_data(bool privileged_too) {
+    for (unsigned privileged = 0; privileged <= (privileged_too ? 1 : 0); ++privileged) {
+        for (ir::TlbEntry& entry : cpu_.state->tlb[privileged]) {
+            entry = {ir::kNoTlbPage, ir::kNoTlbPage, 0, 0};
+        }
+    }
+    pan_matters_ = pan_matters_ && !privileged_too;
+}
+
+void Vcpu::forget_everything() {
+    forget_data(true);
+    code_pages_.fill({});
+}
+
+void Vcpu::forget_page(GuestAddr address) {
+    for (ir::Tlb& tlb : cpu_.state->tlb) {
+        tlb[ir::tlb_index(address)] = {ir::kNoTlbPage, ir::kNoTlbPage, 0, 0};
+    }
+}
+
+// --- code
+
+std::optional<u64> Vcpu::code_page(GuestAddr pc) {
+    const bool privileged = cpu_.pstate.el != 0;
+    const GuestAddr tag = align_down(pc, kPageBytes) | privileged;
+    CodePage& known = code_pages_[pc / kPageBytes % kCodePages];
+    if (known.tag == tag) {
+        return known.page;
+    }
+    const TranslationResult result =
+        walk(regime(), machine_.memory(), pc, {.kind = AccessKind::Fetch, .unprivileged = !privileged});
+    const Translation* const page = std::get_if<Translation>(&result);
+    const u8* const bytes =
+        page == nullptr ? nullptr : machine_.memory().ram(page->page, kPageBytes);
+    if (bytes == nullptr) {
+        return std::nullopt;
+    }
+    known = {tag, page->page / kPageBytes, bytes};
+    return known.page;
+}
+
+const u8* Vcpu::code_bytes(GuestAddr pc) {
+    return code_page(pc) ? code_pages_[pc / kPageBytes % kCodePages].bytes : nullptr;
+}
+
+void Vcpu::on_fetch_fault() {
+    const GuestAddr pc = cpu_.state->pc;
+    const TranslationResult result = walk(regime(), machine_.memory(), pc,
+                                          {.kind = AccessKind::Fetch,
+                                           .unprivileged = cpu_.pstate.el == 0});
+    if (const Fault* const fault = std::get_if<Fault>(&result)) {
+        return raise(instruction_abort({.fsc = fault_status_code(*fault),
+                                        .s1ptw = fault->s1ptw,
+                                        .stage2 = fault->stage2,
+                                        .ipa = fault->ipa,
+                                        .external = fault->kind == FaultKind::ExternalAbortOnWalk},
+                                       pc));
+    }
+    const Translation& page = std::get<Translation>(result);
+    if (machine_.memory().ram(page.page, kPageBytes) == nullptr) {
+        raise(instruction_abort({.fsc = kExternalAbort, .external = true}, pc));
+    } // else it was mapped meanwhile
+}
+
+// --- the long way
+
+Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
+    const u8* const bytes = code_bytes(pc);
+    u32 word = 0;
+    if (bytes != nullptr) {
+        std::memcpy(&word, bytes + pc % kPageBytes, sizeof word);
+    }
+    AbortDetail detail{.fsc = kExternalAbort, .write = where.write, .external = true};
+    if (where.fault) {
+        detail = {.fsc = fault_status_code(*where.fault),
+                  .write = where.write,
+                  .s1ptw = where.fault->s1ptw,
+                  .stage2 = where.fault->stage2,
+                  .ipa = where.fault->ipa,
+                  .external = where.fault->kind == FaultKind::ExternalAbortOnWalk};
+        if (where.fault->stage2 && !where.fault->s1ptw) {
+            detail.access_syndrome = access_syndrome(word);
+        }
+    }
+    return data_abort(where.address, detail, pc);
+}
+
+void Vcpu::on_memory_access() {
+    no_place_.fault ? raise(abort(no_place_, cpu_.state->pc)) : step_slowly();
+}
+
+// Makes each access as it comes: of devices, and of two pages.
+class Vcpu::Port final : public ir::MemoryPort {
+  public:
+    explicit Port(Vcpu& vcpu) : vcpu_{vcpu} {}
+
+    bool announce(GuestAddr, MemInfo mem) override {
+        unprivileged_ = mem.unprivileged || vcpu_.cpu_.pstate.el == 0;
+        unit_bytes_ = ir::tlb_unit_bytes(mem);
+        return true;
+    }
+    bool load(GuestAddr address, unsigned size_log2, V128& value) override {
+        value = {};
+        return each_part(address, size_log2, reinterpret_cast<u8*>(&value), false);
+    }
+    bool store(GuestAddr address, unsigned size_log2, const V128& value) override {
+        V128 bytes = value;
+        return each_part(address, size_log2, reinterpret_cast<u8*>(&bytes), true);
+    }
+    // DC ZVA and atomics of Device memory (D8.6; DC ZVA's is an alignment fault).
+    void refuse(GuestAddr address) override {
+        vcpu_.no_place_ = {Fault{.kind = FaultKind::Alignment, .write = true}, address, true};
+    }
+
+  private:
+    bool each_part(GuestAddr address, unsigned size_log2, u8* bytes, bool writes) {
+        const u64 total = u64{1} << size_log2;
+        const u64 first = std::min(total, kPageBytes - address % kPageBytes);
+        PhysAddr places[2] = {};
+        // Both pages before either is written.
+        if (!find(address, writes, places[0]) ||
+            (first < total && !find(address + first, writes, places[1]))) {
+            return false;
+        }
+        return transfer(address, places[0], bytes, first, writes) &&
+               (first == total ||
+                transfer(address + first, places[1], bytes + first, total - first, writes));
+    }
+    bool find(GuestAddr address, bool writes, PhysAddr& place) {
+        const TranslationResult result =
+            vcpu_.translate(address, writes ? ir::Access::Writes : ir::Access::Reads, unprivileged_,
+                            address % unit_bytes_ != 0);
+        if (const Fault* const fault = std::get_if<Fault>(&result)) {
+            vcpu_.no_place_ = {*fault, address, writes};
+            return false;
+        }
+        place = std::get<Translation>(result).page + address % kPageBytes;
+        return true;
+    }
+    bool transfer(GuestAddr address, PhysAddr place, u8* bytes, u64 count, bool writes) {
+        if (vcpu_.machine_.access(place, bytes, count, writes)) {
+            return true;
+        }
+        vcpu_.no_place_ = {{}, address, writes};
+        return false;
+    }
+
+    Vcpu& vcpu_;
+    bool unprivileged_ = false;
+    unsigned unit_bytes_ = 1;
+};
+
+void Vcpu::step_slowly() {
+    ir::CpuState& state = *cpu_.state;
+    const GuestAddr pc = state.pc;
+    const std::optional<u64> page = code_page(pc);
+    if (!page) {
+        return; // it went away: fetching it says so
+    }
+    const u32 bits = ir::BlockMode::from_registers(state.fpcr, state.sp).bits | state.mode_bits;
+    frontend::TranslateOptions options = machine_.translate_options();
+    options.max_instructions = 1;
+    frontend::translate({pc, {bits}, *page}, machine_.code(), options, slow_block_);
+    Port port{*this};
+    const auto reason = ir::interpret(slow_block_, state, port);
+    if (reason == ir::ExitReason::MemoryAccess) {
+        raise(abort(no_place_, pc));
+    } else if (reason != ir::ExitReason::Lookup && reason != ir::ExitReason::ContextSync) {
+        on_exit(reason);
+    }
+}
+
+// --- maintenance
+
+void Vcpu::invalidate_tlb(Cpu&, const TlbInvalidation& what) {
+    using Kind = TlbInvalidation::Kind;
+    const bool few = (what.kind == Kind::Address || what.kind == Kind::AddressAllAsids) &&
+                     what.bytes <= 16 * kPageBytes;
+    if (few) {
+        for (GuestAddr at = align_down(what.start, kPageBytes); at < what.start + what.bytes;
+             at += kPageBytes) {
+            forget_page(at);
+        }
+    } else {
+        forget_data(true);
+    }
+    code_pages_.fill({});
+    engine_.forget_code_addresses(*cpu_.state, true);
+    if (what.broadcast) {
+        machine_.forget_in_others(*this);
+    }
+}
+
+u64 Vcpu::translate_address(Cpu&, const AddressTranslation& at, std::optional<Exception>& exception) {
+    const Regime which = at.el == 3 ? Regime::El3 : at.el == 2 ? (e2h(cpu_) ? Regime::El20 : Regime::El2) : Regime::El10;
+    const TranslationInputs in = translation_inputs(cpu_, which);
+    RegimeRegisters registers;
+    registers.el = at.el;
+    registers.sctlr = in.sctlr;
+    registers.tcr = in.tcr;
+    registers.ttbr0 = in.ttbr0;
+    registers.ttbr1 = in.ttbr1;
+    registers.mair = in.mair;
+    registers.el2_enabled = at.el == 1 && el2_enabled(cpu_);
+    registers.hcr = in.hcr;
+    registers.vtcr = in.vtcr;
+    registers.vttbr = in.vttbr;
+    registers.pan = at.pan && cpu_.pstate.pan;
+    registers.pa_bits = cpu_.physical_address_bits;
+    const TranslationResult result =
+        walk(registers, machine_.memory(), at.address,
+             {.kind = at.write ? AccessKind::Write : AccessKind::Read,
+              .unprivileged = at.unprivileged,
+              .stage1_only = at.stages == AddressTranslation::Stages::Stage1,
+              .updates = TableUpdates::AccessFlag});
+    if (const Fault* const fault = std::get_if<Fault>(&result);
+        fault != nullptr && fault->stage2 && fault->s1ptw && cpu_.pstate.el == 1) {
+        exception = data_abort(at.address,
+                               {.fsc = fault_status_code(*fault),
+                                .cache_maintenance = true,
+                                .s1ptw = true,
+                                .stage2 = true,
+                                .ipa = fault->ipa},
+                               cpu_.state->pc);
+    }
+    return par_of(result);
+}
+
+void Vcpu::invalidate_all_instructions(Cpu&, bool) { engine_.invalidate(0, ~u64{0}); }
+
+void Vcpu::invalidate_instructions(Cpu&, GuestAddr address) {
+    constexpr u64 kLineBytes = 64;
+    const TranslationResult result =
+        walk(regime(), machine_.memory(), address, {.kind = AccessKind::Read, .updates = TableUpdates::None});
+    if (const auto* const page = std::get_if<Translation>(&result)) {
+        engine_.invalidate(align_down(page->page + address % kPageBytes, kLineBytes), kLineBytes);
+    }
+}
+
+std::optional<Exception> Vcpu::cache_operation(Cpu&, CacheOp operation, GuestAddr address) {
+    const bool zeroes = operation == CacheOp::Zero;
+    const TranslationResult result = translate(
+        address, zeroes ? ir::Access::Writes : ir::Access::Reads, cpu_.pstate.el == 0, false);
+    if (const Fault* const fault = std::get_if<Fault>(&result)) {
+        return data_abort(address,
+                          {.fsc = fault_status_code(*fault),
+                           .write = true,
+                           .cache_maintenance = !zeroes,
+                           .s1ptw = fault->s1ptw,
+                           .stage2 = fault->stage2,
+                           .ipa = fault->ipa},
+                          cpu_.state->pc);
+    }
+    if (zeroes) {
+        static constexpr u8 kZeroes[64] = {};
+        const PhysAddr block =
+            align_down(std::get<Translation>(result).page + address % kPageBytes, sizeof kZeroes);
+        static_cast<void>(machine_.memory().write_ram(block, kZeroes, sizeof kZeroes));
+    }
+    return std::nullopt;
+}
+
+} // namespace ulna::system
