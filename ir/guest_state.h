@@ -149,7 +149,7 @@ struct alignas(64) CpuState {
     TagMemory tag_memory; // when BlockMode::tags
     // --- a whole machine
     u64 find_host_address = 0; // FindHostAddress
-    Tlb tlb[2];                // of accesses without and with privilege
+    TlbEntry* tlb[2] = {};     // of accesses without and with privilege
     JumpCacheEntry privileged_jump_cache[kJumpCacheEntries]; // of blocks above EL0
 };
 // The place of an access that is not in the TLB, which gets it if that is possible; 0: the block

@@ -14,11 +14,13 @@ struct TlbEntry {
     // The page's address for accesses of a kind, which the others do not find.
     u64 read, write;
     u64 addend; // host address less guest address
-    u64 spare;  // a power of two as size
+    u64 device; // 1: memory of the kind that misaligned accesses fault in
 };
 inline constexpr u64 kNoTlbPage = ~u64{0}; // equals no address whose low bits have been masked
 
-using Tlb = TlbEntry[1u << kTlbLog2];
+struct Tlb {
+    TlbEntry entries[1u << kTlbLog2];
+};
 
 [[nodiscard]] constexpr std::size_t tlb_index(u64 address) {
     return address >> kTlbPageLog2 & ones(kTlbLog2);

@@ -70,9 +70,9 @@ class Engine {
     // safe point at the latest; the calling thread at once. Callable from any thread outside run().
     virtual void invalidate(GuestAddr start, u64 bytes) = 0;
 
-    // Of a machine: pages of code may be elsewhere from now on, for EL0 or for all levels. On the
-    // thread that runs the virtual CPU, outside run().
-    virtual void forget_code_addresses(ir::CpuState& state, bool of_all_levels) = 0;
+    // Of a machine: pages of code may be elsewhere from now on, at EL0 or above it. On the thread
+    // that runs the virtual CPU, outside run().
+    virtual void forget_code_addresses(ir::CpuState& state, bool privileged) = 0;
 
     // Makes a thread leave run() with Safepoint soon. Async-signal-safe, callable from any thread.
     virtual void request_safepoint(ir::CpuState& state) = 0;

@@ -56,12 +56,9 @@ void EngineBase::request_safepoint(ir::CpuState& state) {
     pending_of(state).fetch_or(kPendingSafepoint);
 }
 
-void EngineBase::forget_code_addresses(ir::CpuState& state, bool of_all_levels) {
+void EngineBase::forget_code_addresses(ir::CpuState& state, bool privileged) {
     EngineThread& thread = thread_of(state);
-    thread.clear_jump_cache();
-    if (of_all_levels) {
-        thread.clear_privileged_jump_cache();
-    }
+    privileged ? thread.clear_privileged_jump_cache() : thread.clear_jump_cache();
     thread.drop_frames();
 }
 

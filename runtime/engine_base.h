@@ -17,7 +17,7 @@ class EngineBase : public Engine {
     [[nodiscard]] ir::CpuState* new_thread() override;
     void delete_thread(ir::CpuState* state) override;
     void request_safepoint(ir::CpuState& state) override;
-    void forget_code_addresses(ir::CpuState& state, bool of_all_levels) override;
+    void forget_code_addresses(ir::CpuState& state, bool privileged) override;
     void add_mode(u32 bits) override;
     void set_tag_memory(const ir::TagMemory& memory) override;
     void invalidate(GuestAddr start, u64 bytes) override;

@@ -52,6 +52,8 @@ void emit_HostAddress(Emitter& e, const Inst& inst) {
     e.c.mov(entry, address);
     e.c.shr(entry, ir::kTlbPageLog2 - kEntryLog2);
     e.c.and_(entry.cvt32(), ones(ir::kTlbLog2) << kEntryLog2);
+    const bool privileged = e.mode().privileged() && !mem.unprivileged;
+    e.c.add(entry, e.state(offsetof(CpuState, tlb) + (privileged ? sizeof(CpuState::tlb[0]) : 0)));
     const unsigned unit = ir::tlb_unit_bytes(mem);
     if (const unsigned last = mem.bytes() - unit; last != 0) {
         e.c.lea(rax, e.c.ptr[address + last]);
@@ -59,11 +61,7 @@ void emit_HostAddress(Emitter& e, const Inst& inst) {
         e.c.mov(rax, address);
     }
     e.c.and_(rax, static_cast<u32>(~ones(ir::kTlbPageLog2) | (unit - 1)));
-    const bool privileged = e.mode().privileged() && !mem.unprivileged;
-    const auto cell = [&](std::size_t offset) {
-        const std::size_t tlb = offsetof(CpuState, tlb) + (privileged ? sizeof(ir::Tlb) : 0);
-        return e.c.ptr[e.c.r15 + entry + (static_cast<int>(tlb + offset) - ir::kStateBias)];
-    };
+    const auto cell = [&](std::size_t offset) { return e.c.ptr[entry + static_cast<int>(offset)]; };
     e.c.cmp(rax, cell(mem.access == Access::Reads ? offsetof(TlbEntry, read)
                                                   : offsetof(TlbEntry, write)));
     const Jump missed = e.jcc(Cc::NE);

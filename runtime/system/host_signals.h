@@ -1,4 +1,5 @@
-// Signals of the host that translated code raises: its return stack ran full, or floating point trapped.
+// Signals of the host that translated code raises: its return stack ran full, or floating point
+// trapped.
 #pragma once
 
 #include "runtime/engine.h"

@@ -37,8 +37,8 @@ std::unique_ptr<Machine> Machine::create(const MachineConfig& config, std::strin
     return machine->build(why_not) ? std::move(machine) : nullptr;
 }
 
-// What the machine lacks though programs have it: allocation tags are not kept for physical memory, and the
-// copying instructions would have to stop at each page.
+// What the machine lacks though programs have it: allocation tags are not kept for physical memory,
+// and the copying instructions would have to stop at each page.
 bool Machine::build(std::string& why_not) {
     if (memory_.add_ram(virt::kRam, config_.ram_bytes, why_not) == nullptr) {
         return false;
@@ -169,12 +169,15 @@ void Machine::send_event() {
     }
 }
 
-void Machine::forget_in_others(const Vcpu& caller) {
+void Machine::request_forgetting(const Vcpu& caller, std::optional<GuestAddr> page) {
     for (const auto& vcpu : vcpus_) {
         if (vcpu.get() != &caller) {
-            vcpu->request_forgetting(true);
+            vcpu->request_forgetting(page);
         }
     }
+}
+
+void Machine::wait_until_forgotten(const Vcpu& caller) const {
     for (const auto& vcpu : vcpus_) {
         if (vcpu.get() != &caller) {
             vcpu->wait_until_forgotten();

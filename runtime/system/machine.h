@@ -1,5 +1,5 @@
-// A whole Arm machine, laid out as QEMU's `virt`: CPUs, memory, interrupt controller and devices, and what they
-// have in common.
+// A whole Arm machine, laid out as QEMU's `virt`: CPUs, memory, interrupt controller and devices,
+// and what they have in common.
 //
 // One lock (`lock()`) is held whenever a device or the interrupt controller is used. A virtual CPU
 // holds it for single accesses, the event loop while it calls handlers; none waits for a CPU with
@@ -34,7 +34,8 @@ struct MachineConfig {
 class Machine {
   public:
     // Null, with a reason, when something cannot be had.
-    [[nodiscard]] static std::unique_ptr<Machine> create(const MachineConfig& config, std::string& why_not);
+    [[nodiscard]] static std::unique_ptr<Machine> create(const MachineConfig& config,
+                                                         std::string& why_not);
     ~Machine();
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
@@ -65,7 +66,9 @@ class Machine {
     [[nodiscard]] const frontend::TranslateOptions& translate_options() const { return translate_; }
     [[nodiscard]] Vcpu* find_cpu(u64 mpidr);
     void send_event();
-    void forget_in_others(const Vcpu& caller);
+    // In all other CPUs, a page or everything; and until they have.
+    void request_forgetting(const Vcpu& caller, std::optional<GuestAddr> page);
+    void wait_until_forgotten(const Vcpu& caller) const;
     void update_timers(Vcpu& vcpu);
     [[nodiscard]] GicAccess read_gic(Vcpu& vcpu, u16 encoding, u64& value);
     [[nodiscard]] GicAccess write_gic(Vcpu& vcpu, u16 encoding, u64 value);

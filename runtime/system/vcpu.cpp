@@ -16,10 +16,19 @@ thread_local Vcpu* t_current = nullptr;
 
 Vcpu* Vcpu::current() { return t_current; }
 
+namespace {
+ir::CpuState& state_of_new_thread(runtime::Engine& engine) {
+    ir::CpuState* const state = engine.new_thread();
+    if (state == nullptr) {
+        out_of_memory("a virtual CPU");
+    }
+    return *state;
+}
+} // namespace
+
 Vcpu::Vcpu(Machine& machine, runtime::Engine& engine, unsigned index)
-    : machine_{machine}, engine_{engine} {
-    cpu_.state = engine.new_thread();
-    CHECK(cpu_.state != nullptr);
+    : machine_{machine}, engine_{engine}, tlb_{state_of_new_thread(engine)} {
+    cpu_.state = &tlb_.state();
     cpu_.state->runtime = this;
     cpu_.state->find_host_address = reinterpret_cast<u64>(
         static_cast<ir::FindHostAddress>([](ir::CpuState& state, u64 address, u64 mem) {
@@ -28,7 +37,6 @@ Vcpu::Vcpu(Machine& machine, runtime::Engine& engine, unsigned index)
         }));
     cpu_.index = index;
     cpu_.host = this;
-    forget_everything();
 }
 
 Vcpu::~Vcpu() { engine_.delete_thread(cpu_.state); }
@@ -69,6 +77,7 @@ void Vcpu::enter() {
     const u32 fp = fp_enabled(cpu_) ? 0 : ir::BlockMode::kFpDisabled;
     cpu_.state->mode_bits =
         (cpu_.state->mode_bits & ~kOurs) | ir::BlockMode::level_bits(cpu_.pstate.el) | fp;
+    use_code_tables();
     in_guest_.store(true);
     // Who asks after this sees that we are in there, and gets us out.
     if (forget_requested_.load()) {
@@ -84,12 +93,20 @@ void Vcpu::serve_requests() {
     if (timers_due_.exchange(false)) {
         machine_.update_timers(*this);
     }
-    if (forget_requested_.exchange(false)) {
+    if (!forget_requested_.load()) {
+        return;
+    }
+    const std::lock_guard lock{forget_mutex_};
+    if (forget_all_) {
         forget_everything();
-        if (forget_code_requested_.exchange(false)) {
-            engine_.forget_code_addresses(*cpu_.state, true);
+    } else {
+        for (const GuestAddr page : pages_to_forget_) {
+            forget_page(page);
         }
     }
+    pages_to_forget_.clear();
+    forget_all_ = false;
+    forget_requested_.store(false);
 }
 
 void Vcpu::on_exit(ExitReason reason) {
@@ -137,7 +154,8 @@ void Vcpu::on_exit(ExitReason reason) {
     case ExitReason::Safepoint:
         break; // what was asked for is looked at before the guest goes on
     default:
-        UNREACHABLE("the engine handles this exit itself, or translated code of a machine has none");
+        UNREACHABLE(
+            "the engine handles this exit itself, or translated code of a machine has none");
     }
 }
 
@@ -171,11 +189,15 @@ bool Vcpu::start(GuestAddr entry, u64 context, u8 el) {
     return true;
 }
 
-void Vcpu::request_forgetting(bool code_too) {
-    if (code_too) {
-        forget_code_requested_.store(true);
+void Vcpu::request_forgetting(std::optional<GuestAddr> page) {
+    {
+        const std::lock_guard lock{forget_mutex_};
+        forget_all_ = forget_all_ || !page || pages_to_forget_.size() == kMostPagesToForget;
+        if (!forget_all_) {
+            pages_to_forget_.push_back(*page);
+        }
+        forget_requested_.store(true);
     }
-    forget_requested_.store(true);
     engine_.request_safepoint(*cpu_.state);
 }
 
@@ -204,14 +226,16 @@ void Vcpu::idle(std::optional<u64> until, bool for_event) {
     }
     const u64 now = counter();
     if (*until > now) {
-        const std::chrono::nanoseconds left{(*until - now) * (1'000'000'000 / ir::kCounterFrequency)};
+        const std::chrono::nanoseconds left{(*until - now) *
+                                            (1'000'000'000 / ir::kCounterFrequency)};
         idle_.wait_for(lock, left, awake);
     }
 }
 
 void Vcpu::wait_for_interrupt(Cpu&, std::optional<u64> until) { idle(until, false); }
 
-// Spinlocks wait here for one another: a pause, no sleep, unless there is something to be done meanwhile.
+// Spinlocks wait here for one another: a pause, no sleep, unless there is something to be done
+// meanwhile.
 void Vcpu::wait_for_event(Cpu&, std::optional<u64>) { std::this_thread::yield(); }
 
 void Vcpu::send_event() { machine_.send_event(); }

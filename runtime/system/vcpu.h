@@ -1,9 +1,10 @@
-// A virtual CPU: translated code, and around it what the CPU does besides - exceptions, interrupts, translation
-// of addresses, accesses that are no memory's.
+// A virtual CPU: translated code, and around it what the CPU does besides - exceptions, interrupts,
+// translation of addresses, accesses that are no memory's.
 //
-// It runs in a thread of its own, which is in one of three places: in translated code (`in_guest_`), in
-// our code on the CPU's behalf, or waiting for an interrupt. Others reach it by requests, which it
-// looks at before it enters translated code, and which get it out of there at its next safe point.
+// It runs in a thread of its own, which is in one of three places: in translated code
+// (`in_guest_`), in our code on the CPU's behalf, or waiting for an interrupt. Others reach it by
+// requests, which it looks at before it enters translated code, and which get it out of there at
+// its next safe point.
 #pragma once
 
 #include <array>
@@ -16,7 +17,9 @@
 #include "ir/block.h"
 #include "ir/interpreter.h"
 #include "runtime/engine.h"
+#include "runtime/system/code_pages.h"
 #include "runtime/system/cpu.h"
+#include "runtime/system/data_tlb.h"
 #include "runtime/system/mmu.h"
 
 namespace ulna::system {
@@ -42,8 +45,9 @@ class Vcpu final : public CpuHost {
     // Starts a CPU that is off, at an address with X0 (PSCI CPU_ON). False: it is on.
     [[nodiscard]] bool start(GuestAddr entry, u64 context, u8 el);
     [[nodiscard]] bool is_on() const { return power_.load() == Power::On; }
-    // Forgets translations before it next enters translated code; wait_until_forgotten() waits for that.
-    void request_forgetting(bool code_too);
+    // Forgets translations - all, or those of one page - before it next enters translated code;
+    // wait_until_forgotten() waits for that.
+    void request_forgetting(std::optional<GuestAddr> page);
     void wait_until_forgotten() const;
 
     void request_timer_update();
@@ -81,12 +85,6 @@ class Vcpu final : public CpuHost {
         GuestAddr address = 0;
         bool write = false;
     };
-    struct CodePage {
-        GuestAddr tag = ~GuestAddr{0}; // the page, and in bit 0 whether privileged
-        u64 page = 0;
-        const u8* bytes = nullptr;
-    };
-    static constexpr std::size_t kCodePages = 256;
     class Port;
 
     // --- running
@@ -102,11 +100,15 @@ class Vcpu final : public CpuHost {
 
     // --- translation
     [[nodiscard]] const RegimeRegisters& regime();
-    [[nodiscard]] TranslationResult translate(GuestAddr va, ir::Access access, bool unprivileged, bool misaligned);
+    [[nodiscard]] TranslationResult
+    translate(GuestAddr va, ir::Access access, bool unprivileged, bool misaligned);
     [[nodiscard]] u64 find_host_address(GuestAddr address, ir::MemInfo mem);
-    void enter_page(GuestAddr address, const Translation& page, const u8* host, bool privileged);
-    void forget_data(bool privileged_too);
+    [[nodiscard]] std::optional<u64>
+    find_known(GuestAddr address, ir::MemInfo mem, bool privileged) const;
+    [[nodiscard]] const CodePages::Page* find_code(GuestAddr pc);
+    void use_code_tables();
     void forget_page(GuestAddr address);
+    void forget_code();
     void forget_everything();
     [[nodiscard]] Exception abort(const NoPlace& where, GuestAddr pc);
 
@@ -120,13 +122,17 @@ class Vcpu final : public CpuHost {
 
     RegimeRegisters regime_;
     bool regime_valid_ = false;
-    bool pan_matters_ = false; // the privileged TLB has pages that PSTATE.PAN would forbid
     NoPlace no_place_;
-    std::array<CodePage, kCodePages> code_pages_;
+    DataTlb tlb_;
+    CodePages code_pages_[2] = {CodePages{false}, CodePages{true}}; // by privilege
     ir::Block slow_block_;
 
     std::atomic<bool> in_guest_{false};
-    std::atomic<bool> forget_requested_{false}, forget_code_requested_{false};
+    static constexpr std::size_t kMostPagesToForget = 16;
+    std::atomic<bool> forget_requested_{false};
+    std::mutex forget_mutex_;
+    std::vector<GuestAddr> pages_to_forget_; // if they are few
+    bool forget_all_ = false;
     std::atomic<bool> timers_due_{false};
     std::mutex idle_mutex_;
     std::condition_variable idle_;

@@ -1,4 +1,5 @@
-// How a virtual CPU finds code and data: its TLB, the pages of its code, and accesses that go the long way.
+// How a virtual CPU finds code and data: its TLB, the pages of its code, and accesses that go the
+// long way.
 #include <cstring>
 
 #include "ir/support/check.h"
@@ -41,21 +42,20 @@ const RegimeRegisters& Vcpu::regime() {
     return regime_;
 }
 
-// What is cached is of one regime and of its tables; the permissions of PAN are looked at here.
+// What is cached is of one regime; of its tables there may be several.
 void Vcpu::translation_changed(Cpu&) {
     const RegimeRegisters before = regime_;
     regime_valid_ = false;
     const RegimeRegisters& now = regime();
-    const bool other_tables = now.ttbr0 != before.ttbr0 || now.ttbr1 != before.ttbr1;
-    const bool other_rules = now.el != before.el || now.sctlr != before.sctlr ||
-                             now.tcr != before.tcr || now.mair != before.mair ||
-                             now.hcr != before.hcr || now.vtcr != before.vtcr ||
-                             now.vttbr != before.vttbr || now.el2_enabled != before.el2_enabled;
-    if (other_tables || other_rules) {
+    if (now.el != before.el || now.sctlr != before.sctlr || now.tcr != before.tcr ||
+        now.mair != before.mair || now.hcr != before.hcr || now.vtcr != before.vtcr ||
+        now.vttbr != before.vttbr || now.el2_enabled != before.el2_enabled) {
         forget_everything();
-        engine_.forget_code_addresses(*cpu_.state, true);
-    } else if (now.pan && !before.pan && pan_matters_) {
-        forget_data(true);
+    }
+    constexpr unsigned kA1 = 22; // TCR_EL1
+    tlb_.use(now.ttbr0, now.ttbr1, bit(now.tcr, kA1));
+    if (now.pan && !before.pan) {
+        tlb_.set_pan();
     }
 }
 
@@ -70,13 +70,27 @@ Vcpu::translate(GuestAddr va, ir::Access access, bool unprivileged, bool misalig
 
 // --- data
 
-// Of an access that the TLB does not know. 0: no_place_ says why.
+// Misaligned accesses are never found by translated code itself.
+std::optional<u64> Vcpu::find_known(GuestAddr address, MemInfo mem, bool privileged) const {
+    constexpr u64 kA = 1 << 1; // SCTLR_ELx: alignment is checked
+    const ir::TlbEntry& entry = cpu_.state->tlb[privileged][ir::tlb_index(address)];
+    const GuestAddr page = align_down(address, kPageBytes);
+    const bool found = mem.access == ir::Access::Reads ? entry.read == page : entry.write == page;
+    return found && entry.device == 0 && (regime_.sctlr & kA) == 0
+               ? std::optional{address + entry.addend}
+               : std::nullopt;
+}
+
+// Of an access that is not in the TLB, or misaligned. 0: no_place_ says why.
 u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
     const bool unprivileged = mem.unprivileged || cpu_.pstate.el == 0;
     const bool writes = mem.access != ir::Access::Reads;
     no_place_ = {{}, address, writes};
     if (crosses_page(address, mem.bytes())) {
         return 0;
+    }
+    if (const auto known = find_known(address, mem, !unprivileged)) {
+        return *known;
     }
     const bool misaligned = address % ir::tlb_unit_bytes(mem) != 0;
     const TranslationResult result = translate(address, mem.access, unprivileged, misaligned);
@@ -89,78 +103,86 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
     if (host == nullptr) {
         return 0;
     }
-    enter_page(address, page, host, !unprivileged);
+    const bool forbidden = !unprivileged && page.pan_forbids && regime().pan;
+    const bool readable = (unprivileged ? page.readable_el0 : page.readable_el1) && !forbidden;
+    const bool writable = (unprivileged ? page.writable_el0 : page.writable_el1) && readable;
+    tlb_.enter({.start = align_down(address, kPageBytes),
+                .bytes = host,
+                .readable = readable,
+                .writable = writable && !page.writable_needs_dirty,
+                .device = !page.normal,
+                .global = page.global,
+                .forbidden_by_pan = page.pan_forbids},
+               !unprivileged);
     return reinterpret_cast<u64>(host) + address % kPageBytes;
-}
-
-// A misaligned access is always looked up here: where memory is Device it faults.
-void Vcpu::enter_page(GuestAddr address,
-                      const Translation& page,
-                      const u8* host,
-                      bool privileged) {
-    const GuestAddr start = align_down(address, kPageBytes);
-    const bool forbidden = privileged && page.pan_forbids && regime().pan;
-    const bool readable = (privileged ? page.readable_el1 : page.readable_el0) && !forbidden;
-    const bool writable = (privileged ? page.writable_el1 : page.writable_el0) && readable &&
-                          !page.writable_needs_dirty;
-    cpu_.state->tlb[privileged][ir::tlb_index(address)] = {
-        .read = readable ? start : ir::kNoTlbPage,
-        .write = writable ? start : ir::kNoTlbPage,
-        .addend = reinterpret_cast<u64>(host) - start,
-        .spare = 0};
-    pan_matters_ = pan_matters_ || (privileged && page.pan_forbids);
-}
-
-void Vcpu::forget_data(bool privileged_too) {
-    for (unsigned privileged = 0; privileged <= (privileged_too ? 1 : 0); ++privileged) {
-        for (ir::TlbEntry& entry : cpu_.state->tlb[privileged]) {
-            entry = {ir::kNoTlbPage, ir::kNoTlbPage, 0, 0};
-        }
-    }
-    pan_matters_ = pan_matters_ && !privileged_too;
-}
-
-void Vcpu::forget_everything() {
-    forget_data(true);
-    code_pages_.fill({});
-}
-
-void Vcpu::forget_page(GuestAddr address) {
-    for (ir::Tlb& tlb : cpu_.state->tlb) {
-        tlb[ir::tlb_index(address)] = {ir::kNoTlbPage, ir::kNoTlbPage, 0, 0};
-    }
 }
 
 // --- code
 
-std::optional<u64> Vcpu::code_page(GuestAddr pc) {
+const CodePages::Page* Vcpu::find_code(GuestAddr pc) {
     const bool privileged = cpu_.pstate.el != 0;
-    const GuestAddr tag = align_down(pc, kPageBytes) | privileged;
-    CodePage& known = code_pages_[pc / kPageBytes % kCodePages];
-    if (known.tag == tag) {
-        return known.page;
+    CodePages& known = code_pages_[privileged];
+    if (const CodePages::Page* const page = known.find(pc)) {
+        return page;
     }
-    const TranslationResult result =
-        walk(regime(), machine_.memory(), pc, {.kind = AccessKind::Fetch, .unprivileged = !privileged});
+    const TranslationResult result = walk(regime(), machine_.memory(), pc,
+                                          {.kind = AccessKind::Fetch, .unprivileged = !privileged});
     const Translation* const page = std::get_if<Translation>(&result);
     const u8* const bytes =
         page == nullptr ? nullptr : machine_.memory().ram(page->page, kPageBytes);
     if (bytes == nullptr) {
-        return std::nullopt;
+        return nullptr;
     }
-    known = {tag, page->page / kPageBytes, bytes};
-    return known.page;
+    const bool local = !page->global || !bit(pc, 55);
+    return &known.enter(pc, page->page / kPageBytes, bytes, local);
+}
+
+std::optional<u64> Vcpu::code_page(GuestAddr pc) {
+    const CodePages::Page* const page = find_code(pc);
+    return page != nullptr ? std::optional{page->number} : std::nullopt;
 }
 
 const u8* Vcpu::code_bytes(GuestAddr pc) {
-    return code_page(pc) ? code_pages_[pc / kPageBytes % kCodePages].bytes : nullptr;
+    const CodePages::Page* const page = find_code(pc);
+    return page != nullptr ? page->bytes : nullptr;
+}
+
+// Before code of the current EL runs.
+void Vcpu::use_code_tables() {
+    const bool privileged = cpu_.pstate.el != 0;
+    const RegimeRegisters& now = regime();
+    if (!code_pages_[privileged].use(now.ttbr0, now.ttbr1)) {
+        engine_.forget_code_addresses(*cpu_.state, privileged);
+    }
+}
+
+void Vcpu::forget_code() {
+    for (const bool privileged : {false, true}) {
+        code_pages_[privileged].forget();
+        engine_.forget_code_addresses(*cpu_.state, privileged);
+    }
+}
+
+void Vcpu::forget_page(GuestAddr address) {
+    tlb_.forget_page(address);
+    for (const bool privileged : {false, true}) {
+        if (code_pages_[privileged].may_have(address)) {
+            code_pages_[privileged].forget();
+            engine_.forget_code_addresses(*cpu_.state, privileged);
+        }
+    }
+}
+
+void Vcpu::forget_everything() {
+    tlb_.forget_all();
+    forget_code();
 }
 
 void Vcpu::on_fetch_fault() {
     const GuestAddr pc = cpu_.state->pc;
-    const TranslationResult result = walk(regime(), machine_.memory(), pc,
-                                          {.kind = AccessKind::Fetch,
-                                           .unprivileged = cpu_.pstate.el == 0});
+    const TranslationResult result =
+        walk(regime(), machine_.memory(), pc,
+             {.kind = AccessKind::Fetch, .unprivileged = cpu_.pstate.el == 0});
     if (const Fault* const fault = std::get_if<Fault>(&result)) {
         return raise(instruction_abort({.fsc = fault_status_code(*fault),
                                         .s1ptw = fault->s1ptw,
@@ -287,25 +309,39 @@ void Vcpu::step_slowly() {
 
 void Vcpu::invalidate_tlb(Cpu&, const TlbInvalidation& what) {
     using Kind = TlbInvalidation::Kind;
-    const bool few = (what.kind == Kind::Address || what.kind == Kind::AddressAllAsids) &&
-                     what.bytes <= 16 * kPageBytes;
-    if (few) {
-        for (GuestAddr at = align_down(what.start, kPageBytes); at < what.start + what.bytes;
+    constexpr u64 kMostPages = 16;
+    const GuestAddr first = align_down(what.start, kPageBytes);
+    const bool by_address = what.kind == Kind::Address || what.kind == Kind::AddressAllAsids;
+    if (by_address && what.bytes <= kMostPages * kPageBytes) {
+        for (GuestAddr at = first; at - first < what.bytes + (what.start - first);
              at += kPageBytes) {
             forget_page(at);
+            if (what.broadcast) {
+                machine_.request_forgetting(*this, at);
+            }
         }
     } else {
-        forget_data(true);
+        if (what.kind == Kind::Asid) {
+            tlb_.forget_asid(what.asid);
+            forget_code();
+        } else {
+            forget_everything();
+        }
+        if (what.broadcast) {
+            machine_.request_forgetting(*this, std::nullopt);
+        }
     }
-    code_pages_.fill({});
-    engine_.forget_code_addresses(*cpu_.state, true);
     if (what.broadcast) {
-        machine_.forget_in_others(*this);
+        machine_.wait_until_forgotten(*this);
     }
 }
 
-u64 Vcpu::translate_address(Cpu&, const AddressTranslation& at, std::optional<Exception>& exception) {
-    const Regime which = at.el == 3 ? Regime::El3 : at.el == 2 ? (e2h(cpu_) ? Regime::El20 : Regime::El2) : Regime::El10;
+u64 Vcpu::translate_address(Cpu&,
+                            const AddressTranslation& at,
+                            std::optional<Exception>& exception) {
+    const Regime which = at.el == 3   ? Regime::El3
+                         : at.el == 2 ? (e2h(cpu_) ? Regime::El20 : Regime::El2)
+                                      : Regime::El10;
     const TranslationInputs in = translation_inputs(cpu_, which);
     RegimeRegisters registers;
     registers.el = at.el;
@@ -344,7 +380,8 @@ void Vcpu::invalidate_all_instructions(Cpu&, bool) { engine_.invalidate(0, ~u64{
 void Vcpu::invalidate_instructions(Cpu&, GuestAddr address) {
     constexpr u64 kLineBytes = 64;
     const TranslationResult result =
-        walk(regime(), machine_.memory(), address, {.kind = AccessKind::Read, .updates = TableUpdates::None});
+        walk(regime(), machine_.memory(), address,
+             {.kind = AccessKind::Read, .updates = TableUpdates::None});
     if (const auto* const page = std::get_if<Translation>(&result)) {
         engine_.invalidate(align_down(page->page + address % kPageBytes, kLineBytes), kLineBytes);
     }

@@ -28,6 +28,7 @@ class NoEngine final : public runtime::Engine {
     void set_tag_memory(const ir::TagMemory&) override {}
     void invalidate(GuestAddr, u64) override {}
     void request_safepoint(ir::CpuState& state) override { state.pending = 1; }
+    void forget_code_addresses(ir::CpuState&, bool) override {}
     bool on_host_fault(int, void*, ir::CpuState&, bool&) override { return false; }
     bool in_translated_code(const void*) const override { return false; }
     void before_fork() override {}

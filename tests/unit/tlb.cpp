@@ -46,10 +46,12 @@ u64 find(CpuState& state, u64 address, u64 bits) {
 }
 
 void fill(CpuState& state) {
-    for (Tlb& tlb : state.tlb) {
-        for (TlbEntry& entry : tlb) {
+    static Tlb tlbs[2];
+    for (unsigned privileged = 0; privileged < 2; ++privileged) {
+        for (TlbEntry& entry : tlbs[privileged].entries) {
             entry = {kNoTlbPage, kNoTlbPage, 0, 0};
         }
+        state.tlb[privileged] = tlbs[privileged].entries;
     }
     enter(state, true, kKnown, true);
     enter(state, false, kKnown, false);

@@ -1,0 +1,131 @@
+#include "runtime/system/data_tlb.h"
+
+#include <algorithm>
+
+#include "ir/support/bits.h"
+
+namespace ulna::system {
+
+namespace {
+constexpr ir::TlbEntry kEmpty = {ir::kNoTlbPage, ir::kNoTlbPage, 0, 0};
+constexpr unsigned kAsidShift = 48;
+
+bool in_upper_half(GuestAddr address) { return bit(address, 55); }
+} // namespace
+
+DataTlb::DataTlb(ir::CpuState& state) : state_{state} {
+    select(false);
+    select(true);
+}
+
+DataTlb::Key DataTlb::key_of(bool privileged) const {
+    if (privileged && kernel_is_global_) {
+        return {0, ttbr1_ & ones(kAsidShift)};
+    }
+    return {ttbr0_, ttbr1_};
+}
+
+void DataTlb::use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1) {
+    if (ttbr0 == ttbr0_ && ttbr1 == ttbr1_ && asid_in_ttbr1 == asid_in_ttbr1_) {
+        return;
+    }
+    ttbr0_ = ttbr0;
+    ttbr1_ = ttbr1;
+    asid_in_ttbr1_ = asid_in_ttbr1;
+    give_back(*current_[true]);
+    select(false);
+    select(true);
+}
+
+// The set of the current tables, or the one that has not been used for longest.
+void DataTlb::select(bool privileged) {
+    const Key key = key_of(privileged);
+    Set* chosen = &sets_[privileged][0];
+    for (Set& set : sets_[privileged]) {
+        if (set.key == key && !set.stale) {
+            chosen = &set;
+            break;
+        }
+        if (set.last_use < chosen->last_use) {
+            chosen = &set;
+        }
+    }
+    if (chosen->key != key || chosen->stale) {
+        clear(*chosen);
+        chosen->key = key;
+        chosen->asid = static_cast<u16>((asid_in_ttbr1_ ? ttbr1_ : ttbr0_) >> kAsidShift);
+    }
+    chosen->last_use = ++uses_;
+    current_[privileged] = chosen;
+    state_.tlb[privileged] = chosen->tlb->entries;
+}
+
+void DataTlb::clear(Set& set) {
+    if (set.tlb == nullptr) {
+        set.tlb = std::make_unique_for_overwrite<ir::Tlb>();
+    }
+    std::fill(std::begin(set.tlb->entries), std::end(set.tlb->entries), kEmpty);
+    set.borrowed.clear();
+    set.stale = false;
+}
+
+void DataTlb::give_back(Set& set) {
+    if (set.borrowed.size() >= kMostBorrowed) {
+        return clear(set);
+    }
+    for (const u16 index : set.borrowed) {
+        set.tlb->entries[index] = kEmpty;
+    }
+    set.borrowed.clear();
+}
+
+void DataTlb::enter(const Page& page, bool privileged) {
+    if (privileged && !page.global && in_upper_half(page.start) && kernel_is_global_) {
+        kernel_is_global_ = false;
+        forget_all();
+    }
+    Set& set = *current_[privileged];
+    const std::size_t index = ir::tlb_index(page.start);
+    set.tlb->entries[index] = {.read = page.readable ? page.start : ir::kNoTlbPage,
+                               .write = page.writable ? page.start : ir::kNoTlbPage,
+                               .addend = reinterpret_cast<u64>(page.bytes) - page.start,
+                               .device = page.device};
+    const bool borrowed = privileged && (page.forbidden_by_pan || !in_upper_half(page.start));
+    if (borrowed && set.borrowed.size() < kMostBorrowed) {
+        set.borrowed.push_back(static_cast<u16>(index));
+    }
+}
+
+void DataTlb::set_pan() { give_back(*current_[true]); }
+
+void DataTlb::forget_page(GuestAddr address) {
+    for (auto& sets : sets_) {
+        for (Set& set : sets) {
+            if (!set.stale) {
+                set.tlb->entries[ir::tlb_index(address)] = kEmpty;
+            }
+        }
+    }
+}
+
+void DataTlb::forget_asid(u16 asid) {
+    for (const bool privileged : {false, true}) {
+        for (Set& set : sets_[privileged]) {
+            const bool global = privileged && kernel_is_global_;
+            set.stale = set.stale || (set.asid == asid && !global);
+        }
+        select(privileged);
+    }
+    give_back(*current_[true]);
+}
+
+void DataTlb::forget_all() {
+    for (const bool privileged : {false, true}) {
+        for (Set& set : sets_[privileged]) {
+            set.stale = true;
+        }
+        select(privileged);
+    }
+}
+
+} // namespace ulna::system

@@ -1,0 +1,73 @@
+// The TLBs of a virtual CPU that translated code looks at (ir/tlb.h): one for accesses without privilege and one
+// for the others, for each of the last few sets of tables. So a process, or a kernel that points TTBR0_EL1
+// elsewhere while it runs, finds again what it had.
+//
+// A set for accesses without privilege belongs to the values of both TTBRs, ASID included. One for
+// privileged accesses belongs to TTBR1's tables, since a kernel's pages are global; what is not
+// global in it is forgotten with the first change. A kernel none of whose pages are
+// global gets sets by both TTBRs, too.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ir/guest_state.h"
+
+namespace ulna::system {
+
+class DataTlb {
+  public:
+    explicit DataTlb(ir::CpuState& state);
+
+    [[nodiscard]] ir::CpuState& state() { return state_; }
+
+    // TTBR0 and TTBR1 of the regime, and which of them has the ASID (TCR_EL1.A1).
+    void use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1);
+
+    struct Page {
+        GuestAddr start = 0;
+        const u8* bytes = nullptr;
+        bool readable = false, writable = false; // writable: readable, too
+        bool device = false;
+        bool global = false;
+        bool forbidden_by_pan = false; // as soon as PSTATE.PAN is set
+    };
+    void enter(const Page& page, bool privileged);
+
+    void forget_page(GuestAddr address);
+    void forget_asid(u16 asid); // what is not global
+    void forget_all();
+    void set_pan(); // PSTATE.PAN is now set
+
+  private:
+    static constexpr unsigned kSets = 8;
+    static constexpr std::size_t kMostBorrowed = 64;
+    struct Key {
+        u64 ttbr0 = 0, ttbr1 = 0;
+        friend bool operator==(const Key&, const Key&) = default;
+    };
+    struct Set {
+        Key key;
+        u16 asid = 0;
+        bool stale = true; // to be cleared before it is used
+        u64 last_use = 0;
+        // Privileged: indices of entries that hold for the current TTBR0 and ASID only.
+        std::vector<u16> borrowed;
+        std::unique_ptr<ir::Tlb> tlb;
+    };
+
+    [[nodiscard]] Key key_of(bool privileged) const;
+    void select(bool privileged);
+    void give_back(Set& set);
+    static void clear(Set& set);
+
+    ir::CpuState& state_;
+    u64 ttbr0_ = 0, ttbr1_ = 0;
+    bool asid_in_ttbr1_ = false;
+    bool kernel_is_global_ = true;
+    u64 uses_ = 0;
+    Set sets_[2][kSets];
+    Set* current_[2] = {};
+};
+
+} // namespace ulna::system

@@ -1,0 +1,102 @@
+#include "runtime/system/data_tlb.h"
+
+#include <cstring>
+
+#include "tests/support/catch.h"
+
+namespace ulna::system {
+namespace {
+
+constexpr GuestAddr kUser = 0x40'0000, kKernel = 0xffff'8000'0012'3000;
+constexpr u64 kTables = 0x8000'0000;
+
+struct Fixture {
+    std::unique_ptr<ir::CpuState> state = std::make_unique<ir::CpuState>();
+    DataTlb tlb{*state};
+    u8 bytes[1] = {};
+
+    void use(u64 process) { tlb.use(process << 12, process << 48 | kTables, true); }
+    void enter(GuestAddr start, bool privileged, bool global, bool writable = true) {
+        tlb.enter({.start = start,
+                   .bytes = bytes,
+                   .readable = true,
+                   .writable = writable,
+                   .global = global,
+                   .forbidden_by_pan = privileged && start == kUser},
+                  privileged);
+    }
+    [[nodiscard]] bool reads(GuestAddr start, bool privileged) const {
+        return state->tlb[privileged][ir::tlb_index(start)].read == start;
+    }
+    [[nodiscard]] bool writes(GuestAddr start, bool privileged) const {
+        return state->tlb[privileged][ir::tlb_index(start)].write == start;
+    }
+};
+
+TEST_CASE("data tlb: a process finds its pages again, others do not", "[tlb]") {
+    Fixture f;
+    f.use(1);
+    f.enter(kUser, false, false, false);
+    CHECK((f.reads(kUser, false) && !f.writes(kUser, false) && !f.reads(kUser, true)));
+    f.use(2);
+    CHECK(!f.reads(kUser, false));
+    f.use(1);
+    CHECK(f.reads(kUser, false));
+    for (u64 process = 3; process < 20; ++process) {
+        f.use(process);
+    }
+    f.use(1);
+    CHECK(!f.reads(kUser, false)); // there are not so many sets
+}
+
+TEST_CASE("data tlb: a kernel's global pages stay, what it sees of a process does not", "[tlb]") {
+    Fixture f;
+    f.use(1);
+    f.enter(kKernel, true, true);
+    f.enter(kUser, true, false);
+    CHECK((f.reads(kKernel, true) && f.writes(kUser, true)));
+    f.use(2);
+    CHECK((f.reads(kKernel, true) && !f.reads(kUser, true)));
+    f.enter(kUser, true, false);
+    f.tlb.set_pan();
+    CHECK((f.reads(kKernel, true) && !f.reads(kUser, true)));
+    f.tlb.use(1 << 12, u64{1} << 48 | kTables << 1, true); // other tables
+    CHECK(!f.reads(kKernel, true));
+}
+
+TEST_CASE("data tlb: a kernel without global pages has sets by ASID", "[tlb]") {
+    Fixture f;
+    f.use(1);
+    f.enter(kKernel, true, true);
+    f.enter(kKernel + 4096, true, false); // the first says so
+    CHECK((!f.reads(kKernel, true) && f.reads(kKernel + 4096, true)));
+    f.use(2);
+    CHECK(!f.reads(kKernel + 4096, true));
+    f.use(1);
+    CHECK(f.reads(kKernel + 4096, true));
+    f.tlb.forget_asid(1);
+    CHECK(!f.reads(kKernel + 4096, true));
+}
+
+TEST_CASE("data tlb: what is forgotten is so in all sets", "[tlb]") {
+    Fixture f;
+    f.use(1);
+    f.enter(kUser, false, false);
+    f.enter(kUser + 4096, false, false);
+    f.enter(kKernel, true, true);
+    f.use(2);
+    f.enter(kUser + 4096, false, false);
+    f.tlb.forget_page(kUser + 4096);
+    CHECK(!f.reads(kUser + 4096, false));
+    f.use(1);
+    CHECK((f.reads(kUser, false) && !f.reads(kUser + 4096, false)));
+    f.use(2);
+    f.tlb.forget_asid(1);
+    f.use(1);
+    CHECK((!f.reads(kUser, false) && f.reads(kKernel, true)));
+    f.tlb.forget_all();
+    CHECK(!f.reads(kKernel, true));
+}
+
+} // namespace
+} // namespace ulna::system
