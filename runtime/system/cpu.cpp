@@ -140,7 +140,11 @@ void reset_state(ir::CpuState& state, GuestAddr pc) {
 void set_up_el3(Cpu& cpu) {
     cpu.reg(SCR_EL3) |= scr::NS | scr::HCE | scr::APK | scr::API | scr::ATA | scr::HXEn;
 }
-void set_up_el2(Cpu& cpu) { cpu.reg(HCR_EL2) |= hcr::RW | hcr::APK | hcr::API | hcr::ATA; }
+void set_up_el2(Cpu& cpu) {
+    constexpr u64 kMSCEn = field_bit(11);
+    cpu.reg(HCR_EL2) |= hcr::RW | hcr::APK | hcr::API | hcr::ATA;
+    cpu.reg(HCRX_EL2) |= cpu.has(frontend::Feature::MOPS) ? kMSCEn : 0;
+}
 
 } // namespace
 

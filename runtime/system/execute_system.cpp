@@ -24,7 +24,17 @@ Outcome execute_undefined(Cpu&, const Instruction& insn) { return undefined(insn
 
 // --- Exception generation
 
-Outcome execute_svc(Cpu&, const Instruction& insn) { return svc(imm16(insn), insn.pc); }
+// A call counts as executed when it is taken: a step goes on behind it (D2.11.5).
+Exception executed_call(Cpu& cpu, Exception e, u8 target) {
+    cpu.pstate.ss = false;
+    e.target_el = target;
+    return e;
+}
+
+Outcome execute_svc(Cpu& cpu, const Instruction& insn) {
+    constexpr u8 kByRules = 0;
+    return executed_call(cpu, svc(imm16(insn), insn.pc), kByRules);
+}
 Outcome execute_brk(Cpu&, const Instruction& insn) { return brk(imm16(insn), insn.pc); }
 
 Outcome execute_hvc(Cpu& cpu, const Instruction& insn) {
@@ -37,9 +47,7 @@ Outcome execute_hvc(Cpu& cpu, const Instruction& insn) {
     if (!cpu.has_el2 || cpu.pstate.el == 0 || (cpu.pstate.el == 1 && is_secure(cpu)) || !enabled) {
         return undefined(insn.pc);
     }
-    Exception e = hvc(imm16(insn), insn.pc);
-    e.target_el = cpu.pstate.el == 3 ? 3 : 2;
-    return e;
+    return executed_call(cpu, hvc(imm16(insn), insn.pc), cpu.pstate.el == 3 ? 3 : 2);
 }
 
 Outcome execute_smc(Cpu& cpu, const Instruction& insn) {
@@ -57,9 +65,7 @@ Outcome execute_smc(Cpu& cpu, const Instruction& insn) {
     if ((cpu.reg(SCR_EL3) & scr::SMD) != 0) {
         return undefined(insn.pc);
     }
-    Exception e = smc(imm16(insn), insn.pc);
-    e.target_el = 3;
-    return e;
+    return executed_call(cpu, smc(imm16(insn), insn.pc), 3);
 }
 
 // Without a debugger attached HLT is UNDEFINED; this one asks for semihosting.
@@ -211,29 +217,28 @@ Outcome execute_timed_wait(Cpu& cpu, const Instruction& insn) {
     return execute_wait(cpu, insn, {.for_event = !bit(insn.word, 5), .timed = true});
 }
 
-// --- Decode. The first row that fits counts.
+// --- Decode. The first row that fits counts; what kernels execute most comes first.
 
 struct Row {
     u32 mask, bits;
     Outcome (*execute)(Cpu&, const Instruction&);
 };
 constexpr Row kRows[] = {
+    {0xfff0'0000, 0xd530'0000, execute_mrs},
+    {0xfff0'0000, 0xd510'0000, execute_msr},
+    {0xffff'ffff, 0xd69f'03e0, execute_eret},
     {0xffe0'001f, 0xd400'0001, execute_svc},
+    {0xfff8'f01f, 0xd500'401f, execute_msr_immediate},
+    {0xfff8'0000, 0xd508'0000, execute_sys},
+    {0xffff'f01f, 0xd503'201f, execute_hint},
+    {0xffff'ffc0, 0xd503'1000, execute_timed_wait},
+    {0xffff'f01f, 0xd503'301f, execute_nothing}, // barriers
     {0xffe0'001f, 0xd400'0002, execute_hvc},
     {0xffe0'001f, 0xd400'0003, execute_smc},
     {0xffe0'001f, 0xd420'0000, execute_brk},
     {0xffe0'001f, 0xd440'0000, execute_hlt},
-    {0xffff'f01f, 0xd503'201f, execute_hint},
-    {0xffff'ffc0, 0xd503'1000, execute_timed_wait},
-    {0xffff'f01f, 0xd503'301f, execute_nothing}, // barriers
-    {0xfff8'f01f, 0xd500'401f, execute_msr_immediate},
-    {0xfff8'0000, 0xd508'0000, execute_sys},
-    {0xfff8'0000, 0xd528'0000, execute_undefined}, // SYSL: none is allocated
-    {0xfff0'0000, 0xd510'0000, execute_msr},
-    {0xfff0'0000, 0xd530'0000, execute_mrs},
-    {0xffff'ffff, 0xd69f'03e0, execute_eret},
     {0xffff'fbff, 0xd69f'0bff, execute_eret_authenticated},
-    // DRPS and DCPS are for Debug state
+    // SYSL: none is allocated. DRPS and DCPS are for Debug state
     {0, 0, execute_undefined},
 };
 

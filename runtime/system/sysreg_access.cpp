@@ -206,6 +206,9 @@ Outcome access_unknown(Cpu& cpu, const Instruction& insn, bool write) {
         return read_reserved_identification(cpu, insn);
     }
     if (is_implementation_defined(cpu, encoding)) {
+        if ((hcr_at_el1(cpu) & hcr::TIDCP) != 0) {
+            return denied(insn, trap_to(2));
+        }
         write_x(cpu, write ? 31 : insn.Rt(), 0);
         return std::nullopt;
     }

@@ -1,6 +1,7 @@
 #include "runtime/system/sysregs.h"
 
 #include <algorithm>
+#include <array>
 
 namespace ulna::system {
 
@@ -30,6 +31,18 @@ static_assert(std::ranges::adjacent_find(kRows, by_encoding) == std::end(kRows),
               "rows ascend, so no encoding is there twice");
 static_assert(std::ranges::adjacent_find(kHostAliases, by_encoding) == std::end(kHostAliases));
 
+// Rows by encoding without the upper bit of op0, which all have; 1 + index, 0 where there is none.
+constexpr u16 kFirstEncoding = sysreg_encoding(2, 0, 0, 0, 0);
+constexpr unsigned kIndexEntries = 1u << 15;
+constexpr auto kIndex = [] {
+    std::array<u16, kIndexEntries> index{};
+    for (u16 i = 0; i < kSysRegCount; ++i) {
+        index[kRows[i].encoding % kIndexEntries] = static_cast<u16>(i + 1);
+    }
+    return index;
+}();
+static_assert(kRows[0].encoding >= kFirstEncoding);
+
 } // namespace
 
 std::span<const SysRegRow> system_registers() { return kRows; }
@@ -37,11 +50,9 @@ std::span<const SysRegRow> system_registers() { return kRows; }
 const SysRegRow& row_of(SysReg reg) { return kRows[static_cast<unsigned>(reg)]; }
 
 std::optional<SysReg> find_register(u16 encoding) {
-    const auto* const row = std::ranges::lower_bound(kRows, encoding, {}, &SysRegRow::encoding);
-    if (row == std::end(kRows) || row->encoding != encoding) {
-        return std::nullopt;
-    }
-    return static_cast<SysReg>(row - kRows);
+    const u16 index = kIndex[encoding % kIndexEntries];
+    return encoding < kFirstEncoding || index == 0 ? std::nullopt
+                                                   : std::optional{static_cast<SysReg>(index - 1)};
 }
 
 std::span<const HostAlias> host_aliases() { return kHostAliases; }

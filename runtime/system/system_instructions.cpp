@@ -82,7 +82,8 @@ Outcome do_Translate(Cpu& cpu, const Instruction& insn) {
     request.unprivileged = bit(op2, 1);
     const bool both = op1 == 4 && bit(op2, 2);
     request.stages = both ? AddressTranslation::Stages::Both : AddressTranslation::Stages::Stage1;
-    request.el = op1 == 6 ? 3 : op1 == 4 && !both ? 2 : 1;
+    const bool of_el1 = op1 == 0 || both;
+    request.el = op1 == 6 ? 3 : of_el1 && !el0_in_host(cpu) ? 1 : 2;
     request.pan = CRm == 9 && cpu.pstate.pan;
     std::optional<Exception> exception;
     const u64 par = cpu.host->translate_address(cpu, request, exception);
