@@ -1,0 +1,51 @@
+// The device tree that tells kernels and firmware what the machine has (devicetree.org, v0.4).
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/devices/device.h"
+
+namespace ulna::system {
+
+enum class GicVersion : u8 { V2 = 2, V3 = 3 };
+// How PSCI is called; with firmware of its own at EL3 the machine has none.
+enum class PsciConduit : u8 { None, Hvc, Smc };
+
+// What the tree says about the machine. Addresses are devices/virt_map.h's.
+struct MachineDescription {
+    u64 ram_bytes = u64{1} << 30;
+    std::vector<u64> cpus = {0}; // MPIDR_EL1's affinity fields, in order
+    bool has_el2 = false;        // -machine virtualization=on
+    bool has_el3 = false;        // -machine secure=on
+    PsciConduit psci = PsciConduit::Hvc;
+    GicVersion gic = GicVersion::V3;
+    bool has_its = false; // GICv3's, or GICv2's MSI frame
+    bool has_pcie = false;
+    bool has_pmu = true;
+    bool has_flash = true;
+    unsigned virtio_slots = 32;
+};
+
+// What a boot loader adds to it, under /chosen.
+struct BootArguments {
+    std::string command_line;
+    devices::PhysAddr initrd = 0;
+    u64 initrd_bytes = 0; // 0: none
+    std::optional<u64> kaslr_seed;
+    std::optional<std::array<u8, 32>> rng_seed;
+};
+
+// The tree as a flattened blob without a boot loader's additions.
+[[nodiscard]] std::vector<u8> make_device_tree(const MachineDescription& machine);
+
+// Adds to a tree, which may be the user's (-dtb): hostile bytes are refused with a reason.
+// `ram_bytes` replaces what /memory has, as the machine's RAM is what -m says.
+[[nodiscard]] bool complete_device_tree(std::vector<u8>& tree,
+                                        u64 ram_bytes,
+                                        const BootArguments& boot,
+                                        std::string& why_not);
+
+} // namespace ulna::system
