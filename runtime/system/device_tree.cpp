@@ -78,7 +78,7 @@ class Writer {
     }
 
     void psci() {
-        if (machine_.psci == PsciConduit::None) {
+        if (machine_.psci == PsciMethod::None) {
             return;
         }
         to_.node("psci", [&] { // DEN 0022; the 64-bit calls
@@ -86,7 +86,7 @@ class Writer {
             to_.cells("cpu_on", {0xc400'0003});
             to_.cells("cpu_off", {0x8400'0002});
             to_.cells("cpu_suspend", {0xc400'0001});
-            to_.text("method", machine_.psci == PsciConduit::Hvc ? "hvc" : "smc");
+            to_.text("method", machine_.psci == PsciMethod::Hvc ? "hvc" : "smc");
             to_.texts("compatible", {"arm,psci-1.0", "arm,psci-0.2", "arm,psci"});
         });
     }
@@ -356,7 +356,7 @@ class Writer {
         to_.node(at("cpu", affinity), [&] {
             to_.cells("phandle", {kFirstCpu + index});
             to_.cells("reg", {affinity});
-            if (machine_.psci != PsciConduit::None) {
+            if (machine_.psci != PsciMethod::None) {
                 to_.text("enable-method", "psci");
             }
             to_.text("compatible", "arm,armv8");

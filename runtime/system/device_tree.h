@@ -12,7 +12,7 @@ namespace ulna::system {
 
 enum class GicVersion : u8 { V2 = 2, V3 = 3 };
 // How PSCI is called; with firmware of its own at EL3 the machine has none.
-enum class PsciConduit : u8 { None, Hvc, Smc };
+enum class PsciMethod : u8 { None, Hvc, Smc };
 
 // What the tree says about the machine. Addresses are devices/virt_map.h's.
 struct MachineDescription {
@@ -20,7 +20,7 @@ struct MachineDescription {
     std::vector<u64> cpus = {0}; // MPIDR_EL1's affinity fields, in order
     bool has_el2 = false;        // -machine virtualization=on
     bool has_el3 = false;        // -machine secure=on
-    PsciConduit psci = PsciConduit::Hvc;
+    PsciMethod psci = PsciMethod::Hvc;
     GicVersion gic = GicVersion::V3;
     bool has_its = false; // GICv3's, or GICv2's MSI frame
     bool has_pcie = false;

@@ -69,7 +69,7 @@ TEST_CASE("the tree follows the machine's options", "[boot]") {
     machine.has_its = true;
     machine.has_pcie = true;
     machine.has_pmu = false;
-    machine.psci = PsciConduit::Smc;
+    machine.psci = PsciMethod::Smc;
     std::vector<u8> tree = make_device_tree(machine);
     CHECK(text(tree, "/psci", "method") == "smc");
     CHECK(cells(tree, "/intc@8000000", "interrupts") == Cells{1, 9, 4});
@@ -91,7 +91,7 @@ TEST_CASE("the tree follows the machine's options", "[boot]") {
     CHECK(has(tree, "/intc@8000000/v2m@8020000"));
 
     machine.has_el3 = true;
-    machine.psci = PsciConduit::None;
+    machine.psci = PsciMethod::None;
     tree = make_device_tree(machine);
     CHECK_FALSE(has(tree, "/psci"));
     CHECK(text(tree, "/cpus/cpu@0", "enable-method") == "-");

@@ -1,0 +1,258 @@
+#include "runtime/system/command_line.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "runtime/debug/log.h"
+#include "runtime/devices/virt_map.h"
+#include "runtime/system/command_line_parse.h"
+#include "runtime/system/properties.h"
+#include "runtime/user/version.h"
+
+namespace ulna::system {
+
+namespace {
+
+namespace debug = runtime::debug;
+using Parse = CommandLineParse;
+
+void set_log(Parse& parse, const std::string& value) {
+    if (value == "help" || value == "?") {
+        parse.answer(debug::log_item_help());
+        return;
+    }
+    std::string bad;
+    const std::optional<u32> items = debug::parse_log_items(value, bad);
+    if (!items) {
+        parse.fail("-d " + bad + ": no such log item; -d help lists them");
+        return;
+    }
+    parse.options.log_items |= *items;
+}
+
+void set_filter(Parse& parse, const std::string& value) {
+    if (!debug::parse_address_ranges(value)) {
+        parse.fail("-dfilter " + value + ": ranges are a..b, a+len or a-len");
+    }
+    parse.options.log_filter = value;
+}
+
+void set_engine(Parse& parse, const std::string& value) {
+    if (value != "jit" && value != "interp") {
+        parse.fail("--engine=" + value + ": jit or interp");
+    }
+    parse.options.interpreter_engine = value == "interp";
+}
+
+void set_seed(Parse& parse, const std::string& value) {
+    parse.options.seed = parse_number(value);
+    if (!parse.options.seed) {
+        parse.fail("-seed " + value + ": a number");
+    }
+}
+
+// "tcp::1234", "tcp:localhost:1234" or "none".
+void set_gdb(Parse& parse, const std::string& value) {
+    const std::string_view port = std::string_view(value).substr(value.rfind(':') + 1);
+    const std::optional<u64> number = parse_number(std::string(port));
+    const bool is_port = number && *number > 0 && *number < 65536;
+    if (value != "none" && !(value.starts_with("tcp:") && is_port)) {
+        parse.fail("-gdb " + value + ": such as tcp::1234");
+    }
+    parse.options.gdb = value == "none" ? "" : value;
+}
+
+void set_monitor(Parse& parse, const std::string& value) {
+    if (value != "stdio" && value != "none" && value != "null" && value != "mon:stdio") {
+        parse.fail("-monitor " + value + ": stdio or none");
+    }
+    parse.options.monitor = value;
+}
+
+void set_display(Parse& parse, const std::string& value) {
+    if (value != "none" && value != "nographic") {
+        parse.fail("-display " + value + ": there is no graphics; none");
+    }
+}
+
+void ignore(Parse&, const std::string&) {}
+
+struct Option {
+    const char* name;  // without dashes; one or two dashes are both accepted
+    const char* value; // name of the argument in the help; null: a flag
+    const char* help;  // null: accepted and not told
+    void (*apply)(Parse&, const std::string& value);
+};
+
+void show_help(Parse& parse, const std::string&);
+
+// clang-format off
+constexpr Option kOptions[] = {
+    {"machine",  "virt[,...]", "the machine and its properties; -machine help lists them", set_machine},
+    {"M",        "virt[,...]", nullptr, set_machine},
+    {"cpu",      "model",      "CPU model; -cpu help lists them", set_cpu},
+    {"smp",      "n",          "how many CPUs, 1 to 64", set_cpus},
+    {"m",        "size",       "memory in MiB, or such as 2G; 1G if not given", set_memory},
+    {"kernel",   "file",       "Linux Image (also in gzip, or EFI zboot), ELF, or raw code",
+        [](Parse& p, const std::string& v) { p.options.kernel = v; }},
+    {"initrd",   "file",       "initial RAM disk",
+        [](Parse& p, const std::string& v) { p.options.initrd = v; }},
+    {"append",   "text",       "the kernel's command line",
+        [](Parse& p, const std::string& v) { p.options.command_line = v; }},
+    {"dtb",      "file",       "a device tree instead of the machine's own",
+        [](Parse& p, const std::string& v) { p.options.device_tree = v; }},
+    {"bios",     "file",       "firmware, put into the first flash bank",
+        [](Parse& p, const std::string& v) { p.options.firmware = v; }},
+    {"drive",    "file=...",   "a disk: file=,if=virtio|pflash|none,id=,readonly=on|off,unit=", add_drive},
+    {"hda",      "file",       nullptr, [](Parse& p, const std::string& v) { add_drive(p, v); }},
+    {"pflash",   "file",       nullptr, [](Parse& p, const std::string& v) { add_drive(p, v + ",if=pflash"); }},
+    {"device",   "name[,...]", "a device; -device help lists them", add_device},
+    {"netdev",   "user,id=...","a network behind this host: hostfwd=tcp::2222-:22, restrict=on|off", add_network},
+    {"nic",      "user[,...]", "the same with its device; or none", add_nic},
+    {"net",      "none",       nullptr, add_nic},
+    {"fw_cfg",   "name=...",   "an item for firmware: name=,string= or file=", add_firmware_item},
+    {"object",   "type,...",   nullptr, add_object},
+    {"serial",   "where",      "the serial port: stdio, mon:stdio (default), file:PATH or null", add_serial},
+    {"monitor",  "where",      "the monitor: stdio or none; else Ctrl-A C on the console", set_monitor},
+    {"nographic", nullptr,     "accepted: there is no graphics", ignore},
+    {"display",  "none",       nullptr, set_display},
+    {"vga",      "none",       nullptr, set_display},
+    {"nodefaults", nullptr,    nullptr, ignore},
+    {"no-user-config", nullptr, nullptr, ignore},
+    {"name",     "text",       nullptr, ignore},
+    {"uuid",     "uuid",       nullptr, ignore},
+    {"boot",     "order",      nullptr, ignore},
+    {"accel",    "tcg[,...]",  nullptr, set_accelerator},
+    {"snapshot", nullptr,      "leave disk images as they are",
+        [](Parse& p, const std::string&) { p.options.snapshot = true; }},
+    {"no-reboot", nullptr,     "exit instead of rebooting",
+        [](Parse& p, const std::string&) { p.options.no_reboot = true; }},
+    {"no-shutdown", nullptr,   "stop instead of exiting",
+        [](Parse& p, const std::string&) { p.options.no_shutdown = true; }},
+    {"semihosting", nullptr,   "answer semihosting calls",
+        [](Parse& p, const std::string&) { p.options.semihosting.enabled = true; }},
+    {"semihosting-config", "enable=on,...", "the same, with arguments: arg=", set_semihosting},
+    {"rtc",      "base=...",   "the clock: base=utc, localtime or a date", set_rtc},
+    {"icount",   "shift=n",    "one CPU after the other, and time from the count of instructions: 2^n ns each", set_icount},
+    {"seed",     "number",     "the same random numbers every time", set_seed},
+    {"gdb",      "tcp::port",  "wait for a debugger there", set_gdb},
+    {"s",        nullptr,      "-gdb tcp::1234", [](Parse& p, const std::string&) { p.options.gdb = "tcp::1234"; }},
+    {"S",        nullptr,      "do not start; the debugger or the monitor does",
+        [](Parse& p, const std::string&) { p.options.start_stopped = true; }},
+    {"d",        "items",      "log items, comma-separated; -d help lists them", set_log},
+    {"D",        "file",       "where to log; standard error if not given",
+        [](Parse& p, const std::string& v) { p.options.log_file = v; }},
+    {"dfilter",  "ranges",     "log only guest addresses in a..b, a+len or a-len", set_filter},
+    {"stats",    nullptr,      "print what was translated, and the time it took, at exit",
+        [](Parse& p, const std::string&) { p.options.stats = true; }},
+    {"perfmap",  nullptr,      "write /tmp/perf-PID.map for perf",
+        [](Parse& p, const std::string&) { p.options.perf_map = true; }},
+    {"engine",   "jit|interp", "translate to host code (default), or interpret the IR", set_engine},
+    {"version",  nullptr,      "print the version",
+        [](Parse& p, const std::string&) { p.answer("ulna-system " ULNA_VERSION "\n"); }},
+    {"help",     nullptr,      "print this help", show_help},
+    {"h",        nullptr,      nullptr, show_help},
+};
+// clang-format on
+
+void show_help(Parse& parse, const std::string&) {
+    std::string text = "usage: ulna-system [options]\n"
+                       "Runs an AArch64 machine; options as qemu-system-aarch64.\n"
+                       "Ctrl-A X on its console ends it, Ctrl-A C opens the monitor.\n\n";
+    for (const Option& option : kOptions) {
+        if (option.help == nullptr) {
+            continue;
+        }
+        std::string left = std::string("  -") + option.name;
+        if (option.value != nullptr) {
+            left += std::string(" ") + option.value;
+        }
+        left.resize(std::max<std::size_t>(left.size() + 2, 26), ' ');
+        text += left + option.help + '\n';
+    }
+    parse.answer(text);
+}
+
+const Option* find_option(std::string_view argument) {
+    argument.remove_prefix(argument.starts_with("--") ? 2 : 1);
+    const auto* const found =
+        std::find_if(std::begin(kOptions), std::end(kOptions),
+                     [&](const Option& option) { return argument == option.name; });
+    return found != std::end(kOptions) ? found : nullptr;
+}
+
+void apply_arguments(Parse& parse, int argc, const char* const* argv) {
+    for (int at = 1; at < argc && !parse.exit_status; ++at) {
+        const std::string_view argument = argv[at];
+        if (!argument.starts_with('-') || argument.size() < 2) {
+            parse.fail(std::string(argument) + ": not an option (a disk is -drive file=...)");
+            return;
+        }
+        // "--engine=interp" is one word; a value of QEMU's options is always the next one.
+        const bool is_one_word = argument.starts_with("--") && argument.find('=') != argument.npos;
+        const std::size_t end = is_one_word ? argument.find('=') : argument.size();
+        const Option* const option = find_option(argument.substr(0, end));
+        if (option == nullptr) {
+            parse.fail(std::string(argument) + ": no such option; -help lists them");
+            return;
+        }
+        std::string value;
+        if (is_one_word) {
+            value = argument.substr(end + 1);
+        } else if (option->value != nullptr) {
+            if (++at >= argc) {
+                parse.fail(std::string(argument) + ": needs an argument (" + option->value + ")");
+                return;
+            }
+            value = argv[at];
+        }
+        option->apply(parse, value);
+    }
+}
+
+void check(Parse& parse) {
+    const SystemOptions& options = parse.options;
+    if (options.gic == GicVersion::V2 && options.cpus > devices::virt::kMaxGicV2Cpus) {
+        parse.fail("-smp " + std::to_string(options.cpus) +
+                   ": GICv2 has at most 8 CPUs; -machine gic-version=3");
+    }
+    if (options.kernel.empty()) {
+        for (const auto& [option, value] :
+             {std::pair{"-initrd", &options.initrd}, {"-append", &options.command_line}}) {
+            if (!value->empty()) {
+                parse.fail(std::string(option) + ": only with -kernel");
+            }
+        }
+    }
+    for (const DriveOption& drive : options.drives) {
+        if (!options.firmware.empty() && drive.interface == DriveOption::Interface::Pflash &&
+            drive.unit == 0) {
+            parse.fail("-bios: the first flash bank has a -drive of its own");
+        }
+    }
+    const auto on_terminal = [](const std::string& where) {
+        return where == "stdio" || where == "mon:stdio";
+    };
+    if (std::count_if(options.serials.begin(), options.serials.end(), on_terminal) +
+            on_terminal(options.monitor) >
+        1) {
+        parse.fail("stdio is used twice; mon:stdio has serial port and monitor on one terminal");
+    }
+    check_devices(parse);
+}
+
+} // namespace
+
+SystemCommandLine parse_system_command_line(int argc, const char* const* argv) {
+    Parse parse;
+    apply_arguments(parse, argc, argv);
+    if (!parse.exit_status) {
+        check(parse);
+    }
+    if (parse.options.serials.empty()) {
+        parse.options.serials.push_back(parse.options.monitor == "stdio" ? "null" : "mon:stdio");
+    }
+    return {std::move(parse.options), parse.exit_status, std::move(parse.message)};
+}
+
+} // namespace ulna::system

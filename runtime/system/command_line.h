@@ -1,0 +1,94 @@
+// The command line of `ulna-system`, compatible with qemu-system-aarch64's as far as it goes. What
+// is not understood is an error: a machine that silently lacks a part costs more time than a line
+// that says so.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "frontend/frontend.h"
+#include "runtime/devices/virtio/user_net.h"
+#include "runtime/system/device_tree.h"
+
+namespace ulna::system {
+
+struct DriveOption {
+    enum class Interface : u8 { Virtio /* a device of its own */, Pflash, None };
+    Interface interface = Interface::Virtio;
+    std::string id, file;
+    unsigned unit = 0; // of Pflash: which bank
+    bool read_only = false, snapshot = false;
+};
+
+struct NetworkOption { // -netdev user
+    std::string id;
+    devices::virtio::UserNetOptions user;
+};
+
+struct DeviceOption {
+    enum class Kind : u8 { Block, Net, Rng };
+    Kind kind = Kind::Block;
+    std::string id;
+    std::string drive, serial;            // Block: the id of a drive of Interface::None
+    std::string network;                  // Net: the id of a network
+    std::optional<std::array<u8, 6>> mac; // Net
+};
+
+struct FirmwareItem {             // -fw_cfg
+    std::string name, text, file; // text or file
+};
+
+struct IcountOption {
+    unsigned shift = 0; // an instruction takes 2^shift ns
+    bool sleep = true;  // idle CPUs wait in real time
+};
+
+struct SemihostingOption {
+    bool enabled = false;
+    std::vector<std::string> arguments;
+};
+
+struct SystemOptions {
+    GicVersion gic = GicVersion::V3;
+    bool el2 = false, el3 = false, its = true;
+    std::string dump_device_tree; // write it there and exit
+    std::string cpu = "max";
+    frontend::CpuModel cpu_model = frontend::default_cpu();
+    unsigned cpus = 1;
+    u64 ram_bytes = u64{1} << 30;
+
+    std::string kernel, initrd, command_line, device_tree, firmware;
+
+    std::vector<DriveOption> drives;
+    std::vector<NetworkOption> networks;
+    std::vector<DeviceOption> devices;
+    std::vector<FirmwareItem> firmware_items;
+    std::vector<std::string> serials; // for make_character_backend
+    std::string monitor;              // likewise; empty: on the console with Ctrl-A C
+
+    bool snapshot = false, no_reboot = false, no_shutdown = false, start_stopped = false;
+    std::string gdb; // "tcp::1234"; empty: no debugger
+    std::optional<IcountOption> icount;
+    SemihostingOption semihosting;
+    std::optional<u64> seed;
+    std::string rtc_base = "utc"; // utc, localtime or a date
+
+    u32 log_items = 0;
+    std::string log_file, log_filter;
+    bool stats = false, perf_map = false, interpreter_engine = false;
+    u64 code_cache_mib = 0; // 0: the default
+};
+
+struct SystemCommandLine {
+    SystemOptions options;
+    // Set: print this and exit with the status (-help, -version, -cpu help, errors).
+    std::optional<int> exit_status;
+    std::string message; // help to standard output, errors to standard error
+};
+
+[[nodiscard]] SystemCommandLine parse_system_command_line(int argc, const char* const* argv);
+
+} // namespace ulna::system

@@ -1,0 +1,164 @@
+// The options that say what machine it is, and how it runs.
+#include <cstring>
+
+#include "runtime/devices/virt_map.h"
+#include "runtime/system/command_line_parse.h"
+#include "runtime/system/properties.h"
+
+namespace ulna::system {
+
+namespace {
+
+constexpr u64 kMiB = 1 << 20;
+
+void finish(CommandLineParse& parse, const std::string& option, Properties& properties) {
+    if (const std::string error = properties.finish(); !error.empty()) {
+        parse.fail(option + " " + error);
+    }
+}
+
+constexpr const char* kMachineHelp =
+    "Machines:\n  virt    as QEMU's; versions (virt-10.0) are accepted and mean the same\n"
+    "Properties (-machine virt,name=value...):\n"
+    "  gic-version=2|3|max     the interrupt controller (3)\n"
+    "  virtualization=on|off   EL2 (off)\n"
+    "  secure=on|off           EL3, for firmware (off)\n"
+    "  its=on|off              message-signalled interrupts (on)\n"
+    "  dumpdtb=file            write the device tree and exit\n";
+
+} // namespace
+
+void set_machine(CommandLineParse& parse, const std::string& value) {
+    if (value == "help" || value == "?") {
+        parse.answer(kMachineHelp);
+        return;
+    }
+    Properties properties(value, "type");
+    SystemOptions& to = parse.options;
+    const std::string type = properties.text("type", "virt");
+    if (type != "virt" && !type.starts_with("virt-")) {
+        properties.fail(type + ": no such machine; there is virt");
+    }
+    if (properties.has("gic-version")) {
+        const std::size_t version = properties.choice("gic-version", {"2", "3", "max"}, 1);
+        to.gic = version == 0 ? GicVersion::V2 : GicVersion::V3;
+    }
+    to.el2 = properties.flag("virtualization", to.el2);
+    to.el3 = properties.flag("secure", to.el3);
+    to.its = properties.flag("its", to.its);
+    to.dump_device_tree = properties.text("dumpdtb", to.dump_device_tree);
+    (void)properties.choice("iommu", {"none"}, 0);
+    (void)properties.choice("accel", {"tcg"}, 0);
+    if (properties.flag("mte")) {
+        properties.fail("mte=on: memory tagging is not available");
+    }
+    // Without meaning for what there is.
+    for (const char* const name :
+         {"acpi", "highmem", "highmem-ecam", "highmem-mmio", "highmem-redists", "compact-highmem",
+          "ras", "usb", "graphics", "dtb-randomness", "dtb-kaslr-seed", "mem-merge",
+          "dump-guest-core", "memory-backend"}) {
+        properties.ignore(name);
+    }
+    finish(parse, "-machine", properties);
+}
+
+void set_cpu(CommandLineParse& parse, const std::string& value) {
+    if (value == "help" || value == "?") {
+        std::string text = "Available CPUs (-cpu model[,feature=on|off]...):\n";
+        for (const frontend::CpuModel& model : frontend::cpu_models()) {
+            const std::size_t width = std::strlen(model.name);
+            text += "  " + std::string(model.name) + std::string(14 - width, ' ') +
+                    model.description + "\n";
+        }
+        parse.answer(text);
+        return;
+    }
+    std::string why_not;
+    const std::optional<frontend::CpuModel> model = frontend::parse_cpu(value, why_not);
+    if (!model) {
+        parse.fail("-cpu " + why_not + "; -cpu help lists them");
+        return;
+    }
+    parse.options.cpu_model = *model;
+    parse.options.cpu = value;
+}
+
+void set_cpus(CommandLineParse& parse, const std::string& value) {
+    constexpr u64 kMost = devices::virt::kMaxCpus;
+    Properties properties(value, "cpus");
+    u64 product = 1;
+    bool has_topology = false;
+    for (const char* const name : {"sockets", "clusters", "cores", "threads"}) {
+        has_topology |= properties.has(name);
+        product *= properties.number(name, 1, 1, kMost);
+    }
+    const u64 most = properties.number("maxcpus", kMost, 1, kMost);
+    const u64 cpus = properties.number("cpus", has_topology ? product : 1, 1, kMost);
+    if (cpus > most) {
+        properties.fail(std::to_string(cpus) + ": 1 to " + std::to_string(most) + " CPUs");
+    }
+    parse.options.cpus = static_cast<unsigned>(cpus);
+    finish(parse, "-smp", properties);
+}
+
+void set_memory(CommandLineParse& parse, const std::string& value) {
+    constexpr u64 kLeast = 8 * kMiB, kMost = devices::virt::kMaxRamBytes;
+    Properties properties(value, "size");
+    properties.ignore("slots");
+    properties.ignore("maxmem");
+    const std::string size = properties.text("size", "1G");
+    const std::optional<u64> bytes = parse_bytes(size, kMiB);
+    if (!bytes || *bytes < kLeast || *bytes > kMost || *bytes % kMiB != 0) {
+        properties.fail(size + ": MiB of memory, or such as 2G; from 8M to 255G");
+    } else {
+        parse.options.ram_bytes = *bytes;
+    }
+    finish(parse, "-m", properties);
+}
+
+void set_accelerator(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "accel");
+    (void)properties.choice("accel", {"tcg"}, 0);
+    for (const char* const name : {"thread", "split-wx", "one-insn-per-tb"}) {
+        properties.ignore(name);
+    }
+    parse.options.code_cache_mib = properties.number("tb-size", 0, 0, 1024);
+    finish(parse, "-accel", properties);
+}
+
+void set_icount(CommandLineParse& parse, const std::string& value) {
+    constexpr u64 kMostShift = 10;
+    Properties properties(value, "shift");
+    IcountOption icount;
+    if (properties.text("shift", "auto") != "auto") {
+        icount.shift = static_cast<unsigned>(properties.number("shift", 0, 0, kMostShift));
+    }
+    icount.sleep = properties.flag("sleep", true);
+    if (properties.flag("align")) {
+        properties.fail("align=on: not available");
+    }
+    parse.options.icount = icount;
+    finish(parse, "-icount", properties);
+}
+
+void set_semihosting(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "enable");
+    SemihostingOption& to = parse.options.semihosting;
+    to.enabled = properties.flag("enable", true);
+    (void)properties.choice("target", {"native", "auto"}, 0);
+    properties.ignore("userspace");
+    for (const std::string& argument : properties.texts("arg")) {
+        to.arguments.push_back(argument);
+    }
+    finish(parse, "-semihosting-config", properties);
+}
+
+void set_rtc(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "base");
+    parse.options.rtc_base = properties.text("base", "utc");
+    (void)properties.choice("clock", {"host", "rt", "vm"}, 0);
+    properties.ignore("driftfix");
+    finish(parse, "-rtc", properties);
+}
+
+} // namespace ulna::system

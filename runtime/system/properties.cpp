@@ -1,0 +1,167 @@
+#include "runtime/system/properties.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+namespace ulna::system {
+
+namespace {
+
+// At commas; two are one that belongs to the text.
+std::vector<std::string> split(const std::string& text) {
+    std::vector<std::string> parts(1);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != ',') {
+            parts.back() += text[i];
+        } else if (i + 1 < text.size() && text[i + 1] == ',') {
+            parts.back() += ',';
+            ++i;
+        } else {
+            parts.emplace_back();
+        }
+    }
+    std::erase(parts, "");
+    return parts;
+}
+
+std::string quoted_list(const std::vector<std::string>& names) {
+    std::string list;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        list += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
+    }
+    return list;
+}
+
+} // namespace
+
+std::optional<u64> parse_number(const std::string& text) {
+    const bool is_hex = text.starts_with("0x") || text.starts_with("0X");
+    const char* const first = text.data() + (is_hex ? 2 : 0);
+    const char* const end = text.data() + text.size();
+    u64 value = 0;
+    const auto [rest, error] = std::from_chars(first, end, value, is_hex ? 16 : 10);
+    return error == std::errc{} && rest == end ? std::optional(value) : std::nullopt;
+}
+
+std::optional<u64> parse_bytes(const std::string& text, u64 unit) {
+    constexpr std::string_view kSuffixes = "bkmgt";
+    if (text.empty()) {
+        return std::nullopt;
+    }
+    std::string digits = text;
+    const auto suffix = kSuffixes.find(static_cast<char>(text.back() | 0x20));
+    if (suffix != kSuffixes.npos) {
+        digits.pop_back();
+        unit = u64{1} << (10 * suffix);
+    }
+    const std::optional<u64> value = parse_number(digits);
+    return value && *value <= ~u64{0} / unit ? std::optional(*value * unit) : std::nullopt;
+}
+
+std::optional<bool> parse_switch(const std::string& text) {
+    for (const char* const yes : {"on", "yes", "true", "y"}) {
+        if (text == yes) {
+            return true;
+        }
+    }
+    for (const char* const no : {"off", "no", "false", "n"}) {
+        if (text == no) {
+            return false;
+        }
+    }
+    return std::nullopt;
+}
+
+Properties::Properties(const std::string& text, const std::string& implied) {
+    const std::vector<std::string> parts = split(text);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const std::string& part = parts[i];
+        if (const std::size_t equals = part.find('='); equals != part.npos) {
+            items_.push_back({part.substr(0, equals), part.substr(equals + 1)});
+        } else if (i == 0 && !implied.empty()) {
+            items_.push_back({implied, part});
+        } else {
+            items_.push_back({part, "on"});
+        }
+    }
+}
+
+bool Properties::has(const std::string& key) const {
+    return std::any_of(items_.begin(), items_.end(),
+                       [&](const Item& item) { return item.key == key; });
+}
+
+std::vector<std::string> Properties::texts(const std::string& key) {
+    std::vector<std::string> values;
+    for (Item& item : items_) {
+        if (item.key == key) {
+            item.is_taken = true;
+            values.push_back(item.value);
+        }
+    }
+    return values;
+}
+
+std::string Properties::text(const std::string& key, const std::string& fallback) {
+    const std::vector<std::string> values = texts(key);
+    return values.empty() ? fallback : values.back();
+}
+
+bool Properties::flag(const std::string& key, bool fallback) {
+    if (!has(key)) {
+        return fallback;
+    }
+    const std::string value = text(key);
+    const std::optional<bool> parsed = parse_switch(value);
+    if (!parsed) {
+        fail(key + "=" + value + ": on or off");
+    }
+    return parsed.value_or(fallback);
+}
+
+u64 Properties::number(const std::string& key, u64 fallback, u64 least, u64 most) {
+    if (!has(key)) {
+        return fallback;
+    }
+    const std::string value = text(key);
+    const std::optional<u64> parsed = parse_number(value);
+    if (!parsed || *parsed < least || *parsed > most) {
+        fail(key + "=" + value + ": a number from " + std::to_string(least) + " to " +
+             std::to_string(most));
+        return fallback;
+    }
+    return *parsed;
+}
+
+std::size_t Properties::choice(const std::string& key,
+                               const std::vector<std::string>& names,
+                               std::size_t fallback) {
+    if (!has(key)) {
+        return fallback;
+    }
+    const std::string value = text(key);
+    const auto found = std::find(names.begin(), names.end(), value);
+    if (found == names.end()) {
+        fail(key + "=" + value + ": " + quoted_list(names));
+        return fallback;
+    }
+    return static_cast<std::size_t>(found - names.begin());
+}
+
+void Properties::fail(const std::string& why) {
+    if (error_.empty()) {
+        error_ = why;
+    }
+}
+
+std::string Properties::finish() {
+    for (const Item& item : items_) {
+        if (!item.is_taken) {
+            fail(item.key + ": no such property");
+        }
+    }
+    return error_;
+}
+
+} // namespace ulna::system

@@ -1,0 +1,47 @@
+// The value of an option as QEMU's users write it: "first,key=value,flag,text=a,,b".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/support/types.h"
+
+namespace ulna::system {
+
+// "64", "64K", "2G": bytes, in units of `unit` without a suffix.
+[[nodiscard]] std::optional<u64> parse_bytes(const std::string& text, u64 unit = 1);
+[[nodiscard]] std::optional<u64> parse_number(const std::string& text);
+[[nodiscard]] std::optional<bool> parse_switch(const std::string& text); // on, off, yes, no...
+
+// Values are taken by name; what nobody took is an error in the end. The first error stays.
+class Properties {
+  public:
+    // `implied` is the key of a first item that has none; other such items are flags that are on.
+    Properties(const std::string& text, const std::string& implied);
+
+    [[nodiscard]] bool has(const std::string& key) const;
+    [[nodiscard]] std::string text(const std::string& key, const std::string& fallback = "");
+    [[nodiscard]] bool flag(const std::string& key, bool fallback = false);
+    [[nodiscard]] u64 number(const std::string& key, u64 fallback, u64 least, u64 most);
+    // All values of a key that may be repeated.
+    [[nodiscard]] std::vector<std::string> texts(const std::string& key);
+    // Index of the value in a list of names.
+    [[nodiscard]] std::size_t
+    choice(const std::string& key, const std::vector<std::string>& names, std::size_t fallback);
+    void ignore(const std::string& key) { (void)texts(key); }
+
+    void fail(const std::string& why);
+    // Empty when all went well.
+    [[nodiscard]] std::string finish();
+
+  private:
+    struct Item {
+        std::string key, value;
+        bool is_taken = false;
+    };
+    std::vector<Item> items_;
+    std::string error_;
+};
+
+} // namespace ulna::system

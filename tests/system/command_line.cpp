@@ -1,0 +1,212 @@
+#include "runtime/system/command_line.h"
+
+#include "tests/support/catch.h"
+
+namespace ulna::system {
+namespace {
+
+SystemCommandLine parse(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "ulna-system");
+    return parse_system_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+SystemOptions accepted(const std::vector<const char*>& arguments) {
+    SystemCommandLine line = parse(arguments);
+    CHECK(line.message == "");
+    return std::move(line.options);
+}
+std::string refused(const std::vector<const char*>& arguments) {
+    const SystemCommandLine line = parse(arguments);
+    CHECK(line.exit_status == 1);
+    CHECK(line.message.starts_with("ulna-system: "));
+    CHECK(std::count(line.message.begin(), line.message.end(), '\n') == 1);
+    return line.message.substr(std::min<std::size_t>(13, line.message.size()));
+}
+
+TEST_CASE("a kernel is enough", "[boot]") {
+    const SystemOptions options = accepted({"-kernel", "Image"});
+    CHECK(options.kernel == "Image");
+    CHECK(options.gic == GicVersion::V3);
+    CHECK(options.cpus == 1);
+    CHECK(options.ram_bytes == u64{1} << 30);
+    CHECK(options.serials == std::vector<std::string>{"mon:stdio"});
+    CHECK_FALSE(options.el2);
+}
+
+TEST_CASE("a usual command line of QEMU's", "[boot]") {
+    const SystemOptions o = accepted({"-M",
+                                      "virt,gic-version=2,virtualization=on",
+                                      "-machine",
+                                      "secure=off",
+                                      "-cpu",
+                                      "cortex-a72",
+                                      "-smp",
+                                      "4",
+                                      "-m",
+                                      "2G",
+                                      "-kernel",
+                                      "k",
+                                      "-initrd",
+                                      "i",
+                                      "-append",
+                                      "console=ttyAMA0 a,b",
+                                      "-dtb",
+                                      "d",
+                                      "-nographic",
+                                      "-serial",
+                                      "mon:stdio",
+                                      "-monitor",
+                                      "none",
+                                      "-drive",
+                                      "file=disk.img,if=none,id=hd0,format=raw,readonly=on",
+                                      "-device",
+                                      "virtio-blk-device,drive=hd0,serial=abc",
+                                      "-netdev",
+                                      "user,id=n,hostfwd=tcp::2222-:22,hostfwd=udp:127.0.0.1:5-:6",
+                                      "-device",
+                                      "virtio-net-pci,netdev=n,mac=52:54:00:12:34:56",
+                                      "-device",
+                                      "virtio-rng-device",
+                                      "-drive",
+                                      "file=a,,b.img,format=raw",
+                                      "-snapshot",
+                                      "-no-reboot",
+                                      "-semihosting-config",
+                                      "enable=on,target=native,arg=x,arg=y",
+                                      "-icount",
+                                      "shift=3,sleep=off",
+                                      "-d",
+                                      "in_asm,int",
+                                      "-D",
+                                      "log",
+                                      "-s",
+                                      "-S",
+                                      "-seed",
+                                      "5"});
+    CHECK(o.gic == GicVersion::V2);
+    CHECK(o.el2);
+    CHECK(o.cpu == "cortex-a72");
+    CHECK(o.cpus == 4);
+    CHECK(o.ram_bytes == u64{2} << 30);
+    CHECK(o.command_line == "console=ttyAMA0 a,b");
+    REQUIRE(o.drives.size() == 2);
+    CHECK(o.drives[0].interface == DriveOption::Interface::None);
+    CHECK(o.drives[0].read_only);
+    CHECK(o.drives[1].interface == DriveOption::Interface::Virtio);
+    CHECK(o.drives[1].file == "a,b.img");
+    REQUIRE(o.devices.size() == 3);
+    CHECK(o.devices[0].serial == "abc");
+    CHECK(o.devices[1].mac == std::array<u8, 6>{0x52, 0x54, 0, 0x12, 0x34, 0x56});
+    CHECK(o.devices[2].kind == DeviceOption::Kind::Rng);
+    REQUIRE(o.networks.size() == 1);
+    REQUIRE(o.networks[0].user.forwards.size() == 2);
+    CHECK(o.networks[0].user.forwards[0].guest_port == 22);
+    CHECK(o.snapshot);
+    CHECK(o.no_reboot);
+    CHECK(o.semihosting.enabled);
+    CHECK(o.semihosting.arguments == std::vector<std::string>{"x", "y"});
+    REQUIRE(o.icount);
+    CHECK(o.icount->shift == 3);
+    CHECK_FALSE(o.icount->sleep);
+    CHECK(o.gdb == "tcp::1234");
+    CHECK(o.start_stopped);
+    CHECK(o.seed == 5);
+    CHECK(o.log_items != 0);
+}
+
+TEST_CASE("sizes and counts in all their forms", "[boot]") {
+    CHECK(accepted({"-m", "512"}).ram_bytes == 512 << 20);
+    CHECK(accepted({"-m", "size=3g,slots=2,maxmem=8g"}).ram_bytes == u64{3} << 30);
+    CHECK(accepted({"-smp", "cpus=2,maxcpus=4"}).cpus == 2);
+    CHECK(accepted({"-smp", "sockets=1,cores=4,threads=2"}).cpus == 8);
+    CHECK(refused({"-m", "1M"}).starts_with("-m 1M: "));
+    CHECK(refused({"-m", "99999999999999999999G"}).starts_with("-m "));
+    CHECK(refused({"-m", "17179869184G"}).starts_with("-m "));
+    CHECK(refused({"-smp", "0"}) == "-smp cpus=0: a number from 1 to 64\n");
+    CHECK(refused({"-smp", "65"}).starts_with("-smp "));
+    CHECK(refused({"-smp", "4,maxcpus=2"}) == "-smp 4: 1 to 2 CPUs\n");
+    CHECK(refused({"-smp", "9", "-M", "virt,gic-version=2"}) ==
+          "-smp 9: GICv2 has at most 8 CPUs; -machine gic-version=3\n");
+}
+
+TEST_CASE("flash banks are taken in turn", "[boot]") {
+    const SystemOptions o = accepted(
+        {"-drive", "if=pflash,file=code.fd,readonly=on", "-drive", "if=pflash,file=vars.fd"});
+    REQUIRE(o.drives.size() == 2);
+    CHECK(o.drives[0].unit == 0);
+    CHECK(o.drives[0].read_only);
+    CHECK(o.drives[1].unit == 1);
+    CHECK(refused({"-pflash", "a", "-pflash", "b", "-pflash", "c"}) ==
+          "-drive if=pflash: there are two banks, unit=0 and unit=1\n");
+    CHECK(refused({"-bios", "a", "-pflash", "b"}) ==
+          "-bios: the first flash bank has a -drive of its own\n");
+    CHECK(accepted({"-bios", "a", "-drive", "if=pflash,unit=1,file=b"}).firmware == "a");
+}
+
+TEST_CASE("a network and its device in one", "[boot]") {
+    const SystemOptions o = accepted({"-nic", "user,hostfwd=tcp::1-:2", "-nic", "none"});
+    REQUIRE(o.devices.size() == 1);
+    REQUIRE(o.networks.size() == 1);
+    CHECK(o.devices[0].network == o.networks[0].id);
+}
+
+TEST_CASE("what is not understood is an error of one line", "[boot]") {
+    CHECK(refused({"-frobnicate"}) == "-frobnicate: no such option; -help lists them\n");
+    CHECK(refused({"disk.img"}) == "disk.img: not an option (a disk is -drive file=...)\n");
+    CHECK(refused({"-kernel"}) == "-kernel: needs an argument (file)\n");
+    CHECK(refused({"-M", "vexpress"}) == "-machine vexpress: no such machine; there is virt\n");
+    CHECK(refused({"-M", "virt,gic-version=4"}) == "-machine gic-version=4: 2, 3 or max\n");
+    CHECK(refused({"-M", "virt,virtualization=maybe"}) ==
+          "-machine virtualization=maybe: on or off\n");
+    CHECK(refused({"-M", "virt,foo=1"}) == "-machine foo: no such property\n");
+    CHECK(refused({"-cpu", "i486"}).starts_with("-cpu "));
+    CHECK(refused({"-drive", "if=none"}) == "-drive needs file=\n");
+    CHECK(refused({"-drive", "file=a,if=ide"}) == "-drive if=ide: virtio, pflash or none\n");
+    CHECK(refused({"-drive", "file=a,format=qcow2"}) == "-drive format=qcow2: raw\n");
+    CHECK(refused({"-device", "e1000"}) ==
+          "-device e1000: no such device; there are virtio-blk-device, virtio-net-device, "
+          "virtio-rng-device\n");
+    CHECK(refused({"-device", "virtio-blk-device,drive=x"}) ==
+          "-device: drive=x: no -drive with this id and if=none\n");
+    CHECK(refused({"-device", "virtio-net-device,netdev=x"}) ==
+          "-device: netdev=x: no -netdev with this id\n");
+    CHECK(refused({"-device", "virtio-net-device,netdev=x,mac=01:00:00:00:00:00"})
+              .starts_with("-device mac="));
+    CHECK(refused({"-device", "virtio-net-device,netdev=x,mac=5:54:00:12:34:567"})
+              .starts_with("-device mac="));
+    CHECK(refused({"-netdev", "tap,id=a"}) == "-netdev type=tap: user\n");
+    CHECK(refused({"-netdev", "user,id=a,hostfwd=22"}) ==
+          "-netdev hostfwd=22: such as tcp::2222-:22\n");
+    CHECK(refused({"-netdev", "user,id=a", "-netdev", "user,id=a"}) ==
+          "-netdev id=a: there is another one\n");
+    CHECK(refused({"-nic", "user,id=a", "-device", "virtio-net-device,netdev=a"}) ==
+          "-device: a is used twice\n");
+    CHECK(refused({"-serial", "telnet:x"}).starts_with("-serial telnet:x: "));
+    CHECK(refused({"-serial", "stdio", "-monitor", "stdio"}).starts_with("stdio is used twice"));
+    CHECK(refused({"-accel", "kvm"}) == "-accel accel=kvm: tcg\n");
+    CHECK(refused({"-gdb", "unix:x"}) == "-gdb unix:x: such as tcp::1234\n");
+    CHECK(refused({"-d", "frob"}) == "-d frob: no such log item; -d help lists them\n");
+    CHECK(refused({"-icount", "shift=64"}).starts_with("-icount shift=64: "));
+    CHECK(refused({"-append", "a"}) == "-append: only with -kernel\n");
+    CHECK(refused({"-fw_cfg", "name=opt/x"}) == "-fw_cfg needs either string= or file=\n");
+    CHECK(refused({"--engine=qemu"}) == "--engine=qemu: jit or interp\n");
+    std::vector<std::string> disks(33, "file=a");
+    std::vector<const char*> many;
+    for (const std::string& disk : disks) {
+        many.insert(many.end(), {"-drive", disk.c_str()});
+    }
+    CHECK(refused(many) == "more virtio devices than the machine's 32 slots\n");
+}
+
+TEST_CASE("questions are answered with status 0", "[boot]") {
+    for (const char* const option : {"-help", "-version", "--help"}) {
+        CHECK(parse({option}).exit_status == 0);
+    }
+    CHECK(parse({"-cpu", "help"}).message.find("cortex-a57") != std::string::npos);
+    CHECK(parse({"-M", "help"}).message.find("gic-version") != std::string::npos);
+    CHECK(parse({"-device", "help"}).message.find("virtio-blk-device") != std::string::npos);
+    CHECK(parse({"-d", "help"}).message.find("in_asm") != std::string::npos);
+    CHECK(parse({"-version"}).message.starts_with("ulna-system "));
+}
+
+} // namespace
+} // namespace ulna::system
