@@ -11,6 +11,7 @@
 
 #include "frontend/frontend.h"
 #include "runtime/devices/virtio/user_net.h"
+#include "runtime/system/boot_firmware.h"
 #include "runtime/system/device_tree.h"
 
 namespace ulna::system {
@@ -35,10 +36,6 @@ struct DeviceOption {
     std::string drive, serial;            // Block: the id of a drive of Interface::None
     std::string network;                  // Net: the id of a network
     std::optional<std::array<u8, 6>> mac; // Net
-};
-
-struct FirmwareItem {             // -fw_cfg
-    std::string name, text, file; // text or file
 };
 
 struct IcountOption {
