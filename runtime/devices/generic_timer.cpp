@@ -1,0 +1,48 @@
+#include "runtime/devices/generic_timer.h"
+
+#include <algorithm>
+
+namespace ulna::devices {
+
+namespace {
+constexpr u64 kNsPerSecond = 1'000'000'000;
+}
+
+u64 SystemCounter::count_at(u64 ns) const {
+    return static_cast<u64>(u128{ns - start_ns} * frequency / kNsPerSecond);
+}
+
+u64 SystemCounter::reached_at(u64 count) const {
+    const u128 after = (u128{count} * kNsPerSecond + frequency - 1) / frequency; // rounded up
+    return static_cast<u64>(std::min<u128>(after + start_ns, ~u64{0}));
+}
+
+GenericTimers::GenericTimers(EventLoop& loop,
+                             const SystemCounter& counter,
+                             unsigned cpus,
+                             const PpiOf& ppi)
+    : counter_(counter) {
+    for (unsigned cpu = 0; cpu < cpus; ++cpu) {
+        for (const unsigned intid : kPpi) {
+            timers_.push_back(std::make_unique<One>(loop, ppi(cpu, intid)));
+        }
+    }
+}
+
+void GenericTimers::set(unsigned cpu, Kind kind, bool asserted, std::optional<u64> deadline) {
+    One& one = *timers_.at(cpu * kKinds + static_cast<unsigned>(kind));
+    one.timer.cancel();
+    one.line.set(asserted);
+    if (!asserted && deadline) {
+        one.timer.set(counter_.reached_at(*deadline));
+    }
+}
+
+void GenericTimers::reset() {
+    for (const auto& one : timers_) {
+        one->timer.cancel();
+        one->line.set(false);
+    }
+}
+
+} // namespace ulna::devices

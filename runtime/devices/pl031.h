@@ -1,0 +1,34 @@
+// Arm's real-time clock (PL031, DDI 0224): seconds since 1970, and an alarm.
+#pragma once
+
+#include "runtime/devices/device.h"
+#include "runtime/devices/event_loop.h"
+
+namespace ulna::devices {
+
+// The host's time of day, in nanoseconds since 1970.
+[[nodiscard]] u64 realtime_ns();
+
+class Pl031 : public Device {
+  public:
+    // `now_ns`: what time it is, in nanoseconds since 1970.
+    Pl031(EventLoop& loop, InterruptLine& interrupt, u64 now_ns = realtime_ns());
+
+    u64 read(u64 offset, unsigned bytes) override;
+    void write(u64 offset, unsigned bytes, u64 value) override;
+    void reset() override; // the clock goes on
+
+  private:
+    [[nodiscard]] u64 now_ns() const;
+    [[nodiscard]] u32 seconds() const;
+    void set_alarm();
+    void update_interrupt();
+
+    InterruptLine& interrupt_;
+    EventLoop::Timer alarm_;
+    u64 ahead_ns_; // of the monotonic clock
+    u32 match_ = 0, load_ = 0;
+    bool unmasked_ = false, raised_ = false;
+};
+
+} // namespace ulna::devices
