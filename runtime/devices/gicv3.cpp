@@ -6,11 +6,12 @@
 
 namespace ulna::devices {
 
-using gicv3::Candidate;
-using gicv3::InterruptWord;
+using gic::Candidate;
+using gic::InterruptWord;
+using gic::kFirstSpi;
 
 namespace {
-constexpr unsigned kFirstPpi = 16, kPpis = 16, kFirstSpi = 32;
+constexpr unsigned kFirstPpi = 16, kPpis = 16;
 constexpr u64 kRouteToAny = u64{1} << 31; // GICD_IROUTER.Interrupt_Routing_Mode
 constexpr u32 kSgis = 0xffff;
 } // namespace
@@ -139,18 +140,8 @@ void Gicv3::refresh_all() {
 void Gicv3::look_for_best(Cpu& cpu) {
     Candidate best;
     for (unsigned index = 0; index < cpu.offered.size(); ++index) {
-        if (cpu.offered[index] == 0) {
-            continue;
-        }
         const InterruptWord& word = index == 0 ? cpu.own : spis_[index - 1];
-        const u32 enabled =
-            (cpu.group_enabled[0] ? ~word.group : 0) | (cpu.group_enabled[1] ? word.group : 0);
-        for (u32 rest = cpu.offered[index] & enabled; rest != 0; rest &= rest - 1) {
-            const unsigned bit = static_cast<unsigned>(std::countr_zero(rest));
-            if (word.priority[bit] < best.priority) {
-                best = {word.priority[bit], index * 32 + bit, word.group >> bit & 1};
-            }
-        }
+        best.consider(word, cpu.offered[index], index * 32, cpu.group_enabled);
     }
     if (!cpu.lpis.empty() && cpu.group_enabled[1] && group_forwarded_[1]) {
         const auto [priority, intid] = *cpu.lpis.begin();

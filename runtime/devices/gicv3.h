@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "runtime/devices/device.h"
-#include "runtime/devices/gicv3_interrupts.h"
-#include "runtime/devices/gicv3_priorities.h"
+#include "runtime/devices/gic_interrupts.h"
+#include "runtime/devices/gic_priorities.h"
 
 namespace ulna::devices {
 
@@ -79,7 +79,7 @@ class Gicv3 {
     static constexpr unsigned kNobody = ~0u; // the CPU of an SPI that is routed nowhere
 
     // Interrupts 32 + 32 * n and up. Route: GICD_IROUTER.
-    struct SpiWord : gicv3::InterruptWord {
+    struct SpiWord : gic::InterruptWord {
         std::array<u64, 32> route{};
         std::array<unsigned, 32> cpu{};
     };
@@ -88,7 +88,7 @@ class Gicv3 {
     struct VirtualInterface {
         u64 control = 0; // ICH_HCR_EL2
         std::array<u64, kListRegisters> list{};
-        gicv3::Priorities priorities;
+        gic::Priorities priorities;
         std::array<bool, 2> group_enabled{};
         bool irq = false, fiq = false;
 
@@ -104,10 +104,10 @@ class Gicv3 {
 
     struct Cpu {
         unsigned number = 0;
-        gicv3::InterruptWord own; // SGIs and PPIs
+        gic::InterruptWord own;   // SGIs and PPIs
         std::vector<u32> offered; // deliverable to this CPU: own, then SPIs
-        gicv3::Candidate best;    // of the offered ones whose group the CPU interface enables
-        gicv3::Priorities priorities;
+        gic::Candidate best;      // of the offered ones whose group the CPU interface enables
+        gic::Priorities priorities;
         std::array<bool, 2> group_enabled{};
         u32 waker = 0, control = 0; // GICR_WAKER, GICR_CTLR
         u64 property_base = 0, pending_base = 0;
@@ -128,7 +128,7 @@ class Gicv3 {
     void route_spi(unsigned word, unsigned bit);
     void route_again(); // SPIs for one of many CPUs
     [[nodiscard]] Cpu* find_cpu(u64 affinity);
-    [[nodiscard]] gicv3::InterruptWord* word_of(Cpu& cpu, u32 intid);
+    [[nodiscard]] gic::InterruptWord* word_of(Cpu& cpu, u32 intid);
     void refresh_word_of(Cpu& cpu, u32 intid);
 
     // --- gicv3_distributor.cpp, gicv3_redistributor.cpp

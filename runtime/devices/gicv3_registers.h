@@ -5,6 +5,8 @@
 
 namespace ulna::devices::gicv3 {
 
+using namespace gic;
+
 // clang-format off
 inline constexpr u32
     ICC_PMR_EL1     = system_register(3, 0, 4, 6, 0),

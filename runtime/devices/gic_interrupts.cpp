@@ -1,6 +1,6 @@
-#include "runtime/devices/gicv3_interrupts.h"
+#include "runtime/devices/gic_interrupts.h"
 
-namespace ulna::devices::gicv3 {
+namespace ulna::devices::gic {
 
 namespace {
 enum class Writes : u8 { Store, Set, Clear };
@@ -26,7 +26,6 @@ constexpr BitRegister kBitRegisters[] = {
 constexpr u64 kBitRegisterBytes = 0x80;
 constexpr u64 kPriority = 0x400, kPriorityEnd = 0x800; // IPRIORITYR, a byte for each
 constexpr u64 kConfig = 0xc00, kConfigEnd = 0xd00;     // ICFGR, two bits for each
-constexpr u64 kId = 0xffd0;
 
 const BitRegister* find_bits(u64 offset) {
     for (const BitRegister& candidate : kBitRegisters) {
@@ -124,15 +123,4 @@ void write_bank(InterruptWord& word, u64 offset, u32 value) {
     }
 }
 
-bool is_id_register(u64 offset) { return offset >= kId && offset < 0x10000; }
-
-u32 read_id(u64 offset, u8 part) {
-    const u8 ids[] = {
-        0x44, 0,    0,    0,    // PIDR4..7: Arm's JEP106 continuation code
-        part, 0xb4, 0x3b, 0,    // PIDR0..3: architecture version 3
-        0x0d, 0xf0, 0x05, 0xb1, // CIDR0..3
-    };
-    return ids[(offset - kId) / 4];
-}
-
-} // namespace ulna::devices::gicv3
+} // namespace ulna::devices::gic

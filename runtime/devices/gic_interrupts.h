@@ -1,13 +1,13 @@
-// The state of interrupts, 32 at a time as the registers of the distributor and of the
-// redistributors hold them, and those registers: they are alike in both frames (IHI 0069 12.8,
-// 12.10).
+// The state of interrupts, 32 at a time as the registers of a distributor hold them, and those
+// registers: they are alike in GICv2's distributor, in GICv3's and in its redistributors (IHI 0069
+// 12.9, 12.11; IHI 0048 4.3).
 #pragma once
 
 #include <array>
 
 #include "ir/support/types.h"
 
-namespace ulna::devices::gicv3 {
+namespace ulna::devices::gic {
 
 // Of eight bits of priority the upper five exist.
 inline constexpr unsigned kPriorityBits = 5;
@@ -15,7 +15,7 @@ inline constexpr u8 kPriorityMask = static_cast<u8>(0xff << (8 - kPriorityBits))
 
 struct InterruptWord {
     u32 group = 0;    // 1: group 1
-    u32 modifier = 0; // storage only: there is a single security state
+    u32 modifier = 0; // of GICv3; storage only: there is a single Security state
     u32 enabled = 0;
     u32 latched = 0; // pending by an edge, by an SGI or by a write of ISPENDR
     u32 active = 0;
@@ -53,10 +53,4 @@ void write_bank(InterruptWord& word, u64 offset, u32 value);
 [[nodiscard]] u8 read_priority(const InterruptWord& word, u64 offset);
 void write_priority(InterruptWord& word, u64 offset, u8 value);
 
-// The identification registers at 0xffd0; `part` is 0x92 for a distributor, 0x93 for a
-// redistributor, as Arm's GICs have them.
-[[nodiscard]] bool is_id_register(u64 offset);
-[[nodiscard]] u32 read_id(u64 offset, u8 part);
-inline constexpr u32 kIidr = 0x43b; // implementer: Arm
-
-} // namespace ulna::devices::gicv3
+} // namespace ulna::devices::gic

@@ -1,18 +1,17 @@
-// What a CPU interface lets through: priority mask, binary points, active priorities. The physical
-// and the virtual interface work alike (IHI 0069 4.8, 6.3).
+// What a CPU interface lets through: priority mask, binary points, active priorities. Physical and
+// virtual interfaces work alike (IHI 0069 4.8, 6.3).
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <bit>
 
-#include "runtime/devices/gicv3_interrupts.h"
+#include "runtime/devices/gic_interrupts.h"
 
-namespace ulna::devices::gicv3 {
+namespace ulna::devices::gic {
 
 inline constexpr u32 kSpurious = 1023; // INTID: nothing (of this group) is pending
-inline constexpr u32 kFirstSpecial = 1020, kFirstLpi = 8192;
-inline constexpr unsigned kInterruptIdBits = 16;
+inline constexpr u32 kFirstSpi = 32, kFirstSpecial = 1020, kFirstLpi = 8192;
 inline constexpr u32 kIdlePriority = 0x100; // lower than every priority
 
 // The most urgent of some interrupts.
@@ -21,6 +20,22 @@ struct Candidate {
     u32 intid = kSpurious;
     unsigned group = 0;
     [[nodiscard]] bool exists() const { return priority != kIdlePriority; }
+
+    // Takes the place of one that is less urgent. `offered`: of the word's interrupts, whose first
+    // is `first_intid`.
+    void consider(const InterruptWord& word,
+                  u32 offered,
+                  u32 first_intid,
+                  const std::array<bool, 2>& group_enabled) {
+        const u32 enabled =
+            (group_enabled[0] ? ~word.group : 0) | (group_enabled[1] ? word.group : 0);
+        for (u32 rest = offered & enabled; rest != 0; rest &= rest - 1) {
+            const unsigned bit = static_cast<unsigned>(std::countr_zero(rest));
+            if (word.priority[bit] < priority) {
+                *this = {word.priority[bit], first_intid + bit, word.group >> bit & 1};
+            }
+        }
+    }
 };
 
 struct Priorities {
@@ -69,4 +84,4 @@ struct Priorities {
     }
 };
 
-} // namespace ulna::devices::gicv3
+} // namespace ulna::devices::gic
