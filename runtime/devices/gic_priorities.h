@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 
+#include "runtime/devices/device.h"
 #include "runtime/devices/gic_interrupts.h"
 
 namespace ulna::devices::gic {
@@ -67,6 +68,12 @@ struct Priorities {
         return all == 0 ? kIdlePriority
                         : static_cast<u32>(std::countr_zero(all)) << (8 - kPriorityBits);
     }
+    [[nodiscard]] unsigned running_group() const { // of the most urgent active interrupt
+        return active[1] != 0 &&
+                       (active[0] == 0 || std::countr_zero(active[1]) < std::countr_zero(active[0]))
+                   ? 1
+                   : 0;
+    }
     [[nodiscard]] bool passes(const Candidate& c) const {
         return c.priority < mask && group_priority(c.priority, c.group) < running();
     }
@@ -75,13 +82,22 @@ struct Priorities {
     }
     // The end of the most urgent active interrupt, if it is of this group. False: there is none.
     bool drop(unsigned group) {
-        const u32 mine = active[group], other = active[1 - group];
-        if (mine == 0 || (other != 0 && std::countr_zero(other) < std::countr_zero(mine))) {
+        if (active[group] == 0 || (active[1 - group] != 0 && running_group() != group)) {
             return false;
         }
-        active[group] &= mine - 1;
+        active[group] &= active[group] - 1;
         return true;
     }
 };
+
+// An output of a CPU interface, told only of changes.
+inline void drive_output(InterruptLine* line, bool& driven, bool asserted) {
+    if (driven != asserted) {
+        driven = asserted;
+        if (line != nullptr) {
+            line->set(asserted);
+        }
+    }
+}
 
 } // namespace ulna::devices::gic

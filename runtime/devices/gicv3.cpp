@@ -7,6 +7,7 @@
 namespace ulna::devices {
 
 using gic::Candidate;
+using gic::drive_output;
 using gic::InterruptWord;
 using gic::kFirstSpi;
 
@@ -151,15 +152,6 @@ void Gicv3::look_for_best(Cpu& cpu) {
     }
     cpu.best = best;
     update_outputs(cpu);
-}
-
-void Gicv3::drive_output(InterruptLine* line, bool& driven, bool asserted) {
-    if (driven != asserted) {
-        driven = asserted;
-        if (line != nullptr) {
-            line->set(asserted);
-        }
-    }
 }
 
 // With one Security state group 0 is FIQ and group 1 is IRQ (IHI 0069 4.6.2).

@@ -124,7 +124,6 @@ class Gicv3 {
     void refresh_all();
     void look_for_best(Cpu& cpu); // after any change of offered interrupts
     void update_outputs(Cpu& cpu);
-    static void drive_output(InterruptLine* line, bool& driven, bool asserted);
     void route_spi(unsigned word, unsigned bit);
     void route_again(); // SPIs for one of many CPUs
     [[nodiscard]] Cpu* find_cpu(u64 affinity);

@@ -1,0 +1,106 @@
+// The GICv2 interrupt controller (IHI 0048) of a machine of up to eight CPUs, without Security
+// Extensions: interrupts have groups, and all accesses see everything, as on QEMU's `virt`.
+// State and best candidates are kept as in gicv3.h.
+//
+// Registers are banked: what an access means depends on the CPU that makes it.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runtime/devices/device.h"
+#include "runtime/devices/gic_interrupts.h"
+#include "runtime/devices/gic_priorities.h"
+
+namespace ulna::devices {
+
+class Gicv2 {
+  public:
+    static constexpr unsigned kMaxCpus = 8, kMaxSpis = 960;
+    static constexpr u64 kDistributorBytes = 0x10000, kCpuInterfaceBytes = 0x10000;
+
+    // `accessing_cpu`: on whose behalf the current access to a frame is made.
+    Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_cpu);
+    ~Gicv2();
+    Gicv2(const Gicv2&) = delete;
+    Gicv2& operator=(const Gicv2&) = delete;
+
+    // What a CPU hears; null: nobody listens.
+    struct Outputs {
+        InterruptLine* irq = nullptr;
+        InterruptLine* fiq = nullptr;
+    };
+    void connect(unsigned cpu, const Outputs& outputs);
+
+    [[nodiscard]] InterruptLine& spi(unsigned n);               // INTID 32 + n
+    [[nodiscard]] InterruptLine& ppi(unsigned cpu, unsigned n); // n: the INTID, 16..31
+    [[nodiscard]] Device& distributor();
+    [[nodiscard]] Device& cpu_interface();
+
+    void reset(); // all but what devices drive
+
+  private:
+    class Line;
+    class Frame;
+
+    // Target: the byte of GICD_ITARGETSR.
+    struct SpiWord : gic::InterruptWord {
+        std::array<u8, 32> targets{};
+    };
+    struct Cpu {
+        unsigned number = 0;
+        gic::InterruptWord own;           // SGIs and PPIs
+        std::array<u8, 16> sgi_sources{}; // the CPUs that each SGI is pending from
+        std::vector<u32> offered;         // deliverable to this CPU: own, then SPIs
+        gic::Candidate best;
+        gic::Priorities priorities;
+        std::array<bool, 2> group_enabled{};
+        bool ack_control = false; // GICC_IAR acknowledges group 1, too
+        bool fiq_enabled = false; // group 0 is FIQ
+        Outputs outputs;
+        bool irq = false, fiq = false;
+    };
+
+    // --- gicv2.cpp
+    void set_line(Cpu* cpu, u32 intid, bool asserted);
+    void refresh_own(Cpu& cpu);
+    void refresh_spis(unsigned word);
+    void refresh_all();
+    void look_for_best(Cpu& cpu);
+    void update_outputs(Cpu& cpu);
+    [[nodiscard]] bool signals(const Cpu& cpu) const;
+    [[nodiscard]] gic::InterruptWord* word_of(Cpu& cpu, u32 intid);
+    void refresh_word_of(Cpu& cpu, u32 intid);
+
+    // --- gicv2_distributor.cpp
+    [[nodiscard]] u64 read_distributor(Cpu& cpu, u64 offset, unsigned bytes);
+    void write_distributor(Cpu& cpu, u64 offset, unsigned bytes, u32 value);
+    [[nodiscard]] gic::InterruptWord* bank_at(Cpu& cpu, unsigned word);
+    void refresh_bank(Cpu& cpu, unsigned word);
+    [[nodiscard]] u8 read_byte(Cpu& cpu, u64 offset);
+    void write_byte(Cpu& cpu, u64 offset, u8 value);
+    void send_sgi(Cpu& sender, u32 value);
+
+    // --- gicv2_cpu_interface.cpp
+    [[nodiscard]] u64 read_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes);
+    void write_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes, u32 value);
+    // `alias`: by the registers for group 1.
+    [[nodiscard]] u32 acknowledge(Cpu& cpu, bool alias);
+    [[nodiscard]] u32 visible_pending(const Cpu& cpu, bool alias) const;
+    [[nodiscard]] static u32 with_source(const Cpu& cpu, u32 intid);
+    [[nodiscard]] static u32 interface_control(const Cpu& cpu); // GICC_CTLR
+    void set_interface_control(Cpu& cpu, u32 value);
+    void end_interrupt(Cpu& cpu, unsigned group, u32 value);
+    void deactivate(Cpu& cpu, u32 value);
+
+    std::function<unsigned()> accessing_cpu_;
+    bool group_forwarded_[2] = {};
+    std::vector<SpiWord> spis_;
+    std::vector<Cpu> cpus_;
+    std::vector<Line> lines_; // PPIs of each CPU, then SPIs
+    std::unique_ptr<Frame> distributor_, cpu_interface_;
+};
+
+} // namespace ulna::devices
