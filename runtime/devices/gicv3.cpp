@@ -65,6 +65,7 @@ void Gicv3::reset() {
         cpu.waker = gicv3::kProcessorSleep | gicv3::kChildrenAsleep;
         cpu.control = 0;
         cpu.property_base = cpu.pending_base = 0;
+        cpu.pending_lpis.clear();
         cpu.lpis.clear();
         cpu.guest = {.irq = cpu.guest.irq, .fiq = cpu.guest.fiq};
         look_for_best(cpu);

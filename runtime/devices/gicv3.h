@@ -7,10 +7,11 @@
 // interrupts looks at some ten words, and nothing is searched that is not pending.
 //
 // All is called with the machine's lock held. The parts are in gicv3_*.cpp: distributor,
-// redistributor, cpu_interface (ICC_*), virtual_interface (ICH_*, ICV_*).
+// redistributor, lpis, cpu_interface (ICC_*), virtual_interface (ICH_*, ICV_*).
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <set>
 #include <vector>
@@ -29,6 +30,8 @@ namespace ulna::devices {
 system_register(unsigned op0, unsigned op1, unsigned CRn, unsigned CRm, unsigned op2) {
     return op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2;
 }
+
+class PhysicalMemory;
 
 class Gicv3 {
   public:
@@ -68,6 +71,17 @@ class Gicv3 {
     // Whether ICH_HCR_EL2 has accesses of EL1 to this register trapped to EL2 (TC, TALL0, TALL1,
     // TDIR). Registers that generate SGIs also trap when IMO or FMO is 1.
     [[nodiscard]] bool traps_to_el2(unsigned cpu, u32 encoding, bool imo, bool fmo) const;
+
+    // --- LPIs, for the ITS. Off until enable_lpis(); CPUs and INTIDs exist, as is_lpi() and
+    // cpu_count() say.
+    void enable_lpis(PhysicalMemory& memory); // the guest's tables are there
+    [[nodiscard]] static bool is_lpi(u32 intid);
+    [[nodiscard]] unsigned cpu_count() const { return static_cast<unsigned>(cpus_.size()); }
+    void set_lpi(unsigned cpu, u32 intid, bool pending);
+    void move_lpi(unsigned from, unsigned to, u32 intid); // its pending state
+    void move_all_lpis(unsigned from, unsigned to);
+    void reload_lpi(unsigned cpu, u32 intid); // the guest changed its configuration
+    void reload_lpis(unsigned cpu);
 
     void reset(); // all but what devices drive
 
@@ -111,7 +125,8 @@ class Gicv3 {
         std::array<bool, 2> group_enabled{};
         u32 waker = 0, control = 0; // GICR_WAKER, GICR_CTLR
         u64 property_base = 0, pending_base = 0;
-        std::set<std::pair<u8, u32>> lpis; // deliverable LPIs by priority and INTID
+        std::map<u32, u8> pending_lpis;    // with their configuration bytes
+        std::set<std::pair<u8, u32>> lpis; // those that are enabled, by priority and INTID
         VirtualInterface guest;
         Outputs outputs;
         bool irq = false, fiq = false;
@@ -136,6 +151,13 @@ class Gicv3 {
     [[nodiscard]] bool read_redistributor(const Cpu& cpu, u64 offset, u32& value) const;
     [[nodiscard]] bool write_redistributor(Cpu& cpu, u64 offset, u32 value);
 
+    // --- gicv3_lpis.cpp
+    [[nodiscard]] u8 lpi_configuration(const Cpu& cpu, u32 intid) const;
+    void reload(Cpu& cpu, u32 intid);
+    void add_pending(Cpu& cpu, u32 intid);
+    void remove_pending(Cpu& cpu, u32 intid);
+    void set_lpis_enabled(Cpu& cpu, bool on);
+
     // --- gicv3_cpu_interface.cpp
     [[nodiscard]] bool signals(const Cpu& cpu) const;
     [[nodiscard]] u32 acknowledge(Cpu& cpu, unsigned group);
@@ -152,7 +174,8 @@ class Gicv3 {
     void end_virtual(Cpu& cpu, unsigned group, u32 intid);
     void update_virtual(Cpu& cpu);
 
-    bool group_forwarded_[2] = {}; // GICD_CTLR.EnableGrp0, EnableGrp1
+    PhysicalMemory* memory_ = nullptr; // where LPIs have their tables; null: there are none
+    bool group_forwarded_[2] = {};     // GICD_CTLR.EnableGrp0, EnableGrp1
     std::vector<SpiWord> spis_;
     std::vector<Cpu> cpus_;
     std::vector<Line> lines_; // PPIs of each CPU, then SPIs

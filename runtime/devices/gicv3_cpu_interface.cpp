@@ -32,6 +32,9 @@ u32 Gicv3::acknowledge(Cpu& cpu, unsigned group) {
         word->active |= bit;
         word->latched &= ~bit;
         refresh_word_of(cpu, intid);
+    } else { // an LPI
+        remove_pending(cpu, intid);
+        look_for_best(cpu);
     }
     return intid;
 }

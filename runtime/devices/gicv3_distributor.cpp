@@ -58,7 +58,9 @@ bool Gicv3::read_distributor(u64 offset, u32& value) const {
         return true;
     case kTyper: {
         constexpr u32 kA3v = 1 << 24, kIdBits = (kInterruptIdBits - 1) << 19;
-        value = kA3v | kIdBits | static_cast<u32>(spis_.size()); // ITLinesNumber
+        constexpr u32 kLpis = 1 << 17;
+        value = kA3v | kIdBits | (memory_ != nullptr ? kLpis : 0) |
+                static_cast<u32>(spis_.size()); // ITLinesNumber
         return true;
     }
     case kIidrOffset:

@@ -11,11 +11,13 @@ namespace gicv3 {
 using namespace gic;
 
 inline constexpr u32 kProcessorSleep = 1 << 1, kChildrenAsleep = 1 << 2; // GICR_WAKER
+inline constexpr u32 kEnableLpis = 1 << 0;                               // GICR_CTLR
+inline constexpr u64 kPendingTableIsZero = u64{1} << 62;                 // GICR_PENDBASER.PTZ
 inline constexpr unsigned kInterruptIdBits = 16;
 inline constexpr u32 kIidr = 0x43b; // implementer: Arm
 
 // The identification registers at the end of each frame; `part` is 0x92 for a distributor, 0x93 for
-// a redistributor, as Arm's GICs have them.
+// a redistributor, 0x94 for an ITS, as Arm's GICs have them.
 inline constexpr u64 kIds = 0xffd0;
 [[nodiscard]] constexpr bool is_id_register(u64 offset) {
     return offset >= kIds && offset < 0x10000;

@@ -53,7 +53,8 @@ bool Gicv3::read_redistributor(const Cpu& cpu, u64 offset, u32& value) const {
         return true;
     case kTyper: {
         const u32 last = cpu.number + 1 == cpus_.size() ? 1 << 4 : 0;
-        value = cpu.number << 8 | last;
+        const u32 lpis = memory_ != nullptr ? 1 : 0; // PLPIS
+        value = cpu.number << 8 | last | lpis;
         return true;
     }
     case kTyperHigh: {
@@ -70,7 +71,7 @@ bool Gicv3::read_redistributor(const Cpu& cpu, u64 offset, u32& value) const {
         return true;
     case kPendbaser:
     case kPendbaser + 4:
-        value = half_of(cpu.pending_base, offset);
+        value = half_of(cpu.pending_base & ~kPendingTableIsZero, offset);
         return true;
     default:
         return reads_as_zero(offset);
@@ -87,7 +88,8 @@ bool Gicv3::write_redistributor(Cpu& cpu, u64 offset, u32 value) {
     }
     switch (offset) {
     case kCtlr:
-        return true; // no LPIs, nothing to write
+        set_lpis_enabled(cpu, (value & kEnableLpis) != 0);
+        return true;
     case kWaker:
         // A CPU's interface quiesces at once. A sleeping CPU still gets what is sent to it alone.
         cpu.waker = (value & kProcessorSleep) != 0 ? kProcessorSleep | kChildrenAsleep : 0;
@@ -95,11 +97,15 @@ bool Gicv3::write_redistributor(Cpu& cpu, u64 offset, u32 value) {
         return true;
     case kPropbaser:
     case kPropbaser + 4:
-        set_half(cpu.property_base, offset, value, kPropbaserFields);
+        if ((cpu.control & kEnableLpis) == 0) { // else UNPREDICTABLE; so the next one
+            set_half(cpu.property_base, offset, value, kPropbaserFields);
+        }
         return true;
     case kPendbaser:
     case kPendbaser + 4:
-        set_half(cpu.pending_base, offset, value, kPendbaserFields);
+        if ((cpu.control & kEnableLpis) == 0) {
+            set_half(cpu.pending_base, offset, value, kPendbaserFields);
+        }
         return true;
     default:
         return reads_as_zero(offset);
