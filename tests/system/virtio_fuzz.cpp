@@ -1,6 +1,7 @@
 // Drivers that do anything at all: random register writes and random rings must neither crash nor
 // hang a device, and after a reset it must serve.
 #include "runtime/devices/virtio/block.h"
+#include "runtime/devices/virtio/console_device.h"
 #include "runtime/devices/virtio/net.h"
 #include "runtime/devices/virtio/rng.h"
 
@@ -194,6 +195,22 @@ TEST_CASE("a random driver does not harm a network device", "[virtio][fuzz]") {
     TestDriver driver;
     std::mutex lock;
     Net device(std::make_unique<Mirror>(), {2, 0, 0, 0, 0, 1});
+    run_chaos(driver, device, lock);
+}
+
+// Types what is printed.
+struct Parrot final : CharacterBackend {
+    void write(std::span<const u8> bytes) override {
+        if (sink_ != nullptr) {
+            sink_->receive(bytes.first(std::min(bytes.size(), sink_->room())));
+        }
+    }
+};
+
+TEST_CASE("a random driver does not harm a console", "[virtio][fuzz]") {
+    TestDriver driver;
+    std::mutex lock;
+    ConsoleDevice device(std::make_unique<Parrot>());
     run_chaos(driver, device, lock);
 }
 

@@ -53,6 +53,7 @@ class Handshake final : public DriverLink {
     void notify(u32 queue);
 
     // --- DriverLink
+    [[nodiscard]] bool live() const override;
     void buffers_used(unsigned queue) override;
     void config_changed() override;
     void ask_for_reset(const char* why) override;
@@ -62,7 +63,6 @@ class Handshake final : public DriverLink {
   private:
     [[nodiscard]] u64 all_offered() const;
     [[nodiscard]] bool features_are_right() const;
-    [[nodiscard]] bool live() const;
     void start();
 
     VirtioDevice& device_;

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "runtime/debug/log.h"
+#include "runtime/devices/guest_error.h"
 
 namespace ulna::devices::virtio {
 namespace {
@@ -44,12 +44,7 @@ constexpr u32 kVendor = 0x616e6c55; // "Ulna"
 constexpr u32 kPendingQueue = 1;
 constexpr u32 kPendingConfig = 2;
 
-void log_bad_access(const char* what, u64 offset, unsigned bytes) {
-    if (runtime::debug::log_enabled(runtime::debug::Item::GuestErrors)) {
-        runtime::debug::log_printf("virtio-mmio: %s of %u bytes at 0x%03llx\n", what, bytes,
-                                   static_cast<unsigned long long>(offset));
-    }
-}
+constexpr char kName[] = "virtio-mmio";
 
 void set_low(u64& value, u32 low) { value = (value & ~u64{0xffff'ffff}) | low; }
 void set_high(u64& value, u32 high) { value = (value & 0xffff'ffff) | u64{high} << 32; }
@@ -86,7 +81,7 @@ u64 MmioTransport::read(u64 offset, unsigned bytes) {
         return read_config(offset - kConfig, bytes);
     }
     if (bytes != 4) { // section 4.2.2.2: registers are read and written as words
-        log_bad_access("read", offset, bytes);
+        log_bad_access(kName, Direction::Read, offset, bytes);
         return 0;
     }
     return read_register(offset);
@@ -98,7 +93,7 @@ void MmioTransport::write(u64 offset, unsigned bytes, u64 value) {
             driver_->device().write_config(offset - kConfig, bytes, value);
         }
     } else if (bytes != 4) {
-        log_bad_access("write", offset, bytes);
+        log_bad_access(kName, Direction::Write, offset, bytes);
     } else if (driver_ != nullptr) {
         write_register(offset, static_cast<u32>(value));
     }
@@ -148,7 +143,7 @@ u64 MmioTransport::read_register(u64 offset) const {
     case kConfigGeneration:
         return driver_->config_generation();
     }
-    log_bad_access("read of no readable register:", offset, 4);
+    log_bad_access(kName, Direction::Read, offset, 4);
     return 0;
 }
 
@@ -184,7 +179,7 @@ void MmioTransport::write_register(u64 offset, u32 value) {
 void MmioTransport::write_queue_register(u64 offset, u32 value) {
     Virtqueue::Setup* const setup = driver_->changeable_setup(queue_);
     if (setup == nullptr) {
-        return log_bad_access("no queue to set up: write", offset, 4);
+        return log_bad_access(kName, Direction::Write, offset, 4);
     }
     switch (offset) {
     case kQueueNum:
@@ -203,7 +198,7 @@ void MmioTransport::write_queue_register(u64 offset, u32 value) {
     case kQueueDeviceHigh:
         return set_high(setup->device_area, value);
     }
-    log_bad_access("write to no writable register:", offset, 4);
+    log_bad_access(kName, Direction::Write, offset, 4);
 }
 
 } // namespace ulna::devices::virtio

@@ -9,6 +9,9 @@ VirtioDevice::VirtioDevice(std::initializer_list<u32> queue_entries) {
 }
 
 std::optional<Chain> VirtioDevice::next(unsigned queue) {
+    if (driver_ == nullptr || !driver_->live()) {
+        return std::nullopt;
+    }
     Virtqueue& ring = queues_[queue].ring;
     const bool was_broken = ring.broken();
     auto chain = ring.pop();

@@ -16,6 +16,7 @@ namespace ulna::devices::virtio {
 class DriverLink {
   public:
     virtual ~DriverLink() = default;
+    [[nodiscard]] virtual bool live() const = 0;   // else no requests may be taken
     virtual void buffers_used(unsigned queue) = 0; // interrupt
     virtual void config_changed() = 0;
     virtual void ask_for_reset(const char* why) = 0; // DEVICE_NEEDS_RESET; `why` is logged
