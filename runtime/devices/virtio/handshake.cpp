@@ -16,6 +16,14 @@ void log_guest_error(u32 device_id, const char* what) {
 Handshake::Handshake(VirtioDevice& device, const PhysicalMemory& memory, InterruptSink& interrupts)
     : device_(device), memory_(memory), interrupts_(interrupts), setups_(device.queue_count()) {
     device.attach(*this);
+    for (u32 queue = 0; queue < setups_.size(); ++queue) {
+        setups_[queue] = initial_setup(queue);
+    }
+}
+
+// A driver that says nothing of a queue's size has the largest (over PCI, section 4.1.5.1.3).
+Virtqueue::Setup Handshake::initial_setup(u32 queue) const {
+    return {.entries = device_.most_entries(queue)};
 }
 
 u64 Handshake::all_offered() const {
@@ -76,7 +84,7 @@ void Handshake::start() {
 void Handshake::reset() {
     for (u32 queue = 0; queue < setups_.size(); ++queue) {
         disable(queue);
-        setups_[queue] = {};
+        setups_[queue] = initial_setup(queue);
     }
     status_ = 0;
     accepted_ = 0;

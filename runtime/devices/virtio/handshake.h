@@ -63,6 +63,7 @@ class Handshake final : public DriverLink {
   private:
     [[nodiscard]] u64 all_offered() const;
     [[nodiscard]] bool features_are_right() const;
+    [[nodiscard]] Virtqueue::Setup initial_setup(u32 queue) const;
     void start();
 
     VirtioDevice& device_;
