@@ -73,17 +73,22 @@ struct BlockMode {
     static constexpr u32 kSystem = 1u << 17;
     static constexpr unsigned kLevelShift = 18;
     static constexpr u32 kFpDisabled = 1u << 20;
+    static constexpr u32 kOnSpEl0 = 1u << 21; // PSTATE.SP is 0
     [[nodiscard]] static constexpr u32 level_bits(unsigned el) {
         return kSystem | el << kLevelShift;
     }
     [[nodiscard]] constexpr bool system() const { return bits & kSystem; }
     [[nodiscard]] constexpr bool privileged() const { return (bits >> kLevelShift & 3) != 0; }
+    // Above EL0, with an SP of its own.
+    [[nodiscard]] constexpr bool on_own_sp() const {
+        return privileged() && (bits & kOnSpEl0) == 0;
+    }
     [[nodiscard]] constexpr bool fp_disabled() const { return bits & kFpDisabled; }
     friend constexpr bool operator==(BlockMode, BlockMode) = default;
 };
 static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
 
-inline constexpr unsigned kBlockModeBits = 21;
+inline constexpr unsigned kBlockModeBits = 22;
 inline constexpr unsigned kCodePageLog2 = 12; // a block's code is in one page of this size
 
 struct BlockKey {

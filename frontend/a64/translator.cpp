@@ -5,6 +5,7 @@
 
 #include "frontend/a64/decoder.h"
 #include "frontend/a64/flag_lookahead.h"
+#include "frontend/a64/machine.h"
 
 namespace ulna::frontend {
 
@@ -36,13 +37,14 @@ void Translator::run() {
         next_pc_ = pc_ + 4;
         const u32 word = words_[index];
         b.begin_guest_instruction(pc_, word);
-        if (mode().system() && is_left_to_machine(word)) {
-            break;
-        }
         const Encoding* encoding = decode(word, cpu().features);
         const std::size_t first_inst = b.block().insts.size();
         new_sp_ = {};
-        go_on = encoding != nullptr ? encoding->handler(*this, word) : undefined();
+        if (const auto lifted = mode().system() ? lift_for_machine(*this, word) : std::nullopt) {
+            go_on = *lifted;
+        } else {
+            go_on = encoding != nullptr ? encoding->handler(*this, word) : undefined();
+        }
         if (mode().misaligned_sp()) [[unlikely]] {
             go_on = check_sp(word, first_inst) && go_on;
         } else if (new_sp_.valid()) {
@@ -50,67 +52,6 @@ void Translator::run() {
         }
     }
     b.block().nzcv_live_out = !wrote_nzcv_ || !nzcv_dead_after(b.block().exit);
-}
-
-// --- Of a whole machine
-
-namespace {
-
-bool is_fp_or_vector(u32 word) {
-    const bool data_processing = bits(word, 27, 25) == 7;
-    const bool load_store = bit(word, 27) && !bit(word, 25) && bit(word, 26);
-    return data_processing || load_store;
-}
-
-// System instructions, exception generation and returns, of which the handlers have what EL0 of
-// Linux has.
-bool is_system(u32 word) {
-    constexpr u32 kHints = 0xd503'2000, kBarriers = 0xd503'3000, kFlags = 0xd500'4000;
-    if ((word & 0xff00'0000) == 0xd400'0000) { // SVC, HVC, SMC, BRK, HLT, DCPS
-        return true;
-    }
-    if ((word & 0xfe9f'0000) == 0xd69f'0000) { // ERET, ERETAA, ERETAB, DRPS
-        return true;
-    }
-    if ((word & 0xffc0'0000) != 0xd500'0000) {
-        return false;
-    }
-    if ((word & 0xffff'f000) == kBarriers) {
-        return false;
-    }
-    if ((word & 0xffff'f000) == kHints) {
-        const u32 hint = bits(word, 11, 5);
-        return hint >= 2 && hint <= 5; // WFE, WFI, SEV, SEVL
-    }
-    if ((word & 0xffff'f01f) == (kFlags | 0x1f) && bits(word, 11, 8) == 0 &&
-        bits(word, 7, 5) <= 2) {
-        return false; // CFINV, XAFLAG, AXFLAG
-    }
-    constexpr u32 kRegister = ~u32{0x0020'001f}; // MRS or MSR
-    switch (word & kRegister) {
-    case 0xd51b'4200: // NZCV
-    case 0xd51b'd040: // TPIDR_EL0
-        return false;
-    case 0xd51b'4420: // FPSR
-        return false;
-    default:
-        return (word & 0xffff'ffe0) != 0xd50b'7420; // DC ZVA
-    }
-}
-
-} // namespace
-
-bool Translator::is_left_to_machine(u32 word) {
-    if (is_system(word)) {
-        static_cast<void>(leave(ir::ExitReason::System, pc_, word));
-        return true;
-    }
-    constexpr u32 kFpsr = 0xd51b'4420;
-    if (mode().fp_disabled() && (is_fp_or_vector(word) || (word & ~u32{0x0020'001f}) == kFpsr)) {
-        static_cast<void>(leave(ir::ExitReason::FpDisabled, pc_));
-        return true;
-    }
-    return false;
 }
 
 bool Translator::undefined() { return leave(ir::ExitReason::Undefined, pc_); }

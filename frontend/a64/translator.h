@@ -152,7 +152,6 @@ class Translator {
         return address - start_ < words_.size() * 4; // below start_ wraps
     }
     [[nodiscard]] bool can_continue_at(GuestAddr target);
-    [[nodiscard]] bool is_left_to_machine(u32 word);
     [[nodiscard]] bool check_sp(u32 word, std::size_t first_inst);
     [[nodiscard]] bool keep_sp_aligned();
     [[nodiscard]] bool nzcv_dead_at(GuestAddr address);

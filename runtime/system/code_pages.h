@@ -1,7 +1,7 @@
 // Where a virtual CPU has found its code: pages by virtual address, at EL0 and above it.
 //
-// They hold for the tables they were found in. At EL0 those are both TTBRs with their ASID. Above it
-// a kernel's code mostly is global: then only TTBR1's tables count.
+// They hold for the tables they were found in. At EL0 those are both TTBRs with their ASID. Above
+// it a kernel's code mostly is global: then only TTBR1's tables count.
 #pragma once
 
 #include <bitset>
@@ -19,7 +19,8 @@ class CodePages {
         const u8* bytes = nullptr;
     };
 
-    // False: what was found before holds no longer, and is forgotten; whoever else has it must, too.
+    // False: what was found before holds no longer, and is forgotten; whoever else has it must,
+    // too.
     [[nodiscard]] bool use(u64 ttbr0, u64 ttbr1);
     [[nodiscard]] const Page* find(GuestAddr pc) const {
         const Page& page = pages_[index_of(pc)];

@@ -127,7 +127,9 @@ void reset_state(ir::CpuState& state, GuestAddr pc) {
     state.nzcv = 0;
     state.fpsr = 0;
     state.fpcr = 0;
-    state.tpidr_el0 = state.tpidrro_el0 = 0;
+    state.tpidr_el0 = state.tpidrro_el0 = state.tpidr_el1 = 0;
+    state.sp_el0 = 0;
+    state.daif = u64{daif::kAll} << spsr::kDaifShift;
     state.pstate = 0;
     std::ranges::fill(state.pac_keys, 0);
     state.btype = 0;

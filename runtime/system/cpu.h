@@ -3,8 +3,8 @@
 // Translated code works on ir::CpuState. What it does not touch is here, in Cpu, which a machine
 // owns one of for each CPU. Registers that are in CpuState live there only: X, the current SP, V,
 // PC, NZCV, DIT, SSBS, TCO, BTYPE, FPCR, FPSR, TPIDR_EL0, TPIDRRO_EL0, the keys of pointer
-// authentication, GCR_EL1, RGSR_EL1, TFSRE0_EL1. A Cpu is used by its own thread only, but for
-// `lines` and `event`.
+// authentication, GCR_EL1, RGSR_EL1, TFSRE0_EL1, DAIF, SP_EL0, TPIDR_EL1. A Cpu is used by its own
+// thread only, but for `lines` and `event`.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,6 @@ namespace ulna::system {
 struct Pstate {
     u8 el = 1;
     bool sp_sel = true;
-    u8 daif = 0xf; // D=8 A=4 I=2 F=1
     bool pan = false, uao = false, il = false, ss = false;
 };
 
@@ -46,11 +45,14 @@ struct Cpu {
     // --- its state
     Pstate pstate;
     u64 regs[kSysRegCount] = {}; // by SysReg; unused where the register lives elsewhere
-    u64 sp_bank[4] = {};         // SP_EL0..SP_EL3; not of the current one
+    u64 sp_bank[4] = {};         // SP_EL1..SP_EL3, by EL; not of the current one
     std::atomic<u32> lines = 0;
     std::atomic<bool> event = false; // the event register: WFE
     u64 pmu_base[7] = {};            // of what counts, when the counter was 0: see pmu.cpp
 
+    // PSTATE.DAIF: D=8 A=4 I=2 F=1.
+    [[nodiscard]] u8 daif() const { return static_cast<u8>(state->daif >> 6); }
+    void set_daif(u8 masks) { state->daif = u64{masks} << 6; }
     [[nodiscard]] u64& reg(SysReg r) { return regs[static_cast<unsigned>(r)]; }
     [[nodiscard]] u64 reg(SysReg r) const { return regs[static_cast<unsigned>(r)]; }
     [[nodiscard]] bool has(frontend::Feature feature) const { return model->features.has(feature); }

@@ -1,6 +1,6 @@
-// The TLBs of a virtual CPU that translated code looks at (ir/tlb.h): one for accesses without privilege and one
-// for the others, for each of the last few sets of tables. So a process, or a kernel that points TTBR0_EL1
-// elsewhere while it runs, finds again what it had.
+// The TLBs of a virtual CPU that translated code looks at (ir/tlb.h): one for accesses without
+// privilege and one for the others, for each of the last few sets of tables. So a process, or a
+// kernel that points TTBR0_EL1 elsewhere while it runs, finds again what it had.
 //
 // A set for accesses without privilege belongs to the values of both TTBRs, ASID included. One for
 // privileged accesses belongs to TTBR1's tables, since a kernel's pages are global; what is not

@@ -33,7 +33,7 @@ bool enabled_from(const Cpu& cpu, u8 el, bool secure, bool masked) {
 } // namespace
 
 bool debug_exceptions_enabled(const Cpu& cpu) {
-    return enabled_from(cpu, cpu.pstate.el, is_secure(cpu), (cpu.pstate.daif & daif::D) != 0);
+    return enabled_from(cpu, cpu.pstate.el, is_secure(cpu), (cpu.daif() & daif::D) != 0);
 }
 
 // --- Software step

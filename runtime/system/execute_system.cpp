@@ -122,8 +122,7 @@ Outcome execute_daif(Cpu& cpu, const Instruction& insn, u8 mask, bool clear) {
     if (const auto verdict = judge_access(cpu, DAIF, true)) {
         return denied(insn, *verdict);
     }
-    u8& masks = cpu.pstate.daif;
-    masks = static_cast<u8>(clear ? masks & ~mask : masks | mask);
+    cpu.set_daif(static_cast<u8>(clear ? cpu.daif() & ~mask : cpu.daif() | mask));
     return std::nullopt;
 }
 

@@ -36,7 +36,7 @@ bool physical_allowed(const Cpu& cpu, const Kind& kind) {
         return false;
     }
     const bool maskable = target == el || target == 1 || (target == 2 && el0_in_host(cpu));
-    return !maskable || (cpu.pstate.daif & kind.mask) == 0;
+    return !maskable || (cpu.daif() & kind.mask) == 0;
 }
 
 // Virtual interrupts are EL1's, while EL2 has taken over the physical ones.
@@ -65,7 +65,7 @@ std::optional<Due> most_urgent(const Cpu& cpu) {
         }
     }
     for (const Kind& kind : kKinds) {
-        if (virtual_pending(cpu, kind, lines) && (cpu.pstate.daif & kind.mask) == 0) {
+        if (virtual_pending(cpu, kind, lines) && (cpu.daif() & kind.mask) == 0) {
             return Due{&kind, true};
         }
     }

@@ -14,20 +14,21 @@ using frontend::Feature;
 
 namespace {
 unsigned current_bank(const Cpu& cpu) { return cpu.pstate.sp_sel ? cpu.pstate.el : 0; }
+u64& banked(Cpu& cpu, unsigned bank) { return bank == 0 ? cpu.state->sp_el0 : cpu.sp_bank[bank]; }
 } // namespace
 
 u64& stack_pointer(Cpu& cpu, unsigned el) {
-    return el == current_bank(cpu) ? cpu.state->sp : cpu.sp_bank[el];
+    return el == current_bank(cpu) ? cpu.state->sp : banked(cpu, el);
 }
 
 void select_el(Cpu& cpu, u8 el, bool sp_sel) {
     if (el != cpu.pstate.el && pmu_counts(cpu)) { // what counts there may not count here
         update_pmu(cpu);
     }
-    cpu.sp_bank[current_bank(cpu)] = cpu.state->sp;
+    banked(cpu, current_bank(cpu)) = cpu.state->sp;
     cpu.pstate.el = el;
     cpu.pstate.sp_sel = sp_sel;
-    cpu.state->sp = cpu.sp_bank[current_bank(cpu)];
+    cpu.state->sp = banked(cpu, current_bank(cpu));
 }
 
 namespace {
@@ -59,10 +60,8 @@ u64 read_nzcv(Cpu& cpu, SysReg) { return u64{cpu.state->nzcv} << spsr::kNzcvShif
 void write_nzcv(Cpu& cpu, SysReg, u64 value) {
     cpu.state->nzcv = static_cast<u32>(bits(value, 31, 28));
 }
-u64 read_daif(Cpu& cpu, SysReg) { return u64{cpu.pstate.daif} << spsr::kDaifShift; }
-void write_daif(Cpu& cpu, SysReg, u64 value) {
-    cpu.pstate.daif = static_cast<u8>(bits(value, 9, 6));
-}
+u64 read_daif(Cpu& cpu, SysReg) { return u64{cpu.daif()} << spsr::kDaifShift; }
+void write_daif(Cpu& cpu, SysReg, u64 value) { cpu.set_daif(static_cast<u8>(bits(value, 9, 6))); }
 // DIT, SSBS, TCO: the register's only bit is where CpuState::pstate has it.
 u64 read_state_pstate(Cpu& cpu, SysReg reg) { return cpu.state->pstate & row_of(reg).writable; }
 void write_state_pstate(Cpu& cpu, SysReg reg, u64 value) {
@@ -74,7 +73,7 @@ u64 spsr_from_pstate(const Cpu& cpu) {
     const Pstate& p = cpu.pstate;
     return u64{cpu.state->nzcv} << spsr::kNzcvShift | cpu.state->pstate | (p.uao ? spsr::UAO : 0) |
            (p.pan ? spsr::PAN : 0) | (p.ss ? spsr::SS : 0) | (p.il ? spsr::IL : 0) |
-           u64{cpu.state->btype} << ir::pstate::kBtypeShift | u64{p.daif} << spsr::kDaifShift |
+           u64{cpu.state->btype} << ir::pstate::kBtypeShift | u64{cpu.daif()} << spsr::kDaifShift |
            u64{p.el} << spsr::kElLow | (p.sp_sel ? spsr::kStackPointer : 0);
 }
 

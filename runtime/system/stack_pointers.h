@@ -1,4 +1,4 @@
-// The current stack pointer is in CpuState, the others in Cpu::sp_bank.
+// The current stack pointer is in CpuState, SP_EL0 too; the others are in Cpu::sp_bank.
 #pragma once
 
 #include "runtime/system/cpu.h"

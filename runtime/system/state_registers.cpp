@@ -27,6 +27,8 @@ u64 read_random(Cpu& cpu, SysReg) {
 
 u64 read_tpidr_el0(Cpu& cpu, SysReg) { return cpu.state->tpidr_el0; }
 void write_tpidr_el0(Cpu& cpu, SysReg, u64 value) { cpu.state->tpidr_el0 = value; }
+u64 read_tpidr_el1(Cpu& cpu, SysReg) { return cpu.state->tpidr_el1; }
+void write_tpidr_el1(Cpu& cpu, SysReg, u64 value) { cpu.state->tpidr_el1 = value; }
 u64 read_tpidrro_el0(Cpu& cpu, SysReg) { return cpu.state->tpidrro_el0; }
 void write_tpidrro_el0(Cpu& cpu, SysReg, u64 value) { cpu.state->tpidrro_el0 = value; }
 

@@ -69,7 +69,7 @@ void set_pstate_for(Cpu& cpu, u8 target) {
     const u64 sctlr = cpu.reg(kElRegisters[target].sctlr);
     select_el(cpu, target, true);
     Pstate& p = cpu.pstate;
-    p.daif = daif::kAll;
+    cpu.set_daif(daif::kAll);
     p.ss = p.il = p.uao = false;
     const bool has_el0 = target == 1 || (target == 2 && el0_in_host(cpu));
     if (cpu.has(Feature::LSE) && has_el0 && (sctlr & sctlr::SPAN) == 0) { // FEAT_PAN
@@ -189,7 +189,7 @@ void return_from_exception(Cpu& cpu, GuestAddr to) {
     }
     cpu.pstate.ss = steps;
     cpu.state->nzcv = static_cast<u32>(bits(spsr, 31, 28));
-    cpu.pstate.daif = static_cast<u8>(bits(spsr, 9, 6));
+    cpu.set_daif(static_cast<u8>(bits(spsr, 9, 6)));
     cpu.pstate.pan = cpu.has(Feature::LSE) && (spsr & spsr::PAN) != 0;
     cpu.state->pc = target ? branch_address(cpu, to) : to;
     cpu.state->excl_bytes = 0; // ClearExclusiveLocal

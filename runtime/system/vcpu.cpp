@@ -72,11 +72,14 @@ bool Vcpu::wait_until_on() {
 void Vcpu::enter() {
     serve_requests();
     static_cast<void>(take_pending_interrupt(cpu_));
+    note_virtual_interrupts();
     update_translated_state(cpu_);
-    constexpr u32 kOurs = ir::BlockMode::level_bits(3) | ir::BlockMode::kFpDisabled;
+    constexpr u32 kOurs =
+        ir::BlockMode::level_bits(3) | ir::BlockMode::kFpDisabled | ir::BlockMode::kOnSpEl0;
     const u32 fp = fp_enabled(cpu_) ? 0 : ir::BlockMode::kFpDisabled;
-    cpu_.state->mode_bits =
-        (cpu_.state->mode_bits & ~kOurs) | ir::BlockMode::level_bits(cpu_.pstate.el) | fp;
+    cpu_.state->mode_bits = (cpu_.state->mode_bits & ~kOurs) |
+                            ir::BlockMode::level_bits(cpu_.pstate.el) |
+                            (cpu_.pstate.sp_sel ? 0 : ir::BlockMode::kOnSpEl0) | fp;
     use_code_tables();
     in_guest_.store(true);
     // Who asks after this sees that we are in there, and gets us out.
@@ -87,6 +90,16 @@ void Vcpu::enter() {
     const ExitReason reason = engine_.run(*cpu_.state);
     in_guest_.store(false);
     on_exit(reason);
+}
+
+// HCR_EL2.VI and its like are lines, too.
+void Vcpu::note_virtual_interrupts() {
+    constexpr u64 kByHypervisor = u64{1} << 63, kVirtual = 7 << 6; // VF VI VSE
+    const std::atomic_ref<u64> seen{cpu_.state->irq_lines};
+    const bool any = cpu_.has_el2 && (effective_hcr(cpu_) & kVirtual) != 0;
+    if (any != ((seen.load(std::memory_order_relaxed) & kByHypervisor) != 0)) {
+        any ? seen.fetch_or(kByHypervisor) : seen.fetch_and(~kByHypervisor);
+    }
 }
 
 void Vcpu::serve_requests() {
@@ -162,12 +175,15 @@ void Vcpu::on_exit(ExitReason reason) {
 // --- requests
 
 void Vcpu::set_line(u32 bit, bool asserted) {
+    const std::atomic_ref<u64> seen{cpu_.state->irq_lines};
     if (asserted) {
         cpu_.lines.fetch_or(bit);
+        seen.fetch_or(bit);
         engine_.request_safepoint(*cpu_.state);
         wake();
     } else {
         cpu_.lines.fetch_and(~bit);
+        seen.fetch_and(~u64{bit});
     }
 }
 

@@ -92,6 +92,7 @@ class Vcpu final : public CpuHost {
     void enter();
     void on_exit(ir::ExitReason reason);
     void serve_requests();
+    void note_virtual_interrupts();
     void raise(const Exception& exception) { take_exception(cpu_, exception); }
     void on_fetch_fault();
     void on_memory_access();

@@ -111,7 +111,7 @@ TEST_CASE("breakpoints match address, EL and context", "[system]") {
     CHECK_FALSE(breakpoint_matches(f.cpu, 0x7000));
     f.cpu.reg(MDSCR_EL1) = mdscr::MDE | mdscr::KDE;
     f.enter(1);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     CHECK_FALSE(breakpoint_matches(f.cpu, 0x7000)); // PMC is EL0's
     f.write(DBGBCR0_EL1, 1 | 1 << 1 | 0xf << 5);
     CHECK(breakpoint_matches(f.cpu, 0x7000));
@@ -142,7 +142,7 @@ TEST_CASE("watchpoints match bytes, kinds of access and ELs", "[system]") {
     // LDTR and STTR are EL0's. EL1's own accesses are not.
     f.cpu.reg(MDSCR_EL1) = mdscr::MDE | mdscr::KDE;
     f.enter(1);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     CHECK(watchpoint_matches(f.cpu, 0x9000, 8, true, true) == 0x9002);
     CHECK_FALSE(watchpoint_matches(f.cpu, 0x9000, 8, true, false));
     // By mask: 4 KiB. Tags do not count.

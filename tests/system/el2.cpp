@@ -246,23 +246,23 @@ TEST_CASE("physical interrupts go where HCR_EL2 says", "[system]") {
     REQUIRE(take_pending_interrupt(f.cpu)); // EL1 can't mask it
     CHECK(f.state->pc == kVbar2 + 0x480);
     CHECK_FALSE(take_pending_interrupt(f.cpu)); // EL2 can
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.state->pc == kVbar2 + 0x280);
     f.write(HCR_EL2, 0);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     CHECK_FALSE(take_pending_interrupt(f.cpu)); // it is EL1's
     CHECK(wakes_from_wfi(f.cpu));
     f.write(HCR_EL2, hcr::TGE);
     f.enter(0);
-    f.cpu.pstate.daif = 0xf;
+    f.cpu.set_daif(0xf);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.cpu.pstate.el == 2);
     f.write(HCR_EL2, hcr::TGE | hcr::E2H); // a host's own EL0 is masked
     f.enter(0);
-    f.cpu.pstate.daif = 0xf;
+    f.cpu.set_daif(0xf);
     CHECK_FALSE(take_pending_interrupt(f.cpu));
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     CHECK(take_pending_interrupt(f.cpu));
 }
 
@@ -272,11 +272,11 @@ TEST_CASE("virtual interrupts are EL1's", "[system]") {
     CHECK_FALSE(take_pending_interrupt(f.cpu));
     CHECK(wakes_from_wfi(f.cpu));
     CHECK(f.read(ISR_EL1) == 1 << 7);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.state->pc == kVbar1 + 0x280);
     f.enter(2);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     CHECK_FALSE(take_pending_interrupt(f.cpu));
     f.cpu.lines = 0;
     f.write(HCR_EL2, hcr::FMO | hcr::VF);
@@ -288,7 +288,7 @@ TEST_CASE("virtual interrupts are EL1's", "[system]") {
     f.write(VSESR_EL2, 0x12'3456);
     f.write(HCR_EL2, hcr::AMO | hcr::VSE);
     f.enter(0);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.esr(1) == (u64{0x2f} << 26 | 1 << 25 | 0x12'3456));
     CHECK((f.cpu.reg(HCR_EL2) & hcr::VSE) == 0);

@@ -51,16 +51,16 @@ TEST_CASE("SCR_EL3 routes interrupts to EL3", "[system]") {
     REQUIRE(take_pending_interrupt(f.cpu)); // masked by PSTATE.F, which does not count
     CHECK(f.state->pc == kVbar3 + 0x500);
     CHECK_FALSE(take_pending_interrupt(f.cpu));
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.state->pc == kVbar3 + 0x300);
     f.enter(1);
     f.cpu.lines = line::kIrq;
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.cpu.pstate.el == 1);
     f.enter(3);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     CHECK_FALSE(take_pending_interrupt(f.cpu)); // for a lower EL
 }
 

@@ -12,7 +12,7 @@ using enum SysReg;
 TEST_CASE("SVC from EL0 enters EL1 by the vector of lower ELs", "[system]") {
     CpuFixture f;
     f.enter(0);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     f.state->nzcv = 0b0110;
     f.state->sp = 0x1111'0000;
     f.cpu.sp_bank[1] = 0x2222'0000;
@@ -24,7 +24,7 @@ TEST_CASE("SVC from EL0 enters EL1 by the vector of lower ELs", "[system]") {
     CHECK(f.cpu.reg(SPSR_EL1) == (u64{0b0110} << 28 | 1 << 24 | 1 << 12));
     CHECK(f.cpu.pstate.el == 1);
     CHECK(f.cpu.pstate.sp_sel);
-    CHECK(f.cpu.pstate.daif == 0xf);
+    CHECK(f.cpu.daif() == 0xf);
     CHECK(f.state->sp == 0x2222'0000);
     CHECK(f.read(SP_EL0) == 0x1111'0000);
     // DIT stays, SSBS is SCTLR_EL1.DSSBS, TCO is set where there are tags.
@@ -35,7 +35,7 @@ TEST_CASE("SVC from EL0 enters EL1 by the vector of lower ELs", "[system]") {
     CHECK(f.state->sp == 0x1111'0000);
     CHECK(f.state->pstate == (ir::pstate::DIT | ir::pstate::SSBS));
     CHECK(f.state->nzcv == 0b0110);
-    CHECK(f.cpu.pstate.daif == 0);
+    CHECK(f.cpu.daif() == 0);
 }
 
 TEST_CASE("vectors of the same EL depend on the stack pointer", "[system]") {

@@ -11,19 +11,19 @@ TEST_CASE("PSTATE masks interrupts of the same EL", "[system]") {
     f.cpu.lines = line::kIrq;
     CHECK_FALSE(take_pending_interrupt(f.cpu));
     CHECK(wakes_from_wfi(f.cpu));
-    f.cpu.pstate.daif = 0xf & ~daif::I;
+    f.cpu.set_daif(0xf & ~daif::I);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.state->pc == kVbar1 + 0x280);
     CHECK(f.cpu.reg(ELR_EL1) == kCode);
     CHECK(f.cpu.reg(SPSR_EL1) == 0x345);
     CHECK_FALSE(take_pending_interrupt(f.cpu)); // masked on entry
     f.enter(0);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.state->pc == kVbar1 + 0x480);
     f.cpu.lines = line::kFiq | line::kIrq;
     f.enter(0);
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.state->pc == kVbar1 + 0x500);
     f.cpu.lines = 0;
@@ -34,7 +34,7 @@ TEST_CASE("PSTATE masks interrupts of the same EL", "[system]") {
 TEST_CASE("an SError is taken once", "[system]") {
     CpuFixture f;
     f.cpu.lines = line::kSError | line::kIrq;
-    f.cpu.pstate.daif = 0;
+    f.cpu.set_daif(0);
     REQUIRE(take_pending_interrupt(f.cpu));
     CHECK(f.state->pc == kVbar1 + 0x380);
     CHECK(f.cpu.reg(ESR_EL1) == (u64{0x2f} << 26 | 1 << 25));

@@ -152,7 +152,7 @@ TEST_CASE("a model of Armv8.0 has no later registers", "[system]") {
 TEST_CASE("PSTATE by its registers and by immediates", "[system]") {
     CpuFixture f;
     f.write(DAIF, 0x140);
-    CHECK(f.cpu.pstate.daif == (daif::I >> 1 | daif::A));
+    CHECK(f.cpu.daif() == (daif::I >> 1 | daif::A));
     CHECK(f.read(DAIF) == 0x140);
     f.run(0xd503'42df); // MSR DAIFSet, #2
     CHECK(f.read(DAIF) == 0x1c0);
