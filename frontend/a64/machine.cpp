@@ -12,8 +12,8 @@ bool is_fp_or_vector(u32 word) {
 
 // Fields of a system instruction without Rt and L: MRS and MSR of one register are equal.
 constexpr u32 kRegister = ~u32{0x0020'001f};
-constexpr u32 kNZCV = 0xd51b'4200, kDAIF = 0xd51b'4220, kFPSR = 0xd51b'4420, kTPIDR_EL0 = 0xd51b'd040,
-              kTPIDR_EL1 = 0xd518'd080, kSP_EL0 = 0xd518'4100;
+constexpr u32 kNZCV = 0xd51b'4200, kDAIF = 0xd51b'4220, kFPSR = 0xd51b'4420,
+              kTPIDR_EL0 = 0xd51b'd040, kTPIDR_EL1 = 0xd518'd080, kSP_EL0 = 0xd518'4100;
 
 // Exception generation and returns, and system instructions but those that are the same everywhere.
 bool is_system(u32 word) {

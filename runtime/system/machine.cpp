@@ -24,11 +24,21 @@ class Machine::CpuInput final : public devices::InterruptLine {
 
 // --- making one
 
+PsciMethod psci_method(bool has_el2, bool has_el3, bool has_firmware) {
+    if (has_el3 && has_firmware) {
+        return PsciMethod::None;
+    }
+    return has_el2 || has_el3 ? PsciMethod::Smc : PsciMethod::Hvc;
+}
+
+u64 cpu_affinity(GicVersion gic, unsigned index) {
+    return affinity_of(index, gic == GicVersion::V2 ? 8 : 16);
+}
+
 Machine::Machine(const MachineConfig& config)
     : config_{config},
       model_{*config.model},
-      gic_{config.cpus, virt::kSpis},
-      started_ns_{devices::monotonic_ns()} {}
+      counter_{ir::kCounterFrequency, devices::monotonic_ns()} {}
 
 Machine::~Machine() = default;
 
@@ -50,26 +60,30 @@ bool Machine::build(std::string& why_not) {
     engine.code = &code_;
     engine.translate = translate_;
     engine.fp_trap_budget = 0;
+    if (config_.code_cache_bytes != 0) {
+        engine.code_cache_bytes = config_.code_cache_bytes;
+    }
     engine_ = runtime::Engine::create(engine, why_not);
     if (engine_ == nullptr) {
         return false;
     }
     engine_->add_mode(ir::BlockMode::kShared);
     handle_host_signals(*engine_);
+    const std::lock_guard lock{lock_};
+    gic_ = std::make_unique<InterruptController>(config_.gic, config_.has_its, config_.cpus,
+                                                 memory_, [] {
+                                                     const Vcpu* const vcpu = Vcpu::current();
+                                                     return vcpu != nullptr ? vcpu->index() : 0;
+                                                 });
+    timers_ = std::make_unique<devices::GenericTimers>(
+        loop_, counter_, config_.cpus,
+        [&](unsigned cpu, unsigned intid) -> devices::InterruptLine& {
+            return gic_->ppi(cpu, intid);
+        });
     for (unsigned i = 0; i < config_.cpus; ++i) {
         vcpus_.push_back(std::make_unique<Vcpu>(*this, *engine_, i));
         connect_cpu(i);
     }
-    const std::lock_guard lock{lock_};
-    memory_.add_device(virt::kGicDistributor.base, virt::kGicDistributor.bytes, gic_.distributor());
-    memory_.add_device(virt::kGicRedistributors.base, virt::kGicRedistributorBytes * config_.cpus,
-                       gic_.redistributors());
-    serial_ = devices::make_character_backend(config_.serial, loop_, why_not);
-    if (serial_ == nullptr) {
-        return false;
-    }
-    uart_ = std::make_unique<devices::Pl011>(*serial_, gic_.spi(virt::spi::kUart));
-    memory_.add_device(virt::kUart.base, virt::kUart.bytes, *uart_);
     return true;
 }
 
@@ -77,41 +91,34 @@ void Machine::connect_cpu(unsigned index) {
     Vcpu& vcpu = *vcpus_[index];
     Cpu& cpu = vcpu.cpu();
     cpu.model = &model_;
-    cpu.affinity = affinity_of(index, 16);
+    cpu.affinity = cpu_affinity(config_.gic, index);
     cpu.has_el2 = config_.has_el2;
     cpu.has_el3 = config_.has_el3;
-    cpu.has_gic_registers = true;
-    cpu.psci = config_.has_el2 ? PsciConduit::Smc : PsciConduit::Hvc;
+    cpu.has_gic_registers = gic_->has_registers();
+    switch (psci_method(config_.has_el2, config_.has_el3, config_.has_firmware)) {
+    case PsciMethod::None:
+        cpu.psci = PsciConduit::None;
+        break;
+    case PsciMethod::Hvc:
+        cpu.psci = PsciConduit::Hvc;
+        break;
+    case PsciMethod::Smc:
+        cpu.psci = PsciConduit::Smc;
+        break;
+    }
     const auto input = [&](u32 bit) {
         inputs_.push_back(std::make_unique<CpuInput>(vcpu, bit));
         return inputs_.back().get();
     };
-    gic_.connect(index, {.irq = input(line::kIrq),
-                         .fiq = input(line::kFiq),
-                         .virtual_irq = input(line::kVirtualIrq),
-                         .virtual_fiq = input(line::kVirtualFiq)});
-    timers_.push_back(loop_.add_timer([&vcpu] { vcpu.request_timer_update(); }));
-}
-
-bool Machine::add_virtio(std::unique_ptr<devices::virtio::VirtioDevice> device) {
-    const unsigned slot = static_cast<unsigned>(virtio_slots_.size());
-    if (slot == virt::kVirtioSlots) {
-        return false;
-    }
-    const std::lock_guard lock{lock_};
-    virtio_devices_.push_back(std::move(device));
-    virtio_slots_.push_back(std::make_unique<devices::virtio::MmioTransport>(
-        virtio_devices_.back().get(), memory_, gic_.spi(virt::spi::kVirtio + slot)));
-    memory_.add_device(virt::virtio_slot(slot).base, virt::virtio_slot(slot).bytes,
-                       *virtio_slots_.back());
-    return true;
+    gic_->connect(index, {.irq = input(line::kIrq),
+                          .fiq = input(line::kFiq),
+                          .virtual_irq = input(line::kVirtualIrq),
+                          .virtual_fiq = input(line::kVirtualFiq)});
 }
 
 // --- running
 
 Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
-    while (add_virtio(nullptr)) { // drivers look at all slots
-    }
     static_cast<void>(vcpus_.front()->start(entry, argument, el));
     std::vector<std::thread> threads;
     for (const auto& vcpu : vcpus_) {
@@ -124,8 +131,6 @@ Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
     for (std::thread& thread : threads) {
         thread.join();
     }
-    const std::lock_guard lock{lock_};
-    serial_->flush();
     return end_;
 }
 
@@ -146,9 +151,11 @@ void Machine::request_reset() {
     stop(0);
 }
 
-u64 Machine::counter() const {
-    constexpr u64 kNsPerTick = 1'000'000'000 / ir::kCounterFrequency;
-    return (devices::monotonic_ns() - started_ns_) / kNsPerTick;
+void Machine::rom_changed(PhysAddr base, u64 bytes) {
+    engine_->invalidate(base, bytes);
+    for (const auto& vcpu : vcpus_) {
+        vcpu->request_forgetting(std::nullopt);
+    }
 }
 
 // --- for virtual CPUs
@@ -185,55 +192,27 @@ void Machine::wait_until_forgotten(const Vcpu& caller) const {
     }
 }
 
-// In the CPU's own thread, which alone uses the registers.
+// In the CPU's own thread, which alone uses the registers. When a deadline comes nothing has to be
+// computed anew: the interrupt is due.
 void Machine::update_timers(Vcpu& vcpu) {
-    static constexpr unsigned kPpis[kTimerCount] = {
-        virt::ppi::kPhysicalTimer, virt::ppi::kVirtualTimer, virt::ppi::kHypervisorTimer,
-        virt::ppi::kHypervisorVirtualTimer, virt::ppi::kSecurePhysicalTimer};
-    constexpr u64 kNsPerTick = 1'000'000'000 / ir::kCounterFrequency;
+    using Kind = devices::GenericTimers::Kind;
+    static_assert(kTimerCount == devices::GenericTimers::kKinds);
     const u64 now = counter();
-    std::optional<u64> next;
     const std::lock_guard lock{lock_};
     for (unsigned i = 0; i < kTimerCount; ++i) {
         const TimerOutput output = timer_output(vcpu.cpu(), static_cast<Timer>(i), now);
-        gic_.ppi(vcpu.cpu().index, kPpis[i]).set(output.asserted);
-        if (output.deadline && (!next || *output.deadline < *next)) {
-            next = output.deadline;
-        }
+        timers_->set(vcpu.index(), static_cast<Kind>(i), output.asserted, output.deadline);
     }
-    devices::EventLoop::Timer& timer = *timers_[vcpu.cpu().index];
-    // A deadline far away might overflow: none is later than a year.
-    constexpr u64 kYear = u64{365} * 86'400 * ir::kCounterFrequency;
-    next ? timer.set(started_ns_ + std::min(*next, now + kYear) * kNsPerTick + kNsPerTick)
-         : timer.cancel();
 }
 
 GicAccess Machine::read_gic(Vcpu& vcpu, u16 encoding, u64& value) {
-    const u64 hcr = vcpu.cpu().pstate.el == 1 ? effective_hcr(vcpu.cpu()) : 0;
-    const bool imo = bit(hcr, 4), fmo = bit(hcr, 3);
     const std::lock_guard lock{lock_};
-    if (vcpu.cpu().pstate.el == 1 && el2_enabled(vcpu.cpu()) &&
-        gic_.traps_to_el2(vcpu.cpu().index, encoding, imo, fmo)) {
-        return GicAccess::TrapToEl2;
-    }
-    const bool found = devices::Gicv3::is_virtual(encoding, imo, fmo)
-                           ? gic_.read_virtual_register(vcpu.cpu().index, encoding, value)
-                           : gic_.read_register(vcpu.cpu().index, encoding, value);
-    return found ? GicAccess::Done : GicAccess::Undefined;
+    return gic_->read(vcpu.cpu(), encoding, value);
 }
 
 GicAccess Machine::write_gic(Vcpu& vcpu, u16 encoding, u64 value) {
-    const u64 hcr = vcpu.cpu().pstate.el == 1 ? effective_hcr(vcpu.cpu()) : 0;
-    const bool imo = bit(hcr, 4), fmo = bit(hcr, 3);
     const std::lock_guard lock{lock_};
-    if (vcpu.cpu().pstate.el == 1 && el2_enabled(vcpu.cpu()) &&
-        gic_.traps_to_el2(vcpu.cpu().index, encoding, imo, fmo)) {
-        return GicAccess::TrapToEl2;
-    }
-    const bool found = devices::Gicv3::is_virtual(encoding, imo, fmo)
-                           ? gic_.write_virtual_register(vcpu.cpu().index, encoding, value)
-                           : gic_.write_register(vcpu.cpu().index, encoding, value);
-    return found ? GicAccess::Done : GicAccess::Undefined;
+    return gic_->write(vcpu.cpu(), encoding, value);
 }
 
 bool Machine::access(PhysAddr at, u8* bytes, u64 count, bool writes) {

@@ -10,13 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "runtime/devices/character_backend.h"
 #include "runtime/devices/event_loop.h"
-#include "runtime/devices/gicv3.h"
+#include "runtime/devices/generic_timer.h"
 #include "runtime/devices/physical_memory.h"
-#include "runtime/devices/pl011.h"
-#include "runtime/devices/virtio/mmio_transport.h"
 #include "runtime/engine.h"
+#include "runtime/system/interrupt_controller.h"
 #include "runtime/system/machine_code.h"
 #include "runtime/system/timers.h"
 
@@ -24,12 +22,19 @@ namespace ulna::system {
 
 struct MachineConfig {
     unsigned cpus = 1;
-    u64 ram_bytes = u64{128} << 20;
+    u64 ram_bytes = u64{1} << 30;
     const frontend::CpuModel* model = &frontend::default_cpu();
     runtime::EngineKind engine = runtime::EngineKind::Jit;
+    u64 code_cache_bytes = 0; // 0: the engine's default
     bool has_el2 = false, has_el3 = false;
-    std::string serial = "null"; // character_backend.h
+    bool has_firmware = false; // the machine starts in flash
+    GicVersion gic = GicVersion::V3;
+    bool has_its = true;
 };
+
+// What the machine's own firmware answers to: none where the guest brings firmware for EL3.
+[[nodiscard]] PsciMethod psci_method(bool has_el2, bool has_el3, bool has_firmware);
+[[nodiscard]] u64 cpu_affinity(GicVersion gic, unsigned index);
 
 class Machine {
   public:
@@ -41,12 +46,9 @@ class Machine {
     Machine& operator=(const Machine&) = delete;
 
     [[nodiscard]] devices::PhysicalMemory& memory() { return memory_; }
-    [[nodiscard]] const MachineConfig& config() const { return config_; }
+    [[nodiscard]] InterruptController& gic() { return *gic_; }
     [[nodiscard]] std::mutex& lock() { return lock_; }
     [[nodiscard]] devices::EventLoop& loop() { return loop_; }
-    // In the next free slot of virtio-mmio; false: there is none. Before run().
-    [[nodiscard]] bool add_virtio(std::unique_ptr<devices::virtio::VirtioDevice> device);
-
     // Runs until it is stopped; the first CPU starts at `entry` with X0 = `argument`.
     struct End {
         int status = 0;
@@ -58,7 +60,9 @@ class Machine {
     void stop(int status);
     void request_reset();
     [[nodiscard]] bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
-    [[nodiscard]] u64 counter() const; // ticks since the machine was made
+    [[nodiscard]] u64 counter() const { return counter_.count(); } // since the machine was made
+    // What memory shows that is no RAM; with the lock held.
+    void rom_changed(devices::PhysAddr base, u64 bytes);
     [[nodiscard]] std::string stats() const { return engine_->stats(); }
 
     // --- for virtual CPUs, in their threads, without the lock
@@ -92,15 +96,11 @@ class Machine {
     frontend::CpuModel model_;
     frontend::TranslateOptions translate_;
     std::unique_ptr<runtime::Engine> engine_;
-    devices::Gicv3 gic_;
+    std::unique_ptr<InterruptController> gic_;
     std::vector<std::unique_ptr<CpuInput>> inputs_;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
-    std::vector<std::unique_ptr<devices::EventLoop::Timer>> timers_; // of each CPU
-    std::unique_ptr<devices::CharacterBackend> serial_;
-    std::unique_ptr<devices::Pl011> uart_;
-    std::vector<std::unique_ptr<devices::virtio::VirtioDevice>> virtio_devices_;
-    std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
-    const u64 started_ns_;
+    const devices::SystemCounter counter_;
+    std::unique_ptr<devices::GenericTimers> timers_;
     std::atomic<bool> stopping_{false};
     End end_;
 };

@@ -103,9 +103,6 @@ void Vcpu::note_virtual_interrupts() {
 }
 
 void Vcpu::serve_requests() {
-    if (timers_due_.exchange(false)) {
-        machine_.update_timers(*this);
-    }
     if (!forget_requested_.load()) {
         return;
     }
@@ -224,17 +221,11 @@ void Vcpu::wait_until_forgotten() const {
     }
 }
 
-void Vcpu::request_timer_update() {
-    timers_due_.store(true);
-    engine_.request_safepoint(*cpu_.state);
-    wake();
-}
-
 void Vcpu::idle(std::optional<u64> until, bool for_event) {
     std::unique_lock lock{idle_mutex_};
     const auto awake = [&] {
         return machine_.stopping() || wakes_from_wfi(cpu_) || forget_requested_.load() ||
-               timers_due_.load() || (for_event && cpu_.event.load());
+               (for_event && cpu_.event.load());
     };
     if (!until) {
         idle_.wait(lock, awake);

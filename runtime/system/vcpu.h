@@ -34,6 +34,7 @@ class Vcpu final : public CpuHost {
     Vcpu& operator=(const Vcpu&) = delete;
 
     [[nodiscard]] Cpu& cpu() { return cpu_; }
+    [[nodiscard]] unsigned index() const { return cpu_.index; }
     [[nodiscard]] ir::CpuState& state() { return *cpu_.state; }
 
     // Until the machine stops; a CPU that is off waits to be started.
@@ -49,8 +50,6 @@ class Vcpu final : public CpuHost {
     // wait_until_forgotten() waits for that.
     void request_forgetting(std::optional<GuestAddr> page);
     void wait_until_forgotten() const;
-
-    void request_timer_update();
 
     // --- for the thread's code source (machine_code.h)
     [[nodiscard]] std::optional<u64> code_page(GuestAddr pc);
@@ -134,7 +133,6 @@ class Vcpu final : public CpuHost {
     std::mutex forget_mutex_;
     std::vector<GuestAddr> pages_to_forget_; // if they are few
     bool forget_all_ = false;
-    std::atomic<bool> timers_due_{false};
     std::mutex idle_mutex_;
     std::condition_variable idle_;
 };

@@ -99,8 +99,9 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
         return 0;
     }
     const Translation& page = std::get<Translation>(result);
-    const u8* const host = machine_.memory().ram(page.page, kPageBytes);
-    if (host == nullptr) {
+    const bool is_ram = machine_.memory().ram(page.page, kPageBytes) != nullptr;
+    const u8* const host = machine_.memory().readable(page.page, kPageBytes);
+    if (host == nullptr || (writes && !is_ram)) {
         return 0;
     }
     const bool forbidden = !unprivileged && page.pan_forbids && regime().pan;
@@ -109,7 +110,7 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
     tlb_.enter({.start = align_down(address, kPageBytes),
                 .bytes = host,
                 .readable = readable,
-                .writable = writable && !page.writable_needs_dirty,
+                .writable = writable && is_ram && !page.writable_needs_dirty,
                 .device = !page.normal,
                 .global = page.global,
                 .forbidden_by_pan = page.pan_forbids},
@@ -129,7 +130,7 @@ const CodePages::Page* Vcpu::find_code(GuestAddr pc) {
                                           {.kind = AccessKind::Fetch, .unprivileged = !privileged});
     const Translation* const page = std::get_if<Translation>(&result);
     const u8* const bytes =
-        page == nullptr ? nullptr : machine_.memory().ram(page->page, kPageBytes);
+        page == nullptr ? nullptr : machine_.memory().readable(page->page, kPageBytes);
     if (bytes == nullptr) {
         return nullptr;
     }
@@ -192,7 +193,7 @@ void Vcpu::on_fetch_fault() {
                                        pc));
     }
     const Translation& page = std::get<Translation>(result);
-    if (machine_.memory().ram(page.page, kPageBytes) == nullptr) {
+    if (machine_.memory().readable(page.page, kPageBytes) == nullptr) {
         raise(instruction_abort({.fsc = kExternalAbort, .external = true}, pc));
     } // else it was mapped meanwhile
 }

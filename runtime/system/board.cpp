@@ -1,0 +1,222 @@
+#include "runtime/system/board.h"
+
+#include <algorithm>
+
+#include "runtime/devices/console.h"
+#include "runtime/devices/virt_map.h"
+#include "runtime/devices/virtio/block.h"
+#include "runtime/devices/virtio/net.h"
+#include "runtime/devices/virtio/rng.h"
+#include "runtime/devices/virtio/user_net.h"
+
+namespace ulna::system {
+
+namespace virt = devices::virt;
+namespace virtio = devices::virtio;
+
+namespace {
+// Flash that has something in it is where the first CPU starts, unless a kernel is loaded directly.
+bool has_firmware(const SystemOptions& options) {
+    return !options.firmware.empty() ||
+           std::ranges::any_of(options.drives, [](const DriveOption& drive) {
+               return drive.interface == DriveOption::Interface::Pflash && drive.unit == 0;
+           });
+}
+} // namespace
+
+BootRequest boot_request(const SystemOptions& options) {
+    return {.kernel = options.kernel,
+            .initrd = options.initrd,
+            .device_tree = options.device_tree,
+            .command_line = options.command_line,
+            .has_firmware = has_firmware(options),
+            .seed = options.seed};
+}
+
+MachineDescription describe(const SystemOptions& options) {
+    MachineDescription machine{.ram_bytes = options.ram_bytes,
+                               .has_el2 = options.el2,
+                               .has_el3 = options.el3,
+                               .psci = psci_method(options.el2, options.el3, has_firmware(options)),
+                               .gic = options.gic,
+                               .has_its = options.its};
+    machine.cpus.clear();
+    for (unsigned i = 0; i < options.cpus; ++i) {
+        machine.cpus.push_back(cpu_affinity(options.gic, i));
+    }
+    return machine;
+}
+
+std::unique_ptr<Board>
+Board::create(Machine& machine, const SystemOptions& options, std::string& why_not) {
+    std::unique_ptr<Board> board{new Board{machine}};
+    return board->build(options, why_not) ? std::move(board) : nullptr;
+}
+
+Board::~Board() {
+    virtio_slots_.clear(); // before the devices, and those before their event loop
+    virtio_devices_.clear();
+}
+
+bool Board::build(const SystemOptions& options, std::string& why_not) {
+    {
+        const std::lock_guard lock{machine_.lock()};
+        if (!add_serial(options, why_not)) {
+            return false;
+        }
+        add_clock_and_pins();
+        if (!add_firmware(options, why_not)) {
+            return false;
+        }
+    }
+    if (!add_devices(options, why_not)) {
+        return false;
+    }
+    fill_slots();
+    return true;
+}
+
+bool Board::add_serial(const SystemOptions& options, std::string& why_not) {
+    const std::string words = options.serials.empty() ? "stdio" : options.serials.front();
+    serial_ = devices::make_character_backend(words, machine_.loop(), why_not);
+    if (serial_ == nullptr) {
+        return false;
+    }
+    if (words.ends_with("stdio")) {
+        static_cast<devices::Console&>(*serial_).on_quit([this] { machine_.stop(0); });
+    }
+    uart_ = std::make_unique<devices::Pl011>(*serial_, machine_.gic().spi(virt::spi::kUart));
+    machine_.memory().add_device(virt::kUart.base, virt::kUart.bytes, *uart_);
+    return true;
+}
+
+void Board::add_clock_and_pins() {
+    InterruptController& gic = machine_.gic();
+    clock_ = std::make_unique<devices::Pl031>(machine_.loop(), gic.spi(virt::spi::kRtc));
+    machine_.memory().add_device(virt::kRtc.base, virt::kRtc.bytes, *clock_);
+    pins_ = std::make_unique<devices::Pl061>(gic.spi(virt::spi::kGpio));
+    machine_.memory().add_device(virt::kGpio.base, virt::kGpio.bytes, *pins_);
+    power_key_ =
+        std::make_unique<devices::PowerKey>(machine_.loop(), pins_->pin(virt::kPowerKeyPin));
+}
+
+bool Board::add_firmware(const SystemOptions& options, std::string& why_not) {
+    fw_cfg_ = std::make_unique<devices::FwCfg>(machine_.memory());
+    if (!add_firmware_items(*fw_cfg_, boot_request(options), describe(options),
+                            options.firmware_items, why_not)) {
+        return false;
+    }
+    machine_.memory().add_device(virt::kFwCfg.base, virt::kFwCfg.bytes, *fw_cfg_);
+    devices::FlashOptions banks[2];
+    banks[0] = {.path = options.firmware, .read_only = true};
+    for (const DriveOption& drive : options.drives) {
+        if (drive.interface == DriveOption::Interface::Pflash && drive.unit < 2) {
+            banks[drive.unit] = {.path = drive.file,
+                                 .read_only = drive.read_only,
+                                 .snapshot = drive.snapshot || options.snapshot};
+        }
+    }
+    return add_flash(banks[0], 0, why_not) && add_flash(banks[1], 1, why_not);
+}
+
+bool Board::add_flash(const devices::FlashOptions& options, unsigned bank, std::string& why_not) {
+    auto flash = devices::Flash::open(options, virt::kFlashBankBytes, why_not);
+    if (flash == nullptr) {
+        return false;
+    }
+    const devices::PhysAddr base = virt::kFlash.base + bank * virt::kFlashBankBytes;
+    flash->on_change([this, base] { machine_.rom_changed(base, virt::kFlashBankBytes); });
+    machine_.memory().add_device(base, virt::kFlashBankBytes, *flash);
+    flash_.push_back(std::move(flash));
+    return true;
+}
+
+bool Board::add_devices(const SystemOptions& options, std::string& why_not) {
+    const auto drive_of = [&](const std::string& id) {
+        return std::ranges::find_if(options.drives,
+                                    [&](const DriveOption& drive) { return drive.id == id; });
+    };
+    for (const DriveOption& drive : options.drives) {
+        if (drive.interface == DriveOption::Interface::Virtio &&
+            !add_disk(drive, "", options.snapshot, why_not)) {
+            return false;
+        }
+    }
+    for (const DeviceOption& device : options.devices) {
+        bool added = false;
+        switch (device.kind) {
+        case DeviceOption::Kind::Block:
+            added = add_disk(*drive_of(device.drive), device.serial, options.snapshot, why_not);
+            break;
+        case DeviceOption::Kind::Net:
+            added = add_network(device, options, why_not);
+            break;
+        case DeviceOption::Kind::Rng:
+            added = add_virtio(std::make_unique<virtio::Rng>(options.seed), why_not);
+            break;
+        }
+        if (!added) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool Board::add_disk(const DriveOption& drive,
+                     const std::string& serial,
+                     bool snapshot,
+                     std::string& why_not) {
+    auto backend = virtio::open_block_backend({.path = drive.file,
+                                               .read_only = drive.read_only,
+                                               .snapshot = drive.snapshot || snapshot},
+                                              why_not);
+    return backend != nullptr &&
+           add_virtio(std::make_unique<virtio::Block>(std::move(backend), serial, machine_.lock()),
+                      why_not);
+}
+
+bool Board::add_network(const DeviceOption& device,
+                        const SystemOptions& options,
+                        std::string& why_not) {
+    const auto network =
+        std::ranges::find_if(options.networks, [&](const NetworkOption& candidate) {
+            return candidate.id == device.network;
+        });
+    const std::unique_lock lock{machine_.lock()};
+    auto backend = virtio::open_user_net(
+        machine_.loop(),
+        network == options.networks.end() ? virtio::UserNetOptions{} : network->user, why_not);
+    if (backend == nullptr) {
+        return false;
+    }
+    // QEMU's numbers, as guests remember interfaces by them.
+    const virtio::MacAddress default_mac{0x52, 0x54, 0, 0x12, 0x34,
+                                         static_cast<u8>(0x56 + networks_++)};
+    virtio_devices_.push_back(
+        std::make_unique<virtio::Net>(std::move(backend), device.mac.value_or(default_mac)));
+    return true;
+}
+
+bool Board::add_virtio(std::unique_ptr<virtio::VirtioDevice> device, std::string& why_not) {
+    if (virtio_devices_.size() == virt::kVirtioSlots) {
+        why_not = "more virtio devices than the machine has slots";
+        return false;
+    }
+    virtio_devices_.push_back(std::move(device));
+    return true;
+}
+
+// Drivers look at all slots.
+void Board::fill_slots() {
+    const std::lock_guard lock{machine_.lock()};
+    for (unsigned n = 0; n < virt::kVirtioSlots; ++n) {
+        virtio::VirtioDevice* const device =
+            n < virtio_devices_.size() ? virtio_devices_[n].get() : nullptr;
+        virtio_slots_.push_back(std::make_unique<virtio::MmioTransport>(
+            device, machine_.memory(), machine_.gic().spi(virt::spi::kVirtio + n)));
+        const virt::Range range = virt::virtio_slot(n);
+        machine_.memory().add_device(range.base, range.bytes, *virtio_slots_.back());
+    }
+}
+
+} // namespace ulna::system

@@ -1,0 +1,72 @@
+// What a machine has besides CPUs, memory and interrupt controller, as its command line says: the devices of QEMU's
+// `virt`, each at its place (devices/virt_map.h).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/devices/character_backend.h"
+#include "runtime/devices/flash.h"
+#include "runtime/devices/fw_cfg.h"
+#include "runtime/devices/pl011.h"
+#include "runtime/devices/pl031.h"
+#include "runtime/devices/pl061.h"
+#include "runtime/devices/power_key.h"
+#include "runtime/devices/virtio/mmio_transport.h"
+#include "runtime/system/command_line.h"
+#include "runtime/system/machine.h"
+
+namespace ulna::system {
+
+// How the kernel is found and what the tree says, from the same options.
+[[nodiscard]] BootRequest boot_request(const SystemOptions& options);
+[[nodiscard]] MachineDescription describe(const SystemOptions& options);
+
+class Board {
+  public:
+    // Null, with a reason of one line. Lives as long as the machine runs; destroyed without the lock.
+    [[nodiscard]] static std::unique_ptr<Board>
+    create(Machine& machine, const SystemOptions& options, std::string& why_not);
+    ~Board();
+    Board(const Board&) = delete;
+    Board& operator=(const Board&) = delete;
+
+    // With the machine's lock held.
+    void press_power_key() { power_key_->press(); }
+    void flush() { serial_->flush(); }
+
+  private:
+    explicit Board(Machine& machine) : machine_{machine} {}
+    [[nodiscard]] bool build(const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] bool add_serial(const SystemOptions& options, std::string& why_not);
+    void add_clock_and_pins();
+    [[nodiscard]] bool add_firmware(const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] bool add_flash(const devices::FlashOptions& options, unsigned bank, std::string& why_not);
+    [[nodiscard]] bool add_devices(const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] bool add_disk(const DriveOption& drive,
+                                const std::string& serial,
+                                bool snapshot,
+                                std::string& why_not);
+    [[nodiscard]] bool add_network(const DeviceOption& device,
+                                   const SystemOptions& options,
+                                   std::string& why_not);
+    [[nodiscard]] bool add_virtio(std::unique_ptr<devices::virtio::VirtioDevice> device,
+                                  std::string& why_not);
+    void fill_slots();
+
+    Machine& machine_;
+    std::unique_ptr<devices::CharacterBackend> serial_;
+    std::unique_ptr<devices::Pl011> uart_;
+    std::unique_ptr<devices::Pl031> clock_;
+    std::unique_ptr<devices::Pl061> pins_;
+    std::unique_ptr<devices::PowerKey> power_key_;
+    std::unique_ptr<devices::FwCfg> fw_cfg_;
+    std::vector<std::unique_ptr<devices::Flash>> flash_;
+    unsigned networks_ = 0;
+    // Slots use their devices.
+    std::vector<std::unique_ptr<devices::virtio::VirtioDevice>> virtio_devices_;
+    std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
+};
+
+} // namespace ulna::system

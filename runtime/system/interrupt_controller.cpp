@@ -1,0 +1,100 @@
+#include "runtime/system/interrupt_controller.h"
+
+#include <vector>
+
+#include "runtime/devices/virt_map.h"
+
+namespace ulna::system {
+
+namespace virt = devices::virt;
+using devices::Gicv3;
+
+InterruptController::InterruptController(GicVersion version,
+                                         bool has_its,
+                                         unsigned cpus,
+                                         devices::PhysicalMemory& memory,
+                                         std::function<unsigned()> accessing_cpu) {
+    const auto add = [&](virt::Range range, devices::Device& device) {
+        memory.add_device(range.base, range.bytes, device);
+    };
+    if (version == GicVersion::V2) {
+        v2_ = std::make_unique<devices::Gicv2>(cpus, virt::kSpis, std::move(accessing_cpu));
+        add(virt::kGicDistributor, v2_->distributor());
+        add(virt::kGicCpuInterface, v2_->cpu_interface());
+        if (has_its) {
+            std::vector<devices::InterruptLine*> lines;
+            for (unsigned n = 0; n < virt::spi::kV2mMessages; ++n) {
+                lines.push_back(&v2_->spi(virt::spi::kV2m + n));
+            }
+            v2m_ = std::make_unique<devices::Gicv2m>(virt::kFirstSpi + virt::spi::kV2m,
+                                                     std::move(lines));
+            add(virt::kGicV2m, *v2m_);
+        }
+        return;
+    }
+    v3_ = std::make_unique<Gicv3>(cpus, virt::kSpis);
+    add(virt::kGicDistributor, v3_->distributor());
+    add({virt::kGicRedistributors.base, virt::kGicRedistributorBytes * cpus},
+        v3_->redistributors());
+    if (has_its) {
+        its_ = std::make_unique<devices::Gicv3Its>(*v3_, memory);
+        add(virt::kGicIts, *its_);
+    }
+}
+
+devices::InterruptLine& InterruptController::spi(unsigned n) {
+    return v2_ != nullptr ? v2_->spi(n) : v3_->spi(n);
+}
+
+devices::InterruptLine& InterruptController::ppi(unsigned cpu, unsigned intid) {
+    return v2_ != nullptr ? v2_->ppi(cpu, intid) : v3_->ppi(cpu, intid);
+}
+
+void InterruptController::connect(unsigned cpu, const Gicv3::Outputs& outputs) {
+    if (v2_ != nullptr) {
+        v2_->connect(cpu, {.irq = outputs.irq, .fiq = outputs.fiq});
+    } else {
+        v3_->connect(cpu, outputs);
+    }
+}
+
+InterruptController::Routing InterruptController::routing_of(const Cpu& cpu, u16 encoding) const {
+    constexpr unsigned kFMO = 3, kIMO = 4; // HCR_EL2
+    if (cpu.pstate.el != 1 || !el2_enabled(cpu)) {
+        return {};
+    }
+    const u64 hcr = effective_hcr(cpu);
+    Routing routing{.imo = bit(hcr, kIMO), .fmo = bit(hcr, kFMO)};
+    routing.traps = v3_->traps_to_el2(cpu.index, encoding, routing.imo, routing.fmo);
+    return routing;
+}
+
+GicAccess InterruptController::read(const Cpu& cpu, u16 encoding, u64& value) {
+    if (v3_ == nullptr) {
+        return GicAccess::Undefined;
+    }
+    const Routing routing = routing_of(cpu, encoding);
+    if (routing.traps) {
+        return GicAccess::TrapToEl2;
+    }
+    const bool found = Gicv3::is_virtual(encoding, routing.imo, routing.fmo)
+                           ? v3_->read_virtual_register(cpu.index, encoding, value)
+                           : v3_->read_register(cpu.index, encoding, value);
+    return found ? GicAccess::Done : GicAccess::Undefined;
+}
+
+GicAccess InterruptController::write(const Cpu& cpu, u16 encoding, u64 value) {
+    if (v3_ == nullptr) {
+        return GicAccess::Undefined;
+    }
+    const Routing routing = routing_of(cpu, encoding);
+    if (routing.traps) {
+        return GicAccess::TrapToEl2;
+    }
+    const bool found = Gicv3::is_virtual(encoding, routing.imo, routing.fmo)
+                           ? v3_->write_virtual_register(cpu.index, encoding, value)
+                           : v3_->write_register(cpu.index, encoding, value);
+    return found ? GicAccess::Done : GicAccess::Undefined;
+}
+
+} // namespace ulna::system

@@ -1,0 +1,47 @@
+// The interrupt controller of a machine, GICv2 or GICv3, as CPUs and devices see it. With the machine's lock held.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "runtime/devices/gicv2.h"
+#include "runtime/devices/gicv2m.h"
+#include "runtime/devices/gicv3.h"
+#include "runtime/devices/gicv3_its.h"
+#include "runtime/devices/physical_memory.h"
+#include "runtime/system/cpu.h"
+#include "runtime/system/device_tree.h"
+
+namespace ulna::system {
+
+class InterruptController {
+  public:
+    // Adds its frames to `memory`. `accessing_cpu`: who makes the current access to one.
+    InterruptController(GicVersion version,
+                        bool has_its,
+                        unsigned cpus,
+                        devices::PhysicalMemory& memory,
+                        std::function<unsigned()> accessing_cpu);
+
+    [[nodiscard]] devices::InterruptLine& spi(unsigned n);
+    [[nodiscard]] devices::InterruptLine& ppi(unsigned cpu, unsigned intid);
+    void connect(unsigned cpu, const devices::Gicv3::Outputs& outputs);
+    [[nodiscard]] bool has_registers() const { return v3_ != nullptr; }
+    // ICC_*, ICV_*, ICH_*.
+    [[nodiscard]] GicAccess read(const Cpu& cpu, u16 encoding, u64& value);
+    [[nodiscard]] GicAccess write(const Cpu& cpu, u16 encoding, u64 value);
+
+  private:
+    // What HCR_EL2 makes of a register that EL1 accesses.
+    struct Routing {
+        bool imo = false, fmo = false, traps = false;
+    };
+    [[nodiscard]] Routing routing_of(const Cpu& cpu, u16 encoding) const;
+
+    std::unique_ptr<devices::Gicv2> v2_;
+    std::unique_ptr<devices::Gicv2m> v2m_;
+    std::unique_ptr<devices::Gicv3> v3_;
+    std::unique_ptr<devices::Gicv3Its> its_;
+};
+
+} // namespace ulna::system

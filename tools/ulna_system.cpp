@@ -1,0 +1,95 @@
+// ulna-system: a whole Arm machine.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "runtime/debug/log.h"
+#include "runtime/devices/virt_map.h"
+#include "runtime/system/board.h"
+
+namespace {
+
+using namespace ulna;
+
+int fail(const std::string& why) {
+    std::fprintf(stderr, "ulna-system: %s\n", why.c_str());
+    return 1;
+}
+
+int dump_device_tree(const system::SystemOptions& options) {
+    std::string why_not;
+    const auto tree =
+        system::boot_device_tree(system::boot_request(options), system::describe(options), why_not);
+    if (!tree) {
+        return fail(why_not);
+    }
+    std::FILE* const file = std::fopen(options.dump_device_tree.c_str(), "wb");
+    if (file == nullptr || std::fwrite(tree->data(), 1, tree->size(), file) != tree->size() ||
+        std::fclose(file) != 0) {
+        return fail("cannot write '" + options.dump_device_tree + "'");
+    }
+    return 0;
+}
+
+system::MachineConfig config_of(const system::SystemOptions& options) {
+    return {.cpus = options.cpus,
+            .ram_bytes = options.ram_bytes,
+            .model = &options.cpu_model,
+            .engine = options.interpreter_engine ? runtime::EngineKind::Interpreter
+                                                 : runtime::EngineKind::Jit,
+            .code_cache_bytes = options.code_cache_mib << 20,
+            .has_el2 = options.el2,
+            .has_el3 = options.el3,
+            .has_firmware = system::boot_request(options).has_firmware,
+            .gic = options.gic,
+            .has_its = options.its};
+}
+
+// From power on to the end, or to a reset, after which there is another life.
+std::optional<system::Machine::End> live(const system::SystemOptions& options, std::string& why_not) {
+    const auto machine = system::Machine::create(config_of(options), why_not);
+    const auto board = machine ? system::Board::create(*machine, options, why_not) : nullptr;
+    if (board == nullptr) {
+        return std::nullopt;
+    }
+    const auto boot = system::load_boot(system::boot_request(options), system::describe(options),
+                                        machine->memory(), why_not);
+    if (!boot) {
+        return std::nullopt;
+    }
+    const u8 highest = options.el3 ? 3 : options.el2 ? 2 : 1;
+    const u8 el = boot->is_linux ? std::min<u8>(highest, 2) : highest;
+    const system::Machine::End end = machine->run(boot->pc, boot->x0, el);
+    {
+        const std::lock_guard lock{machine->lock()};
+        board->flush();
+    }
+    if (options.stats) {
+        std::fputs(machine->stats().c_str(), stderr);
+    }
+    return end;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const system::SystemCommandLine line = system::parse_system_command_line(argc, argv);
+    if (line.exit_status) {
+        std::fputs(line.message.c_str(), *line.exit_status == 0 ? stdout : stderr);
+        return *line.exit_status;
+    }
+    const system::SystemOptions& options = line.options;
+    if (!options.dump_device_tree.empty()) {
+        return dump_device_tree(options);
+    }
+    for (;;) {
+        std::string why_not;
+        const auto end = live(options, why_not);
+        if (!end) {
+            return fail(why_not);
+        }
+        if (!end->reset || options.no_reboot) {
+            return end->status;
+        }
+    }
+}
