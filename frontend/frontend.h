@@ -49,6 +49,8 @@ struct CpuModel {
 // All models, and the one that "model[,feature=on|off]..." means; without a value, why_not is set.
 [[nodiscard]] std::span<const CpuModel> cpu_models();
 [[nodiscard]] std::optional<CpuModel> parse_cpu(std::string_view text, std::string& why_not);
+// The same CPU without some of its features.
+[[nodiscard]] CpuModel without(const CpuModel& cpu, std::initializer_list<Feature> absent);
 [[nodiscard]] std::string
 feature_names(FeatureSet features); // " FP AdvSIMD CRC32", as insn.def has them
 // The names that the Features line of /proc/cpuinfo has, each after a space.

@@ -82,6 +82,15 @@ int main(int argc, char** argv) {
     if (!options.dump_device_tree.empty()) {
         return dump_device_tree(options);
     }
+    if (options.log_items != 0) {
+        namespace debug = runtime::debug;
+        const auto ranges = debug::parse_address_ranges(options.log_filter);
+        const std::string why_not = debug::configure_log(
+            options.log_items, options.log_file, ranges.value_or(debug::AddressRanges{}));
+        if (!why_not.empty()) {
+            return fail(why_not);
+        }
+    }
     for (;;) {
         std::string why_not;
         const auto end = live(options, why_not);

@@ -188,6 +188,14 @@ std::optional<CpuModel> parse_cpu(std::string_view text, std::string& why_not) {
     return make_model(model->name, model->description, model->midr_el1, model->ctr_el0, features);
 }
 
+CpuModel without(const CpuModel& cpu, std::initializer_list<Feature> absent) {
+    FeatureSet features = cpu.features;
+    for (const Feature feature : absent) {
+        features.set(feature, false);
+    }
+    return make_model(cpu.name, cpu.description, cpu.midr_el1, cpu.ctr_el0, features);
+}
+
 std::string cpuinfo_features(const CpuModel& cpu) {
     std::array<const char*, 128> names{};
     for (const Hwcap& cap : kHwcaps) {

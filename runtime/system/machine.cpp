@@ -37,7 +37,7 @@ u64 cpu_affinity(GicVersion gic, unsigned index) {
 
 Machine::Machine(const MachineConfig& config)
     : config_{config},
-      model_{*config.model},
+      model_{frontend::without(*config.model, {frontend::Feature::MTE, frontend::Feature::MOPS})},
       counter_{ir::kCounterFrequency, devices::monotonic_ns()} {}
 
 Machine::~Machine() = default;
