@@ -57,8 +57,9 @@ std::optional<system::Machine::End> live(const system::SystemOptions& options, s
     if (!boot) {
         return std::nullopt;
     }
-    const u8 highest = options.el3 ? 3 : options.el2 ? 2 : 1;
-    const u8 el = boot->is_linux ? std::min<u8>(highest, 2) : highest;
+    // Kernels are started where firmware would, everything else where a CPU starts.
+    const u8 kernel_el = options.el2 ? 2 : 1;
+    const u8 el = options.el3 && !boot->is_linux ? 3 : kernel_el;
     const system::Machine::End end = machine->run(boot->pc, boot->x0, el);
     {
         const std::lock_guard lock{machine->lock()};
