@@ -61,8 +61,6 @@ bool step_bit_after_return(const Cpu& cpu, u64 spsr, u8 target) {
 
 namespace {
 
-constexpr unsigned kBreakpoints = 6, kWatchpoints = 4, kContextBreakpoint = 5;
-
 struct Pair {
     SysReg value, control;
 };
@@ -96,11 +94,17 @@ bool context_matches(const Cpu& cpu, u64 value) {
     return (cpu.pstate.el <= 1 || (cpu.pstate.el == 2 && e2h(cpu))) &&
            bits(value, 31, 0) == cpu.reg(context);
 }
+bool is_context_aware(u64 n) {
+    return n >= kBreakpoints - kContextBreakpoints && n < kBreakpoints;
+}
 bool linked_context_matches(const Cpu& cpu, u64 lbn) {
-    const Pair& pair = kBreakpointRegisters[kContextBreakpoint];
+    if (!is_context_aware(lbn)) {
+        return false;
+    }
+    const Pair& pair = kBreakpointRegisters[lbn];
     const u64 control = cpu.reg(pair.control);
-    return lbn == kContextBreakpoint && (control & kEnable) != 0 &&
-           bits(control, 23, 20) == kContextLinked && context_matches(cpu, cpu.reg(pair.value));
+    return (control & kEnable) != 0 && bits(control, 23, 20) == kContextLinked &&
+           context_matches(cpu, cpu.reg(pair.value));
 }
 
 // AArch64.StateMatch, of DBGBCR or DBGWCR: SSC, HMC and PxC are in the same place.

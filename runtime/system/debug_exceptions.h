@@ -27,6 +27,9 @@ void step_done(Cpu& cpu);
 
 // --- Breakpoints and watchpoints
 
+// The last ones of the breakpoints can be about a context, or be linked to.
+inline constexpr unsigned kBreakpoints = 6, kContextBreakpoints = 2, kWatchpoints = 4;
+
 // Any could match here: MDSCR_EL1.MDE, and one is enabled. To be asked when CpuHost::debug_changed
 // or the EL changes; translated code need not look otherwise.
 [[nodiscard]] bool breakpoints_active(const Cpu& cpu);

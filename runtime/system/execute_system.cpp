@@ -228,7 +228,7 @@ constexpr Row kRows[] = {
     {0xffff'ffff, 0xd69f'03e0, execute_eret},
     {0xffe0'001f, 0xd400'0001, execute_svc},
     {0xfff8'f01f, 0xd500'401f, execute_msr_immediate},
-    {0xfff8'0000, 0xd508'0000, execute_sys},
+    {0xffd8'0000, 0xd508'0000, execute_sys}, // and SYSL, of which none is allocated
     {0xffff'f01f, 0xd503'201f, execute_hint},
     {0xffff'ffc0, 0xd503'1000, execute_timed_wait},
     {0xffff'f01f, 0xd503'301f, execute_nothing}, // barriers
@@ -237,7 +237,7 @@ constexpr Row kRows[] = {
     {0xffe0'001f, 0xd420'0000, execute_brk},
     {0xffe0'001f, 0xd440'0000, execute_hlt},
     {0xffff'fbff, 0xd69f'0bff, execute_eret_authenticated},
-    // SYSL: none is allocated. DRPS and DCPS are for Debug state
+    // DRPS and DCPS are for Debug state
     {0, 0, execute_undefined},
 };
 

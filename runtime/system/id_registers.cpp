@@ -5,6 +5,7 @@
 #include "runtime/system/id_registers.h"
 
 #include "ir/support/bits.h"
+#include "runtime/system/debug_exceptions.h"
 #include "runtime/system/sysreg_behaviours.h"
 
 namespace ulna::system {
@@ -118,7 +119,7 @@ void fill_debug(Cpu& cpu) {
                                              {8, cpu.has(Feature::LSE) ? 4u : 1u}, // PMUVer
                                              {12, breakpoints - 1},
                                              {20, watchpoints - 1},
-                                             {28, 0}, // context-aware breakpoints, less one
+                                             {28, kContextBreakpoints - 1},
                                          });
 }
 

@@ -35,6 +35,11 @@ Exception denied(const Instruction& insn, Trap trap) {
     return trapped(trap.ec, trap.ec == ExceptionClass::FpAccess ? kAlways : iss, trap.el, insn.pc);
 }
 
+bool is_implementation_defined(u16 encoding) {
+    const unsigned op0 = encoding >> 14, CRn = encoding >> 7 & 15;
+    return (op0 == 3 || op0 == 1) && (CRn == 11 || CRn == 15);
+}
+
 namespace {
 
 struct BehaviourFunctions {
@@ -191,12 +196,12 @@ void log_unknown(const Cpu& cpu, const Instruction& insn, bool write) {
                                static_cast<unsigned long long>(insn.pc), cpu.pstate.el);
 }
 
-// IMPLEMENTATION DEFINED registers of Arm's cores (CRn 11 and 15), which firmware for them sets up:
-// there and without effect.
-bool is_implementation_defined(const Cpu& cpu, u16 encoding) {
+// IMPLEMENTATION DEFINED registers of Arm's cores, such as CPUECTLR_EL1, which firmware for them
+// sets up: there and without effect.
+bool is_register_of_core(const Cpu& cpu, u16 encoding) {
     constexpr u64 kArm = 0x41;
-    const unsigned CRn = encoding >> 7 & 15;
-    return cpu.model->midr_el1 >> 24 == kArm && encoding >> 14 == 3 && (CRn == 11 || CRn == 15) &&
+    const unsigned op1 = encoding >> 11 & 7;
+    return cpu.model->midr_el1 >> 24 == kArm && is_implementation_defined(encoding) && op1 <= 1 &&
            cpu.pstate.el != 0;
 }
 
@@ -205,15 +210,16 @@ Outcome access_unknown(Cpu& cpu, const Instruction& insn, bool write) {
     if (!write && is_reserved_identification(encoding)) {
         return read_reserved_identification(cpu, insn);
     }
-    if (is_implementation_defined(cpu, encoding)) {
-        if ((hcr_at_el1(cpu) & hcr::TIDCP) != 0) {
-            return denied(insn, trap_to(2));
-        }
+    if (is_implementation_defined(encoding) && (hcr_at_el1(cpu) & hcr::TIDCP) != 0) {
+        return denied(insn, trap_to(2));
+    }
+    if (is_register_of_core(cpu, encoding)) {
         write_x(cpu, write ? 31 : insn.Rt(), 0);
         return std::nullopt;
     }
     log_unknown(cpu, insn, write);
-    return undefined(insn.pc);
+    return denied(insn, !write && is_identification(cpu, encoding) ? trap_of_identification(cpu)
+                                                                   : Trap{});
 }
 
 // --- Access

@@ -21,6 +21,9 @@ void write_x(Cpu& cpu, u32 n, u64 value);
 // The exception of a denied MRS, MSR, SYS or SYSL.
 [[nodiscard]] Exception denied(const Instruction& insn, Trap trap);
 
+// Of a register or of SYS, SYSL: what HCR_EL2.TIDCP traps.
+[[nodiscard]] bool is_implementation_defined(u16 encoding);
+
 [[nodiscard]] Outcome execute_mrs(Cpu& cpu, const Instruction& insn);
 [[nodiscard]] Outcome execute_msr(Cpu& cpu, const Instruction& insn);
 

@@ -206,13 +206,18 @@ constexpr GuardFunction kGuards[] = {
 #undef GUARD
 };
 
-// Feature registers at EL0 are trapped, not UNDEFINED (FEAT_IDST), so that a kernel can emulate
-// them.
-[[nodiscard]] bool is_identification(const SysRegRow& row) {
-    return row.CRn() == 0 && row.CRm() <= 7 && (row.encoding >> 14) == 3 && row.op1() <= 2;
+} // namespace
+
+bool is_identification(const Cpu& cpu, u16 encoding) {
+    const unsigned op0 = encoding >> 14, op1 = encoding >> 11 & 7, CRn = encoding >> 7 & 15,
+                   CRm = encoding >> 3 & 15;
+    return cpu.has(frontend::Feature::LSE2) && op0 == 3 && (op1 <= 1 || op1 == 3) && CRn == 0 &&
+           CRm <= 7;
 }
 
-} // namespace
+Trap trap_of_identification(const Cpu& cpu) {
+    return cpu.pstate.el == 0 ? trap_of_el0(cpu) : trap_to(cpu.pstate.el);
+}
 
 Verdict judge_access(const Cpu& cpu, SysReg reg, bool write) {
     const SysRegRow& row = row_of(reg);
@@ -220,9 +225,8 @@ Verdict judge_access(const Cpu& cpu, SysReg reg, bool write) {
         return Trap{};
     }
     if ((row.access >> (write ? 4 : 0) >> cpu.pstate.el & 1) == 0) {
-        const bool trapped = cpu.pstate.el == 0 && !write && is_identification(row) &&
-                             cpu.has(frontend::Feature::LSE2);
-        return trapped ? trap_of_el0(cpu) : Trap{};
+        return !write && is_identification(cpu, row.encoding) ? trap_of_identification(cpu)
+                                                              : Trap{};
     }
     return kGuards[static_cast<unsigned>(row.guard)](Access{cpu, reg, write});
 }

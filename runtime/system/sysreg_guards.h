@@ -19,6 +19,10 @@ using Verdict = std::optional<Trap>; // nothing: it is allowed
 // Where a trap of EL0 goes that is EL1's: EL2 when TGE is set.
 [[nodiscard]] Trap trap_of_el0(const Cpu& cpu);
 [[nodiscard]] inline Trap trap_to(u8 el) { return {el, ExceptionClass::SystemRegister}; }
+// The identification space, whose reads are trapped where others would be UNDEFINED (FEAT_IDST), so
+// that a kernel can emulate them.
+[[nodiscard]] bool is_identification(const Cpu& cpu, u16 encoding);
+[[nodiscard]] Trap trap_of_identification(const Cpu& cpu);
 // SCTLR of the EL that EL0 belongs to.
 [[nodiscard]] u64 sctlr_of_el0(const Cpu& cpu);
 // HCR_EL2 for accesses at EL1; 0 at all other ELs.

@@ -122,12 +122,16 @@ static_assert(std::ranges::adjacent_find(kRows,
 
 Outcome execute_sys(Cpu& cpu, const Instruction& insn) {
     const u16 encoding = sysreg_encoding(insn.word);
-    if (is_tlbi(encoding)) {
+    const bool is_sysl = bit(insn.word, 21);
+    if (is_tlbi(encoding) && !is_sysl) {
         return execute_tlbi(cpu, insn);
     }
+    if (is_implementation_defined(encoding) && (hcr_at_el1(cpu) & hcr::TIDCP) != 0) {
+        return denied(insn, trap_to(2));
+    }
     const Row* const row = std::ranges::lower_bound(kRows, encoding, {}, &Row::encoding);
-    if (row == std::end(kRows) || row->encoding != encoding || cpu.pstate.el < row->least_el ||
-        !cpu.has(row->feature)) {
+    if (is_sysl || row == std::end(kRows) || row->encoding != encoding ||
+        cpu.pstate.el < row->least_el || !cpu.has(row->feature)) {
         return undefined(insn.pc);
     }
     if (const auto verdict = row->guard(cpu)) {

@@ -95,13 +95,19 @@ TEST_CASE("the trap of a system register tells which", "[system]") {
     f.enter(0);
     f.run(0xd503'42df); // MSR DAIFSet, #2
     CHECK(f.esr(1) == (u64{0x18} << 26 | 1 << 25 | 6 << 17 | 3 << 14 | 4 << 10 | 31 << 5 | 2 << 1));
-    // Feature registers are trapped rather than UNDEFINED (FEAT_IDST).
+    // Feature registers are trapped rather than UNDEFINED (FEAT_IDST), at EL0 and where there are
+    // none.
     f.enter(0);
     f.run(mrs(ID_AA64PFR0_EL1, 0));
     CHECK(f.ec(1) == 0x18);
     f.enter(0);
     f.run(mrs(sysreg_encoding(3, 0, 0, 7, 5), 0));
     CHECK(f.ec(1) == 0x18);
+    f.enter(1);
+    f.run(mrs(sysreg_encoding(3, 1, 0, 2, 0), 0));
+    CHECK(f.ec(1) == 0x18);
+    f.enter(1);
+    CHECK(f.is_undefined(msr(sysreg_encoding(3, 1, 0, 2, 0), 0)));
 }
 
 TEST_CASE("identification is what the model says, and there is no AArch32", "[system]") {
@@ -114,7 +120,7 @@ TEST_CASE("identification is what the model says, and there is no AArch32", "[sy
     CHECK(bits(f.read(ID_AA64MMFR0_EL1), 7, 4) == 2);
     CHECK(bits(f.read(ID_AA64MMFR1_EL1), 11, 8) == 1); // VHE
     CHECK(bits(f.read(ID_AA64DFR0_EL1), 15, 12) == 5);
-    CHECK(bits(f.read(ID_AA64DFR0_EL1), 23, 20) == 3);
+    CHECK(bits(f.read(ID_AA64DFR0_EL1), 31, 20) == 0x103);
     CHECK(f.read(ID_AA64ISAR1_EL1) != 0);
     for (u32 CRm = 1; CRm < 4; ++CRm) { // AArch32's, and reserved ones
         f.state->x[1] = 1;
