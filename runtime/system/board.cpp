@@ -73,7 +73,24 @@ bool Board::build(const SystemOptions& options, std::string& why_not) {
         return false;
     }
     fill_slots();
+    if (options.semihosting.enabled) {
+        add_semihosting(options);
+    }
     return true;
+}
+
+// The program sees its arguments, or else the kernel's file and command line.
+void Board::add_semihosting(const SystemOptions& options) {
+    std::vector<std::string> words = options.semihosting.arguments;
+    if (words.empty()) {
+        words = {options.kernel, options.command_line};
+    }
+    std::string line;
+    for (const std::string& word : words) {
+        line += line.empty() || word.empty() ? word : " " + word;
+    }
+    semihosting_ = std::make_unique<MachineSemihosting>(machine_, line);
+    machine_.set_semihosting(semihosting_.get());
 }
 
 bool Board::add_serial(const SystemOptions& options, std::string& why_not) {

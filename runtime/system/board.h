@@ -16,6 +16,7 @@
 #include "runtime/devices/virtio/mmio_transport.h"
 #include "runtime/system/command_line.h"
 #include "runtime/system/machine.h"
+#include "runtime/system/machine_semihosting.h"
 
 namespace ulna::system {
 
@@ -41,6 +42,7 @@ class Board {
     [[nodiscard]] bool build(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_serial(const SystemOptions& options, std::string& why_not);
     void add_clock_and_pins();
+    void add_semihosting(const SystemOptions& options);
     [[nodiscard]] bool add_firmware(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_flash(const devices::FlashOptions& options, unsigned bank, std::string& why_not);
     [[nodiscard]] bool add_devices(const SystemOptions& options, std::string& why_not);
@@ -63,6 +65,7 @@ class Board {
     std::unique_ptr<devices::PowerKey> power_key_;
     std::unique_ptr<devices::FwCfg> fw_cfg_;
     std::vector<std::unique_ptr<devices::Flash>> flash_;
+    std::unique_ptr<MachineSemihosting> semihosting_;
     unsigned networks_ = 0;
     // Slots use their devices.
     std::vector<std::unique_ptr<devices::virtio::VirtioDevice>> virtio_devices_;

@@ -20,6 +20,8 @@
 
 namespace ulna::system {
 
+class MachineSemihosting;
+
 struct MachineConfig {
     unsigned cpus = 1;
     u64 ram_bytes = u64{1} << 30;
@@ -63,6 +65,9 @@ class Machine {
     [[nodiscard]] u64 counter() const { return counter_.count(); } // since the machine was made
     // What memory shows that is no RAM; with the lock held.
     void rom_changed(devices::PhysAddr base, u64 bytes);
+    // Who answers HLT #0xf000; before run(). Null: nobody.
+    void set_semihosting(MachineSemihosting* answers) { semihosting_ = answers; }
+    [[nodiscard]] MachineSemihosting* semihosting() const { return semihosting_; }
     [[nodiscard]] std::string stats() const { return engine_->stats(); }
 
     // --- for virtual CPUs, in their threads, without the lock
@@ -101,6 +106,7 @@ class Machine {
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
     const devices::SystemCounter counter_;
     std::unique_ptr<devices::GenericTimers> timers_;
+    MachineSemihosting* semihosting_ = nullptr;
     std::atomic<bool> stopping_{false};
     End end_;
 };

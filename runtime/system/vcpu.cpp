@@ -5,6 +5,7 @@
 
 #include "ir/support/check.h"
 #include "runtime/system/machine.h"
+#include "runtime/system/machine_semihosting.h"
 
 namespace ulna::system {
 
@@ -277,5 +278,13 @@ i32 Vcpu::affinity_info(Cpu&, u64 mpidr) {
 }
 void Vcpu::system_off(Cpu&) { machine_.stop(0); }
 void Vcpu::system_reset(Cpu&) { machine_.request_reset(); }
+
+bool Vcpu::semihosting(Cpu&) {
+    MachineSemihosting* const answers = machine_.semihosting();
+    if (answers != nullptr) {
+        answers->call(cpu_);
+    }
+    return answers != nullptr;
+}
 
 } // namespace ulna::system

@@ -75,6 +75,11 @@ class Vcpu final : public CpuHost {
     i32 affinity_info(Cpu&, u64 mpidr) override;
     void system_off(Cpu&) override;
     void system_reset(Cpu&) override;
+    bool semihosting(Cpu&) override;
+
+    // Bytes from or to memory, as this CPU's own accesses at the current EL; in its thread. False:
+    // one of them is not allowed, or of no memory; those before it were copied.
+    [[nodiscard]] bool copy(GuestAddr at, u8* bytes, u64 count, bool writes);
 
   private:
     enum class Power : u8 { Off, Starting, On };

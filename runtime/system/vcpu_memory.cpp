@@ -286,6 +286,24 @@ class Vcpu::Port final : public ir::MemoryPort {
     unsigned unit_bytes_ = 1;
 };
 
+bool Vcpu::copy(GuestAddr at, u8* bytes, u64 count, bool writes) {
+    while (count != 0) {
+        const u64 piece = std::min(count, kPageBytes - at % kPageBytes);
+        const TranslationResult result =
+            translate(at, writes ? ir::Access::Writes : ir::Access::Reads, cpu_.pstate.el == 0,
+                      /*misaligned=*/false);
+        const auto* const page = std::get_if<Translation>(&result);
+        if (page == nullptr ||
+            !machine_.access(page->page + at % kPageBytes, bytes, piece, writes)) {
+            return false;
+        }
+        at += piece;
+        bytes += piece;
+        count -= piece;
+    }
+    return true;
+}
+
 void Vcpu::step_slowly() {
     ir::CpuState& state = *cpu_.state;
     const GuestAddr pc = state.pc;

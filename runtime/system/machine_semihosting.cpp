@@ -1,0 +1,33 @@
+#include "runtime/system/machine_semihosting.h"
+
+#include <cstdio>
+
+#include "runtime/system/machine.h"
+#include "runtime/system/vcpu.h"
+
+namespace ulna::system {
+
+void MachineSemihosting::call(Cpu& cpu) {
+    const std::lock_guard lock{mutex_};
+    semihosting_.call(cpu);
+}
+
+namespace {
+Vcpu& vcpu_of(Cpu& cpu) { return static_cast<Vcpu&>(*cpu.host); }
+} // namespace
+
+bool MachineSemihosting::read(Cpu& cpu, GuestAddr from, void* to, u64 bytes) {
+    return vcpu_of(cpu).copy(from, static_cast<u8*>(to), bytes, false);
+}
+
+bool MachineSemihosting::write(Cpu& cpu, GuestAddr to, const void* from, u64 bytes) {
+    return vcpu_of(cpu).copy(to, static_cast<u8*>(const_cast<void*>(from)), bytes, true);
+}
+
+void MachineSemihosting::write_console(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+void MachineSemihosting::exit(int status) { machine_.stop(status); }
+
+} // namespace ulna::system

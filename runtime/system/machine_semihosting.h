@@ -1,0 +1,35 @@
+// Semihosting in a machine: memory as the calling CPU sees it, the program's own console, the
+// machine's end.
+#pragma once
+
+#include <mutex>
+
+#include "runtime/system/semihosting.h"
+
+namespace ulna::system {
+
+class Machine;
+
+class MachineSemihosting final : public SemihostingHost {
+  public:
+    MachineSemihosting(Machine& machine, std::string command_line)
+        : machine_{machine}, semihosting_{*this, std::move(command_line)} {}
+
+    // In the thread of the CPU, without the machine's lock.
+    void call(Cpu& cpu);
+
+    // --- SemihostingHost
+    bool read(Cpu& cpu, GuestAddr from, void* to, u64 bytes) override;
+    bool write(Cpu& cpu, GuestAddr to, const void* from, u64 bytes) override;
+    void write_console(std::string_view text) override; // to standard error, as QEMU does
+    // Standard input is the serial port's, which nobody can share.
+    std::optional<char> read_console() override { return std::nullopt; }
+    void exit(int status) override;
+
+  private:
+    Machine& machine_;
+    std::mutex mutex_;
+    Semihosting semihosting_;
+};
+
+} // namespace ulna::system
