@@ -44,16 +44,6 @@ u8 combine_shareability(u8 a, u8 b) {
     return a == kInnerShareable || b == kInnerShareable ? kInnerShareable : kNonShareable;
 }
 
-// EffectiveShareability: Device and wholly Non-cacheable memory is outer shareable.
-MemoryAttributes with_shareability(u8 mair, u8 shareability) {
-    constexpr u8 kReserved = 1;
-    MemoryAttributes to{mair, shareability == kReserved ? kNonShareable : shareability};
-    if (to.is_device() || mair == kNormalNonCacheable) {
-        to.shareability = kOuterShareable;
-    }
-    return to;
-}
-
 // Device types by strength: nGnRnE, nGnRE, nGRE, GRE.
 u8 device(unsigned kind) { return static_cast<u8>(kind << 2); }
 
@@ -71,13 +61,21 @@ u8 combine_types(u8 stage1, bool is_device, unsigned mem_attr) {
                            combine_nibble(stage1 & 0xf, mem_attr & 0b11));
 }
 
+// Write-back, with stage 1's allocation hints if it is cacheable.
+u8 forced_nibble(unsigned stage1) {
+    return cacheability(stage1) == Cacheability::NonCacheable ? u8{0b1111}
+                                                              : static_cast<u8>(stage1 | 0b0100);
+}
+
 // With HCR_EL2.FWB (AArch64.S2ApplyFWBMemAttrs).
 u8 forced_types(u8 stage1, bool is_device, unsigned mem_attr) {
     switch (mem_attr & 0b111) {
     case 0b101:
         return is_device ? stage1 : kNormalNonCacheable;
     case 0b110:
-        return kNormalWriteBack;
+        return is_device
+                   ? kNormalWriteBack
+                   : static_cast<u8>(forced_nibble(stage1 >> 4) << 4 | forced_nibble(stage1 & 0xf));
     case 0b111:
         return stage1;
     default: // reserved 0b100 as the strongest
@@ -87,6 +85,14 @@ u8 forced_types(u8 stage1, bool is_device, unsigned mem_attr) {
 
 } // namespace
 
+u8 MemoryAttributes::effective_shareability() const {
+    constexpr u8 kReserved = 1;
+    if (is_device() || mair == kNormalNonCacheable) {
+        return kOuterShareable;
+    }
+    return shareability == kReserved ? kNonShareable : shareability;
+}
+
 MemoryAttributes stage1_attributes(u64 mair, unsigned index, u8 shareability) {
     auto byte = static_cast<u8>(mair >> (8 * index));
     if ((byte & 0xf0) == 0) {
@@ -94,14 +100,14 @@ MemoryAttributes stage1_attributes(u64 mair, unsigned index, u8 shareability) {
     } else if ((byte & 0x0f) == 0) {
         byte = kNormalWriteBack; // 0xf0 asks for allocation tags besides; the rest is unpredictable
     }
-    return with_shareability(byte, shareability);
+    return {byte, shareability};
 }
 
 MemoryAttributes
 combine_stage2(MemoryAttributes stage1, unsigned mem_attr, u8 shareability, bool fwb) {
     const u8 type = fwb ? forced_types(stage1.mair, stage1.is_device(), mem_attr)
                         : combine_types(stage1.mair, stage1.is_device(), mem_attr);
-    return with_shareability(type, combine_shareability(stage1.shareability, shareability));
+    return {type, combine_shareability(stage1.shareability, shareability)};
 }
 
 } // namespace ulna::system

@@ -13,6 +13,8 @@ struct MemoryAttributes {
     u8 shareability = kOuterShareable;
 
     [[nodiscard]] bool is_device() const { return (mair & 0xf0) == 0; }
+    // EffectiveShareability: what is Device or not cacheable at all is outer shareable.
+    [[nodiscard]] u8 effective_shareability() const;
 };
 
 inline constexpr u8 kDeviceNGnRnE = 0x00, kNormalNonCacheable = 0x44, kNormalWriteThrough = 0xaa,

@@ -11,7 +11,7 @@ Translation translation_of(const Mapping& to, u64 ipa) {
             .ipa = align_down(ipa, kPage),
             .page_log2 = static_cast<u8>(to.log2),
             .attributes = to.attributes.mair,
-            .shareability = to.attributes.shareability,
+            .shareability = to.attributes.effective_shareability(),
             .normal = !to.attributes.is_device(),
             .global = to.global,
             .guarded = to.guarded,
