@@ -59,6 +59,7 @@ struct Priorities {
             bpr[group] = std::max<u8>(value & 7, group == 0 ? kMinBpr0 : kMinBpr1);
         }
     }
+    // Of a priority the bits that decide about preemption.
     [[nodiscard]] u32 group_priority(u32 priority, unsigned group) const {
         const unsigned lowest_bit = group == 0 || common_bpr ? bpr[0] + 1u : bpr[1];
         return priority & (~0u << lowest_bit) & 0xff;
@@ -75,7 +76,9 @@ struct Priorities {
                    : 0;
     }
     [[nodiscard]] bool passes(const Candidate& c) const {
-        return c.priority < mask && group_priority(c.priority, c.group) < running();
+        const u32 now = running();
+        return c.priority < mask && (now == kIdlePriority || group_priority(c.priority, c.group) <
+                                                                 group_priority(now, c.group));
     }
     void activate(const Candidate& c) {
         active[c.group] |= 1u << (group_priority(c.priority, c.group) >> (8 - kPriorityBits));

@@ -112,6 +112,7 @@ class Gicv3 {
         [[nodiscard]] u64 maintenance() const;
         [[nodiscard]] u64 machine_control() const; // ICH_VMCR_EL2
         void set_machine_control(u64 value);
+        [[nodiscard]] u64* find_active(u32 intid); // its list register, or null
         [[nodiscard]] u32 acknowledge(unsigned group);
         [[nodiscard]] u32 highest_pending(unsigned group) const;
     };
@@ -170,7 +171,7 @@ class Gicv3 {
     // --- gicv3_virtual_interface.cpp
     [[nodiscard]] bool read_hypervisor_register(Cpu& cpu, u32 encoding, u64& value);
     [[nodiscard]] bool write_hypervisor_register(Cpu& cpu, u32 encoding, u64 value);
-    void deactivate_virtual(Cpu& cpu, u32 intid);
+    void deactivate_virtual(Cpu& cpu, u64* entry);
     void end_virtual(Cpu& cpu, unsigned group, u32 intid);
     void update_virtual(Cpu& cpu);
 

@@ -1,5 +1,7 @@
 // ICH_* and ICV_*: what a hypervisor's guest sees instead of ICC_* (IHI 0069 12.4, 6). The
 // hypervisor puts interrupts into list registers, the guest acknowledges and ends them there.
+#include <algorithm>
+
 #include "runtime/devices/gicv3_registers.h"
 
 namespace ulna::devices {
@@ -10,7 +12,7 @@ namespace {
 // Fields of a list register.
 constexpr u64 kPending = u64{1} << 62, kActive = u64{1} << 63, kHardware = u64{1} << 61;
 constexpr u64 kStates = kPending | kActive, kGroup1 = u64{1} << 60, kWantsEoi = u64{1} << 41;
-constexpr u64 kListFields = 0xf0ff'1fff'ffff'ffff;
+constexpr u64 kListFields = 0xf0f8'1fff'ffff'ffff;
 u32 virtual_id(u64 list) { return static_cast<u32>(list); }
 u32 physical_id(u64 list) { return static_cast<u32>(list >> 32 & 0x1fff); }
 unsigned group_of(u64 list) { return (list & kGroup1) != 0 ? 1 : 0; }
@@ -98,12 +100,10 @@ bool Gicv3::traps_to_el2(unsigned cpu, u32 encoding, bool imo, bool fmo) const {
 
 // --- list registers
 
-// The most urgent pending interrupt of an enabled group; -1: none.
+// The most urgent pending interrupt of an enabled group; -1: none. ICH_HCR_EL2.En does not count:
+// without it HPPIR still shows what is pending.
 int Gicv3::VirtualInterface::best() const {
     int found = -1;
-    if ((control & kEn) == 0) {
-        return found;
-    }
     u32 best = kIdlePriority;
     for (unsigned i = 0; i < kListRegisters; ++i) {
         const bool offered = (list[i] & kStates) == kPending && group_enabled[group_of(list[i])];
@@ -155,7 +155,8 @@ u64 Gicv3::VirtualInterface::maintenance() const { // ICH_MISR_EL2
 void Gicv3::update_virtual(Cpu& cpu) {
     VirtualInterface& guest = cpu.guest;
     const int best = guest.best();
-    const bool passes = best >= 0 && guest.priorities.passes(candidate_of(guest.list[best]));
+    const bool passes = best >= 0 && (guest.control & kEn) != 0 &&
+                        guest.priorities.passes(candidate_of(guest.list[best]));
     const bool group1 = passes && group_of(guest.list[best]) == 1;
     drive_output(cpu.outputs.virtual_irq, guest.irq, passes && group1);
     drive_output(cpu.outputs.virtual_fiq, guest.fiq, passes && !group1);
@@ -164,7 +165,7 @@ void Gicv3::update_virtual(Cpu& cpu) {
 
 u32 Gicv3::VirtualInterface::acknowledge(unsigned group) {
     const int found = best();
-    if (found < 0 || group_of(list[found]) != group ||
+    if (found < 0 || (control & kEn) == 0 || group_of(list[found]) != group ||
         !priorities.passes(candidate_of(list[found]))) {
         return kSpurious;
     }
@@ -182,29 +183,43 @@ u32 Gicv3::VirtualInterface::highest_pending(unsigned group) const {
     return found >= 0 && group_of(list[found]) == group ? virtual_id(list[found]) : kSpurious;
 }
 
-// The physical interrupt behind a list register is deactivated with it (HW = 1).
-void Gicv3::deactivate_virtual(Cpu& cpu, u32 intid) {
-    for (u64& entry : cpu.guest.list) {
-        if (virtual_id(entry) == intid && (entry & kActive) != 0) {
-            entry &= ~kActive;
-            if ((entry & kHardware) != 0 && physical_id(entry) < kFirstSpecial) {
-                deactivate(cpu, physical_id(entry));
-            }
-            return;
-        }
-    }
-    // None has it: the hypervisor took it out, and counts on hearing of this.
+u64* Gicv3::VirtualInterface::find_active(u32 intid) {
+    const auto found = std::find_if(list.begin(), list.end(), [&](u64 entry) {
+        return virtual_id(entry) == intid && (entry & kActive) != 0;
+    });
+    return found == list.end() ? nullptr : &*found;
+}
+
+// The physical interrupt behind a list register is deactivated with it (HW = 1). If none has it,
+// the hypervisor took it out, and counts on hearing of this.
+void Gicv3::deactivate_virtual(Cpu& cpu, u64* entry) {
     u64& control = cpu.guest.control;
-    if (intid < kFirstLpi && (control & kEoiCount) != kEoiCount) {
-        control += kOneEoi;
+    if (entry == nullptr) {
+        control += (control & kEoiCount) != kEoiCount ? kOneEoi : 0;
+        return;
+    }
+    *entry &= ~kActive;
+    if ((*entry & kHardware) != 0 && physical_id(*entry) < kFirstSpecial) {
+        deactivate(cpu, physical_id(*entry));
     }
 }
 
+// VirtualWriteEOIR0 and 1: the most urgent active priority is dropped, of whichever group; what is
+// deactivated must fit it.
 void Gicv3::end_virtual(Cpu& cpu, unsigned group, u32 intid) {
-    const bool special = intid >= kFirstSpecial && intid < kFirstLpi;
-    if (!special && cpu.guest.priorities.drop(group) && !cpu.guest.priorities.eoi_drops_only &&
-        intid < kFirstLpi) {
-        deactivate_virtual(cpu, intid);
+    Priorities& p = cpu.guest.priorities;
+    const u32 ended = p.running();
+    if ((intid >= kFirstSpecial && intid < kFirstLpi) || ended == kIdlePriority) {
+        return;
+    }
+    p.drop(p.running_group());
+    if (p.eoi_drops_only || intid >= kFirstLpi) {
+        return;
+    }
+    u64* const entry = cpu.guest.find_active(intid);
+    if (entry == nullptr ||
+        (group_of(*entry) == group && p.group_priority(priority_of(*entry), group) == ended)) {
+        deactivate_virtual(cpu, entry);
     }
 }
 
@@ -249,7 +264,7 @@ bool Gicv3::write_virtual_register(unsigned cpu_number, u32 encoding, u64 value)
         break;
     case ICC_DIR_EL1:
         if (guest.priorities.eoi_drops_only) {
-            deactivate_virtual(cpu, intid);
+            deactivate_virtual(cpu, guest.find_active(intid));
         }
         break;
     case ICC_IGRPEN0_EL1:

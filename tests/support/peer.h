@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <cstring>
 #include <string>
 
 namespace ulna::test {
@@ -12,8 +13,11 @@ namespace ulna::test {
 [[nodiscard]] inline std::string why_unfit_as_peer(const std::string& emulator) {
     constexpr unsigned kOldest = 10;
     std::FILE* const pipe = popen((emulator + " --version 2>/dev/null").c_str(), "r");
+    char line[256] = ""; // "qemu-aarch64 version 10.0.2", "QEMU emulator version 10.0.2"
     unsigned major = 0;
-    const bool told = pipe != nullptr && std::fscanf(pipe, "%*s version %u", &major) == 1;
+    const bool told = pipe != nullptr && std::fgets(line, sizeof line, pipe) != nullptr &&
+                      std::strstr(line, "version ") != nullptr &&
+                      std::sscanf(std::strstr(line, "version "), "version %u", &major) == 1;
     if (pipe != nullptr) {
         pclose(pipe);
     }
