@@ -54,9 +54,12 @@ struct Priorities {
     [[nodiscard]] u8 read_bpr(unsigned group) const {
         return group == 1 && common_bpr ? std::min<u8>(bpr[0] + 1, kMaxBpr) : bpr[group];
     }
+    void set_bpr(unsigned group, u64 value) {
+        bpr[group] = std::max<u8>(value & 7, group == 0 ? kMinBpr0 : kMinBpr1);
+    }
     void write_bpr(unsigned group, u64 value) {
         if (group == 0 || !common_bpr) {
-            bpr[group] = std::max<u8>(value & 7, group == 0 ? kMinBpr0 : kMinBpr1);
+            set_bpr(group, value);
         }
     }
     // Of a priority the bits that decide about preemption.

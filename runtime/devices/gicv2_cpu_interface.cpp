@@ -157,7 +157,7 @@ void Gicv2::write_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes, u32 value)
         p.write_bpr(0, value);
         break;
     case kAbpr:
-        p.write_bpr(1, value);
+        p.set_bpr(1, value); // CBPR counts for others' accesses, not for this alias
         break;
     case kApr0:
         p.active[0] = value;

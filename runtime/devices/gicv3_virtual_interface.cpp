@@ -295,9 +295,8 @@ u64 Gicv3::VirtualInterface::machine_control() const {
 // VAckCtl and VFIQEn are fixed: they are of legacy operation.
 void Gicv3::VirtualInterface::set_machine_control(u64 value) {
     group_enabled = {(value & kVeng0) != 0, (value & kVeng1) != 0};
-    priorities.common_bpr = false; // it would keep BPR1 from being written
-    priorities.write_bpr(0, value >> kVbpr0Shift);
-    priorities.write_bpr(1, value >> kVbpr1Shift);
+    priorities.set_bpr(0, value >> kVbpr0Shift);
+    priorities.set_bpr(1, value >> kVbpr1Shift);
     priorities.common_bpr = (value & kVcbpr) != 0;
     priorities.eoi_drops_only = (value & kVeoim) != 0;
     priorities.mask = value >> kVpmrShift & kPriorityMask;

@@ -31,11 +31,15 @@ _start:
     msr vbar_el2, x0
     adr x0, vectors_el1
     msr vbar_el1, x0
+    mrs x0, id_aa64pfr0_el1
+    tst x0, #0xf000000          // GIC
+    b.eq no_gic_registers
     mov x0, #0xf
     msr S3_4_C12_C9_5, x0       // ICC_SRE_EL2: system registers, and EL1 may have them
     isb
     mov x0, #0xf
     msr S3_0_C12_C12_5, x0      // ICC_SRE_EL1
+no_gic_registers:
     movz x0, #0x8000, lsl #16   // RW
     orr x0, x0, #0x18           // IMO, FMO
     msr hcr_el2, x0

@@ -45,10 +45,10 @@ std::vector<Record> ask_peer(std::vector<Record> records, const std::string& mac
     const std::string command = "cd " + at + " && timeout 60 " + kPeer + " -M virt," + machine +
                                 " -cpu max -m 256 -display none -nodefaults -semihosting -kernel " +
                                 ULNA_EXECUTOR + " </dev/null";
-    CHECK(std::system(command.c_str()) == 0);
+    REQUIRE(std::system(command.c_str()) == 0);
     std::ifstream file(out, std::ios::binary);
     file.read(reinterpret_cast<char*>(records.data()), bytes);
-    CHECK(file.good());
+    REQUIRE(file.good());
     unlink(in.c_str());
     unlink(out.c_str());
     rmdir(folder);
