@@ -67,9 +67,9 @@ class Board {
     std::vector<std::unique_ptr<devices::Flash>> flash_;
     std::unique_ptr<MachineSemihosting> semihosting_;
     unsigned networks_ = 0;
-    // Slots use their devices.
-    std::vector<std::unique_ptr<devices::virtio::VirtioDevice>> virtio_devices_;
+    // Devices are destroyed before their slots: a disk's thread may be about to interrupt.
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
+    std::vector<std::unique_ptr<devices::virtio::VirtioDevice>> virtio_devices_;
 };
 
 } // namespace ulna::system
