@@ -11,7 +11,8 @@ class MmioTransport final : public Device, private InterruptSink {
   public:
     static constexpr u64 kBytes = 0x200;
 
-    // Without a device the slot says that it is empty. All live as long as this.
+    // Without a device the slot says that it is empty. Memory and line live as long as this. The
+    // device is destroyed first: it may be at work.
     MmioTransport(VirtioDevice* device, const PhysicalMemory& memory, InterruptLine& line);
 
     [[nodiscard]] u64 read(u64 offset, unsigned bytes) override;

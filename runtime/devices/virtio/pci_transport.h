@@ -8,6 +8,7 @@ namespace ulna::devices::virtio {
 
 class PciTransport final : public pci::PciFunction, private InterruptSink {
   public:
+    // Memory lives as long as this. The device is destroyed first: it may be at work.
     PciTransport(VirtioDevice& device, const PhysicalMemory& memory);
 
     [[nodiscard]] u32 read_config(u32 offset, unsigned bytes) override;
