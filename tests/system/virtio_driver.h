@@ -94,6 +94,7 @@ class TestDriver {
         return at;
     }
     void rewind() { next_ = kRam; } // forgets all allocations
+    void rewind_to(u64 offset) { next_ = kRam + offset; }
     PhysAddr store(const void* bytes, u64 count) {
         const PhysAddr at = allocate(count);
         std::memcpy(host(at), bytes, count);

@@ -4,6 +4,7 @@
 #include "runtime/devices/virtio/console_device.h"
 #include "runtime/devices/virtio/net.h"
 #include "runtime/devices/virtio/rng.h"
+#include "runtime/devices/virtio/vsock.h"
 
 #include <random>
 
@@ -142,8 +143,8 @@ class Chaos {
     std::mt19937 random_;
 };
 
-// A device that still works gives a request back, or asks for a reset because of it. Its last queue
-// is one that does not wait for the outside.
+// A device that still works gives a request back, or asks for a reset because of it. The queue is
+// one that does not wait for the outside.
 void check_alive(TestDriver& driver, u32 queue, std::mutex& lock) {
     u32 status = 0;
     {
@@ -158,7 +159,7 @@ void check_alive(TestDriver& driver, u32 queue, std::mutex& lock) {
     CHECK(((status & kNeedsReset) != 0 || driver.wait_used(queue, 1, lock)));
 }
 
-void run_chaos(TestDriver& driver, VirtioDevice& device, std::mutex& lock) {
+void run_chaos(TestDriver& driver, VirtioDevice& device, std::mutex& lock, u32 queue) {
     driver.attach(&device);
     for (u32 seed = 1; seed <= 5; ++seed) {
         Chaos chaos(driver, device.queue_count() + 1, seed);
@@ -166,7 +167,7 @@ void run_chaos(TestDriver& driver, VirtioDevice& device, std::mutex& lock) {
             const std::lock_guard held(lock);
             chaos.step();
         }
-        check_alive(driver, device.queue_count() - 1, lock);
+        check_alive(driver, queue, lock);
     }
 }
 
@@ -174,14 +175,14 @@ TEST_CASE("a random driver does not harm the random device", "[virtio][fuzz]") {
     TestDriver driver;
     std::mutex lock;
     Rng device(1);
-    run_chaos(driver, device, lock);
+    run_chaos(driver, device, lock, 0);
 }
 
 TEST_CASE("a random driver does not harm a disk", "[virtio][fuzz]") {
     TestDriver driver;
     std::mutex lock;
     Block device(std::make_unique<MemoryDisk>(), "chaos", lock);
-    run_chaos(driver, device, lock);
+    run_chaos(driver, device, lock, 0);
 }
 
 // Sends each frame back.
@@ -195,7 +196,7 @@ TEST_CASE("a random driver does not harm a network device", "[virtio][fuzz]") {
     TestDriver driver;
     std::mutex lock;
     Net device(std::make_unique<Mirror>(), {2, 0, 0, 0, 0, 1});
-    run_chaos(driver, device, lock);
+    run_chaos(driver, device, lock, 1);
 }
 
 // Types what is printed.
@@ -211,7 +212,17 @@ TEST_CASE("a random driver does not harm a console", "[virtio][fuzz]") {
     TestDriver driver;
     std::mutex lock;
     ConsoleDevice device(std::make_unique<Parrot>());
-    run_chaos(driver, device, lock);
+    run_chaos(driver, device, lock, 1);
+}
+
+TEST_CASE("a random driver does not harm a vsock device", "[virtio][fuzz]") {
+    TestDriver driver;
+    std::mutex lock;
+    EventLoop loop(lock);
+    std::string why_not;
+    const auto device = Vsock::open(loop, "/tmp/ulna-test-chaos", 3, why_not);
+    REQUIRE(device != nullptr);
+    run_chaos(driver, *device, lock, 1);
 }
 
 } // namespace
