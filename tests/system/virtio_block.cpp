@@ -310,9 +310,9 @@ TEST_CASE("an image that cannot be a disk is refused in one line", "[virtio][blo
         CHECK(open_block_backend({image.path, false, true}, why_not) != nullptr);
         CHECK(refused({image.path}));
     }
-    std::ofstream(image.path) << "QFI\xfb more";
+    std::ofstream(image.path) << "QFI\xfb more"; // whether or not there is a server for such
     CHECK(refused({image.path}));
-    CHECK(why_not.find("qcow2") != std::string::npos);
+    CHECK(open_block_backend({.path = image.path, .format = BlockFormat::Raw}, why_not) != nullptr);
 }
 
 TEST_CASE("the end of a file that is no whole sector reads as zeroes", "[virtio][block]") {

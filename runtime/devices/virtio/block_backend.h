@@ -25,10 +25,14 @@ class BlockBackend {
     [[nodiscard]] virtual int write_zeroes(u64 offset, u64 bytes) = 0;
 };
 
+enum class BlockFormat : u8 { Detect, Raw, Qcow2 };
+
 struct BlockOptions {
-    std::string path;
+    std::string path; // of an image, or an NBD server's address (nbd_client.h)
     bool read_only = false;
     bool snapshot = false; // writes go to a temporary file; the image stays as it is
+    // A guest can make a raw image look like another: whoever does not trust it says what it is.
+    BlockFormat format = BlockFormat::Detect;
 };
 
 // Null with a reason, one line.

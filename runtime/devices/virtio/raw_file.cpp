@@ -34,11 +34,6 @@ std::string unfit(int fd, bool read_only) {
     if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) {
         return "neither a file nor a block device";
     }
-    std::array<char, 4> magic{};
-    if (pread(fd, magic.data(), magic.size(), 0) == 4 &&
-        std::memcmp(magic.data(), "QFI\xfb", 4) == 0) {
-        return "a qcow2 image; only raw images are supported (qemu-img convert -O raw makes one)";
-    }
     return lock_file(fd, read_only) ? "" : "in use by another program";
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "ir/support/bits.h"
-#include "runtime/devices/virtio/raw_file.h"
 
 namespace ulna::devices::virtio {
 
@@ -75,19 +74,5 @@ int Snapshot::write_zeroes(u64 offset, u64 bytes) {
 
 // Only what the overlay has costs anything. It reads as zeroes then, which is as good as anything.
 int Snapshot::discard(u64 offset, u64 bytes) { return write_zeroes(offset, bytes); }
-
-std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
-                                                 std::string& why_not) {
-    std::unique_ptr<BlockBackend> image =
-        RawFile::open(options.path, options.read_only || options.snapshot, why_not);
-    if (image == nullptr || !options.snapshot || options.read_only) {
-        return image;
-    }
-    std::unique_ptr<BlockBackend> overlay = RawFile::temporary(image->bytes(), why_not);
-    if (overlay == nullptr) {
-        return nullptr;
-    }
-    return std::make_unique<Snapshot>(std::move(image), std::move(overlay));
-}
 
 } // namespace ulna::devices::virtio

@@ -1,0 +1,49 @@
+// Which back end a user's words mean.
+#include <fcntl.h>
+
+#include <array>
+#include <cstring>
+
+#include "runtime/devices/virtio/image_server.h"
+#include "runtime/devices/virtio/nbd_client.h"
+#include "runtime/devices/virtio/raw_file.h"
+#include "runtime/devices/virtio/snapshot.h"
+
+namespace ulna::devices::virtio {
+namespace {
+
+bool is_qcow2(const std::string& path) {
+    const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    std::array<char, 4> magic{};
+    return file && pread(file.get(), magic.data(), magic.size(), 0) == 4 &&
+           std::memcmp(magic.data(), "QFI\xfb", 4) == 0;
+}
+
+std::unique_ptr<BlockBackend>
+open_image(const std::string& path, BlockFormat format, bool read_only, std::string& why_not) {
+    if (const auto server = NbdClient::parse(path)) {
+        return NbdClient::connect(*server, read_only, why_not);
+    }
+    if (format == BlockFormat::Qcow2 || (format == BlockFormat::Detect && is_qcow2(path))) {
+        return open_served_image(path, "qcow2", read_only, why_not);
+    }
+    return RawFile::open(path, read_only, why_not);
+}
+
+} // namespace
+
+std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
+                                                 std::string& why_not) {
+    auto image =
+        open_image(options.path, options.format, options.read_only || options.snapshot, why_not);
+    if (image == nullptr || !options.snapshot || options.read_only) {
+        return image;
+    }
+    std::unique_ptr<BlockBackend> overlay = RawFile::temporary(image->bytes(), why_not);
+    if (overlay == nullptr) {
+        return nullptr;
+    }
+    return std::make_unique<Snapshot>(std::move(image), std::move(overlay));
+}
+
+} // namespace ulna::devices::virtio
