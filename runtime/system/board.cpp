@@ -54,8 +54,9 @@ Board::create(Machine& machine, const SystemOptions& options, std::string& why_n
 }
 
 Board::~Board() {
-    virtio_slots_.clear(); // before the devices, and those before their event loop
+    // Before their slots, as a disk's thread may be about to interrupt, and before their event loop.
     virtio_devices_.clear();
+    virtio_slots_.clear();
 }
 
 bool Board::build(const SystemOptions& options, std::string& why_not) {

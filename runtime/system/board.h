@@ -67,7 +67,7 @@ class Board {
     std::vector<std::unique_ptr<devices::Flash>> flash_;
     std::unique_ptr<MachineSemihosting> semihosting_;
     unsigned networks_ = 0;
-    // Devices are destroyed before their slots: a disk's thread may be about to interrupt.
+    // Devices are destroyed before their slots.
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
     std::vector<std::unique_ptr<devices::virtio::VirtioDevice>> virtio_devices_;
 };
