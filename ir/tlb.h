@@ -14,7 +14,7 @@ struct TlbEntry {
     // The page's address for accesses of a kind, which the others do not find.
     u64 read, write;
     u64 addend; // host address less guest address
-    u64 device; // 1: memory of the kind that misaligned accesses fault in
+    u64 spare;
 };
 inline constexpr u64 kNoTlbPage = ~u64{0}; // equals no address whose low bits have been masked
 
@@ -25,14 +25,11 @@ struct Tlb {
 [[nodiscard]] constexpr std::size_t tlb_index(u64 address) {
     return address >> kTlbPageLog2 & ones(kTlbLog2);
 }
-// The bytes of an access that is not aligned to them are looked for the long way; of a pair, each
-// for itself.
-[[nodiscard]] constexpr unsigned tlb_unit_bytes(MemInfo mem) { return mem.bytes() >> mem.pair; }
-// What an entry has to equal: with low bits that no entry has when the access is misaligned, the
-// other page when it ends there.
+// What an entry has to equal: the other page when the access ends there.
 [[nodiscard]] constexpr u64 tlb_tag(u64 address, MemInfo mem) {
-    const u64 unit = tlb_unit_bytes(mem);
-    return (address + (mem.bytes() - unit)) & (~ones(kTlbPageLog2) | (unit - 1));
+    return (address + mem.bytes() - 1) & ~ones(kTlbPageLog2);
 }
+// Set in an entry's addresses: accesses are looked up for their alignment, which may be a fault.
+inline constexpr u64 kTlbChecked = 1;
 
 } // namespace ulna::ir

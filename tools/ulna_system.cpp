@@ -46,7 +46,8 @@ system::MachineConfig config_of(const system::SystemOptions& options) {
 }
 
 // From power on to the end, or to a reset, after which there is another life.
-std::optional<system::Machine::End> live(const system::SystemOptions& options, std::string& why_not) {
+std::optional<system::Machine::End> live(const system::SystemOptions& options,
+                                         std::string& why_not) {
     const auto machine = system::Machine::create(config_of(options), why_not);
     const auto board = machine ? system::Board::create(*machine, options, why_not) : nullptr;
     if (board == nullptr) {
@@ -86,8 +87,8 @@ int main(int argc, char** argv) {
     if (options.log_items != 0) {
         namespace debug = runtime::debug;
         const auto ranges = debug::parse_address_ranges(options.log_filter);
-        const std::string why_not = debug::configure_log(
-            options.log_items, options.log_file, ranges.value_or(debug::AddressRanges{}));
+        const std::string why_not = debug::configure_log(options.log_items, options.log_file,
+                                                         ranges.value_or(debug::AddressRanges{}));
         if (!why_not.empty()) {
             return fail(why_not);
         }

@@ -54,13 +54,12 @@ void emit_HostAddress(Emitter& e, const Inst& inst) {
     e.c.and_(entry.cvt32(), ones(ir::kTlbLog2) << kEntryLog2);
     const bool privileged = e.mode().privileged() && !mem.unprivileged;
     e.c.add(entry, e.state(offsetof(CpuState, tlb) + (privileged ? sizeof(CpuState::tlb[0]) : 0)));
-    const unsigned unit = ir::tlb_unit_bytes(mem);
-    if (const unsigned last = mem.bytes() - unit; last != 0) {
+    if (const unsigned last = mem.bytes() - 1; last != 0) {
         e.c.lea(rax, e.c.ptr[address + last]);
     } else {
         e.c.mov(rax, address);
     }
-    e.c.and_(rax, static_cast<u32>(~ones(ir::kTlbPageLog2) | (unit - 1)));
+    e.c.and_(rax, static_cast<u32>(~ones(ir::kTlbPageLog2)));
     const auto cell = [&](std::size_t offset) { return e.c.ptr[entry + static_cast<int>(offset)]; };
     e.c.cmp(rax, cell(mem.access == Access::Reads ? offsetof(TlbEntry, read)
                                                   : offsetof(TlbEntry, write)));

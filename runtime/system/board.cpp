@@ -54,7 +54,8 @@ Board::create(Machine& machine, const SystemOptions& options, std::string& why_n
 }
 
 Board::~Board() {
-    // Before their slots, as a disk's thread may be about to interrupt, and before their event loop.
+    // Before their slots, as a disk's thread may be about to interrupt, and before their event
+    // loop.
     virtio_devices_.clear();
     virtio_slots_.clear();
 }
@@ -184,10 +185,9 @@ bool Board::add_disk(const DriveOption& drive,
                      const std::string& serial,
                      bool snapshot,
                      std::string& why_not) {
-    auto backend = virtio::open_block_backend({.path = drive.file,
-                                               .read_only = drive.read_only,
-                                               .snapshot = drive.snapshot || snapshot},
-                                              why_not);
+    auto backend = virtio::open_block_backend(
+        {.path = drive.file, .read_only = drive.read_only, .snapshot = drive.snapshot || snapshot},
+        why_not);
     return backend != nullptr &&
            add_virtio(std::make_unique<virtio::Block>(std::move(backend), serial, machine_.lock()),
                       why_not);
@@ -208,8 +208,8 @@ bool Board::add_network(const DeviceOption& device,
         return false;
     }
     // QEMU's numbers, as guests remember interfaces by them.
-    const virtio::MacAddress default_mac{0x52, 0x54, 0, 0x12, 0x34,
-                                         static_cast<u8>(0x56 + networks_++)};
+    const virtio::MacAddress default_mac{0x52, 0x54, 0,
+                                         0x12, 0x34, static_cast<u8>(0x56 + networks_++)};
     virtio_devices_.push_back(
         std::make_unique<virtio::Net>(std::move(backend), device.mac.value_or(default_mac)));
     return true;

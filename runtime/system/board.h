@@ -1,5 +1,5 @@
-// What a machine has besides CPUs, memory and interrupt controller, as its command line says: the devices of QEMU's
-// `virt`, each at its place (devices/virt_map.h).
+// What a machine has besides CPUs, memory and interrupt controller, as its command line says: the
+// devices of QEMU's `virt`, each at its place (devices/virt_map.h).
 #pragma once
 
 #include <memory>
@@ -26,7 +26,8 @@ namespace ulna::system {
 
 class Board {
   public:
-    // Null, with a reason of one line. Lives as long as the machine runs; destroyed without the lock.
+    // Null, with a reason of one line. Lives as long as the machine runs; destroyed without the
+    // lock.
     [[nodiscard]] static std::unique_ptr<Board>
     create(Machine& machine, const SystemOptions& options, std::string& why_not);
     ~Board();
@@ -44,15 +45,15 @@ class Board {
     void add_clock_and_pins();
     void add_semihosting(const SystemOptions& options);
     [[nodiscard]] bool add_firmware(const SystemOptions& options, std::string& why_not);
-    [[nodiscard]] bool add_flash(const devices::FlashOptions& options, unsigned bank, std::string& why_not);
+    [[nodiscard]] bool
+    add_flash(const devices::FlashOptions& options, unsigned bank, std::string& why_not);
     [[nodiscard]] bool add_devices(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_disk(const DriveOption& drive,
                                 const std::string& serial,
                                 bool snapshot,
                                 std::string& why_not);
-    [[nodiscard]] bool add_network(const DeviceOption& device,
-                                   const SystemOptions& options,
-                                   std::string& why_not);
+    [[nodiscard]] bool
+    add_network(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_virtio(std::unique_ptr<devices::virtio::VirtioDevice> device,
                                   std::string& why_not);
     void fill_slots();

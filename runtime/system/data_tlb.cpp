@@ -86,10 +86,11 @@ void DataTlb::enter(const Page& page, bool privileged) {
     }
     Set& set = *current_[privileged];
     const std::size_t index = ir::tlb_index(page.start);
-    set.tlb->entries[index] = {.read = page.readable ? page.start : ir::kNoTlbPage,
-                               .write = page.writable ? page.start : ir::kNoTlbPage,
+    const u64 tag = page.start | (page.checked ? ir::kTlbChecked : 0);
+    set.tlb->entries[index] = {.read = page.readable ? tag : ir::kNoTlbPage,
+                               .write = page.writable ? tag : ir::kNoTlbPage,
                                .addend = reinterpret_cast<u64>(page.bytes) - page.start,
-                               .device = page.device};
+                               .spare = 0};
     const bool borrowed = privileged && (page.forbidden_by_pan || !in_upper_half(page.start));
     if (borrowed && set.borrowed.size() < kMostBorrowed) {
         set.borrowed.push_back(static_cast<u16>(index));

@@ -28,7 +28,7 @@ class DataTlb {
         GuestAddr start = 0;
         const u8* bytes = nullptr;
         bool readable = false, writable = false; // writable: readable, too
-        bool device = false;
+        bool checked = false;                    // misaligned accesses fault
         bool global = false;
         bool forbidden_by_pan = false; // as soon as PSTATE.PAN is set
     };

@@ -94,9 +94,7 @@ bool context_matches(const Cpu& cpu, u64 value) {
     return (cpu.pstate.el <= 1 || (cpu.pstate.el == 2 && e2h(cpu))) &&
            bits(value, 31, 0) == cpu.reg(context);
 }
-bool is_context_aware(u64 n) {
-    return n >= kBreakpoints - kContextBreakpoints && n < kBreakpoints;
-}
+bool is_context_aware(u64 n) { return n >= kBreakpoints - kContextBreakpoints && n < kBreakpoints; }
 bool linked_context_matches(const Cpu& cpu, u64 lbn) {
     if (!is_context_aware(lbn)) {
         return false;

@@ -1,4 +1,5 @@
-// The interrupt controller of a machine, GICv2 or GICv3, as CPUs and devices see it. With the machine's lock held.
+// The interrupt controller of a machine, GICv2 or GICv3, as CPUs and devices see it. With the
+// machine's lock held.
 #pragma once
 
 #include <functional>

@@ -59,7 +59,6 @@ bool Machine::build(std::string& why_not) {
     engine.kind = config_.engine;
     engine.code = &code_;
     engine.translate = translate_;
-    engine.fp_trap_budget = 0;
     if (config_.code_cache_bytes != 0) {
         engine.code_cache_bytes = config_.code_cache_bytes;
     }

@@ -109,7 +109,7 @@ class Vcpu final : public CpuHost {
     translate(GuestAddr va, ir::Access access, bool unprivileged, bool misaligned);
     [[nodiscard]] u64 find_host_address(GuestAddr address, ir::MemInfo mem);
     [[nodiscard]] std::optional<u64>
-    find_known(GuestAddr address, ir::MemInfo mem, bool privileged) const;
+    find_checked(GuestAddr address, ir::MemInfo mem, bool privileged) const;
     [[nodiscard]] const CodePages::Page* find_code(GuestAddr pc);
     void use_code_tables();
     void forget_page(GuestAddr address);

@@ -14,6 +14,9 @@ namespace {
 constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
 constexpr u8 kExternalAbort = 0x10; // FSC: synchronous, not on a walk
 
+// Of which the alignment counts: of a pair, each.
+unsigned unit_bytes(MemInfo mem) { return mem.bytes() >> mem.pair; }
+
 bool crosses_page(GuestAddr address, unsigned bytes) {
     return (address & (kPageBytes - 1)) + bytes > kPageBytes;
 }
@@ -70,18 +73,16 @@ Vcpu::translate(GuestAddr va, ir::Access access, bool unprivileged, bool misalig
 
 // --- data
 
-// Misaligned accesses are never found by translated code itself.
-std::optional<u64> Vcpu::find_known(GuestAddr address, MemInfo mem, bool privileged) const {
-    constexpr u64 kA = 1 << 1; // SCTLR_ELx: alignment is checked
+// Of a page whose accesses are checked, the aligned ones.
+std::optional<u64> Vcpu::find_checked(GuestAddr address, MemInfo mem, bool privileged) const {
     const ir::TlbEntry& entry = cpu_.state->tlb[privileged][ir::tlb_index(address)];
-    const GuestAddr page = align_down(address, kPageBytes);
-    const bool found = mem.access == ir::Access::Reads ? entry.read == page : entry.write == page;
-    return found && entry.device == 0 && (regime_.sctlr & kA) == 0
-               ? std::optional{address + entry.addend}
-               : std::nullopt;
+    const GuestAddr tag = align_down(address, kPageBytes) | ir::kTlbChecked;
+    const bool found = mem.access == ir::Access::Reads ? entry.read == tag : entry.write == tag;
+    return found && address % unit_bytes(mem) == 0 ? std::optional{address + entry.addend}
+                                                   : std::nullopt;
 }
 
-// Of an access that is not in the TLB, or misaligned. 0: no_place_ says why.
+// Of an access that translated code does not find in the TLB. 0: no_place_ says why.
 u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
     const bool unprivileged = mem.unprivileged || cpu_.pstate.el == 0;
     const bool writes = mem.access != ir::Access::Reads;
@@ -89,10 +90,16 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
     if (crosses_page(address, mem.bytes())) {
         return 0;
     }
-    if (const auto known = find_known(address, mem, !unprivileged)) {
+    if (const auto known = find_checked(address, mem, !unprivileged)) {
         return *known;
     }
-    const bool misaligned = address % ir::tlb_unit_bytes(mem) != 0;
+    constexpr unsigned kA = 1; // SCTLR_ELx.A
+    const bool misaligned = address % unit_bytes(mem) != 0;
+    const bool checks_alignment = bit(regime().sctlr, kA);
+    if (misaligned && checks_alignment) {
+        no_place_.fault = Fault{.kind = FaultKind::Alignment, .write = writes};
+        return 0;
+    }
     const TranslationResult result = translate(address, mem.access, unprivileged, misaligned);
     if (const Fault* const fault = std::get_if<Fault>(&result)) {
         no_place_.fault = *fault;
@@ -111,7 +118,7 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
                 .bytes = host,
                 .readable = readable,
                 .writable = writable && is_ram && !page.writable_needs_dirty,
-                .device = !page.normal,
+                .checked = !page.normal || checks_alignment,
                 .global = page.global,
                 .forbidden_by_pan = page.pan_forbids},
                !unprivileged);
@@ -232,7 +239,7 @@ class Vcpu::Port final : public ir::MemoryPort {
 
     bool announce(GuestAddr, MemInfo mem) override {
         unprivileged_ = mem.unprivileged || vcpu_.cpu_.pstate.el == 0;
-        unit_bytes_ = ir::tlb_unit_bytes(mem);
+        unit_bytes_ = unit_bytes(mem);
         return true;
     }
     bool load(GuestAddr address, unsigned size_log2, V128& value) override {

@@ -10,7 +10,7 @@ namespace ulna::system {
 namespace {
 
 constexpr u32 kExpected[] = {
-    // tests/system/peer/run writes them
+// tests/system/peer/run writes them
 #include "tests/system/peer/mmu_peer.inc"
 };
 

@@ -91,10 +91,11 @@ TEST_CASE("tlb: what an entry has to equal", "[ir][tlb]") {
     const MemInfo one{.size_log2 = 0}, eight{.size_log2 = 3}, pair{.size_log2 = 4, .pair = true};
     CHECK(tlb_tag(0x5fff, one) == 0x5000);
     CHECK(tlb_tag(0x5ff8, eight) == 0x5000);
-    CHECK(tlb_tag(0x5ff4, eight) != 0x5000); // misaligned
+    CHECK(tlb_tag(0x5ff4, eight) == 0x5000);
+    CHECK(tlb_tag(0x5ff9, eight) == 0x6000); // ends in the next page
     CHECK(tlb_tag(0x5ff0, pair) == 0x5000);
-    CHECK(tlb_tag(0x5008, pair) == 0x5000);
-    CHECK(tlb_tag(0x5ff8, pair) == 0x6000); // ends in the next page
+    CHECK(tlb_tag(0x5ff8, pair) == 0x6000);
+    CHECK(tlb_tag(0x5000, one) != (0x5000 | kTlbChecked));
     CHECK(tlb_tag(kNoTlbPage, kAny) != kNoTlbPage);
 }
 
