@@ -1,11 +1,12 @@
 #include "runtime/devices/physical_memory.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "ir/support/bits.h"
 
 namespace ulna::devices {
 
@@ -13,27 +14,26 @@ PhysicalMemory::PhysicalMemory() = default;
 
 PhysicalMemory::~PhysicalMemory() {
     for (const Ram& part : ram_) {
-        munmap(part.host, part.bytes);
-        close(part.fd);
+        munmap(part.mapping, part.mapping_bytes);
     }
 }
 
 u8* PhysicalMemory::add_ram(PhysAddr base, u64 bytes, std::string& why_not) {
-    const int fd = memfd_create("ulna-ram", MFD_CLOEXEC);
-    if (fd >= 0 && ftruncate(fd, static_cast<off_t>(bytes)) == 0) {
-        void* const host =
-            mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-        if (host != MAP_FAILED) {
-            ram_.push_back({base, bytes, static_cast<u8*>(host), fd});
-            return ram_.back().host;
-        }
+    constexpr u64 kHugePageBytes = u64{2} << 20;
+    constexpr int kAccess = PROT_READ | PROT_WRITE;
+    void* const host = mmap(nullptr, bytes + kHugePageBytes, kAccess,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (host == MAP_FAILED) {
+        why_not = "cannot have " + std::to_string(bytes >> 20) +
+                  " MiB of guest memory: " + std::strerror(errno);
+        return nullptr;
     }
-    why_not = "cannot have " + std::to_string(bytes >> 20) +
-              " MiB of guest memory: " + std::strerror(errno);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return nullptr;
+    u8* const aligned = reinterpret_cast<u8*>(
+        align_down(reinterpret_cast<u64>(host) + kHugePageBytes - 1, kHugePageBytes));
+    madvise(aligned, bytes, MADV_HUGEPAGE); // as good as it gets without
+    madvise(aligned, bytes, MADV_DONTFORK);
+    ram_.push_back({base, bytes, aligned, host, bytes + kHugePageBytes});
+    return aligned;
 }
 
 void PhysicalMemory::add_device(PhysAddr base, u64 bytes, Device& device) {

@@ -16,8 +16,9 @@ class PhysicalMemory {
     PhysicalMemory(const PhysicalMemory&) = delete;
     PhysicalMemory& operator=(const PhysicalMemory&) = delete;
 
-    // RAM is a memfd, so that back ends in other processes can share it; pages come as they are
-    // touched. Ranges are multiples of 4096 bytes and do not overlap. Null, with a reason, without
+    // Pages come as they are touched, huge ones where the host has them: a guest's accesses miss
+    // the host's TLB as well as ours. (A memfd, which other processes could share, gets none by
+    // default.) Ranges are multiples of 4096 bytes and do not overlap. Null, with a reason, without
     // memory.
     [[nodiscard]] u8* add_ram(PhysAddr base, u64 bytes, std::string& why_not);
     void add_device(PhysAddr base, u64 bytes, Device& device);
@@ -47,7 +48,8 @@ class PhysicalMemory {
         PhysAddr base;
         u64 bytes;
         u8* host;
-        int fd;
+        void* mapping; // what was mapped for it
+        u64 mapping_bytes;
     };
     struct Mapped {
         PhysAddr base;
