@@ -12,6 +12,7 @@ bool is_fp_or_vector(u32 word) {
 
 // Fields of a system instruction without Rt and L: MRS and MSR of one register are equal.
 constexpr u32 kRegister = ~u32{0x0020'001f};
+constexpr u32 kWithoutRt = ~u32{0x1f}, kDC_ZVA = 0xd50b'7420;
 constexpr u32 kNZCV = 0xd51b'4200, kDAIF = 0xd51b'4220, kFPSR = 0xd51b'4420,
               kTPIDR_EL0 = 0xd51b'd040, kTPIDR_EL1 = 0xd518'd080, kSP_EL0 = 0xd518'4100;
 
@@ -39,8 +40,7 @@ bool is_system(u32 word) {
         break;
     }
     const u32 reg = word & kRegister;
-    return reg != kNZCV && reg != kTPIDR_EL0 && reg != kFPSR &&
-           (word & 0xffff'ffe0) != 0xd50b'7420; // DC ZVA
+    return reg != kNZCV && reg != kTPIDR_EL0 && reg != kFPSR && (word & kWithoutRt) != kDC_ZVA;
 }
 
 bool leave_to_machine(Translator& t, u32 word) {
@@ -84,6 +84,15 @@ bool change_daif(Translator& t, u32 word, bool clear) {
     return true;
 }
 
+// DC ZVA, unless the machine says in SCTLR_ELx.DZE that it is trapped here: then it is the
+// machine's.
+std::optional<bool> check_zero_block(Translator& t, u32 word) {
+    constexpr u64 kDZE = u64{1} << 14;
+    const Value allowed = t.b.and_(t.b.get(Slot::SCTLR_EL1), t.b.c64(kDZE));
+    t.b.raise_if(t.b.icmp(Cond::EQ, allowed, t.b.c64(0)), ir::ExitReason::System, word);
+    return std::nullopt;
+}
+
 // The few system instructions that kernels execute all the time.
 std::optional<bool> lift_inline(Translator& t, u32 word) {
     if (!t.mode().privileged()) {
@@ -118,6 +127,9 @@ std::optional<bool> lift_for_machine(Translator& t, u32 word) {
     }
     if (is_system(word)) {
         return leave_to_machine(t, word);
+    }
+    if ((word & kWithoutRt) == kDC_ZVA) {
+        return check_zero_block(t, word);
     }
     if (t.mode().fp_disabled() && (is_fp_or_vector(word) || (word & kRegister) == kFPSR)) {
         return t.leave(ir::ExitReason::FpDisabled, t.pc());

@@ -50,11 +50,7 @@ u64 read_cptr(Cpu& cpu, SysReg reg) {
 // DZP: DC ZVA is not permitted here.
 u64 read_dczid(Cpu& cpu, SysReg reg) {
     constexpr u64 kDzp = u64{1} << 4;
-    const bool prohibited =
-        (cpu.pstate.el == 0 && (sctlr_of(cpu, current_regime(cpu)) & sctlr::DZE) == 0) ||
-        (cpu.pstate.el < 2 && !(cpu.pstate.el == 0 && el0_in_host(cpu)) &&
-         (effective_hcr(cpu) & hcr::TDZ) != 0);
-    return cpu.reg(reg) | (prohibited ? kDzp : 0);
+    return cpu.reg(reg) | (zero_block_allowed(cpu) ? 0 : kDzp);
 }
 
 // Pending interrupts as this EL would take them: virtual ones at EL1 when they are routed away.

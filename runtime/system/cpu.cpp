@@ -104,10 +104,20 @@ u32 tag_check_bits(const Cpu& cpu, u64 sctlr) {
 
 } // namespace
 
+bool zero_block_allowed(const Cpu& cpu) {
+    const bool own_el0 = cpu.pstate.el == 0 && el0_in_host(cpu);
+    const bool below_el2 = cpu.pstate.el < 2 && !own_el0;
+    if (cpu.pstate.el == 0 && (sctlr_of(cpu, current_regime(cpu)) & sctlr::DZE) == 0) {
+        return false;
+    }
+    return !below_el2 || (effective_hcr(cpu) & hcr::TDZ) == 0;
+}
+
 void update_translated_state(Cpu& cpu) {
     ir::CpuState& state = *cpu.state;
     const u64 sctlr = sctlr_of(cpu, current_regime(cpu));
-    state.sctlr_el1 = sctlr;
+    // Translated code looks at DZE at every EL, where it stands for HCR_EL2.TDZ as well.
+    state.sctlr_el1 = (sctlr & ~sctlr::DZE) | (zero_block_allowed(cpu) ? sctlr::DZE : 0);
     state.mode_bits &= ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kTagCheck);
     if ((sctlr & sctlr::kPacKeys) != sctlr::kPacKeys) {
         state.mode_bits |= ir::BlockMode::kPacRestricted;

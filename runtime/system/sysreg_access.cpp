@@ -245,7 +245,7 @@ Outcome access(Cpu& cpu, const Instruction& insn, bool write) {
         return access_gic(cpu, insn, write);
     }
     if (const HostAlias* alias = find_alias(encoding);
-        alias != nullptr && cpu.pstate.el >= 2 && e2h(cpu)) {
+        alias != nullptr && cpu.pstate.el >= 2 && e2h(cpu) && cpu.has(row_of(alias->el1).feature)) {
         return access_register(cpu, insn, alias->el1, write);
     }
     return access_unknown(cpu, insn, write);

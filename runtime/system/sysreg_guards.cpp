@@ -221,10 +221,8 @@ Trap trap_of_identification(const Cpu& cpu) {
 
 Verdict judge_access(const Cpu& cpu, SysReg reg, bool write) {
     const SysRegRow& row = row_of(reg);
-    if (!cpu.has(row.feature)) {
-        return Trap{};
-    }
-    if ((row.access >> (write ? 4 : 0) >> cpu.pstate.el & 1) == 0) {
+    const bool there = cpu.has(row.feature) && (row.access >> (write ? 4 : 0) >> cpu.pstate.el & 1);
+    if (!there) {
         return !write && is_identification(cpu, row.encoding) ? trap_of_identification(cpu)
                                                               : Trap{};
     }

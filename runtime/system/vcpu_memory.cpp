@@ -188,6 +188,9 @@ void Vcpu::forget_everything() {
 
 void Vcpu::on_fetch_fault() {
     const GuestAddr pc = cpu_.state->pc;
+    if (pc % 4 != 0) { // before any fault of the fetch (D1.3.5.5)
+        return raise(pc_alignment(pc));
+    }
     const TranslationResult result =
         walk(regime(), machine_.memory(), pc,
              {.kind = AccessKind::Fetch, .unprivileged = cpu_.pstate.el == 0});
