@@ -136,6 +136,13 @@ u64 without_tag(u64 address) { return static_cast<u64>(sign_extend(address, 56))
 
 struct WatchedRange {
     u64 start = 0, bytes = 0;
+
+    // The first of [from, from + count) that is in it.
+    [[nodiscard]] std::optional<u64> first_of(u64 from, u64 count) const {
+        const u64 first = std::max(from, start);
+        const bool overlaps = bytes != 0 && first - start < bytes && first - from < count;
+        return overlaps ? std::optional{first} : std::nullopt;
+    }
 };
 WatchedRange watched_range(u64 value, u64 control) {
     const auto mask = static_cast<unsigned>(bits(control, 28, 24));
@@ -159,6 +166,18 @@ bool breakpoints_active(const Cpu& cpu) {
 }
 bool watchpoints_active(const Cpu& cpu) {
     return any_enabled(cpu, kWatchpointRegisters) && monitor_debug(cpu);
+}
+
+bool watchpoints_possible(const Cpu& cpu) {
+    return (cpu.reg(MDSCR_EL1) & mdscr::MDE) != 0 && any_enabled(cpu, kWatchpointRegisters);
+}
+
+bool is_watched(const Cpu& cpu, GuestAddr start, u64 bytes) {
+    return std::ranges::any_of(kWatchpointRegisters, [&](const Pair& pair) {
+        const u64 control = cpu.reg(pair.control);
+        const WatchedRange range = watched_range(cpu.reg(pair.value), control);
+        return (control & kEnable) != 0 && range.first_of(without_tag(start), bytes).has_value();
+    });
 }
 
 bool breakpoint_matches(const Cpu& cpu, GuestAddr pc) {
@@ -189,13 +208,10 @@ watchpoint_matches(const Cpu& cpu, GuestAddr address, u64 bytes, bool write, boo
     for (const Pair& pair : kWatchpointRegisters) {
         const u64 control = cpu.reg(pair.control);
         const bool this_kind = bit(control, write ? 4 : 3); // LSC: stores, loads
-        const WatchedRange range = watched_range(cpu.reg(pair.value), control);
-        const u64 first = std::max(start, range.start);
-        const bool overlaps =
-            range.bytes != 0 && first - range.start < range.bytes && first - start < bytes;
-        if ((control & kEnable) != 0 && this_kind && overlaps &&
+        const auto first = watched_range(cpu.reg(pair.value), control).first_of(start, bytes);
+        if ((control & kEnable) != 0 && this_kind && first &&
             state_matches(cpu, control, unprivileged ? 0 : cpu.pstate.el, bit(control, 20))) {
-            const GuestAddr at = address + (first - start);
+            const GuestAddr at = address + (*first - start);
             lowest = lowest ? std::min(*lowest, at) : at;
         }
     }

@@ -34,6 +34,11 @@ inline constexpr unsigned kBreakpoints = 6, kContextBreakpoints = 2, kWatchpoint
 // or the EL changes; translated code need not look otherwise.
 [[nodiscard]] bool breakpoints_active(const Cpu& cpu);
 [[nodiscard]] bool watchpoints_active(const Cpu& cpu);
+// MDSCR_EL1.MDE, and a watchpoint is enabled: at some EL it may match.
+[[nodiscard]] bool watchpoints_possible(const Cpu& cpu);
+// Whether an enabled watchpoint is about any of these bytes, wherever it counts: what a TLB that
+// accesses do not pass by may not hold.
+[[nodiscard]] bool is_watched(const Cpu& cpu, GuestAddr start, u64 bytes);
 // The instruction at pc has a breakpoint.
 [[nodiscard]] bool breakpoint_matches(const Cpu& cpu, GuestAddr pc);
 // An access of `bytes` at `address`: the lowest address that is watched. `unprivileged`: LDTR and

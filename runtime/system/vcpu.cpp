@@ -82,15 +82,23 @@ void Vcpu::enter() {
                             ir::BlockMode::level_bits(cpu_.pstate.el) |
                             (cpu_.pstate.sp_sel ? 0 : ir::BlockMode::kOnSpEl0) | fp;
     use_code_tables();
+    const bool stepping = is_stepping();
+    if (!stepping) {
+        stepped_ = Stepped::Nothing;
+    } else if (const auto exception = debug_exception()) {
+        raise(*exception);
+        return;
+    }
     in_guest_.store(true);
     // Who asks after this sees that we are in there, and gets us out.
     if (forget_requested_.load()) {
         in_guest_.store(false);
         return;
     }
-    const ExitReason reason = engine_.run(*cpu_.state);
+    const bool steps = stepping && step_state(cpu_) == StepState::ActiveNotPending;
+    const ExitReason reason = stepping ? execute_one() : engine_.run(*cpu_.state);
     in_guest_.store(false);
-    on_exit(reason);
+    stepping ? after_step(reason, steps) : on_exit(reason);
 }
 
 // HCR_EL2.VI and its like are lines, too.

@@ -20,6 +20,7 @@
 #include "runtime/system/code_pages.h"
 #include "runtime/system/cpu.h"
 #include "runtime/system/data_tlb.h"
+#include "runtime/system/debug_exceptions.h"
 #include "runtime/system/mmu.h"
 
 namespace ulna::system {
@@ -76,6 +77,7 @@ class Vcpu final : public CpuHost {
     void system_off(Cpu&) override;
     void system_reset(Cpu&) override;
     bool semihosting(Cpu&) override;
+    void debug_changed(Cpu&) override;
 
     // Bytes from or to memory, as this CPU's own accesses at the current EL; in its thread. False:
     // one of them is not allowed, or of no memory; those before it were copied.
@@ -88,8 +90,10 @@ class Vcpu final : public CpuHost {
         std::optional<Fault> fault; // else the access is the slow path's
         GuestAddr address = 0;
         bool write = false;
+        bool watched = false; // a watchpoint matches there
     };
     class Port;
+    enum class Stepped : u8 { Nothing, LoadExclusive, Other };
 
     // --- running
     [[nodiscard]] bool wait_until_on();
@@ -101,7 +105,17 @@ class Vcpu final : public CpuHost {
     void on_fetch_fault();
     void on_memory_access();
     void step_slowly();
+    void translate_one(GuestAddr pc, u64 page); // into slow_block_
     void idle(std::optional<u64> until, bool for_event);
+
+    // --- debug (vcpu_debug.cpp)
+    [[nodiscard]] bool is_stepping() const; // one instruction at a time
+    [[nodiscard]] std::optional<Exception> debug_exception() const;
+    [[nodiscard]] ir::ExitReason execute_one();
+    void after_step(ir::ExitReason reason, bool steps);
+    [[nodiscard]] bool is_watched_page(GuestAddr address) const;
+    [[nodiscard]] bool
+    meets_watchpoint(GuestAddr address, u64 bytes, ir::Access access, bool unprivileged);
 
     // --- translation
     [[nodiscard]] const RegimeRegisters& regime();
@@ -131,6 +145,8 @@ class Vcpu final : public CpuHost {
     DataTlb tlb_;
     CodePages code_pages_[2] = {CodePages{false}, CodePages{true}}; // by privilege
     ir::Block slow_block_;
+    Stepped stepped_ = Stepped::Nothing; // the last instruction, while software step is active
+    bool watches_ = false;               // watchpoints_possible()
 
     std::atomic<bool> in_guest_{false};
     static constexpr std::size_t kMostPagesToForget = 16;

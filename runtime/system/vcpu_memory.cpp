@@ -105,11 +105,17 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
         no_place_.fault = *fault;
         return 0;
     }
+    if (meets_watchpoint(address, mem.bytes(), mem.access, unprivileged)) {
+        return 0;
+    }
     const Translation& page = std::get<Translation>(result);
     const bool is_ram = machine_.memory().ram(page.page, kPageBytes) != nullptr;
     const u8* const host = machine_.memory().readable(page.page, kPageBytes);
     if (host == nullptr || (writes && !is_ram)) {
         return 0;
+    }
+    if (is_watched_page(address)) {
+        return reinterpret_cast<u64>(host) + address % kPageBytes;
     }
     const bool forbidden = !unprivileged && page.pan_forbids && regime().pan;
     const bool readable = (unprivileged ? page.readable_el0 : page.readable_el1) && !forbidden;
@@ -211,6 +217,9 @@ void Vcpu::on_fetch_fault() {
 // --- the long way
 
 Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
+    if (where.watched) {
+        return watchpoint(where.address, where.write, false, pc);
+    }
     const u8* const bytes = code_bytes(pc);
     u32 word = 0;
     if (bytes != nullptr) {
@@ -232,7 +241,7 @@ Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
 }
 
 void Vcpu::on_memory_access() {
-    no_place_.fault ? raise(abort(no_place_, cpu_.state->pc)) : step_slowly();
+    no_place_.fault || no_place_.watched ? raise(abort(no_place_, cpu_.state->pc)) : step_slowly();
 }
 
 // Makes each access as it comes: of devices, and of two pages.
@@ -265,7 +274,9 @@ class Vcpu::Port final : public ir::MemoryPort {
         PhysAddr places[2] = {};
         // Both pages before either is written.
         if (!find(address, writes, places[0]) ||
-            (first < total && !find(address + first, writes, places[1]))) {
+            (first < total && !find(address + first, writes, places[1])) ||
+            vcpu_.meets_watchpoint(address, total, writes ? ir::Access::Writes : ir::Access::Reads,
+                                   unprivileged_)) {
             return false;
         }
         return transfer(address, places[0], bytes, first, writes) &&
@@ -314,6 +325,14 @@ bool Vcpu::copy(GuestAddr at, u8* bytes, u64 count, bool writes) {
     return true;
 }
 
+void Vcpu::translate_one(GuestAddr pc, u64 page) {
+    const ir::CpuState& state = *cpu_.state;
+    const u32 bits = ir::BlockMode::from_registers(state.fpcr, state.sp).bits | state.mode_bits;
+    frontend::TranslateOptions options = machine_.translate_options();
+    options.max_instructions = 1;
+    frontend::translate({pc, {bits}, page}, machine_.code(), options, slow_block_);
+}
+
 void Vcpu::step_slowly() {
     ir::CpuState& state = *cpu_.state;
     const GuestAddr pc = state.pc;
@@ -321,10 +340,7 @@ void Vcpu::step_slowly() {
     if (!page) {
         return; // it went away: fetching it says so
     }
-    const u32 bits = ir::BlockMode::from_registers(state.fpcr, state.sp).bits | state.mode_bits;
-    frontend::TranslateOptions options = machine_.translate_options();
-    options.max_instructions = 1;
-    frontend::translate({pc, {bits}, *page}, machine_.code(), options, slow_block_);
+    translate_one(pc, *page);
     Port port{*this};
     const auto reason = ir::interpret(slow_block_, state, port);
     if (reason == ir::ExitReason::MemoryAccess) {
