@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include "ir/support/check.h"
 #include "runtime/devices/console.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/devices/virtio/block.h"
+#include "runtime/devices/virtio/console_device.h"
 #include "runtime/devices/virtio/net.h"
+#include "runtime/devices/virtio/p9_device.h"
 #include "runtime/devices/virtio/rng.h"
 #include "runtime/devices/virtio/user_net.h"
+#include "runtime/devices/virtio/vsock.h"
 
 namespace ulna::system {
 
@@ -21,6 +25,14 @@ bool has_firmware(const SystemOptions& options) {
            std::ranges::any_of(options.drives, [](const DriveOption& drive) {
                return drive.interface == DriveOption::Interface::Pflash && drive.unit == 0;
            });
+}
+
+// The command line made sure that it is there.
+template <class Options>
+const Options* with_id(const std::vector<Options>& all, const std::string& id) {
+    const auto found = std::ranges::find_if(all, [&](const Options& one) { return one.id == id; });
+    CHECK(found != all.end());
+    return &*found;
 }
 } // namespace
 
@@ -39,7 +51,8 @@ MachineDescription describe(const SystemOptions& options) {
                                .has_el3 = options.el3,
                                .psci = psci_method(options.el2, options.el3, has_firmware(options)),
                                .gic = options.gic,
-                               .has_its = options.its};
+                               .has_its = options.its,
+                               .has_pcie = true};
     machine.cpus.clear();
     for (unsigned i = 0; i < options.cpus; ++i) {
         machine.cpus.push_back(cpu_affinity(options.gic, i));
@@ -54,10 +67,10 @@ Board::create(Machine& machine, const SystemOptions& options, std::string& why_n
 }
 
 Board::~Board() {
-    // Before their slots, as a disk's thread may be about to interrupt, and before their event
-    // loop.
+    // Before what makes drivers reach them, as a disk's thread may be about to interrupt, and
+    // before their event loop.
     virtio_devices_.clear();
-    virtio_slots_.clear();
+    pci_devices_.clear();
 }
 
 bool Board::build(const SystemOptions& options, std::string& why_not) {
@@ -75,6 +88,7 @@ bool Board::build(const SystemOptions& options, std::string& why_not) {
         return false;
     }
     fill_slots();
+    add_pci();
     if (options.semihosting.enabled) {
         add_semihosting(options);
     }
@@ -151,77 +165,96 @@ bool Board::add_flash(const devices::FlashOptions& options, unsigned bank, std::
 }
 
 bool Board::add_devices(const SystemOptions& options, std::string& why_not) {
-    const auto drive_of = [&](const std::string& id) {
-        return std::ranges::find_if(options.drives,
-                                    [&](const DriveOption& drive) { return drive.id == id; });
-    };
     for (const DriveOption& drive : options.drives) {
-        if (drive.interface == DriveOption::Interface::Virtio &&
-            !add_disk(drive, "", options.snapshot, why_not)) {
-            return false;
+        if (drive.interface == DriveOption::Interface::Virtio) {
+            virtio_devices_.push_back(make_disk(drive, "", options.snapshot, why_not));
+            if (virtio_devices_.back() == nullptr) {
+                return false;
+            }
         }
     }
     for (const DeviceOption& device : options.devices) {
-        bool added = false;
-        switch (device.kind) {
-        case DeviceOption::Kind::Block:
-            added = add_disk(*drive_of(device.drive), device.serial, options.snapshot, why_not);
-            break;
-        case DeviceOption::Kind::Net:
-            added = add_network(device, options, why_not);
-            break;
-        case DeviceOption::Kind::Rng:
-            added = add_virtio(std::make_unique<virtio::Rng>(options.seed), why_not);
-            break;
-        }
-        if (!added) {
+        VirtioPointer made = make_device(device, options, why_not);
+        if (made == nullptr) {
             return false;
         }
+        (device.pci ? pci_devices_ : virtio_devices_).push_back(std::move(made));
     }
     return true;
 }
 
-bool Board::add_disk(const DriveOption& drive,
-                     const std::string& serial,
-                     bool snapshot,
-                     std::string& why_not) {
-    auto backend = virtio::open_block_backend(
-        {.path = drive.file, .read_only = drive.read_only, .snapshot = drive.snapshot || snapshot},
-        why_not);
-    return backend != nullptr &&
-           add_virtio(std::make_unique<virtio::Block>(std::move(backend), serial, machine_.lock()),
-                      why_not);
+Board::VirtioPointer
+Board::make_device(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
+    switch (device.kind) {
+    case DeviceOption::Kind::Block:
+        return make_disk(*with_id(options.drives, device.drive), device.serial, options.snapshot,
+                         why_not);
+    case DeviceOption::Kind::Net:
+        return make_network(device, options, why_not);
+    case DeviceOption::Kind::Rng:
+        return std::make_unique<virtio::Rng>(options.seed);
+    case DeviceOption::Kind::Console:
+        return make_console(device, options, why_not);
+    case DeviceOption::Kind::Folder:
+        return make_folder(device, options, why_not);
+    case DeviceOption::Kind::Vsock: {
+        const std::lock_guard lock{machine_.lock()};
+        return virtio::Vsock::open(machine_.loop(), device.path, device.guest_cid, why_not);
+    }
+    }
+    UNREACHABLE("a kind of device");
 }
 
-bool Board::add_network(const DeviceOption& device,
-                        const SystemOptions& options,
-                        std::string& why_not) {
-    const auto network =
-        std::ranges::find_if(options.networks, [&](const NetworkOption& candidate) {
-            return candidate.id == device.network;
-        });
-    const std::unique_lock lock{machine_.lock()};
-    auto backend = virtio::open_user_net(
-        machine_.loop(),
-        network == options.networks.end() ? virtio::UserNetOptions{} : network->user, why_not);
-    if (backend == nullptr) {
-        return false;
-    }
+Board::VirtioPointer Board::make_disk(const DriveOption& drive,
+                                      const std::string& serial,
+                                      bool snapshot,
+                                      std::string& why_not) {
+    auto backend = virtio::open_block_backend({.path = drive.file,
+                                               .read_only = drive.read_only,
+                                               .snapshot = drive.snapshot || snapshot,
+                                               .format = drive.format},
+                                              why_not);
+    return backend == nullptr
+               ? nullptr
+               : std::make_unique<virtio::Block>(std::move(backend), serial, machine_.lock());
+}
+
+Board::VirtioPointer Board::make_network(const DeviceOption& device,
+                                         const SystemOptions& options,
+                                         std::string& why_not) {
+    const std::lock_guard lock{machine_.lock()};
+    auto backend = virtio::open_user_net(machine_.loop(),
+                                         with_id(options.networks, device.network)->user, why_not);
     // QEMU's numbers, as guests remember interfaces by them.
     const virtio::MacAddress default_mac{0x52, 0x54, 0,
                                          0x12, 0x34, static_cast<u8>(0x56 + networks_++)};
-    virtio_devices_.push_back(
-        std::make_unique<virtio::Net>(std::move(backend), device.mac.value_or(default_mac)));
-    return true;
+    return backend == nullptr ? nullptr
+                              : std::make_unique<virtio::Net>(std::move(backend),
+                                                              device.mac.value_or(default_mac));
 }
 
-bool Board::add_virtio(std::unique_ptr<virtio::VirtioDevice> device, std::string& why_not) {
-    if (virtio_devices_.size() == virt::kVirtioSlots) {
-        why_not = "more virtio devices than the machine has slots";
-        return false;
+Board::VirtioPointer Board::make_console(const DeviceOption& device,
+                                         const SystemOptions& options,
+                                         std::string& why_not) {
+    const std::lock_guard lock{machine_.lock()};
+    const std::string& words = with_id(options.characters, device.characters)->words;
+    auto backend = devices::make_character_backend(words, machine_.loop(), why_not);
+    if (backend == nullptr) {
+        return nullptr;
     }
-    virtio_devices_.push_back(std::move(device));
-    return true;
+    if (words.ends_with("stdio")) {
+        static_cast<devices::Console&>(*backend).on_quit([this] { machine_.stop(0); });
+    }
+    return std::make_unique<virtio::ConsoleDevice>(std::move(backend));
+}
+
+Board::VirtioPointer
+Board::make_folder(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
+    auto folder =
+        virtio::SharedFolder::open(with_id(options.folders, device.folder)->folder, why_not);
+    return folder == nullptr
+               ? nullptr
+               : std::make_unique<virtio::P9Device>(std::move(folder), device.tag, machine_.lock());
 }
 
 // Drivers look at all slots.
@@ -234,6 +267,26 @@ void Board::fill_slots() {
             device, machine_.memory(), machine_.gic().spi(virt::spi::kVirtio + n)));
         const virt::Range range = virt::virtio_slot(n);
         machine_.memory().add_device(range.base, range.bytes, *virtio_slots_.back());
+    }
+}
+
+// The host bridge is always there, as firmware and kernels look for what is on it.
+void Board::add_pci() {
+    const std::lock_guard lock{machine_.lock()};
+    InterruptController& gic = machine_.gic();
+    std::array<devices::InterruptLine*, devices::pci::PciHost::kLines> lines{};
+    for (unsigned n = 0; n < lines.size(); ++n) {
+        lines[n] = &gic.spi(virt::spi::kPcie + n);
+    }
+    pci_ = std::make_unique<devices::pci::PciHost>(lines, gic.messages());
+    devices::PhysicalMemory& memory = machine_.memory();
+    memory.add_device(virt::kPcieEcam.base, virt::kPcieEcam.bytes, *pci_);
+    for (const virt::Range range : {virt::kPcieMmio, virt::kPcieMmioHigh}) {
+        memory.add_device(range.base, range.bytes, pci_->window(range.base));
+    }
+    for (const VirtioPointer& device : pci_devices_) {
+        pci_functions_.push_back(std::make_unique<virtio::PciTransport>(*device, memory));
+        CHECK(pci_->plug(*pci_functions_.back())); // the command line counts them
     }
 }
 

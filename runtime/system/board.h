@@ -9,11 +9,13 @@
 #include "runtime/devices/character_backend.h"
 #include "runtime/devices/flash.h"
 #include "runtime/devices/fw_cfg.h"
+#include "runtime/devices/pci/pci_host.h"
 #include "runtime/devices/pl011.h"
 #include "runtime/devices/pl031.h"
 #include "runtime/devices/pl061.h"
 #include "runtime/devices/power_key.h"
 #include "runtime/devices/virtio/mmio_transport.h"
+#include "runtime/devices/virtio/pci_transport.h"
 #include "runtime/system/command_line.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"
@@ -39,6 +41,8 @@ class Board {
     void flush() { serial_->flush(); }
 
   private:
+    using VirtioPointer = std::unique_ptr<devices::virtio::VirtioDevice>;
+
     explicit Board(Machine& machine) : machine_{machine} {}
     [[nodiscard]] bool build(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_serial(const SystemOptions& options, std::string& why_not);
@@ -48,15 +52,21 @@ class Board {
     [[nodiscard]] bool
     add_flash(const devices::FlashOptions& options, unsigned bank, std::string& why_not);
     [[nodiscard]] bool add_devices(const SystemOptions& options, std::string& why_not);
-    [[nodiscard]] bool add_disk(const DriveOption& drive,
-                                const std::string& serial,
-                                bool snapshot,
-                                std::string& why_not);
-    [[nodiscard]] bool
-    add_network(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
-    [[nodiscard]] bool add_virtio(std::unique_ptr<devices::virtio::VirtioDevice> device,
-                                  std::string& why_not);
+    // Null, with a reason, when what is behind the device cannot be had.
+    [[nodiscard]] VirtioPointer
+    make_device(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] VirtioPointer make_disk(const DriveOption& drive,
+                                          const std::string& serial,
+                                          bool snapshot,
+                                          std::string& why_not);
+    [[nodiscard]] VirtioPointer
+    make_network(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] VirtioPointer
+    make_console(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] VirtioPointer
+    make_folder(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     void fill_slots();
+    void add_pci();
 
     Machine& machine_;
     std::unique_ptr<devices::CharacterBackend> serial_;
@@ -68,9 +78,11 @@ class Board {
     std::vector<std::unique_ptr<devices::Flash>> flash_;
     std::unique_ptr<MachineSemihosting> semihosting_;
     unsigned networks_ = 0;
-    // Devices are destroyed before their slots.
+    std::unique_ptr<devices::pci::PciHost> pci_;
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
-    std::vector<std::unique_ptr<devices::virtio::VirtioDevice>> virtio_devices_;
+    std::vector<std::unique_ptr<devices::virtio::PciTransport>> pci_functions_;
+    // Go first: their threads may be about to interrupt.
+    std::vector<VirtioPointer> virtio_devices_, pci_devices_;
 };
 
 } // namespace ulna::system

@@ -110,6 +110,9 @@ constexpr Option kOptions[] = {
     {"netdev",   "user,id=...","a network behind this host: hostfwd=tcp::2222-:22, restrict=on|off", add_network},
     {"nic",      "user[,...]", "the same with its device; or none", add_nic},
     {"net",      "none",       nullptr, add_nic},
+    {"fsdev",    "local,id=...", "a folder for a guest: path=, security_model=none|mapped, readonly=on|off", add_folder},
+    {"virtfs",   "local,...",  "the same with its device: mount_tag=", add_virtfs},
+    {"chardev",  "type,id=...", "where a console goes: stdio, null, or file,path=", add_characters},
     {"fw_cfg",   "name=...",   "an item for firmware: name=,string= or file=", add_firmware_item},
     {"object",   "type,...",   nullptr, add_object},
     {"serial",   "where",      "the serial port: stdio, mon:stdio (default), file:PATH or null", add_serial},
@@ -210,6 +213,34 @@ void apply_arguments(Parse& parse, int argc, const char* const* argv) {
     }
 }
 
+// One serial port, console or monitor at most may have it.
+void check_terminal(Parse& parse) {
+    std::vector<std::string> all = parse.options.serials;
+    all.push_back(parse.options.monitor);
+    for (const CharacterOption& characters : parse.options.characters) {
+        all.push_back(characters.words);
+    }
+    const auto users = std::count_if(all.begin(), all.end(), [](const std::string& where) {
+        return where == "stdio" || where == "mon:stdio";
+    });
+    if (users > 1) {
+        parse.fail("stdio is used twice; mon:stdio has serial port and monitor on one terminal");
+    }
+}
+
+// The serial port is on the terminal unless something else is.
+void set_default_serial(Parse& parse) {
+    const SystemOptions& options = parse.options;
+    if (options.serials.empty()) {
+        const bool is_taken = options.monitor == "stdio" ||
+                              std::any_of(options.characters.begin(), options.characters.end(),
+                                          [](const CharacterOption& characters) {
+                                              return characters.words.ends_with("stdio");
+                                          });
+        parse.options.serials.push_back(is_taken ? "null" : "mon:stdio");
+    }
+}
+
 void check(Parse& parse) {
     const SystemOptions& options = parse.options;
     if (options.gic == GicVersion::V2 && options.cpus > devices::virt::kMaxGicV2Cpus) {
@@ -230,14 +261,7 @@ void check(Parse& parse) {
             parse.fail("-bios: the first flash bank has a -drive of its own");
         }
     }
-    const auto on_terminal = [](const std::string& where) {
-        return where == "stdio" || where == "mon:stdio";
-    };
-    if (std::count_if(options.serials.begin(), options.serials.end(), on_terminal) +
-            on_terminal(options.monitor) >
-        1) {
-        parse.fail("stdio is used twice; mon:stdio has serial port and monitor on one terminal");
-    }
+    check_terminal(parse);
     check_devices(parse);
 }
 
@@ -246,12 +270,9 @@ void check(Parse& parse) {
 SystemCommandLine parse_system_command_line(int argc, const char* const* argv) {
     Parse parse;
     apply_arguments(parse, argc, argv);
-    if (!parse.exit_status) {
-        check(parse);
-    }
-    if (parse.options.serials.empty()) {
-        parse.options.serials.push_back(parse.options.monitor == "stdio" ? "null" : "mon:stdio");
-    }
+    resolve_serials(parse);
+    set_default_serial(parse);
+    check(parse);
     return {std::move(parse.options), parse.exit_status, std::move(parse.message)};
 }
 

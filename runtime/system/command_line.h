@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "frontend/frontend.h"
+#include "runtime/devices/virtio/block_backend.h"
+#include "runtime/devices/virtio/shared_folder.h"
 #include "runtime/devices/virtio/user_net.h"
 #include "runtime/system/boot_firmware.h"
 #include "runtime/system/device_tree.h"
@@ -22,6 +24,7 @@ struct DriveOption {
     std::string id, file;
     unsigned unit = 0; // of Pflash: which bank
     bool read_only = false, snapshot = false;
+    devices::virtio::BlockFormat format = devices::virtio::BlockFormat::Detect;
 };
 
 struct NetworkOption { // -netdev user
@@ -29,13 +32,28 @@ struct NetworkOption { // -netdev user
     devices::virtio::UserNetOptions user;
 };
 
+struct FolderOption { // -fsdev local
+    std::string id;
+    devices::virtio::SharedFolder::Options folder;
+};
+
+struct CharacterOption { // -chardev
+    std::string id;
+    std::string words; // for make_character_backend
+};
+
 struct DeviceOption {
-    enum class Kind : u8 { Block, Net, Rng };
+    enum class Kind : u8 { Block, Net, Rng, Console, Folder, Vsock };
     Kind kind = Kind::Block;
+    bool pci = false; // else in a slot of virtio-mmio
     std::string id;
     std::string drive, serial;            // Block: the id of a drive of Interface::None
     std::string network;                  // Net: the id of a network
     std::optional<std::array<u8, 6>> mac; // Net
+    std::string characters;               // Console: the id of a character device
+    std::string folder, tag;              // Folder: the id of a folder, and its name in the guest
+    std::string path;                     // Vsock: the host's socket
+    u64 guest_cid = 3;                    // Vsock
 };
 
 struct IcountOption {
@@ -61,6 +79,8 @@ struct SystemOptions {
 
     std::vector<DriveOption> drives;
     std::vector<NetworkOption> networks;
+    std::vector<FolderOption> folders;
+    std::vector<CharacterOption> characters;
     std::vector<DeviceOption> devices;
     std::vector<FirmwareItem> firmware_items;
     std::vector<std::string> serials; // for make_character_backend

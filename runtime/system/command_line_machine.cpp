@@ -11,12 +11,6 @@ namespace {
 
 constexpr u64 kMiB = 1 << 20;
 
-void finish(CommandLineParse& parse, const std::string& option, Properties& properties) {
-    if (const std::string error = properties.finish(); !error.empty()) {
-        parse.fail(option + " " + error);
-    }
-}
-
 constexpr const char* kMachineHelp =
     "Machines:\n  virt    as QEMU's; versions (virt-10.0) are accepted and mean the same\n"
     "Properties (-machine virt,name=value...):\n"
@@ -59,7 +53,7 @@ void set_machine(CommandLineParse& parse, const std::string& value) {
           "dump-guest-core", "memory-backend"}) {
         properties.ignore(name);
     }
-    finish(parse, "-machine", properties);
+    parse.finish("-machine", properties);
 }
 
 void set_cpu(CommandLineParse& parse, const std::string& value) {
@@ -98,7 +92,7 @@ void set_cpus(CommandLineParse& parse, const std::string& value) {
         properties.fail(std::to_string(cpus) + ": 1 to " + std::to_string(most) + " CPUs");
     }
     parse.options.cpus = static_cast<unsigned>(cpus);
-    finish(parse, "-smp", properties);
+    parse.finish("-smp", properties);
 }
 
 void set_memory(CommandLineParse& parse, const std::string& value) {
@@ -113,7 +107,7 @@ void set_memory(CommandLineParse& parse, const std::string& value) {
     } else {
         parse.options.ram_bytes = *bytes;
     }
-    finish(parse, "-m", properties);
+    parse.finish("-m", properties);
 }
 
 void set_accelerator(CommandLineParse& parse, const std::string& value) {
@@ -123,7 +117,7 @@ void set_accelerator(CommandLineParse& parse, const std::string& value) {
         properties.ignore(name);
     }
     parse.options.code_cache_mib = properties.number("tb-size", 0, 0, 1024);
-    finish(parse, "-accel", properties);
+    parse.finish("-accel", properties);
 }
 
 void set_icount(CommandLineParse& parse, const std::string& value) {
@@ -138,7 +132,7 @@ void set_icount(CommandLineParse& parse, const std::string& value) {
         properties.fail("align=on: not available");
     }
     parse.options.icount = icount;
-    finish(parse, "-icount", properties);
+    parse.finish("-icount", properties);
 }
 
 void set_semihosting(CommandLineParse& parse, const std::string& value) {
@@ -150,7 +144,7 @@ void set_semihosting(CommandLineParse& parse, const std::string& value) {
     for (const std::string& argument : properties.texts("arg")) {
         to.arguments.push_back(argument);
     }
-    finish(parse, "-semihosting-config", properties);
+    parse.finish("-semihosting-config", properties);
 }
 
 void set_rtc(CommandLineParse& parse, const std::string& value) {
@@ -158,7 +152,7 @@ void set_rtc(CommandLineParse& parse, const std::string& value) {
     parse.options.rtc_base = properties.text("base", "utc");
     (void)properties.choice("clock", {"host", "rt", "vm"}, 0);
     properties.ignore("driftfix");
-    finish(parse, "-rtc", properties);
+    parse.finish("-rtc", properties);
 }
 
 } // namespace ulna::system

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/system/command_line.h"
+#include "runtime/system/properties.h"
 
 namespace ulna::system {
 
@@ -11,11 +12,17 @@ struct CommandLineParse {
     std::string message;
 
     // The first answer or error stays.
-    void fail(const std::string& why) { finish(1, "ulna-system: " + why + "\n"); }
-    void answer(const std::string& text) { finish(0, text); }
+    void fail(const std::string& why) { end(1, "ulna-system: " + why + "\n"); }
+    void answer(const std::string& text) { end(0, text); }
+    // After all properties of an option have been taken.
+    void finish(const std::string& option, Properties& properties) {
+        if (const std::string error = properties.finish(); !error.empty()) {
+            fail(option + " " + error);
+        }
+    }
 
   private:
-    void finish(int status, const std::string& text) {
+    void end(int status, const std::string& text) {
         if (!exit_status) {
             exit_status = status;
             message = text;
@@ -33,15 +40,23 @@ void set_icount(CommandLineParse& parse, const std::string& value);
 void set_semihosting(CommandLineParse& parse, const std::string& value);
 void set_rtc(CommandLineParse& parse, const std::string& value);
 
-// command_line_devices.cpp
+// command_line_backends.cpp
 void add_drive(CommandLineParse& parse, const std::string& value);
-void add_device(CommandLineParse& parse, const std::string& value);
 void add_network(CommandLineParse& parse, const std::string& value);
 void add_nic(CommandLineParse& parse, const std::string& value);
+void add_folder(CommandLineParse& parse, const std::string& value);
+void add_virtfs(CommandLineParse& parse, const std::string& value);
+void add_characters(CommandLineParse& parse, const std::string& value);
 void add_firmware_item(CommandLineParse& parse, const std::string& value);
 void add_object(CommandLineParse& parse, const std::string& value);
 void add_serial(CommandLineParse& parse, const std::string& value);
-// Whether devices name what there is.
+// Puts the words of character devices where serial ports name them.
+void resolve_serials(CommandLineParse& parse);
+
+// command_line_devices.cpp
+void add_device(CommandLineParse& parse, const std::string& value);
+void set_mac(DeviceOption& device, Properties& properties);
+// Whether devices name what there is, and have their places.
 void check_devices(CommandLineParse& parse);
 
 } // namespace ulna::system

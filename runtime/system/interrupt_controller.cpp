@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "runtime/devices/pci/message_targets.h"
 #include "runtime/devices/virt_map.h"
 
 namespace ulna::system {
@@ -29,6 +30,7 @@ InterruptController::InterruptController(GicVersion version,
             v2m_ = std::make_unique<devices::Gicv2m>(virt::kFirstSpi + virt::spi::kV2m,
                                                      std::move(lines));
             add(virt::kGicV2m, *v2m_);
+            messages_ = std::make_unique<devices::pci::V2mMessages>(*v2m_, virt::kGicV2m.base);
         }
         return;
     }
@@ -39,6 +41,7 @@ InterruptController::InterruptController(GicVersion version,
     if (has_its) {
         its_ = std::make_unique<devices::Gicv3Its>(*v3_, memory);
         add(virt::kGicIts, *its_);
+        messages_ = std::make_unique<devices::pci::ItsMessages>(*its_, virt::kGicIts.base);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/devices/gicv2m.h"
 #include "runtime/devices/gicv3.h"
 #include "runtime/devices/gicv3_its.h"
+#include "runtime/devices/pci/msix.h"
 #include "runtime/devices/physical_memory.h"
 #include "runtime/system/cpu.h"
 #include "runtime/system/device_tree.h"
@@ -26,6 +27,8 @@ class InterruptController {
 
     [[nodiscard]] devices::InterruptLine& spi(unsigned n);
     [[nodiscard]] devices::InterruptLine& ppi(unsigned cpu, unsigned intid);
+    // Of PCI functions; null without ITS or frame.
+    [[nodiscard]] devices::pci::MsiTarget* messages() { return messages_.get(); }
     void connect(unsigned cpu, const devices::Gicv3::Outputs& outputs);
     [[nodiscard]] bool has_registers() const { return v3_ != nullptr; }
     // ICC_*, ICV_*, ICH_*.
@@ -43,6 +46,7 @@ class InterruptController {
     std::unique_ptr<devices::Gicv2m> v2m_;
     std::unique_ptr<devices::Gicv3> v3_;
     std::unique_ptr<devices::Gicv3Its> its_;
+    std::unique_ptr<devices::pci::MsiTarget> messages_;
 };
 
 } // namespace ulna::system

@@ -108,6 +108,14 @@ std::string Properties::text(const std::string& key, const std::string& fallback
     return values.empty() ? fallback : values.back();
 }
 
+std::string Properties::required(const std::string& key) {
+    const std::string value = text(key);
+    if (value.empty()) {
+        fail("needs " + key + "=");
+    }
+    return value;
+}
+
 bool Properties::flag(const std::string& key, bool fallback) {
     if (!has(key)) {
         return fallback;

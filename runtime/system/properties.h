@@ -22,6 +22,7 @@ class Properties {
 
     [[nodiscard]] bool has(const std::string& key) const;
     [[nodiscard]] std::string text(const std::string& key, const std::string& fallback = "");
+    [[nodiscard]] std::string required(const std::string& key); // and not empty
     [[nodiscard]] bool flag(const std::string& key, bool fallback = false);
     [[nodiscard]] u64 number(const std::string& key, u64 fallback, u64 least, u64 most);
     // All values of a key that may be repeated.

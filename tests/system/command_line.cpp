@@ -142,6 +142,40 @@ TEST_CASE("flash banks are taken in turn", "[boot]") {
     CHECK(accepted({"-bios", "a", "-drive", "if=pflash,unit=1,file=b"}).firmware == "a");
 }
 
+TEST_CASE("consoles, folders and streams", "[boot]") {
+    const SystemOptions o = accepted({"-chardev", "file,id=c,path=/tmp/x", "-device",
+                                      "virtio-serial-device", "-device", "virtconsole,chardev=c",
+                                      "-fsdev", "local,id=f,path=/srv,security_model=mapped-xattr",
+                                      "-device", "virtio-9p-pci,fsdev=f,mount_tag=host", "-virtfs",
+                                      "local,path=/usr,mount_tag=usr,security_model=none,readonly",
+                                      "-device", "virtio-vsock-device,path=/tmp/v,guest-cid=5"});
+    REQUIRE(o.devices.size() == 4);
+    CHECK(o.devices[0].kind == DeviceOption::Kind::Console);
+    CHECK(o.characters.at(0).words == "file:/tmp/x");
+    CHECK(o.devices[1].pci);
+    CHECK(o.devices[1].tag == "host");
+    CHECK(o.folders.at(0).folder.ownership == devices::virtio::Ownership::Mapped);
+    CHECK(o.devices[2].folder == o.folders.at(1).id);
+    CHECK(o.folders.at(1).folder.read_only);
+    CHECK_FALSE(o.devices[2].pci);
+    CHECK(o.devices[3].guest_cid == 5);
+    CHECK(refused({"-device", "virtio-9p-device,fsdev=f"}) ==
+          "-device virtio-9p-device: needs mount_tag=\n");
+    CHECK(refused({"-device", "virtio-9p-device,fsdev=f,mount_tag=t"}) ==
+          "-device: fsdev=f: no -fsdev with this id\n");
+    CHECK(refused({"-device", "virtconsole,chardev=c"}) ==
+          "-device: chardev=c: no -chardev with this id\n");
+    CHECK(refused({"-virtfs", "local,path=/,mount_tag=t,security_model=passthrough"}) ==
+          "-virtfs security_model=passthrough: none, mapped or mapped-xattr\n");
+    CHECK(refused({"-chardev", "socket,id=a"}) == "-chardev backend=socket: stdio, null or file\n");
+    CHECK(refused({"-chardev", "file,id=a"}) == "-chardev needs path=\n");
+    CHECK(accepted({"-chardev", "stdio,id=a"}).serials == std::vector<std::string>{"null"});
+    CHECK(refused({"-chardev", "stdio,id=a", "-serial", "stdio"}).starts_with("stdio is used"));
+    CHECK(accepted({"-chardev", "stdio,id=a,mux=on", "-serial", "chardev:a"}).serials ==
+          std::vector<std::string>{"mon:stdio"});
+    CHECK(refused({"-serial", "chardev:b"}) == "-serial chardev:b: no -chardev with this id\n");
+}
+
 TEST_CASE("a network and its device in one", "[boot]") {
     const SystemOptions o = accepted({"-nic", "user,hostfwd=tcp::1-:2", "-nic", "none"});
     REQUIRE(o.devices.size() == 1);
@@ -161,25 +195,28 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-cpu", "i486"}).starts_with("-cpu "));
     CHECK(refused({"-drive", "if=none"}) == "-drive needs file=\n");
     CHECK(refused({"-drive", "file=a,if=ide"}) == "-drive if=ide: virtio, pflash or none\n");
-    CHECK(refused({"-drive", "file=a,format=qcow2"}) == "-drive format=qcow2: raw\n");
+    CHECK(refused({"-drive", "file=a,format=vdi"}) == "-drive format=vdi: auto, raw or qcow2\n");
+    CHECK(refused({"-pflash", "a,format=qcow2"}) == "-drive format=qcow2: flash is raw\n");
+    CHECK(accepted({"-drive", "file=a,format=qcow2"}).drives[0].format ==
+          devices::virtio::BlockFormat::Qcow2);
     CHECK(refused({"-device", "e1000"}) ==
           "-device e1000: no such device; there are virtio-blk-device, virtio-net-device, "
-          "virtio-rng-device\n");
+          "virtio-rng-device, virtconsole, virtio-9p-device, virtio-vsock-device\n");
     CHECK(refused({"-device", "virtio-blk-device,drive=x"}) ==
           "-device: drive=x: no -drive with this id and if=none\n");
     CHECK(refused({"-device", "virtio-net-device,netdev=x"}) ==
           "-device: netdev=x: no -netdev with this id\n");
     CHECK(refused({"-device", "virtio-net-device,netdev=x,mac=01:00:00:00:00:00"})
-              .starts_with("-device mac="));
+              .starts_with("-device virtio-net-device: mac="));
     CHECK(refused({"-device", "virtio-net-device,netdev=x,mac=5:54:00:12:34:567"})
-              .starts_with("-device mac="));
+              .starts_with("-device virtio-net-device: mac="));
     CHECK(refused({"-netdev", "tap,id=a"}) == "-netdev type=tap: user\n");
     CHECK(refused({"-netdev", "user,id=a,hostfwd=22"}) ==
           "-netdev hostfwd=22: such as tcp::2222-:22\n");
     CHECK(refused({"-netdev", "user,id=a", "-netdev", "user,id=a"}) ==
           "-netdev id=a: there is another one\n");
     CHECK(refused({"-nic", "user,id=a", "-device", "virtio-net-device,netdev=a"}) ==
-          "-device: a is used twice\n");
+          "-device: netdev=a is used twice\n");
     CHECK(refused({"-serial", "telnet:x"}).starts_with("-serial telnet:x: "));
     CHECK(refused({"-serial", "stdio", "-monitor", "stdio"}).starts_with("stdio is used twice"));
     CHECK(refused({"-accel", "kvm"}) == "-accel accel=kvm: tcg\n");

@@ -1,0 +1,217 @@
+// The options for what is behind devices: disk images, networks, folders, serial lines.
+#include <algorithm>
+
+#include "runtime/system/command_line_parse.h"
+#include "runtime/system/properties.h"
+
+namespace ulna::system {
+
+namespace {
+
+devices::virtio::UserNetOptions user_network(Properties& properties) {
+    devices::virtio::UserNetOptions to;
+    for (const std::string& text : properties.texts("hostfwd")) {
+        if (const auto forward = devices::virtio::parse_host_forward(text)) {
+            to.forwards.push_back(*forward);
+        } else {
+            properties.fail("hostfwd=" + text + ": such as tcp::2222-:22");
+        }
+    }
+    to.restricted = properties.flag("restrict");
+    to.ipv6 = properties.flag("ipv6", true);
+    (void)properties.flag("ipv4", true);
+    return to;
+}
+
+devices::virtio::SharedFolder::Options folder_of(Properties& properties) {
+    (void)properties.choice("fsdriver", {"local"}, 0);
+    const std::size_t model =
+        properties.choice("security_model", {"none", "mapped", "mapped-xattr"}, 0);
+    devices::virtio::SharedFolder::Options folder;
+    folder.path = properties.required("path");
+    folder.ownership =
+        model == 0 ? devices::virtio::Ownership::Host : devices::virtio::Ownership::Mapped;
+    folder.read_only = properties.flag("readonly");
+    properties.ignore("multidevs");
+    properties.ignore("writeout");
+    return folder;
+}
+
+template <class Options>
+void check_id(const std::vector<Options>& all, const std::string& id, Properties& properties) {
+    if (std::any_of(all.begin(), all.end(), [&](const Options& one) { return one.id == id; })) {
+        properties.fail("id=" + id + ": there is another one");
+    }
+}
+
+// Which bank of flash: the next one if the option does not say.
+void set_bank(DriveOption& drive, const std::vector<DriveOption>& others, Properties& properties) {
+    constexpr u64 kNext = 1000;
+    const u64 index = properties.number("index", kNext, 0, kNext);
+    const u64 unit = properties.number("unit", index, 0, kNext);
+    if (drive.interface != DriveOption::Interface::Pflash) {
+        return;
+    }
+    drive.unit = static_cast<unsigned>(unit);
+    if (unit == kNext) {
+        drive.unit = static_cast<unsigned>(
+            std::count_if(others.begin(), others.end(), [](const DriveOption& other) {
+                return other.interface == DriveOption::Interface::Pflash;
+            }));
+    }
+    if (drive.unit > 1) {
+        properties.fail("if=pflash: there are two banks, unit=0 and unit=1");
+    }
+}
+
+} // namespace
+
+void add_drive(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "file");
+    DriveOption drive;
+    drive.interface = static_cast<DriveOption::Interface>(
+        properties.choice("if", {"virtio", "pflash", "none"}, 0));
+    drive.id = properties.text("id");
+    drive.file = properties.required("file");
+    drive.read_only = properties.flag("read-only", properties.flag("readonly"));
+    drive.snapshot = properties.flag("snapshot");
+    set_bank(drive, parse.options.drives, properties);
+    drive.format = static_cast<devices::virtio::BlockFormat>(
+        properties.choice("format", {"auto", "raw", "qcow2"}, 0));
+    if (drive.interface == DriveOption::Interface::Pflash &&
+        drive.format == devices::virtio::BlockFormat::Qcow2) {
+        properties.fail("format=qcow2: flash is raw");
+    }
+    (void)properties.choice("media", {"disk", "cdrom"}, 0);
+    for (const char* const name :
+         {"cache", "aio", "discard", "detect-zeroes", "werror", "rerror"}) {
+        properties.ignore(name);
+    }
+    if (!drive.id.empty()) {
+        check_id(parse.options.drives, drive.id, properties);
+    }
+    parse.options.drives.push_back(drive);
+    parse.finish("-drive", properties);
+}
+
+void add_network(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "type");
+    (void)properties.choice("type", {"user"}, 0);
+    NetworkOption network{properties.required("id"), user_network(properties)};
+    check_id(parse.options.networks, network.id, properties);
+    parse.options.networks.push_back(std::move(network));
+    parse.finish("-netdev", properties);
+}
+
+// A network and its device in one.
+void add_nic(CommandLineParse& parse, const std::string& value) {
+    if (value == "none") {
+        return;
+    }
+    Properties properties(value, "type");
+    (void)properties.choice("type", {"user"}, 0);
+    DeviceOption device{.kind = DeviceOption::Kind::Net};
+    device.pci =
+        properties.choice("model", {"virtio-net-device", "virtio", "virtio-net-pci"}, 0) == 2;
+    device.network = properties.text("id", "nic" + std::to_string(parse.options.networks.size()));
+    set_mac(device, properties);
+    parse.options.networks.push_back({device.network, user_network(properties)});
+    parse.options.devices.push_back(device);
+    parse.finish("-nic", properties);
+}
+
+void add_folder(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "fsdriver");
+    FolderOption folder{properties.required("id"), folder_of(properties)};
+    check_id(parse.options.folders, folder.id, properties);
+    parse.options.folders.push_back(std::move(folder));
+    parse.finish("-fsdev", properties);
+}
+
+// A folder and its device in one.
+void add_virtfs(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "fsdriver");
+    DeviceOption device{.kind = DeviceOption::Kind::Folder};
+    device.folder = properties.text("id", "virtfs" + std::to_string(parse.options.folders.size()));
+    device.tag = properties.required("mount_tag");
+    parse.options.folders.push_back({device.folder, folder_of(properties)});
+    parse.options.devices.push_back(device);
+    parse.finish("-virtfs", properties);
+}
+
+void add_characters(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "backend");
+    const std::vector<std::string> kinds = {"stdio", "null", "file"};
+    const std::size_t kind = properties.choice("backend", kinds, 1);
+    CharacterOption characters{properties.required("id"), kinds[kind]};
+    if (kind == 2) {
+        characters.words += ":" + properties.required("path");
+    } else if (properties.flag("mux") && kind == 0) {
+        characters.words = "mon:stdio";
+    }
+    properties.ignore("signal");
+    check_id(parse.options.characters, characters.id, properties);
+    parse.options.characters.push_back(std::move(characters));
+    parse.finish("-chardev", properties);
+}
+
+void add_firmware_item(CommandLineParse& parse, const std::string& value) {
+    constexpr std::size_t kMostName = 55; // of the directory's 56 bytes
+    Properties properties(value, "name");
+    FirmwareItem item{properties.text("name"), properties.text("string"), properties.text("file")};
+    if (item.name.empty() || item.name.size() > kMostName) {
+        properties.fail("needs a name of 1 to 55 characters");
+    } else if (item.text.empty() == item.file.empty()) {
+        properties.fail("needs either string= or file=");
+    }
+    parse.options.firmware_items.push_back(std::move(item));
+    parse.finish("-fw_cfg", properties);
+}
+
+void add_object(CommandLineParse& parse, const std::string& value) {
+    const std::string type = value.substr(0, value.find(','));
+    // What they ask for is so anyway: random numbers are the host's, memory is a memfd.
+    for (const char* const known : {"rng-random", "rng-builtin", "memory-backend-memfd"}) {
+        if (type == known) {
+            return;
+        }
+    }
+    parse.fail("-object " + type + ": no such object");
+}
+
+void add_serial(CommandLineParse& parse, const std::string& value) {
+    parse.options.serials.push_back(value);
+    for (const char* const known : {"stdio", "mon:stdio", "null", "none"}) {
+        if (value == known) {
+            return;
+        }
+    }
+    const std::size_t colon = value.find(':');
+    const std::string kind = value.substr(0, colon);
+    const bool has_rest = colon != value.npos && colon + 1 < value.size();
+    if (!has_rest || (kind != "file" && kind != "chardev")) {
+        parse.fail("-serial " + value + ": stdio, mon:stdio, file:PATH, chardev:ID or null");
+    }
+}
+
+// A serial port gets what its character device is, which nobody else has then.
+void resolve_serials(CommandLineParse& parse) {
+    constexpr std::string_view kPrefix = "chardev:";
+    auto& all = parse.options.characters;
+    for (std::string& serial : parse.options.serials) {
+        if (!serial.starts_with(kPrefix)) {
+            continue;
+        }
+        const auto found = std::find_if(all.begin(), all.end(), [&](const CharacterOption& one) {
+            return one.id == serial.substr(kPrefix.size());
+        });
+        if (found == all.end()) {
+            parse.fail("-serial " + serial + ": no -chardev with this id");
+            return;
+        }
+        serial = found->words;
+        all.erase(found);
+    }
+}
+
+} // namespace ulna::system
