@@ -5,6 +5,7 @@
 #include "ir/support/check.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"
+#include "runtime/system/walk_registers.h"
 
 namespace ulna::system {
 
@@ -26,20 +27,7 @@ bool crosses_page(GuestAddr address, unsigned bytes) {
 
 const RegimeRegisters& Vcpu::regime() {
     if (!regime_valid_) {
-        const TranslationInputs in = translation_inputs(cpu_, current_regime(cpu_));
-        regime_ = {};
-        regime_.el = in.regime == Regime::El10 ? 1 : in.regime == Regime::El3 ? 3 : 2;
-        regime_.sctlr = in.sctlr;
-        regime_.tcr = in.tcr;
-        regime_.ttbr0 = in.ttbr0;
-        regime_.ttbr1 = in.ttbr1;
-        regime_.mair = in.mair;
-        regime_.el2_enabled = in.regime == Regime::El10 && el2_enabled(cpu_);
-        regime_.hcr = in.hcr;
-        regime_.vtcr = in.vtcr;
-        regime_.vttbr = in.vttbr;
-        regime_.pan = in.pan;
-        regime_.pa_bits = cpu_.physical_address_bits;
+        regime_ = walk_registers(cpu_, current_regime(cpu_));
         regime_valid_ = true;
     }
     return regime_;
@@ -228,7 +216,7 @@ Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
     AbortDetail detail{.fsc = kExternalAbort, .write = where.write, .external = true};
     if (where.fault) {
         detail = {.fsc = fault_status_code(*where.fault),
-                  .write = where.write,
+                  .write = where.fault->write,
                   .s1ptw = where.fault->s1ptw,
                   .stage2 = where.fault->stage2,
                   .ipa = where.fault->ipa,
@@ -387,20 +375,8 @@ u64 Vcpu::translate_address(Cpu&,
     const Regime which = at.el == 3   ? Regime::El3
                          : at.el == 2 ? (e2h(cpu_) ? Regime::El20 : Regime::El2)
                                       : Regime::El10;
-    const TranslationInputs in = translation_inputs(cpu_, which);
-    RegimeRegisters registers;
-    registers.el = at.el;
-    registers.sctlr = in.sctlr;
-    registers.tcr = in.tcr;
-    registers.ttbr0 = in.ttbr0;
-    registers.ttbr1 = in.ttbr1;
-    registers.mair = in.mair;
-    registers.el2_enabled = at.el == 1 && el2_enabled(cpu_);
-    registers.hcr = in.hcr;
-    registers.vtcr = in.vtcr;
-    registers.vttbr = in.vttbr;
+    RegimeRegisters registers = walk_registers(cpu_, which);
     registers.pan = at.pan && cpu_.pstate.pan;
-    registers.pa_bits = cpu_.physical_address_bits;
     const TranslationResult result =
         walk(registers, machine_.memory(), at.address,
              {.kind = at.write ? AccessKind::Write : AccessKind::Read,

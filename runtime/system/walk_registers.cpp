@@ -1,0 +1,46 @@
+#include "runtime/system/walk_registers.h"
+
+namespace ulna::system {
+
+using enum SysReg;
+
+MmuFeatures mmu_features(const Cpu& cpu) {
+    const auto field = [](u64 reg, unsigned lsb) { return bits(reg, lsb + 3, lsb); };
+    const u64 mmfr0 = cpu.reg(ID_AA64MMFR0_EL1), mmfr1 = cpu.reg(ID_AA64MMFR1_EL1),
+              mmfr2 = cpu.reg(ID_AA64MMFR2_EL1), pfr1 = cpu.reg(ID_AA64PFR1_EL1);
+    constexpr u64 k52Bits = 6; // PARange
+    return {
+        .lva = field(mmfr2, 16) >= 1, // VARange
+        .lpa = field(mmfr0, 0) >= k52Bits,
+        .lpa2 = field(mmfr0, 28) == 1,  // TGran4: 52 bits
+        .ttst = field(mmfr2, 28) >= 1,  // ST
+        .hafdbs = field(mmfr1, 0) >= 2, // access flag and dirty state
+        .hpds = field(mmfr1, 12) >= 1,
+        .pan3 = field(mmfr1, 20) >= 3,
+        .xnx = field(mmfr1, 28) >= 1,
+        .s2fwb = field(mmfr2, 40) >= 1,
+        .e0pd = field(mmfr2, 60) >= 1,
+        .bti = field(pfr1, 0) >= 1,
+    };
+}
+
+RegimeRegisters walk_registers(const Cpu& cpu, Regime regime) {
+    const TranslationInputs in = translation_inputs(cpu, regime);
+    RegimeRegisters to;
+    to.el = regime == Regime::El10 ? 1 : regime == Regime::El3 ? 3 : 2;
+    to.sctlr = in.sctlr;
+    to.tcr = in.tcr;
+    to.ttbr0 = in.ttbr0;
+    to.ttbr1 = in.ttbr1;
+    to.mair = in.mair;
+    to.el2_enabled = regime == Regime::El10 && el2_enabled(cpu);
+    to.hcr = in.hcr;
+    to.vtcr = in.vtcr;
+    to.vttbr = in.vttbr;
+    to.pan = in.pan;
+    to.pa_bits = cpu.physical_address_bits;
+    to.features = mmu_features(cpu);
+    return to;
+}
+
+} // namespace ulna::system
