@@ -49,11 +49,6 @@ inline constexpr u64 kFlashSectorBytes = 256 << 10;
 inline constexpr u64 kGicRedistributorBytes = 0x2'0000; // RD_base and SGI_base, no VLPIs
 inline constexpr unsigned kMaxCpus = 64;
 inline constexpr unsigned kMaxGicV2Cpus = 8;
-// Aff1 and Aff0 of MPIDR_EL1: clusters as large as a list of SGI targets.
-[[nodiscard]] constexpr u64 cpu_affinity(unsigned index, bool gicv3) {
-    const unsigned cluster = gicv3 ? 16 : 8;
-    return u64{index / cluster} << 8 | index % cluster;
-}
 
 inline constexpr unsigned kVirtioSlots = 32;
 inline constexpr u64 kVirtioSlotBytes = 0x200;
@@ -82,7 +77,5 @@ inline constexpr unsigned kV2mMessages = 64;
 inline constexpr unsigned kPowerKeyPin = 3;
 
 inline constexpr u32 kApbClockHz = 24'000'000;
-// CNTFRQ_EL0 of an Armv8.6 CPU (DDI 0487, FEAT_ECV): 1 GHz. Older models have 62.5 MHz.
-inline constexpr u32 kCounterHz = 1'000'000'000;
 
 } // namespace ulna::devices::virt

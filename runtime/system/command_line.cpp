@@ -241,6 +241,20 @@ void set_default_serial(Parse& parse) {
     }
 }
 
+// A machine without any would run zeros for ever, unless somebody is to load something.
+void check_software(Parse& parse) {
+    const SystemOptions& options = parse.options;
+    const bool has_flash =
+        std::any_of(options.drives.begin(), options.drives.end(), [](const DriveOption& drive) {
+            return drive.interface == DriveOption::Interface::Pflash && drive.unit == 0;
+        });
+    const bool is_for_others =
+        options.start_stopped || !options.gdb.empty() || !options.dump_device_tree.empty();
+    if (options.kernel.empty() && options.firmware.empty() && !has_flash && !is_for_others) {
+        parse.fail("nothing to run: -kernel, -bios or -drive if=pflash; -help lists all options");
+    }
+}
+
 void check(Parse& parse) {
     const SystemOptions& options = parse.options;
     if (options.gic == GicVersion::V2 && options.cpus > devices::virt::kMaxGicV2Cpus) {
@@ -263,6 +277,7 @@ void check(Parse& parse) {
     }
     check_terminal(parse);
     check_devices(parse);
+    check_software(parse);
 }
 
 } // namespace

@@ -9,8 +9,10 @@ SystemCommandLine parse(std::vector<const char*> arguments) {
     arguments.insert(arguments.begin(), "ulna-system");
     return parse_system_command_line(static_cast<int>(arguments.size()), arguments.data());
 }
-SystemOptions accepted(const std::vector<const char*>& arguments) {
-    SystemCommandLine line = parse(arguments);
+// Without anything to run, but stopped.
+SystemOptions accepted(std::vector<const char*> arguments) {
+    arguments.push_back("-S");
+    SystemCommandLine line = parse(std::move(arguments));
     CHECK(line.message == "");
     return std::move(line.options);
 }
@@ -184,6 +186,9 @@ TEST_CASE("a network and its device in one", "[boot]") {
 }
 
 TEST_CASE("what is not understood is an error of one line", "[boot]") {
+    CHECK(refused({}) ==
+          "nothing to run: -kernel, -bios or -drive if=pflash; -help lists all options\n");
+    CHECK(parse({"-M", "virt,dumpdtb=x"}).message == "");
     CHECK(refused({"-frobnicate"}) == "-frobnicate: no such option; -help lists them\n");
     CHECK(refused({"disk.img"}) == "disk.img: not an option (a disk is -drive file=...)\n");
     CHECK(refused({"-kernel"}) == "-kernel: needs an argument (file)\n");
