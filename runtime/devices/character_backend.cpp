@@ -8,6 +8,7 @@
 
 #include "runtime/devices/console.h"
 #include "runtime/devices/output_queue.h"
+#include "runtime/devices/socket_backend.h"
 
 namespace ulna::devices {
 
@@ -58,8 +59,12 @@ make_character_backend(std::string_view words, EventLoop& loop, std::string& why
     if (words.starts_with(kFile)) {
         return make_file(std::string(words.substr(kFile.size())), loop, why_not);
     }
+    if (words.starts_with("unix:") || words.starts_with("tcp:")) {
+        return SocketBackend::create(words, loop, why_not);
+    }
     why_not = "unknown character device '" + std::string(words) +
-              "': there are null, stdio, mon:stdio, and file:PATH";
+              "': there are null, stdio, mon:stdio, file:PATH, "
+              "unix:PATH and tcp:HOST:PORT";
     return nullptr;
 }
 

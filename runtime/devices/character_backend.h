@@ -41,8 +41,9 @@ class CharacterBackend {
     CharacterSink* sink_ = nullptr;
 };
 
-// The back end that a user's words mean: "null" (or "none"), "stdio" (or "mon:stdio") and
-// "file:PATH". Null, with a reason, when there is none. With the lock held.
+// The back end that a user's words mean: "null" (or "none"), "stdio" (or "mon:stdio"), "file:PATH",
+// "unix:PATH" and "tcp:HOST:PORT", of which the last two take ",server=on" and ",wait=off". Null,
+// with a reason, when there is none. With the lock held.
 [[nodiscard]] std::unique_ptr<CharacterBackend>
 make_character_backend(std::string_view words, EventLoop& loop, std::string& why_not);
 

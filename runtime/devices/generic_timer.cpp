@@ -31,9 +31,13 @@ GenericTimers::GenericTimers(EventLoop& loop,
 
 void GenericTimers::set(unsigned cpu, Kind kind, bool asserted, std::optional<u64> deadline) {
     One& one = *timers_.at(cpu * kKinds + static_cast<unsigned>(kind));
+    if (!asserted && deadline && one.timer.is_set() && one.deadline == deadline) {
+        return; // all of a CPU's are told when one has changed
+    }
     one.timer.cancel();
     one.line.set(asserted);
     if (!asserted && deadline) {
+        one.deadline = deadline;
         one.timer.set(counter_.reached_at(*deadline));
     }
 }

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -297,6 +299,112 @@ TEST_CASE("back ends by name", "[console]") {
     text << std::ifstream(name).rdbuf();
     CHECK(text.str() == "to a file");
     unlink(name);
+}
+
+int connect_to(const std::string& path) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::copy(path.begin(), path.end(), address.sun_path);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    return fd;
+}
+
+std::string take_from(int fd) {
+    char bytes[256];
+    const ssize_t count = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    return std::string(bytes, count > 0 ? static_cast<std::size_t>(count) : 0);
+}
+
+TEST_CASE("a serial line over a socket serves one client after the other", "[console]") {
+    Machine m;
+    Guest guest;
+    guest.limit = 3;
+    std::string why_not;
+    char name[] = "/tmp/ulna-socket-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    const std::string path = std::string(name) + "/serial";
+    auto line = make_character_backend("unix:" + path + ",server=on,wait=off", m.loop, why_not);
+    REQUIRE(line != nullptr);
+    line->connect(&guest);
+    write_text(*line, "nobody hears this");
+    const int first = connect_to(path), second = connect_to(path);
+    m.run_for();
+    REQUIRE(send(first, "abcd", 4, 0) == 4);
+    REQUIRE(send(second, "xyz", 3, 0) == 3);
+    write_text(*line, "hello");
+    m.run_for();
+    CHECK(take_from(first) == "hello");
+    CHECK(take_from(second).empty());
+    CHECK(guest.got == "abc");
+    guest.limit = 100;
+    line->room_grew();
+    m.run_for();
+    CHECK(guest.got == "abcd");
+    close(first);
+    m.run_for();
+    CHECK(guest.got == "abcdxyz");
+    write_text(*line, "bye");
+    line.reset();
+    CHECK(take_from(second) == "bye");
+    CHECK(access(path.c_str(), F_OK) != 0);
+    close(second);
+    rmdir(name);
+}
+
+TEST_CASE("a serial line over TCP, from both sides", "[console]") {
+    Machine m;
+    Guest here, there;
+    std::string why_not;
+    // Some port that nobody has.
+    std::unique_ptr<CharacterBackend> server;
+    int port = 20000 + getpid() % 20000;
+    for (int tries = 0; server == nullptr && tries < 50; ++tries) {
+        server = make_character_backend(
+            "tcp:127.0.0.1:" + std::to_string(++port) + ",server,nowait", m.loop, why_not);
+    }
+    REQUIRE(server != nullptr);
+    server->connect(&here);
+    auto client = make_character_backend("tcp:127.0.0.1:" + std::to_string(port), m.loop, why_not);
+    REQUIRE(client != nullptr);
+    client->connect(&there);
+    m.run_for();
+    write_text(*server, "to the client");
+    write_text(*client, "to the server");
+    m.run_for();
+    CHECK(here.got == "to the server");
+    CHECK(there.got == "to the client");
+    for (int i = 0; i < 20000; ++i) { // more than sockets hold, to a client that is not read
+        there.limit = 0;
+        client->room_grew();
+        write_text(*server, std::string(1000, 'x'));
+    }
+    m.run_for();
+    CHECK(server->congested());
+    client.reset();
+    m.run_for();
+    CHECK_FALSE(server->congested());
+    CHECK(here.resumed == 1);
+}
+
+TEST_CASE("what is wrong with a socket is said", "[console]") {
+    Machine m;
+    const auto reason = [&](std::string_view words) {
+        std::string why_not;
+        CHECK(make_character_backend(words, m.loop, why_not) == nullptr);
+        return why_not;
+    };
+    CHECK(reason("unix:/no/such/place") ==
+          "cannot connect to unix:/no/such/place: No such file or directory");
+    CHECK(reason("unix:" + std::string(200, 'x') + ",server=on,wait=off").find("too long") !=
+          std::string::npos);
+    CHECK(reason("unix:/proc/self/exe,server=on").find("in use") != std::string::npos);
+    CHECK(access("/proc/self/exe", F_OK) == 0);
+    CHECK(reason("unix:").find("names no socket") != std::string::npos);
+    CHECK(reason("tcp:5555").find("names no socket") != std::string::npos);
+    CHECK(reason("tcp:127.0.0.1:1").find("refused") != std::string::npos);
+    CHECK(reason("tcp:127.0.0.1:no-such-service").find("cannot connect") == 0);
+    CHECK(reason("unix:x,server=perhaps").find("'server=perhaps'") != std::string::npos);
+    CHECK(reason("unix:x,telnet=on").find("'telnet=on'") != std::string::npos);
 }
 
 } // namespace

@@ -1,0 +1,262 @@
+#include "runtime/devices/socket_backend.h"
+
+#include <netdb.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace ulna::devices {
+
+namespace {
+
+struct SocketOptions {
+    std::string unix_path;  // empty: TCP
+    std::string host, port; // host empty: any, or this one
+    bool server = false, wait = true;
+};
+
+std::optional<bool> parse_switch(std::string_view value) {
+    if (value == "on" || value == "yes" || value == "true") {
+        return true;
+    }
+    if (value == "off" || value == "no" || value == "false") {
+        return false;
+    }
+    return std::nullopt;
+}
+
+// One of ",server", ",server=on", ",nowait", ",wait=off".
+bool parse_option(std::string_view text, SocketOptions& options) {
+    if (text == "server" || text == "wait") {
+        (text == "server" ? options.server : options.wait) = true;
+        return true;
+    }
+    if (text == "nowait") {
+        options.wait = false;
+        return true;
+    }
+    const auto equals = text.find('=');
+    const auto name = text.substr(0, equals);
+    const auto value = equals == text.npos ? std::nullopt : parse_switch(text.substr(equals + 1));
+    if (!value || (name != "server" && name != "wait")) {
+        return false;
+    }
+    (name == "server" ? options.server : options.wait) = *value;
+    return true;
+}
+
+std::optional<SocketOptions> parse(std::string_view words, std::string& why_not) {
+    SocketOptions options;
+    const bool is_unix = words.starts_with("unix:");
+    std::string_view rest = words.substr(words.find(':') + 1);
+    const std::string_view address = rest.substr(0, rest.find(','));
+    while (rest.find(',') != rest.npos) {
+        rest = rest.substr(rest.find(',') + 1);
+        const auto option = rest.substr(0, rest.find(','));
+        if (!parse_option(option, options)) {
+            why_not = "unknown option '" + std::string(option) + "' in '" + std::string(words) +
+                      "': there are server=on|off and wait=on|off";
+            return std::nullopt;
+        }
+    }
+    const auto colon = address.rfind(':');
+    if (is_unix) {
+        options.unix_path = address;
+    } else if (colon != address.npos) {
+        options.host = address.substr(0, colon);
+        options.port = address.substr(colon + 1);
+    }
+    if (is_unix ? address.empty() : options.port.empty()) {
+        why_not = "'" + std::string(words) + "' names no socket: unix:PATH or tcp:HOST:PORT";
+        return std::nullopt;
+    }
+    return options;
+}
+
+// Connects to or listens at one address; -1 with errno.
+int open_socket(int family, const sockaddr* address, socklen_t bytes, bool server) {
+    const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one = 1;
+    const bool done =
+        fd >= 0 && (server ? (family == AF_UNIX ||
+                              setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0) &&
+                                 bind(fd, address, bytes) == 0 && listen(fd, 1) == 0
+                           : ::connect(fd, address, bytes) == 0);
+    if (!done && fd >= 0) {
+        const int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+int open_unix(const SocketOptions& options) {
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    if (options.unix_path.size() >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    std::copy(options.unix_path.begin(), options.unix_path.end(), address.sun_path);
+    struct stat old;
+    if (options.server && lstat(options.unix_path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) {
+        unlink(options.unix_path.c_str()); // of a machine before; other files stay, and are in use
+    }
+    return open_socket(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address,
+                       options.server);
+}
+
+int open_tcp(const SocketOptions& options, std::string& why_not) {
+    const addrinfo hints{.ai_flags = options.server ? AI_PASSIVE : 0,
+                         .ai_family = AF_UNSPEC,
+                         .ai_socktype = SOCK_STREAM};
+    addrinfo* found = nullptr;
+    const int error = getaddrinfo(options.host.empty() ? nullptr : options.host.c_str(),
+                                  options.port.c_str(), &hints, &found);
+    if (error != 0) {
+        why_not = gai_strerror(error);
+        return -1;
+    }
+    int fd = -1;
+    for (const addrinfo* at = found; at != nullptr && fd < 0; at = at->ai_next) {
+        fd = open_socket(at->ai_family, at->ai_addr, at->ai_addrlen, options.server);
+    }
+    why_not = std::strerror(errno);
+    freeaddrinfo(found);
+    return fd;
+}
+
+} // namespace
+
+std::unique_ptr<SocketBackend>
+SocketBackend::create(std::string_view words, EventLoop& loop, std::string& why_not) {
+    const auto options = parse(words, why_not);
+    if (!options) {
+        return nullptr;
+    }
+    std::string reason;
+    const bool is_unix = !options->unix_path.empty();
+    const int fd = is_unix ? open_unix(*options) : open_tcp(*options, reason);
+    if (fd < 0) {
+        why_not = std::string(options->server ? "cannot listen at " : "cannot connect to ") +
+                  std::string(words) + ": " + (is_unix ? std::strerror(errno) : reason);
+        return nullptr;
+    }
+    std::unique_ptr<SocketBackend> backend(new SocketBackend(
+        loop, options->server ? fd : -1, options->server ? options->unix_path : ""));
+    if (!options->server) {
+        backend->attach(fd);
+    } else if (options->wait) {
+        backend->accept_one();
+    }
+    return backend;
+}
+
+SocketBackend::SocketBackend(EventLoop& loop, int listening, std::string unix_path)
+    : loop_(loop), listening_(listening), unix_path_(std::move(unix_path)) {
+    if (listening_ >= 0) {
+        loop_.add_fd(listening_, EPOLLIN, [this](u32) { accept_one(); });
+    }
+}
+
+SocketBackend::~SocketBackend() {
+    if (connection_ >= 0) {
+        output_->flush();
+        detach();
+    }
+    if (listening_ >= 0) {
+        loop_.remove_fd(listening_);
+        close(listening_);
+    }
+    if (!unix_path_.empty()) {
+        unlink(unix_path_.c_str());
+    }
+}
+
+// The next one waits until this one has gone.
+void SocketBackend::accept_one() {
+    const int connection = accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (connection >= 0) {
+        attach(connection);
+    }
+}
+
+void SocketBackend::attach(int connection) {
+    connection_ = connection;
+    output_.emplace(loop_, connection, [this] {
+        if (sink_ != nullptr) {
+            sink_->output_resumed();
+        }
+    });
+    loop_.add_fd(connection_, 0, [this](u32) { read_input(); });
+    if (listening_ >= 0) {
+        loop_.change_fd(listening_, 0);
+    }
+    update_interest();
+}
+
+void SocketBackend::detach() {
+    loop_.remove_fd(connection_);
+    const bool was_congested = output_->congested();
+    output_.reset();
+    close(connection_);
+    connection_ = -1;
+    if (listening_ >= 0) {
+        loop_.change_fd(listening_, EPOLLIN);
+    }
+    if (was_congested && sink_ != nullptr) {
+        sink_->output_resumed();
+    }
+}
+
+void SocketBackend::connect(CharacterSink* sink) {
+    CharacterBackend::connect(sink);
+    update_interest();
+}
+
+void SocketBackend::write(std::span<const u8> bytes) {
+    if (output_) {
+        output_->write(bytes);
+    }
+}
+
+void SocketBackend::flush() {
+    if (output_) {
+        output_->flush();
+    }
+}
+
+void SocketBackend::update_interest() {
+    if (connection_ >= 0) {
+        const bool wanted = sink_ != nullptr && sink_->room() > 0;
+        loop_.change_fd(connection_, wanted ? u32{EPOLLIN} : 0);
+    }
+}
+
+void SocketBackend::read_input() {
+    std::array<u8, 1024> bytes;
+    const std::size_t most = std::min(bytes.size(), sink_ != nullptr ? sink_->room() : 0);
+    if (most == 0) {
+        update_interest();
+        return;
+    }
+    const ssize_t count = recv(connection_, bytes.data(), most, MSG_DONTWAIT);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (count <= 0) {
+        detach();
+        return;
+    }
+    sink_->receive({bytes.data(), static_cast<std::size_t>(count)});
+    update_interest();
+}
+
+} // namespace ulna::devices
