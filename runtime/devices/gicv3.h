@@ -19,6 +19,7 @@
 #include "runtime/devices/device.h"
 #include "runtime/devices/gic_interrupts.h"
 #include "runtime/devices/gic_priorities.h"
+#include "runtime/devices/gic_virtual.h"
 
 namespace ulna::devices {
 
@@ -98,25 +99,6 @@ class Gicv3 {
         std::array<unsigned, 32> cpu{};
     };
 
-    static constexpr unsigned kListRegisters = 4;
-    struct VirtualInterface {
-        u64 control = 0; // ICH_HCR_EL2
-        std::array<u64, kListRegisters> list{};
-        gic::Priorities priorities;
-        std::array<bool, 2> group_enabled{};
-        bool irq = false, fiq = false;
-
-        [[nodiscard]] int best() const;
-        [[nodiscard]] u64 ended() const;
-        [[nodiscard]] u64 empty() const;
-        [[nodiscard]] u64 maintenance() const;
-        [[nodiscard]] u64 machine_control() const; // ICH_VMCR_EL2
-        void set_machine_control(u64 value);
-        [[nodiscard]] u64* find_active(u32 intid); // its list register, or null
-        [[nodiscard]] u32 acknowledge(unsigned group);
-        [[nodiscard]] u32 highest_pending(unsigned group) const;
-    };
-
     struct Cpu {
         unsigned number = 0;
         gic::InterruptWord own;   // SGIs and PPIs
@@ -128,7 +110,7 @@ class Gicv3 {
         u64 property_base = 0, pending_base = 0;
         std::map<u32, u8> pending_lpis;    // with their configuration bytes
         std::set<std::pair<u8, u32>> lpis; // those that are enabled, by priority and INTID
-        VirtualInterface guest;
+        gic::VirtualInterface guest;
         Outputs outputs;
         bool irq = false, fiq = false;
     };
@@ -171,8 +153,7 @@ class Gicv3 {
     // --- gicv3_virtual_interface.cpp
     [[nodiscard]] bool read_hypervisor_register(Cpu& cpu, u32 encoding, u64& value);
     [[nodiscard]] bool write_hypervisor_register(Cpu& cpu, u32 encoding, u64 value);
-    void deactivate_virtual(Cpu& cpu, u64* entry);
-    void end_virtual(Cpu& cpu, unsigned group, u32 intid);
+    void deactivate_physical(Cpu& cpu, const gic::VirtualInterface::Ended& ended);
     void update_virtual(Cpu& cpu);
 
     PhysicalMemory* memory_ = nullptr; // where LPIs have their tables; null: there are none
