@@ -29,7 +29,11 @@ Gicv2::Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_c
       distributor_(
           std::make_unique<Frame>(*this, &Gicv2::read_distributor, &Gicv2::write_distributor)),
       cpu_interface_(
-          std::make_unique<Frame>(*this, &Gicv2::read_cpu_interface, &Gicv2::write_cpu_interface)) {
+          std::make_unique<Frame>(*this, &Gicv2::read_cpu_interface, &Gicv2::write_cpu_interface)),
+      hypervisor_(
+          std::make_unique<Frame>(*this, &Gicv2::read_hypervisor, &Gicv2::write_hypervisor)),
+      virtual_(std::make_unique<Frame>(
+          *this, &Gicv2::read_virtual_interface, &Gicv2::write_virtual_interface)) {
     CHECK(cpus > 0 && cpus <= kMaxCpus && spis <= kMaxSpis && spis % 32 == 0);
     lines_.reserve(cpus * kPpis + spis);
     for (unsigned n = 0; n < cpus; ++n) {
@@ -61,14 +65,18 @@ void Gicv2::reset() {
         cpu.priorities = {};
         cpu.group_enabled = {};
         cpu.ack_control = cpu.fiq_enabled = false;
+        cpu.guest = {.fiq_enabled = false, .irq = cpu.guest.irq, .fiq = cpu.guest.fiq};
         look_for_best(cpu);
+        update_virtual(cpu);
     }
 }
 
 void Gicv2::connect(unsigned cpu, const Outputs& outputs) {
     cpus_[cpu].outputs = outputs;
     cpus_[cpu].irq = cpus_[cpu].fiq = false;
+    cpus_[cpu].guest.irq = cpus_[cpu].guest.fiq = false;
     update_outputs(cpus_[cpu]);
+    update_virtual(cpus_[cpu]);
 }
 
 InterruptLine& Gicv2::spi(unsigned n) { return lines_.at(cpus_.size() * kPpis + n); }
@@ -81,6 +89,10 @@ InterruptLine& Gicv2::ppi(unsigned cpu, unsigned n) {
 Device& Gicv2::distributor() { return *distributor_; }
 
 Device& Gicv2::cpu_interface() { return *cpu_interface_; }
+
+Device& Gicv2::hypervisor_interface() { return *hypervisor_; }
+
+Device& Gicv2::virtual_interface() { return *virtual_; }
 
 void Gicv2::set_line(Cpu* cpu, u32 intid, bool asserted) {
     InterruptWord& word = cpu != nullptr ? cpu->own : spis_[intid / 32 - 1];

@@ -13,6 +13,7 @@
 #include "runtime/devices/device.h"
 #include "runtime/devices/gic_interrupts.h"
 #include "runtime/devices/gic_priorities.h"
+#include "runtime/devices/gic_virtual.h"
 
 namespace ulna::devices {
 
@@ -20,6 +21,7 @@ class Gicv2 {
   public:
     static constexpr unsigned kMaxCpus = 8, kMaxSpis = 960;
     static constexpr u64 kDistributorBytes = 0x10000, kCpuInterfaceBytes = 0x10000;
+    static constexpr unsigned kMaintenancePpi = 25; // of GICH_*
 
     // `accessing_cpu`: on whose behalf the current access to a frame is made.
     Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_cpu);
@@ -27,10 +29,12 @@ class Gicv2 {
     Gicv2(const Gicv2&) = delete;
     Gicv2& operator=(const Gicv2&) = delete;
 
-    // What a CPU hears; null: nobody listens.
+    // What a CPU hears; null: nobody listens. The virtual ones count below EL2, as HCR_EL2 says.
     struct Outputs {
         InterruptLine* irq = nullptr;
         InterruptLine* fiq = nullptr;
+        InterruptLine* virtual_irq = nullptr;
+        InterruptLine* virtual_fiq = nullptr;
     };
     void connect(unsigned cpu, const Outputs& outputs);
 
@@ -38,6 +42,8 @@ class Gicv2 {
     [[nodiscard]] InterruptLine& ppi(unsigned cpu, unsigned n); // n: the INTID, 16..31
     [[nodiscard]] Device& distributor();
     [[nodiscard]] Device& cpu_interface();
+    [[nodiscard]] Device& hypervisor_interface(); // GICH
+    [[nodiscard]] Device& virtual_interface();    // GICV
 
     void reset(); // all but what devices drive
 
@@ -59,6 +65,7 @@ class Gicv2 {
         std::array<bool, 2> group_enabled{};
         bool ack_control = false; // GICC_IAR acknowledges group 1, too
         bool fiq_enabled = false; // group 0 is FIQ
+        gic::VirtualInterface guest;
         Outputs outputs;
         bool irq = false, fiq = false;
     };
@@ -95,12 +102,24 @@ class Gicv2 {
     void end_interrupt(Cpu& cpu, unsigned group, u32 value);
     void deactivate(Cpu& cpu, u32 value);
 
+    // --- gicv2_virtual.cpp
+    [[nodiscard]] u64 read_hypervisor(Cpu& cpu, u64 offset, unsigned bytes);
+    void write_hypervisor(Cpu& cpu, u64 offset, unsigned bytes, u32 value);
+    [[nodiscard]] u64 read_virtual_interface(Cpu& cpu, u64 offset, unsigned bytes);
+    void write_virtual_interface(Cpu& cpu, u64 offset, unsigned bytes, u32 value);
+    static void set_virtual_control(gic::VirtualInterface& guest, u32 value); // as GICH_VMCR
+    [[nodiscard]] u32 visible_virtual(const Cpu& cpu, bool alias) const;
+    [[nodiscard]] u32 acknowledge_virtual(Cpu& cpu, bool alias);
+    void end_virtual(Cpu& cpu, u32 value);
+    void deactivate_virtual(Cpu& cpu, u32 value);
+    void update_virtual(Cpu& cpu);
+
     std::function<unsigned()> accessing_cpu_;
     bool group_forwarded_[2] = {};
     std::vector<SpiWord> spis_;
     std::vector<Cpu> cpus_;
     std::vector<Line> lines_; // PPIs of each CPU, then SPIs
-    std::unique_ptr<Frame> distributor_, cpu_interface_;
+    std::unique_ptr<Frame> distributor_, cpu_interface_, hypervisor_, virtual_;
 };
 
 } // namespace ulna::devices

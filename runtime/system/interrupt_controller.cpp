@@ -22,6 +22,8 @@ InterruptController::InterruptController(GicVersion version,
         v2_ = std::make_unique<devices::Gicv2>(cpus, virt::kSpis, std::move(accessing_cpu));
         add(virt::kGicDistributor, v2_->distributor());
         add(virt::kGicCpuInterface, v2_->cpu_interface());
+        add(virt::kGicHypervisor, v2_->hypervisor_interface());
+        add(virt::kGicVirtualCpu, v2_->virtual_interface());
         if (has_its) {
             std::vector<devices::InterruptLine*> lines;
             for (unsigned n = 0; n < virt::spi::kV2mMessages; ++n) {
@@ -55,7 +57,7 @@ devices::InterruptLine& InterruptController::ppi(unsigned cpu, unsigned intid) {
 
 void InterruptController::connect(unsigned cpu, const Gicv3::Outputs& outputs) {
     if (v2_ != nullptr) {
-        v2_->connect(cpu, {.irq = outputs.irq, .fiq = outputs.fiq});
+        v2_->connect(cpu, {outputs.irq, outputs.fiq, outputs.virtual_irq, outputs.virtual_fiq});
     } else {
         v3_->connect(cpu, outputs);
     }

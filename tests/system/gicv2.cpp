@@ -244,6 +244,103 @@ TEST_CASE("GICv2: EOImode 1 and binary points", "[gicv2]") {
     CHECK(g.cpu(kBpr) == 2);
 }
 
+// A hypervisor and its guest on CPU 0.
+struct Guest : Gic {
+    Guest() : Gic(2) {
+        enable_all();
+        gic.connect(0, {&lines[0].irq, &lines[0].fiq, &virq, &vfiq});
+        hyp(0, 1);
+        hyp(8, 0xf800'0003);
+    }
+    u32 hyp(u64 at) { return static_cast<u32>(gic.hypervisor_interface().read(at, 4)); }
+    void hyp(u64 at, u32 value) { gic.hypervisor_interface().write(at, 4, value); }
+    u32 virt(u64 at) { return static_cast<u32>(gic.virtual_interface().read(at, 4)); }
+    void virt(u64 at, u32 value) { gic.virtual_interface().write(at, 4, value); }
+    Seen virq, vfiq;
+};
+
+TEST_CASE("GICv2: a guest has a CPU interface of its own", "[gicv2]") {
+    Guest g;
+    CHECK(g.hyp(4) == 0x9000'0003);
+    CHECK(g.hyp(0x30) == 0xf);
+    g.hyp(0x104, 1u << 28 | 0x14u << 23 | 40); // group 0, priority 0xa0
+    CHECK(g.virq.on);
+    CHECK_FALSE(g.vfiq.on);
+    CHECK(g.hyp(0x104) == (1u << 28 | 0x14u << 23 | 40));
+    CHECK(g.hyp(0x30) == 0xd);
+    CHECK(g.virt(kHppir) == 40);
+    CHECK(g.virt(kIar) == 40);
+    CHECK_FALSE(g.virq.on);
+    CHECK(g.virt(kRpr) == 0xa0);
+    CHECK(g.hyp(0xf0) == 1u << 20);
+    CHECK(g.hyp(0x104) == (2u << 28 | 0x14u << 23 | 40));
+    g.virt(kEoir, 40);
+    CHECK(g.hyp(0x104) == (0x14u << 23 | 40));
+    CHECK(g.virt(kRpr) == 0xff);
+    CHECK(g.virt(kIar) == kNothing);
+    // Another CPU has another guest.
+    g.current = 1;
+    CHECK(g.hyp(0x104) == 0);
+}
+
+TEST_CASE("GICv2: virtual SGIs have a sender", "[gicv2]") {
+    Guest g;
+    g.hyp(0x100, 1u << 28 | 3 << 10 | 5);
+    g.hyp(0x104, 1u << 28 | 1 << 19 | 0x10u << 23 | 2 << 10 | 5); // wants to hear of its end
+    CHECK(g.virt(kIar) == (3 << 10 | 5));
+    g.virt(kEoir, 3 << 10 | 5);
+    CHECK(g.virt(kIar) == (2 << 10 | 5));
+    CHECK(g.hyp(0x10) == 0);
+    g.virt(kEoir, 2 << 10 | 5);
+    CHECK(g.hyp(0x10) == 1);
+    CHECK(g.hyp(0x20) == 2);
+    CHECK(g.dist(0x200) == 1u << Gicv2::kMaintenancePpi);
+    CHECK(g.irq());
+    g.hyp(0x104, 0);
+    CHECK_FALSE(g.irq());
+}
+
+TEST_CASE("GICv2: what a guest ends is deactivated behind it", "[gicv2]") {
+    Guest g;
+    g.cpu(kCtlr, 0x203);
+    g.gic.ppi(0, 27).set(true);
+    CHECK(g.cpu(kIar) == 27);
+    g.cpu(kEoir, 27);
+    g.gic.ppi(0, 27).set(false);
+    g.hyp(0x100, 1u << 31 | 1u << 28 | 27 << 10 | 27);
+    CHECK(g.dist(0x300) == 1u << 27);
+    g.virt(kCtlr, 0x203); // EOImode
+    CHECK(g.hyp(8) == (0xf800'0203 | 3 << 18 | 2 << 21));
+    CHECK(g.virt(kIar) == 27);
+    g.virt(kEoir, 27);
+    CHECK(g.dist(0x300) == 1u << 27);
+    g.virt(kDir, 27);
+    CHECK(g.dist(0x300) == 0);
+    CHECK(g.hyp(0x100) == (1u << 31 | 27 << 10 | 27));
+}
+
+TEST_CASE("GICv2: groups of a guest", "[gicv2]") {
+    Guest g;
+    g.hyp(0x100, 1u << 30 | 1u << 28 | 50);
+    CHECK(g.virq.on);
+    CHECK(g.virt(kIar) == kOtherGroup);
+    CHECK(g.virt(kAhppir) == 50);
+    CHECK(g.virt(kAiar) == 50);
+    g.virt(kAeoir, 50);
+    g.hyp(0x100, 1u << 28 | 51);
+    CHECK(g.virt(kAiar) == kNothing);
+    g.virt(kCtlr, 0xb); // FIQEn
+    CHECK(g.vfiq.on);
+    CHECK_FALSE(g.virq.on);
+    g.virt(kPmr, 0);
+    CHECK_FALSE(g.vfiq.on);
+    CHECK(g.hyp(8) >> 27 == 0);
+    g.virt(kPmr, 0xff);
+    g.hyp(0, 0);
+    CHECK_FALSE(g.vfiq.on);
+    CHECK(g.virt(kIar) == kNothing);
+}
+
 TEST_CASE("GICv2m turns writes into edges", "[gicv2]") {
     Gic g(1);
     g.enable_all();
@@ -269,9 +366,10 @@ TEST_CASE("GICv2: random accesses do no harm", "[gicv2]") {
         for (int i = 0; i < 5000; ++i) {
             g.current = static_cast<unsigned>(random() % g.lines.size());
             const unsigned bytes = 1u << random() % 4;
-            Device& device = random() % 2 != 0 ? g.gic.distributor() : g.gic.cpu_interface();
-            const u64 range =
-                &device == &g.gic.cpu_interface() && random() % 8 != 0 ? 0x30 : 0x2000;
+            Device* const devices[] = {&g.gic.distributor(), &g.gic.cpu_interface(),
+                                       &g.gic.hypervisor_interface(), &g.gic.virtual_interface()};
+            Device& device = *devices[random() % 4];
+            const u64 range = &device != devices[0] && random() % 8 != 0 ? 0x30 : 0x2000;
             const u64 at = random() % range & ~u64{bytes - 1};
             switch (random() % 3) {
             case 0:

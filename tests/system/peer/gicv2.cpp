@@ -15,7 +15,8 @@ namespace {
 using test::Record;
 using test::Script;
 
-constexpr u64 kDist = virt::kGicDistributor.base, kCpu = virt::kGicCpuInterface.base;
+constexpr u64 kDist = virt::kGicDistributor.base, kCpu = virt::kGicCpuInterface.base,
+              kHyp = virt::kGicHypervisor.base, kVirtual = virt::kGicVirtualCpu.base;
 
 void random_distributor(Script& s) {
     constexpr u64 kBitRegisters[] = {0x100, 0x100, 0x100, 0x180, 0x200, 0x200, 0x280};
@@ -79,6 +80,36 @@ void random_interface(Script& s, bool masked) {
     }
 }
 
+void random_guest(Script& s) {
+    switch (s.random(5)) {
+    case 0: {
+        const u32 n = s.random(4);
+        const u64 at = kHyp + 0x100 + 4 * n;
+        const u64 id = 16 + 4 * s.random(20) + n; // no two have the same
+        const bool hardware = s.random(2) != 0;
+        s.write(at, s.bits() % 4 << 28 | u64{s.random(31)} << 23 | id |
+                        (hardware ? 1u << 31 | (16 + s.random(60)) << 10 : s.random(2) << 19));
+        s.read(at);
+        break;
+    }
+    case 1:
+    case 2:
+        s.read(kVirtual + 0xc);
+        break;
+    case 3:
+        s.write(kVirtual + 0x10, 16 + s.random(80));
+        break;
+    default:
+        s.write(kHyp, 1 | (s.bits() & 0xa));
+        s.read(kHyp);
+    }
+    s.read(kVirtual + 0x14);
+    s.read(kVirtual + 0x18);
+    for (const u64 at : {0x10, 0x20, 0x30, 0xf0, 0x100, 0x104, 0x108, 0x10c}) {
+        s.read(kHyp + at);
+    }
+}
+
 TEST_CASE("a GICv2 does what the peer's does", "[peer]") {
     if (test::no_peer()) {
         return;
@@ -89,8 +120,12 @@ TEST_CASE("a GICv2 does what the peer's does", "[peer]") {
     s.write(kDist, 3);
     s.write(kCpu, 3);
     s.write(kCpu + 4, 0xff);
+    s.write(kHyp, 1);
+    s.write(kHyp + 8, 0xf800'0003);
     for (int i = 0; i < 4000; ++i) {
-        if (s.random(2) != 0) {
+        if (s.random(3) == 0) {
+            random_guest(s);
+        } else if (s.random(2) != 0) {
             random_distributor(s);
         } else {
             random_interface(s, seed % 2 != 0);
@@ -100,6 +135,8 @@ TEST_CASE("a GICv2 does what the peer's does", "[peer]") {
     Gicv2 gic(1, virt::kSpis, [] { return 0u; });
     memory.add_device(kDist, virt::kGicDistributor.bytes, gic.distributor());
     memory.add_device(kCpu, virt::kGicCpuInterface.bytes, gic.cpu_interface());
+    memory.add_device(kHyp, virt::kGicHypervisor.bytes, gic.hypervisor_interface());
+    memory.add_device(kVirtual, virt::kGicVirtualCpu.bytes, gic.virtual_interface());
     test::compare_with_peer(s, "gic-version=2,virtualization=on -smp 1",
                             [&](const Record& record) { return test::run_access(memory, record); });
 }
