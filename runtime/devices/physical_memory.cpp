@@ -1,6 +1,7 @@
 #include "runtime/devices/physical_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,26 +15,46 @@ PhysicalMemory::PhysicalMemory() = default;
 
 PhysicalMemory::~PhysicalMemory() {
     for (const Ram& part : ram_) {
-        munmap(part.mapping, part.mapping_bytes);
+        give_back(part);
     }
 }
 
-u8* PhysicalMemory::add_ram(PhysAddr base, u64 bytes, std::string& why_not) {
+u8* PhysicalMemory::add_ram(PhysAddr base, u64 bytes, std::string& why_not, RamKind kind) {
     constexpr u64 kHugePageBytes = u64{2} << 20;
     constexpr int kAccess = PROT_READ | PROT_WRITE;
-    void* const host = mmap(nullptr, bytes + kHugePageBytes, kAccess,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (host == MAP_FAILED) {
+    const u64 reserved = bytes + kHugePageBytes;
+    Ram part{base, bytes, nullptr, -1, nullptr, reserved};
+    part.mapping =
+        mmap(nullptr, reserved, kAccess, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bool made = part.mapping != MAP_FAILED;
+    if (made) {
+        const u64 at = reinterpret_cast<u64>(part.mapping);
+        part.host = reinterpret_cast<u8*>(align_down(at + kHugePageBytes - 1, kHugePageBytes));
+    }
+    if (made && kind == RamKind::Shared) {
+        part.fd = memfd_create("ulna-ram", MFD_CLOEXEC);
+        made = part.fd >= 0 && ftruncate(part.fd, static_cast<off_t>(bytes)) == 0 &&
+               mmap(part.host, bytes, kAccess, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, part.fd,
+                    0) != MAP_FAILED;
+    }
+    if (!made) {
         why_not = "cannot have " + std::to_string(bytes >> 20) +
                   " MiB of guest memory: " + std::strerror(errno);
+        give_back(part);
         return nullptr;
     }
-    u8* const aligned = reinterpret_cast<u8*>(
-        align_down(reinterpret_cast<u64>(host) + kHugePageBytes - 1, kHugePageBytes));
-    madvise(aligned, bytes, MADV_HUGEPAGE); // as good as it gets without
-    madvise(aligned, bytes, MADV_DONTFORK);
-    ram_.push_back({base, bytes, aligned, host, bytes + kHugePageBytes});
-    return aligned;
+    madvise(part.host, bytes, MADV_HUGEPAGE); // as good as it gets without
+    ram_.push_back(part);
+    return part.host;
+}
+
+void PhysicalMemory::give_back(const Ram& part) {
+    if (part.mapping != MAP_FAILED) {
+        munmap(part.mapping, part.mapping_bytes);
+    }
+    if (part.fd >= 0) {
+        close(part.fd);
+    }
 }
 
 void PhysicalMemory::add_device(PhysAddr base, u64 bytes, Device& device) {

@@ -16,11 +16,14 @@ class PhysicalMemory {
     PhysicalMemory(const PhysicalMemory&) = delete;
     PhysicalMemory& operator=(const PhysicalMemory&) = delete;
 
-    // Pages come as they are touched, huge ones where the host has them: a guest's accesses miss
-    // the host's TLB as well as ours. (A memfd, which other processes could share, gets none by
-    // default.) Ranges are multiples of 4096 bytes and do not overlap. Null, with a reason, without
-    // memory.
-    [[nodiscard]] u8* add_ram(PhysAddr base, u64 bytes, std::string& why_not);
+    // Shared: a memfd, which back ends in other processes can map. It gets no huge pages by
+    // default, and a guest's accesses miss the host's TLB as well as ours; so it is only for who
+    // needs it.
+    enum class RamKind : u8 { Private, Shared };
+    // Pages come as they are touched. Ranges are multiples of 4096 bytes and do not overlap. Null,
+    // with a reason, without memory.
+    [[nodiscard]] u8*
+    add_ram(PhysAddr base, u64 bytes, std::string& why_not, RamKind kind = RamKind::Private);
     void add_device(PhysAddr base, u64 bytes, Device& device);
 
     // Host address of `bytes` bytes of RAM from `at`; null when they are not all in one range of
@@ -28,6 +31,16 @@ class PhysicalMemory {
     [[nodiscard]] u8* ram(PhysAddr at, u64 bytes) const;
     // RAM or Device::rom, for code, tables and other reads without side effects.
     [[nodiscard]] const u8* readable(PhysAddr at, u64 bytes) const;
+
+    struct Ram {
+        PhysAddr base;
+        u64 bytes;
+        u8* host;
+        int fd;        // of Shared, all of which is this range; else -1
+        void* mapping; // what was mapped for it
+        u64 mapping_bytes;
+    };
+    [[nodiscard]] const std::vector<Ram>& ram_ranges() const { return ram_; }
 
     struct Place {
         Device* device = nullptr; // null: nothing there
@@ -44,13 +57,8 @@ class PhysicalMemory {
     [[nodiscard]] bool write_ram(PhysAddr at, const void* from, u64 bytes) const;
 
   private:
-    struct Ram {
-        PhysAddr base;
-        u64 bytes;
-        u8* host;
-        void* mapping; // what was mapped for it
-        u64 mapping_bytes;
-    };
+    static void give_back(const Ram& part);
+
     struct Mapped {
         PhysAddr base;
         u64 bytes;

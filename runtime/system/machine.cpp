@@ -50,7 +50,9 @@ std::unique_ptr<Machine> Machine::create(const MachineConfig& config, std::strin
 // What the machine lacks though programs have it: allocation tags are not kept for physical memory,
 // and the copying instructions would have to stop at each page.
 bool Machine::build(std::string& why_not) {
-    if (memory_.add_ram(virt::kRam, config_.ram_bytes, why_not) == nullptr) {
+    using RamKind = devices::PhysicalMemory::RamKind;
+    if (memory_.add_ram(virt::kRam, config_.ram_bytes, why_not,
+                        config_.shares_ram ? RamKind::Shared : RamKind::Private) == nullptr) {
         return false;
     }
     translate_.cpu = &model_;

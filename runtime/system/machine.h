@@ -32,6 +32,7 @@ struct MachineConfig {
     bool has_firmware = false; // the machine starts in flash
     GicVersion gic = GicVersion::V3;
     bool has_its = true;
+    bool shares_ram = false; // with device back ends in other processes
 };
 
 // What the machine's own firmware answers to: none where the guest brings firmware for EL3.

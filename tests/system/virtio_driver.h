@@ -38,7 +38,7 @@ class TestDriver {
     // Makes RAM; the device comes by attach().
     TestDriver() {
         std::string why_not;
-        ram = memory.add_ram(kRam, kRamBytes, why_not);
+        ram = memory.add_ram(kRam, kRamBytes, why_not, PhysicalMemory::RamKind::Shared);
     }
     void attach(VirtioDevice* device) {
         transport = std::make_unique<MmioTransport>(device, memory, line);

@@ -27,7 +27,7 @@ Virtqueue::Setup Handshake::initial_setup(u32 queue) const {
 }
 
 u64 Handshake::all_offered() const {
-    return device_.features() | kFeatureVersion1 | kFeatureIndirectDesc | kFeatureEventIdx;
+    return device_.features() | device_.ring_features() | kFeatureVersion1;
 }
 
 u32 Handshake::offered(u32 half) const {

@@ -16,11 +16,6 @@ enum Status : u32 {
     kFailed = 128,
 };
 
-// Features of rings and transports (section 6).
-constexpr u64 kFeatureIndirectDesc = u64{1} << 28;
-constexpr u64 kFeatureEventIdx = u64{1} << 29;
-constexpr u64 kFeatureVersion1 = u64{1} << 32;
-
 class InterruptSink {
   public:
     virtual ~InterruptSink() = default;

@@ -2,7 +2,7 @@
 
 namespace ulna::devices::virtio {
 
-VirtioDevice::VirtioDevice(std::initializer_list<u32> queue_entries) {
+VirtioDevice::VirtioDevice(const std::vector<u32>& queue_entries) {
     for (const u32 entries : queue_entries) {
         queues_.push_back({entries, {}});
     }

@@ -3,7 +3,6 @@
 // the machine's lock held.
 #pragma once
 
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <vector>
@@ -11,6 +10,12 @@
 #include "runtime/devices/virtio/virtqueue.h"
 
 namespace ulna::devices::virtio {
+
+// Features of rings and transports (section 6).
+constexpr u64 kFeatureIndirectDesc = u64{1} << 28;
+constexpr u64 kFeatureEventIdx = u64{1} << 29;
+constexpr u64 kFeatureVersion1 = u64{1} << 32;
+constexpr u64 kRingFeatures = kFeatureIndirectDesc | kFeatureEventIdx;
 
 // How a device reaches its driver.
 class DriverLink {
@@ -25,13 +30,15 @@ class DriverLink {
 class VirtioDevice {
   public:
     // The most entries of each queue.
-    explicit VirtioDevice(std::initializer_list<u32> queue_entries);
+    explicit VirtioDevice(const std::vector<u32>& queue_entries);
     virtual ~VirtioDevice() = default;
     VirtioDevice(const VirtioDevice&) = delete;
     VirtioDevice& operator=(const VirtioDevice&) = delete;
 
     [[nodiscard]] virtual u32 id() const = 0;       // virtio 1.2, section 5
     [[nodiscard]] virtual u64 features() const = 0; // the device type's own bits
+    // Of kRingFeatures, those that whoever serves the rings knows.
+    [[nodiscard]] virtual u64 ring_features() const { return kRingFeatures; }
     [[nodiscard]] virtual std::span<const u8> config() const = 0;
     virtual void write_config(u64 /*offset*/, unsigned /*bytes*/, u64 /*value*/) {}
 
@@ -51,6 +58,8 @@ class VirtioDevice {
 
   protected:
     [[nodiscard]] bool has(u64 feature_bits) const { return (negotiated_ & feature_bits) != 0; }
+    [[nodiscard]] u64 negotiated() const { return negotiated_; }
+    [[nodiscard]] bool has_driver() const { return driver_ != nullptr; }
     [[nodiscard]] DriverLink& driver() { return *driver_; }
 
     // The next request of a queue. A broken queue makes the device ask for a reset.

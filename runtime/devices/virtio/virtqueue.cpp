@@ -70,6 +70,7 @@ bool Virtqueue::breaks(const char* why) {
 bool Virtqueue::enable(const PhysicalMemory& memory, const Setup& setup, Options options) {
     disable();
     memory_ = &memory;
+    setup_ = setup;
     options_ = options;
     entries_ = setup.entries;
     if (entries_ == 0 || entries_ > kMostEntries || !std::has_single_bit(entries_)) {

@@ -46,6 +46,7 @@ class Virtqueue {
     bool enable(const PhysicalMemory& memory, const Setup& setup, Options options);
     void disable();
     [[nodiscard]] bool enabled() const { return enabled_; }
+    [[nodiscard]] const Setup& setup() const { return setup_; } // while it is enabled
     [[nodiscard]] bool broken() const { return !why_broken_.empty(); }
     [[nodiscard]] const std::string& why_broken() const { return why_broken_; }
 
@@ -76,6 +77,7 @@ class Virtqueue {
 
     const PhysicalMemory* memory_ = nullptr;
     bool enabled_ = false;
+    Setup setup_;
     Options options_;
     std::string why_broken_;
     u64 generation_ = 0;
