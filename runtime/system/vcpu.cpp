@@ -89,6 +89,10 @@ void Vcpu::enter() {
         raise(*exception);
         return;
     }
+    if (is_illegal_state()) {
+        raise(illegal_state(cpu_.state->pc));
+        return;
+    }
     in_guest_.store(true);
     // Who asks after this sees that we are in there, and gets us out.
     if (forget_requested_.load()) {
@@ -99,6 +103,12 @@ void Vcpu::enter() {
     const ExitReason reason = stepping ? execute_one() : engine_.run(*cpu_.state);
     in_guest_.store(false);
     stepping ? after_step(reason, steps) : on_exit(reason);
+}
+
+// With PSTATE.IL, every instruction that can be fetched is this exception (DDI 0487 D1.3.5.5: a
+// misaligned PC and instruction aborts come first).
+bool Vcpu::is_illegal_state() {
+    return cpu_.pstate.il && is_aligned(cpu_.state->pc, 4) && code_page(cpu_.state->pc);
 }
 
 // HCR_EL2.VI and its like are lines, too.

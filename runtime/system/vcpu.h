@@ -101,6 +101,7 @@ class Vcpu final : public CpuHost {
     void on_exit(ir::ExitReason reason);
     void serve_requests();
     void note_virtual_interrupts();
+    [[nodiscard]] bool is_illegal_state();
     void raise(const Exception& exception) { take_exception(cpu_, exception); }
     void on_fetch_fault();
     void on_memory_access();
