@@ -151,6 +151,7 @@ struct alignas(64) CpuState {
     u64 sp_el0 = 0; // while another SP is the current one
     u64 tpidr_el1 = 0;
     u64 daif = 0;              // bits 9:6, as the register has them
+    u64 sync_due = 0;          // not 0: the next DSB waits for other CPUs
     u64 irq_lines = 0;         // not 0: some interrupt waits, masked or not; set by any thread
     u64 find_host_address = 0; // FindHostAddress
     TlbEntry* tlb[2] = {};     // of accesses without and with privilege

@@ -59,10 +59,17 @@ bool lift_slot(Translator& t, Slot slot, u32 word) {
     return true;
 }
 
+void leave_if_set(Translator& t, Slot slot, u32 word) {
+    const Value set = t.b.icmp(Cond::NE, t.b.get(slot), t.b.c64(0));
+    t.b.raise_if(set, ir::ExitReason::System, word);
+}
 // Above EL0. What is no longer masked may be due: if anything is, the machine has a look.
-void leave_if_interrupt(Translator& t, u32 word) {
-    const Value some = t.b.icmp(Cond::NE, t.b.get(Slot::IrqLines), t.b.c64(0));
-    t.b.raise_if(some, ir::ExitReason::System, word);
+void leave_if_interrupt(Translator& t, u32 word) { leave_if_set(t, Slot::IrqLines, word); }
+
+// Completes TLB maintenance of this CPU: others may have to be waited for.
+std::optional<bool> lift_dsb(Translator& t, u32 word) {
+    leave_if_set(t, Slot::SyncDue, word);
+    return std::nullopt; // what is left is a fence
 }
 
 constexpr unsigned kDaifShift = 6;
@@ -103,6 +110,9 @@ std::optional<bool> lift_inline(Translator& t, u32 word) {
         return change_daif(t, word, false);
     case 0xd503'40ff: // MSR DAIFClr
         return change_daif(t, word, true);
+    case 0xd503'309f: // DSB
+    case 0xd503'303f: // DSB (nXS)
+        return lift_dsb(t, word);
     default:
         break;
     }

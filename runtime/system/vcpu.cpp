@@ -142,7 +142,7 @@ void Vcpu::on_exit(ExitReason reason) {
     ir::CpuState& state = *cpu_.state;
     switch (reason) {
     case ExitReason::System:
-        execute_system(cpu_, static_cast<u32>(state.exit_arg));
+        execute(static_cast<u32>(state.exit_arg));
         break;
     case ExitReason::MemoryAccess:
         on_memory_access();
@@ -186,6 +186,17 @@ void Vcpu::on_exit(ExitReason reason) {
         UNREACHABLE(
             "the engine handles this exit itself, or translated code of a machine has none");
     }
+}
+
+void Vcpu::execute(u32 word) {
+    constexpr u32 kWithoutCRm = 0xffff'f0ff, kDsb = 0xd503'309f, kDsbNxs = 0xd503'303f;
+    if ((word & kWithoutCRm) != kDsb && (word & kWithoutCRm) != kDsbNxs) {
+        execute_system(cpu_, word);
+        return;
+    }
+    machine_.wait_until_forgotten(*this);
+    cpu_.state->sync_due = 0;
+    cpu_.state->pc += 4;
 }
 
 // --- requests

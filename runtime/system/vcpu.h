@@ -99,6 +99,7 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] bool wait_until_on();
     void enter();
     void on_exit(ir::ExitReason reason);
+    void execute(u32 word);
     void serve_requests();
     void note_virtual_interrupts();
     [[nodiscard]] bool is_illegal_state();

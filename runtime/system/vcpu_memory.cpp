@@ -364,8 +364,8 @@ void Vcpu::invalidate_tlb(Cpu&, const TlbInvalidation& what) {
             machine_.request_forgetting(*this, std::nullopt);
         }
     }
-    if (what.broadcast) {
-        machine_.wait_until_forgotten(*this);
+    if (what.broadcast) { // complete with the next DSB
+        cpu_.state->sync_due = 1;
     }
 }
 
