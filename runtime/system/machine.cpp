@@ -6,6 +6,7 @@
 
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/host_signals.h"
+#include "runtime/system/pmu.h"
 
 namespace ulna::system {
 
@@ -83,6 +84,8 @@ bool Machine::build(std::string& why_not) {
         });
     for (unsigned i = 0; i < config_.cpus; ++i) {
         vcpus_.push_back(std::make_unique<Vcpu>(*this, *engine_, i));
+        Vcpu& vcpu = *vcpus_.back();
+        pmu_timers_.push_back(loop_.add_timer([&vcpu] { vcpu.request_pmu_update(); }));
         connect_cpu(i);
     }
     return true;
@@ -204,6 +207,16 @@ void Machine::update_timers(Vcpu& vcpu) {
         const TimerOutput output = timer_output(vcpu.cpu(), static_cast<Timer>(i), now);
         timers_->set(vcpu.index(), static_cast<Kind>(i), output.asserted, output.deadline);
     }
+    devices::EventLoop::Timer& pmu = *pmu_timers_[vcpu.index()];
+    if (pmu_counts(vcpu.cpu()) || pmu.is_set()) {
+        const auto deadline = pmu_deadline(vcpu.cpu(), now);
+        deadline ? pmu.set(counter_.reached_at(*deadline)) : pmu.cancel();
+    }
+}
+
+void Machine::set_pmu_interrupt(unsigned cpu, bool asserted) {
+    const std::lock_guard lock{lock_};
+    gic_->ppi(cpu, virt::ppi::kPmu).set(asserted);
 }
 
 GicAccess Machine::read_gic(Vcpu& vcpu, u16 encoding, u64& value) {

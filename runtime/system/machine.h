@@ -79,7 +79,8 @@ class Machine {
     // In all other CPUs, a page or everything; and until they have.
     void request_forgetting(const Vcpu& caller, std::optional<GuestAddr> page);
     void wait_until_forgotten(const Vcpu& caller) const;
-    void update_timers(Vcpu& vcpu);
+    void update_timers(Vcpu& vcpu); // and when its PMU is to be looked at
+    void set_pmu_interrupt(unsigned cpu, bool asserted);
     [[nodiscard]] GicAccess read_gic(Vcpu& vcpu, u16 encoding, u64& value);
     [[nodiscard]] GicAccess write_gic(Vcpu& vcpu, u16 encoding, u64 value);
     // Bytes of one page, of RAM or a device; false where there is neither, or the device has no
@@ -107,6 +108,7 @@ class Machine {
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
     const devices::SystemCounter counter_;
     std::unique_ptr<devices::GenericTimers> timers_;
+    std::vector<std::unique_ptr<devices::EventLoop::Timer>> pmu_timers_; // of each CPU
     MachineSemihosting* semihosting_ = nullptr;
     std::atomic<bool> stopping_{false};
     End end_;

@@ -63,9 +63,13 @@ u64 source(Cpu& cpu, unsigned n) {
     }
 }
 
+bool is_enabled(const Cpu& cpu, unsigned n) {
+    return (cpu.reg(PMCR_EL0) & pmcr::E) != 0 && bit(cpu.reg(PMCNTENSET_EL0), enable_bit(n));
+}
+
 // CountEvents (D13.6): enabled, and not filtered out here.
 bool counts_here(const Cpu& cpu, unsigned n) {
-    if ((cpu.reg(PMCR_EL0) & pmcr::E) == 0 || !bit(cpu.reg(PMCNTENSET_EL0), enable_bit(n))) {
+    if (!is_enabled(cpu, n)) {
         return false;
     }
     const u64 type = cpu.reg(type_register(n));
@@ -129,7 +133,8 @@ void update_pmu(Cpu& cpu) {
 std::optional<u64> pmu_deadline(const Cpu& cpu, u64 physical_count) {
     std::optional<u64> first;
     for (unsigned n = 0; n < kCounters; ++n) {
-        if (!counts_here(cpu, n) || event_of(cpu, n) != kCpuCycles ||
+        // Where a counter counts is for update_pmu: until then it may be another EL.
+        if (!is_enabled(cpu, n) || event_of(cpu, n) != kCpuCycles ||
             !bit(cpu.reg(PMINTENSET_EL1), enable_bit(n))) {
             continue;
         }

@@ -11,8 +11,8 @@ namespace ulna::system {
 void update_pmu(Cpu& cpu);
 [[nodiscard]] bool pmu_counts(const Cpu& cpu); // any counter is enabled: cheap
 
-// The physical count at which a counter that would interrupt overflows, if it counts cycles; then
-// the machine calls update_pmu.
+// The physical count at which a counter of cycles that would interrupt overflows at the earliest:
+// then the machine calls update_pmu, and asks again.
 [[nodiscard]] std::optional<u64> pmu_deadline(const Cpu& cpu, u64 physical_count);
 
 } // namespace ulna::system

@@ -6,6 +6,7 @@
 #include "ir/support/check.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"
+#include "runtime/system/pmu.h"
 
 namespace ulna::system {
 
@@ -122,6 +123,10 @@ void Vcpu::note_virtual_interrupts() {
 }
 
 void Vcpu::serve_requests() {
+    if (pmu_due_.load(std::memory_order_relaxed) && pmu_due_.exchange(false)) {
+        update_pmu(cpu_);
+        machine_.update_timers(*this);
+    }
     if (!forget_requested_.load()) {
         return;
     }
@@ -214,6 +219,12 @@ void Vcpu::set_line(u32 bit, bool asserted) {
     }
 }
 
+void Vcpu::request_pmu_update() {
+    pmu_due_.store(true);
+    engine_.request_safepoint(*cpu_.state);
+    wake();
+}
+
 void Vcpu::wake() {
     const std::lock_guard lock{idle_mutex_};
     idle_.notify_all();
@@ -255,7 +266,7 @@ void Vcpu::idle(std::optional<u64> until, bool for_event) {
     std::unique_lock lock{idle_mutex_};
     const auto awake = [&] {
         return machine_.stopping() || wakes_from_wfi(cpu_) || forget_requested_.load() ||
-               (for_event && cpu_.event.load());
+               pmu_due_.load() || (for_event && cpu_.event.load());
     };
     if (!until) {
         idle_.wait(lock, awake);
@@ -281,6 +292,7 @@ void Vcpu::send_event() { machine_.send_event(); }
 
 u64 Vcpu::counter() { return machine_.counter(); }
 void Vcpu::timer_changed(Cpu&) { machine_.update_timers(*this); }
+void Vcpu::pmu_interrupt(Cpu&, bool asserted) { machine_.set_pmu_interrupt(index(), asserted); }
 GicAccess Vcpu::read_gic(Cpu&, u16 encoding, u64& value) {
     return machine_.read_gic(*this, encoding, value);
 }

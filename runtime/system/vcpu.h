@@ -43,6 +43,7 @@ class Vcpu final : public CpuHost {
 
     // --- from any thread
     void set_line(u32 bit, bool asserted); // of Cpu::lines
+    void request_pmu_update();             // a counter may have overflowed
     void wake();                           // looks again at what it waits for
     // Starts a CPU that is off, at an address with X0 (PSCI CPU_ON). False: it is on.
     [[nodiscard]] bool start(GuestAddr entry, u64 context, u8 el);
@@ -66,6 +67,7 @@ class Vcpu final : public CpuHost {
     std::optional<Exception> cache_operation(Cpu&, CacheOp, GuestAddr address) override;
     u64 counter() override;
     void timer_changed(Cpu&) override;
+    void pmu_interrupt(Cpu&, bool asserted) override;
     GicAccess read_gic(Cpu&, u16 encoding, u64& value) override;
     GicAccess write_gic(Cpu&, u16 encoding, u64 value) override;
     void wait_for_interrupt(Cpu&, std::optional<u64> until) override;
@@ -151,6 +153,7 @@ class Vcpu final : public CpuHost {
     bool watches_ = false;               // watchpoints_possible()
 
     std::atomic<bool> in_guest_{false};
+    std::atomic<bool> pmu_due_{false};
     static constexpr std::size_t kMostPagesToForget = 16;
     std::atomic<bool> forget_requested_{false};
     std::mutex forget_mutex_;
