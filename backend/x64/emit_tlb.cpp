@@ -49,8 +49,7 @@ void emit_HostAddress(Emitter& e, const Inst& inst) {
         e.check_alignment(address, mem);
     }
     const Gpr entry = e.scratch_gpr();
-    e.c.mov(entry, address);
-    e.c.shr(entry, ir::kTlbPageLog2 - kEntryLog2);
+    e.c.rorx(entry, address, ir::kTlbPageLog2 - kEntryLog2);
     e.c.and_(entry.cvt32(), ones(ir::kTlbLog2) << kEntryLog2);
     const bool privileged = e.mode().privileged() && !mem.unprivileged;
     e.c.add(entry, e.state(offsetof(CpuState, tlb) + (privileged ? sizeof(CpuState::tlb[0]) : 0)));
