@@ -170,7 +170,7 @@ void Vcpu::on_exit(ExitReason reason) {
         raise(pc_alignment(state.pc));
         break;
     case ExitReason::SpAlignment:
-        raise(sp_alignment(state.pc));
+        on_misaligned_sp();
         break;
     case ExitReason::PacFail:
         raise(pac_fail(true, false, state.pc));

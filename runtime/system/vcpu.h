@@ -110,6 +110,8 @@ class Vcpu final : public CpuHost {
     void on_memory_access();
     void step_slowly();
     void translate_one(GuestAddr pc, u64 page); // into slow_block_
+    [[nodiscard]] bool checks_sp() const;
+    void on_misaligned_sp();
     void idle(std::optional<u64> until, bool for_event);
 
     // --- debug (vcpu_debug.cpp)

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "ir/support/check.h"
+#include "runtime/system/fields.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"
 #include "runtime/system/walk_registers.h"
@@ -313,12 +314,29 @@ bool Vcpu::copy(GuestAddr at, u8* bytes, u64 count, bool writes) {
     return true;
 }
 
+bool Vcpu::checks_sp() const {
+    const u64 sctlr = sctlr_of(cpu_, current_regime(cpu_));
+    return (sctlr & (cpu_.pstate.el == 0 ? sctlr::SA0 : sctlr::SA)) != 0;
+}
+
 void Vcpu::translate_one(GuestAddr pc, u64 page) {
     const ir::CpuState& state = *cpu_.state;
-    const u32 bits = ir::BlockMode::from_registers(state.fpcr, state.sp).bits | state.mode_bits;
+    const u64 sp = checks_sp() ? state.sp : 0;
+    const u32 bits = ir::BlockMode::from_registers(state.fpcr, sp).bits | state.mode_bits;
     frontend::TranslateOptions options = machine_.translate_options();
     options.max_instructions = 1;
     frontend::translate({pc, {bits}, page}, machine_.code(), options, slow_block_);
+}
+
+// Translated code always checks SP; without SCTLR_ELx.SA or SA0 the instruction goes the long way.
+void Vcpu::on_misaligned_sp() {
+    const GuestAddr pc = cpu_.state->pc;
+    const std::optional<u64> page = code_page(pc);
+    if (checks_sp() || !page) {
+        return raise(sp_alignment(pc));
+    }
+    translate_one(pc, *page);
+    after_step(ir::interpret(slow_block_, *cpu_.state), /*steps=*/false);
 }
 
 void Vcpu::step_slowly() {

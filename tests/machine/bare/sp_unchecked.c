@@ -1,4 +1,3 @@
-// short: translated code checks SP's alignment whatever SCTLR_EL1.SA and SA0 say
 // SCTLR_EL1.SA and SA0 of 0: SP need not be aligned.
 #include "support.h"
 

@@ -1,4 +1,3 @@
-// short: translated code does not ask SCTLR_EL1.DZE or HCR_EL2.TDZ before DC ZVA
 // DC ZVA at EL0, trapped by SCTLR_EL1.DZE.
 #include "support.h"
 
