@@ -150,11 +150,12 @@ void reset_state(ir::CpuState& state, GuestAddr pc) {
 
 // What firmware leaves for a kernel that it starts in Non-secure state.
 void set_up_el3(Cpu& cpu) {
-    cpu.reg(SCR_EL3) |= scr::NS | scr::HCE | scr::APK | scr::API | scr::ATA | scr::HXEn;
+    cpu.reg(SCR_EL3) |=
+        scr::NS | scr::HCE | scr::APK | scr::API | scr::EnSCXT | scr::ATA | scr::HXEn;
 }
 void set_up_el2(Cpu& cpu) {
     constexpr u64 kMSCEn = field_bit(11);
-    cpu.reg(HCR_EL2) |= hcr::RW | hcr::APK | hcr::API | hcr::ATA;
+    cpu.reg(HCR_EL2) |= hcr::RW | hcr::APK | hcr::API | hcr::EnSCXT | hcr::ATA;
     cpu.reg(HCRX_EL2) |= cpu.has(frontend::Feature::MOPS) ? kMSCEn : 0;
 }
 

@@ -41,16 +41,17 @@ u64 pa_range(unsigned bits) {
 void fill_processor_features(Cpu& cpu) {
     const bool v8_2 = cpu.has(Feature::DPB);
     cpu.reg(ID_AA64PFR0_EL1) = cpu.model->id_aa64pfr0_el1;
-    set_fields(cpu.reg(ID_AA64PFR0_EL1), {
-                                             {0, 1}, // EL0..EL3: AArch64 only
-                                             {4, 1},
-                                             {8, when(cpu.has_el2, 1)},
-                                             {12, when(cpu.has_el3, 1)},
-                                             {24, when(cpu.has_gic_registers, 1)},
-                                             {28, when(v8_2, 1)}, // RAS, without error records
-                                             {56, 1}, // CSV2, CSV3: nothing is speculated
-                                             {60, 1},
-                                         });
+    set_fields(cpu.reg(ID_AA64PFR0_EL1),
+               {
+                   {0, 1}, // EL0..EL3: AArch64 only
+                   {4, 1},
+                   {8, when(cpu.has_el2, 1)},
+                   {12, when(cpu.has_el3, 1)},
+                   {24, when(cpu.has_gic_registers, 1)},
+                   {28, when(v8_2, 1)},                   // RAS, without error records
+                   {56, cpu.has(Feature::BTI) ? 3u : 1u}, // CSV2, CSV3: nothing is speculated
+                   {60, 1},
+               });
     cpu.reg(ID_AA64PFR1_EL1) = cpu.model->id_aa64pfr1_el1;
 }
 

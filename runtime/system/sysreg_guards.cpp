@@ -115,6 +115,17 @@ Verdict guard_Tcpac(const Access& a) {
 Verdict guard_Ata(const Access& a) { return enabled_above(a, hcr::ATA, scr::ATA); }
 Verdict guard_Apk(const Access& a) { return enabled_above(a, hcr::APK, scr::APK); }
 Verdict guard_Hxen(const Access& a) { return enabled_above(a, kAll, scr::HXEn); }
+Verdict guard_Scxt(const Access& a) {
+    if (const auto el0 = el0_needs(a, (sctlr_of_el0(a.cpu) & sctlr::TSCXT) == 0)) {
+        return el0;
+    }
+    const bool guest = a.el() == 1 || (a.el() == 0 && !el0_in_host(a.cpu));
+    if (guest && el2_enabled(a.cpu) && (effective_hcr(a.cpu) & hcr::EnSCXT) == 0) {
+        return trap_to(2);
+    }
+    const bool denied = (scr_below_el3(a.cpu, kAll) & scr::EnSCXT) == 0;
+    return denied ? Verdict{trap_to(3)} : std::nullopt;
+}
 Verdict guard_Terr(const Access& a) {
     if ((hcr_at_el1(a.cpu) & hcr::TERR) != 0) {
         return trap_to(2);

@@ -245,7 +245,7 @@ TEST_CASE("SCTLR_EL1 is what translated code sees", "[system]") {
     CpuFixture f;
     CHECK((f.state->mode_bits & ir::BlockMode::kPacRestricted) != 0);
     f.write(SCTLR_EL1, sctlr::kPacKeys | sctlr::M);
-    CHECK(f.state->sctlr_el1 == (0x3050'0980 | sctlr::kPacKeys | sctlr::M | sctlr::DZE));
+    CHECK(f.state->sctlr_el1 == (0x3040'0980 | sctlr::kPacKeys | sctlr::M | sctlr::DZE));
     CHECK((f.state->mode_bits & ir::BlockMode::kPacRestricted) == 0);
     f.write(SCTLR_EL1, u64{1} << 40 | sctlr::ATA); // TCF: synchronous
     CHECK(ir::BlockMode{f.state->mode_bits}.tag_check() == ir::TagCheck::Sync);
