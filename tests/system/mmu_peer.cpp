@@ -1,5 +1,6 @@
 // Random regimes and tables, compared with what QEMU's AT instructions say of them.
 #include <cstring>
+#include <span>
 
 #include "runtime/system/mmu.h"
 #include "tests/system/peer/mmu_cases.h"
@@ -28,12 +29,13 @@ struct Tables {
 
 RegimeRegisters registers_of(const mmu_cases::Case& from) {
     RegimeRegisters to;
+    to.el = from.el2 ? 2 : 1;
     to.sctlr = from.sctlr;
     to.tcr = from.tcr;
     to.ttbr0 = from.ttbr0;
     to.ttbr1 = from.ttbr1;
     to.mair = from.mair;
-    to.el2_enabled = true;
+    to.el2_enabled = !from.el2;
     to.hcr = from.hcr;
     to.vtcr = from.vtcr;
     to.vttbr = from.vttbr;
@@ -54,6 +56,13 @@ u64 par_after(const RegimeRegisters& registers,
                         .updates = TableUpdates::AccessFlag}));
 }
 
+std::span<const mmu_cases::Operation> operations_of(const mmu_cases::Case& made) {
+    constexpr u64 kE2H = u64{1} << 34;
+    const std::span<const mmu_cases::Operation> el2 = mmu_cases::kEl2Operations;
+    return !made.el2 ? std::span<const mmu_cases::Operation>(mmu_cases::kOperations)
+                     : el2.first((made.hcr & kE2H) != 0 ? 4 : 2);
+}
+
 // As mmu_program.cpp has it.
 u32 hash_of(u64 seed, const devices::PhysicalMemory& memory) {
     Tables tables{memory.ram(mmu_cases::kArena, mmu_cases::kArenaBytes)};
@@ -61,7 +70,7 @@ u32 hash_of(u64 seed, const devices::PhysicalMemory& memory) {
     const RegimeRegisters registers = registers_of(made);
     u64 hash = 0;
     for (const u64 address : made.addresses) {
-        for (const mmu_cases::Operation& operation : mmu_cases::kOperations) {
+        for (const mmu_cases::Operation& operation : operations_of(made)) {
             const u64 par = mmu_cases::comparable(par_after(registers, memory, address, operation));
             hash = (hash ^ par) * 0x9e37'79b9'7f4a'7c15;
             hash ^= hash >> 29;

@@ -12,15 +12,22 @@ using u64 = uint64_t;
 inline constexpr u64 kArena = 0x4200'0000, kArenaBytes = 2 << 20; // where tables are
 inline constexpr unsigned kAddresses = 16;
 
-// Registers, as EL2 sets them for EL1&0.
+// Registers of a regime: of EL1&0, or of EL2 and, with HCR_EL2.E2H and TGE, EL2&0.
 struct Case {
+    bool el2;
     u64 sctlr, tcr, ttbr0, ttbr1, mair, hcr, vtcr, vttbr;
     u64 addresses[kAddresses];
 };
 
-// AT instructions that are tried with each address, and the bits of each.
+// AT instructions that are tried with each address, and what each asks for.
 struct Operation {
     bool write, el0, stage1_only, pan;
+};
+inline constexpr Operation kEl2Operations[] = {
+    {false, false, true, false},
+    {true, false, true, false}, // S1E2R, S1E2W
+    {false, true, true, false},
+    {true, true, true, false}, // S1E0R, S1E0W: with E2H and TGE
 };
 inline constexpr Operation kOperations[] = {
     {false, false, true, false},  {true, false, true, false},  // S1E1R, S1E1W
@@ -49,10 +56,38 @@ template <class Memory> class Maker {
     Maker(u64 seed, Memory& memory) : state_(seed * 0x9e37'79b9'7f4a'7c15 + 1), memory_(memory) {}
 
     Case make() {
-        Case to{};
         for (u64 offset = 0; offset < kArenaBytes; offset += 8) {
             memory_.store(kArena + offset, 0);
         }
+        return below(4) == 0 ? make_el2() : make_el1();
+    }
+
+  private:
+    Case make_el2() {
+        Case to{};
+        to.el2 = true;
+        to.sctlr = 0x30c5'0830;
+        to.sctlr |= one_in(16, 0, 1);
+        to.sctlr |= one_in(4, 1u << 19, 0);
+        to.sctlr |= next() & 0x1004;
+        to.mair = 0x44'bb'4f'ff'0c'08'04'00;
+        to.hcr = u64{1} << 31;
+        const bool e2h = below(2) == 0;
+        if (e2h) {
+            to.hcr |= u64{1} << 34 | 1 << 27;
+            to.sctlr |= one_in(3, u64{1} << 57, 0);
+            make_stage1(to);
+        } else {
+            make_single(to);
+        }
+        for (u64& address : to.addresses) {
+            address = make_address(to, e2h);
+        }
+        return to;
+    }
+
+    Case make_el1() {
+        Case to{};
         to.sctlr = 0x30d0'0800;
         to.sctlr |= one_in(16, 0, 1);
         to.sctlr |= one_in(4, 1u << 19, 0);
@@ -69,12 +104,11 @@ template <class Memory> class Maker {
         make_stage2(to);
         make_stage1(to);
         for (u64& address : to.addresses) {
-            address = make_address(to);
+            address = make_address(to, true);
         }
         return to;
     }
 
-  private:
     struct Stage {
         bool is_stage1 = true;
         unsigned granule = 12, bits = 48;
@@ -152,6 +186,28 @@ template <class Memory> class Maker {
         to.ttbr0 = lower_.root | (next() & 0xffff'0000'0000'0001);
         to.ttbr1 = upper_.root | (next() & 0xffff'0000'0000'0001);
     }
+    // TCR_EL2 of its own shape.
+    void make_single(Case& to) {
+        static constexpr u64 kTg0[] = {0, 2, 1};
+        static constexpr unsigned kGranule[] = {12, 14, 16};
+        const bool ds = below(3) == 0;
+        const u64 g = below(3);
+        lower_.granule = kGranule[g];
+        lower_.ds = ds && g != 2;
+        const u64 txsz = make_txsz(lower_.granule, lower_.ds);
+        set_bits(lower_, txsz);
+        lower_.root = root_of(lower_);
+        static constexpr u64 kSh[] = {0, 2, 3};
+        const u64 any_ps = below(7);
+        const u64 ps = one_in(4, any_ps, any_ps % 2 != 0 || ds ? 6 : 5);
+        lower_.wide = ps == 6;
+        to.tcr = u64{1} << 31 | 1 << 23 | txsz | kTg0[g] << 14 | ps << 16 | u64{ds} << 32;
+        to.tcr |= kSh[below(3)] << 12;
+        to.tcr |= one_in(3, 1 << 21, 0);
+        to.tcr |= one_in(2, 1 << 22, 0);
+        to.tcr |= next() & (u64{1} << 20 | 1 << 24 | 1 << 29);
+        to.ttbr0 = lower_.root | (next() & 1);
+    }
     static void set_bits(Stage& stage, u64 txsz) {
         unsigned bits = static_cast<unsigned>(64 - txsz);
         bits = bits < 16 ? 16 : bits > 52 ? 52 : bits;
@@ -197,8 +253,8 @@ template <class Memory> class Maker {
         fwb_ = (to.hcr >> 46 & 1) != 0;
     }
 
-    u64 make_address(const Case& to) {
-        const bool is_upper = below(2) != 0;
+    u64 make_address(const Case& to, bool has_two_ranges) {
+        const bool is_upper = below(2) != 0 && has_two_ranges;
         const Stage& stage = is_upper ? upper_ : lower_;
         u64 address = next() & ones(stage.bits);
         address &= next();

@@ -1,4 +1,4 @@
-// Translates the addresses of mmu_cases.h by AT, at EL2 of the machine that it runs on, and writes
+// Translates the addresses of mmu_cases.h by AT, at EL3 of the machine that it runs on, and writes
 // what PAR_EL1 says to its serial port: `tests/system/peer/run` says how.
 #include "mmu_cases.h"
 
@@ -33,15 +33,23 @@ struct Memory {
 #define SET(name, value) asm volatile("msr " name ", %0" ::"r"(value) : "memory")
 
 void set_registers(const mmu_cases::Case& c) {
-    SET("sctlr_el1", c.sctlr);
-    SET("tcr_el1", c.tcr);
-    SET("ttbr0_el1", c.ttbr0);
-    SET("ttbr1_el1", c.ttbr1);
-    SET("mair_el1", c.mair);
     SET("hcr_el2", c.hcr);
-    SET("vtcr_el2", c.vtcr);
-    SET("vttbr_el2", c.vttbr);
-    asm volatile("dsb sy\n isb\n tlbi vmalls12e1\n tlbi alle1\n dsb sy\n isb" ::: "memory");
+    if (c.el2) {
+        SET("sctlr_el2", c.sctlr);
+        SET("tcr_el2", c.tcr);
+        SET("ttbr0_el2", c.ttbr0);
+        SET("s3_4_c2_c0_1", c.ttbr1); // TTBR1_EL2
+        SET("mair_el2", c.mair);
+    } else {
+        SET("sctlr_el1", c.sctlr);
+        SET("tcr_el1", c.tcr);
+        SET("ttbr0_el1", c.ttbr0);
+        SET("ttbr1_el1", c.ttbr1);
+        SET("mair_el1", c.mair);
+        SET("vtcr_el2", c.vtcr);
+        SET("vttbr_el2", c.vttbr);
+    }
+    asm volatile("dsb sy\n isb\n tlbi alle2\n tlbi alle1\n dsb sy\n isb" ::: "memory");
 }
 
 #define AT(operation) asm volatile("at " operation ", %0\n isb" ::"r"(address) : "memory")
@@ -75,8 +83,14 @@ u64 translate(unsigned operation, u64 address) {
     case 8:
         AT("s1e1rp");
         break;
-    default:
+    case 9:
         AT("s1e1wp");
+        break;
+    case 10:
+        AT("s1e2r");
+        break;
+    default:
+        AT("s1e2w");
         break;
     }
     u64 par;
@@ -89,8 +103,12 @@ void run(u64 seed) {
     const mmu_cases::Case c = mmu_cases::Maker<Memory>(seed, memory).make();
     set_registers(c);
     u64 hash = 0;
+    // Numbers of translate().
+    static constexpr unsigned kEl1[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, kEl2[] = {10, 11, 2, 3};
+    const unsigned count = !c.el2 ? 10 : (c.hcr >> 34 & 1) != 0 ? 4 : 2;
     for (const u64 address : c.addresses) {
-        for (unsigned operation = 0; operation < 10; ++operation) {
+        for (unsigned i = 0; i < count; ++i) {
+            const unsigned operation = (c.el2 ? kEl2 : kEl1)[i];
             const u64 par = mmu_cases::comparable(translate(operation, address));
             hash = (hash ^ par) * 0x9e37'79b9'7f4a'7c15;
             hash ^= hash >> 29;
@@ -117,11 +135,14 @@ extern "C" void* memset(void* to, int byte, unsigned long bytes) {
 }
 
 extern "C" void start_c() {
+    constexpr u64 kNs = 1, kHce = 1 << 8, kRw = 1 << 10, kRes1 = 3 << 4;
     asm volatile("msr pan, #1");
+    SET("scr_el3", kNs | kHce | kRw | kRes1);
     for (u64 seed = FIRST; seed < FIRST + COUNT; ++seed) {
         run(seed);
     }
-    asm volatile("ldr w0, =0x84000008\n smc #0"); // PSCI SYSTEM_OFF
+    static const u64 kExit[] = {0x20026, 0}; // ADP_Stopped_ApplicationExit, status
+    asm volatile("mov x0, #0x18\n mov x1, %0\n hlt #0xf000" ::"r"(kExit) : "x0", "x1", "memory");
 }
 
 asm(".section .text.start\n"
