@@ -137,6 +137,24 @@ void fill_caches(Cpu& cpu) {
 
 } // namespace
 
+u8 physical_address_bits(const frontend::CpuModel& model) {
+    constexpr struct {
+        u16 part; // MIDR_EL1.PartNum
+        u8 bits;
+    } kParts[] = {
+        {0xd03, 40}, {0xd04, 40}, {0xd05, 40}, // Cortex-A53, A35, A55
+        {0xd07, 44}, {0xd08, 44},              // Cortex-A57, A72
+        {0xd0b, 40},                           // Cortex-A76
+        {0xd0c, 48},                           // Neoverse N1
+    };
+    for (const auto& known : kParts) {
+        if (bits(model.midr_el1, 15, 4) == known.part) {
+            return known.bits;
+        }
+    }
+    return 52;
+}
+
 void fill_identification(Cpu& cpu) {
     fill_processor_features(cpu);
     fill_memory_model(cpu);

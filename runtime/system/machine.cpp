@@ -6,6 +6,7 @@
 
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/host_signals.h"
+#include "runtime/system/id_registers.h"
 #include "runtime/system/pmu.h"
 
 namespace ulna::system {
@@ -95,6 +96,7 @@ void Machine::connect_cpu(unsigned index) {
     Vcpu& vcpu = *vcpus_[index];
     Cpu& cpu = vcpu.cpu();
     cpu.model = &model_;
+    cpu.physical_address_bits = physical_address_bits(model_);
     cpu.affinity = cpu_affinity(config_.gic, index);
     cpu.has_el2 = config_.has_el2;
     cpu.has_el3 = config_.has_el3;
