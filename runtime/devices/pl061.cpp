@@ -41,10 +41,9 @@ u8 Pl061::raised() const {
 }
 
 void Pl061::update() {
-    const u8 now = levels();
-    const u8 changed = now ^ seen_;
-    seen_ = now;
-    edges_ |= static_cast<u8>(changed & ~level_sensitive_ & (both_edges_ | ~(now ^ high_)));
+    const u8 changed = (outside_ ^ seen_) & ~direction_;
+    seen_ = outside_;
+    edges_ |= static_cast<u8>(changed & ~level_sensitive_ & (both_edges_ | ~(outside_ ^ high_)));
     for (unsigned n = 0; n < kPins; ++n) {
         if (outputs_[n] != nullptr) {
             outputs_[n]->set((data_ & direction_ & 1 << n) != 0);

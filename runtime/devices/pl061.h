@@ -45,7 +45,7 @@ class Pl061 : public Device {
     u8 outside_ = 0, data_ = 0, direction_ = 0; // direction: 1 is an output
     u8 level_sensitive_ = 0, both_edges_ = 0, high_ = 0, enabled_ = 0, alternate_ = 0;
     u8 edges_ = 0; // that were seen, of pins that are not level-sensitive
-    u8 seen_ = 0;  // levels when they were last looked at
+    u8 seen_ = 0;  // outside_ when it was last looked at
 };
 
 } // namespace ulna::devices
