@@ -98,6 +98,7 @@ void random_guest(Script& s) {
         break;
     case 3:
         s.write(kVirtual + 0x10, 16 + s.random(80));
+        s.write(kDist + 0x104, 0); // has the peer notice that a physical interrupt was deactivated
         break;
     default:
         s.write(kHyp, 1 | (s.bits() & 0xa));
