@@ -11,6 +11,7 @@
 #include "runtime/devices/virtio/p9_device.h"
 #include "runtime/devices/virtio/rng.h"
 #include "runtime/devices/virtio/user_net.h"
+#include "runtime/devices/virtio/vhost_user.h"
 #include "runtime/devices/virtio/vsock.h"
 
 namespace ulna::system {
@@ -201,6 +202,9 @@ Board::make_device(const DeviceOption& device, const SystemOptions& options, std
         const std::lock_guard lock{machine_.lock()};
         return virtio::Vsock::open(machine_.loop(), device.path, device.guest_cid, why_not);
     }
+    case DeviceOption::Kind::VhostBlock:
+    case DeviceOption::Kind::VhostFolder:
+        return make_vhost_user(device, options, why_not);
     }
     UNREACHABLE("a kind of device");
 }
@@ -255,6 +259,18 @@ Board::make_folder(const DeviceOption& device, const SystemOptions& options, std
     return folder == nullptr
                ? nullptr
                : std::make_unique<virtio::P9Device>(std::move(folder), device.tag, machine_.lock());
+}
+
+Board::VirtioPointer Board::make_vhost_user(const DeviceOption& device,
+                                            const SystemOptions& options,
+                                            std::string& why_not) {
+    const std::string path =
+        with_id(options.characters, device.characters)->words.substr(std::size("unix:") - 1);
+    const std::lock_guard lock{machine_.lock()};
+    return device.kind == DeviceOption::Kind::VhostBlock
+               ? virtio::VhostUser::open_block(machine_.loop(), machine_.memory(), path, why_not)
+               : virtio::VhostUser::open_file_system(machine_.loop(), machine_.memory(), path,
+                                                     device.tag, why_not);
 }
 
 // Drivers look at all slots.

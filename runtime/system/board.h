@@ -65,6 +65,8 @@ class Board {
     make_console(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     [[nodiscard]] VirtioPointer
     make_folder(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] VirtioPointer
+    make_vhost_user(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     void fill_slots();
     void add_pci();
 

@@ -43,15 +43,15 @@ struct CharacterOption { // -chardev
 };
 
 struct DeviceOption {
-    enum class Kind : u8 { Block, Net, Rng, Console, Folder, Vsock };
+    enum class Kind : u8 { Block, Net, Rng, Console, Folder, Vsock, VhostBlock, VhostFolder };
     Kind kind = Kind::Block;
     bool pci = false; // else in a slot of virtio-mmio
     std::string id;
     std::string drive, serial;            // Block: the id of a drive of Interface::None
     std::string network;                  // Net: the id of a network
     std::optional<std::array<u8, 6>> mac; // Net
-    std::string characters;               // Console: the id of a character device
-    std::string folder, tag;              // Folder: the id of a folder, and its name in the guest
+    std::string characters;               // Console, Vhost*: the id of a character device
+    std::string folder, tag;              // Folder: the id of a folder; its name in the guest
     std::string path;                     // Vsock: the host's socket
     u64 guest_cid = 3;                    // Vsock
 };

@@ -141,11 +141,17 @@ void add_virtfs(CommandLineParse& parse, const std::string& value) {
 
 void add_characters(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "backend");
-    const std::vector<std::string> kinds = {"stdio", "null", "file"};
+    const std::vector<std::string> kinds = {"stdio", "null", "file", "socket"};
     const std::size_t kind = properties.choice("backend", kinds, 1);
     CharacterOption characters{properties.required("id"), kinds[kind]};
     if (kind == 2) {
         characters.words += ":" + properties.required("path");
+    } else if (kind == 3) {
+        characters.words = "unix:" + properties.required("path");
+        const bool waits = properties.flag("wait", true);
+        if (properties.flag("server")) {
+            characters.words += waits ? ",server=on" : ",server=on,wait=off";
+        }
     } else if (properties.flag("mux") && kind == 0) {
         characters.words = "mon:stdio";
     }

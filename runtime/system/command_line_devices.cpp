@@ -17,8 +17,14 @@ struct Driver {
     Kind kind;
 };
 constexpr Driver kDrivers[] = {
-    {"virtio-blk", Kind::Block},    {"virtio-net", Kind::Net},   {"virtio-rng", Kind::Rng},
-    {"virtconsole", Kind::Console}, {"virtio-9p", Kind::Folder}, {"virtio-vsock", Kind::Vsock},
+    {"virtio-blk", Kind::Block},
+    {"virtio-net", Kind::Net},
+    {"virtio-rng", Kind::Rng},
+    {"virtconsole", Kind::Console},
+    {"virtio-9p", Kind::Folder},
+    {"virtio-vsock", Kind::Vsock},
+    {"vhost-user-blk", Kind::VhostBlock},
+    {"vhost-user-fs", Kind::VhostFolder},
 };
 
 const Driver* find_driver(const std::string& name) {
@@ -98,6 +104,13 @@ void set_properties(DeviceOption& device, Properties& properties) {
         device.path = properties.required("path");
         device.guest_cid = properties.number("guest-cid", 3, 3, 0xffff'fffe);
         break;
+    case Kind::VhostBlock:
+        device.characters = properties.required("chardev");
+        break;
+    case Kind::VhostFolder:
+        device.characters = properties.required("chardev");
+        device.tag = properties.required("tag");
+        break;
     }
 }
 
@@ -118,6 +131,15 @@ bool has_free_drive(const SystemOptions& options, const std::string& id) {
     });
 }
 
+// What a back end in another process listens at.
+bool has_client_socket(const SystemOptions& options, const std::string& id) {
+    return std::any_of(options.characters.begin(), options.characters.end(),
+                       [&](const CharacterOption& one) {
+                           return one.id == id && one.words.starts_with("unix:") &&
+                                  one.words.find(",server=on") == std::string::npos;
+                       });
+}
+
 Reference reference_of(const DeviceOption& device, const SystemOptions& options) {
     switch (device.kind) {
     case Kind::Block:
@@ -134,6 +156,10 @@ Reference reference_of(const DeviceOption& device, const SystemOptions& options)
                 "-fsdev with this id"};
     case Kind::Vsock:
         return {"path=" + device.path};
+    case Kind::VhostBlock:
+    case Kind::VhostFolder:
+        return {"chardev=" + device.characters, has_client_socket(options, device.characters),
+                "-chardev socket,path= with this id"};
     case Kind::Rng:
         break;
     }

@@ -144,6 +144,23 @@ TEST_CASE("flash banks are taken in turn", "[boot]") {
     CHECK(accepted({"-bios", "a", "-drive", "if=pflash,unit=1,file=b"}).firmware == "a");
 }
 
+TEST_CASE("devices that other processes serve", "[boot]") {
+    const SystemOptions o = accepted(
+        {"-chardev", "socket,id=a,path=/tmp/a", "-chardev", "socket,id=b,path=/tmp/b", "-device",
+         "vhost-user-blk-pci,chardev=a", "-device", "vhost-user-fs-device,chardev=b,tag=host"});
+    REQUIRE(o.devices.size() == 2);
+    CHECK(o.devices[0].kind == DeviceOption::Kind::VhostBlock);
+    CHECK(o.devices[0].pci);
+    CHECK(o.devices[1].kind == DeviceOption::Kind::VhostFolder);
+    CHECK(o.devices[1].tag == "host");
+    CHECK(o.characters.at(1).words == "unix:/tmp/b");
+    CHECK(refused({"-device", "vhost-user-blk-device,chardev=x"}) ==
+          "-device: chardev=x: no -chardev socket,path= with this id\n");
+    CHECK(refused({"-chardev", "socket,id=a,path=/tmp/a,server=on,wait=off", "-device",
+                   "vhost-user-blk-device,chardev=a"}) ==
+          "-device: chardev=a: no -chardev socket,path= with this id\n");
+}
+
 TEST_CASE("consoles, folders and streams", "[boot]") {
     const SystemOptions o = accepted({"-chardev", "file,id=c,path=/tmp/x", "-device",
                                       "virtio-serial-device", "-device", "virtconsole,chardev=c",
@@ -169,7 +186,9 @@ TEST_CASE("consoles, folders and streams", "[boot]") {
           "-device: chardev=c: no -chardev with this id\n");
     CHECK(refused({"-virtfs", "local,path=/,mount_tag=t,security_model=passthrough"}) ==
           "-virtfs security_model=passthrough: none, mapped or mapped-xattr\n");
-    CHECK(refused({"-chardev", "socket,id=a"}) == "-chardev backend=socket: stdio, null or file\n");
+    CHECK(refused({"-chardev", "pty,id=a"}) ==
+          "-chardev backend=pty: stdio, null, file or socket\n");
+    CHECK(refused({"-chardev", "socket,id=a"}) == "-chardev needs path=\n");
     CHECK(refused({"-chardev", "file,id=a"}) == "-chardev needs path=\n");
     CHECK(accepted({"-chardev", "stdio,id=a"}).serials == std::vector<std::string>{"null"});
     CHECK(refused({"-chardev", "stdio,id=a", "-serial", "stdio"}).starts_with("stdio is used"));
@@ -206,7 +225,8 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
           devices::virtio::BlockFormat::Qcow2);
     CHECK(refused({"-device", "e1000"}) ==
           "-device e1000: no such device; there are virtio-blk-device, virtio-net-device, "
-          "virtio-rng-device, virtconsole, virtio-9p-device, virtio-vsock-device\n");
+          "virtio-rng-device, virtconsole, virtio-9p-device, virtio-vsock-device, "
+          "vhost-user-blk-device, vhost-user-fs-device\n");
     CHECK(refused({"-device", "virtio-blk-device,drive=x"}) ==
           "-device: drive=x: no -drive with this id and if=none\n");
     CHECK(refused({"-device", "virtio-net-device,netdev=x"}) ==
