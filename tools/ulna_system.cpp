@@ -42,7 +42,8 @@ system::MachineConfig config_of(const system::SystemOptions& options) {
             .has_el3 = options.el3,
             .has_firmware = system::boot_request(options).has_firmware,
             .gic = options.gic,
-            .has_its = options.its};
+            .has_its = options.its,
+            .shares_ram = system::shares_ram(options)};
 }
 
 // From power on to the end, or to a reset, after which there is another life.

@@ -61,6 +61,13 @@ MachineDescription describe(const SystemOptions& options) {
     return machine;
 }
 
+bool shares_ram(const SystemOptions& options) {
+    return std::ranges::any_of(options.devices, [](const DeviceOption& device) {
+        return device.kind == DeviceOption::Kind::VhostBlock ||
+               device.kind == DeviceOption::Kind::VhostFolder;
+    });
+}
+
 std::unique_ptr<Board>
 Board::create(Machine& machine, const SystemOptions& options, std::string& why_not) {
     std::unique_ptr<Board> board{new Board{machine}};

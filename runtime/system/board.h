@@ -25,6 +25,8 @@ namespace ulna::system {
 // How the kernel is found and what the tree says, from the same options.
 [[nodiscard]] BootRequest boot_request(const SystemOptions& options);
 [[nodiscard]] MachineDescription describe(const SystemOptions& options);
+// Whether other processes serve devices, and so need the machine's RAM.
+[[nodiscard]] bool shares_ram(const SystemOptions& options);
 
 class Board {
   public:

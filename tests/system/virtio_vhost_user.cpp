@@ -314,6 +314,10 @@ TEST_CASE("a back end that is not there, or lies, is said in one line", "[virtio
     CHECK(VhostUser::open_block(loop, memory, folder.path + "/none", why_not) == nullptr);
     CHECK(why_not.find("/none") != std::string::npos);
     CHECK(VhostUser::open_file_system(loop, memory, folder.path, "", why_not) == nullptr);
+    PhysicalMemory unshared;
+    REQUIRE(unshared.add_ram(0x4000'0000, 1 << 20, why_not) != nullptr);
+    CHECK(VhostUser::open_block(loop, unshared, folder.path + "/none", why_not) == nullptr);
+    CHECK(why_not.find("not shared") != std::string::npos);
     const FileDescriptor listener = listen_at(folder.path + "/socket");
     std::mt19937 random(2);
     for (int i = 0; i < 200; ++i) {

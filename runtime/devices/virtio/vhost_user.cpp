@@ -88,6 +88,12 @@ std::unique_ptr<VhostUser> VhostUser::open_file_system(EventLoop& loop,
 }
 
 bool VhostUser::connect(const std::string& path, std::string& why_not) {
+    for (const PhysicalMemory::Ram& ram : memory_.ram_ranges()) {
+        if (ram.fd < 0) {
+            why_not = "the machine's memory is not shared";
+            return false;
+        }
+    }
     if (!link_.connect(path, why_not)) {
         return false;
     }
