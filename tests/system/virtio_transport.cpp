@@ -116,6 +116,22 @@ TEST_CASE("configuration space is read and written by any size and has a generat
     CHECK(driver.read(0x0b0) == ~u32{0}); // no shared memory
 }
 
+TEST_CASE("what comes up before an interrupt is acknowledged is another edge", "[virtio]") {
+    WithSink driver;
+    driver.bring_up(kVersion1, 1);
+    driver.add(0, {{driver.allocate(64), 1, true}});
+    driver.notify(0);
+    CHECK(driver.read(0x060) == 1);
+    driver.sink.driver().config_changed();
+    CHECK(driver.line.edges == 1);
+    driver.write(0x064, 1);
+    CHECK(driver.line.asserted);
+    CHECK(driver.line.edges == 2);
+    driver.write(0x064, 2);
+    CHECK_FALSE(driver.line.asserted);
+    CHECK(driver.line.edges == 2);
+}
+
 TEST_CASE("a chain becomes lists of host memory and comes back with its length", "[virtio]") {
     WithSink driver;
     driver.bring_up(kVersion1, 2);

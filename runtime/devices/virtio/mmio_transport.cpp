@@ -165,6 +165,9 @@ void MmioTransport::write_register(u64 offset, u32 value) {
     case kQueueNotify:
         return driver_->notify(value);
     case kInterruptACK:
+        // What came up meanwhile is an edge again: device trees say that these interrupts are
+        // edges.
+        line_.set(false);
         return set_pending(pending_ & ~value);
     case kDeviceStatus:
         driver_->set_status(value);
