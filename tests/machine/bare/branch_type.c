@@ -8,6 +8,7 @@ asm(".pushsection .text\n"
     ".popsection");
 
 void main(void) {
+    spsr_printed = ~0xf0002000ul;
     TRY("br x0\n", 0x40200001, 0);
     TRY("blr x0\n", 0x40200002, 0);
     TRY("br x0\n", 1ul << 53, 0);

@@ -19,7 +19,7 @@ enum {
 #define kAttribute(index) ((u64)(index) << 2)
 // Indices of MAIR_EL1.
 enum { kNormal, kDevice, kNonCacheable };
-#define kMair 0x440400fful
+#define kMair 0x4404fful
 
 #define kReadWrite (kAccessed | kInner | kUxn | kPxn)
 #define kUserReadWrite (kReadWrite | kUser)

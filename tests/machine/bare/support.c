@@ -7,6 +7,8 @@ int (*on_synchronous)(struct Frame*);
 volatile u64 exceptions_taken;
 volatile u64 try_range[2]; // of TRY
 static u64 lower_entry;
+// Flags are what the compiler left; ALLINT depends on FEAT_NMI, BTYPE on how one got there.
+u64 spsr_printed = ~0xf0002c00ul;
 
 // --- console
 
@@ -104,8 +106,7 @@ static void print_exception(const struct Frame* frame, u64 base) {
     } else {
         print("ELR %s%x", distance < 0 ? "-" : "+", (u64)(distance < 0 ? -distance : distance));
     }
-    // Flags are what the compiler left; ALLINT (bit 13) depends on FEAT_NMI.
-    print(", SPSR %x", frame->spsr & ~0xf0002000ul);
+    print(", SPSR %x", frame->spsr & spsr_printed);
     // FAR is UNKNOWN but for aborts, alignment of PC and watchpoints.
     const u64 ec = frame->esr >> 26 & 63;
     if (frame->kind == kSynchronous && (ec == 0x20 || ec == 0x21 || ec == 0x22 || ec == 0x24 ||
@@ -114,8 +115,6 @@ static void print_exception(const struct Frame* frame, u64 base) {
     }
     print("]\n");
 }
-
-void leave_lower(u64 x0) __attribute__((noreturn));
 
 static int is_silent_return(const struct Frame* frame) {
     const u64 ec = frame->esr >> 26 & 63;

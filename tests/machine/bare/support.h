@@ -51,6 +51,7 @@ extern void (*on_interrupt)(struct Frame* frame);
 // Sees a synchronous exception first; 1: it has dealt with it.
 extern int (*on_synchronous)(struct Frame* frame);
 extern volatile u64 exceptions_taken;
+extern u64 spsr_printed; // which of its bits
 
 // Runs one instruction, or several, with X0 and X1; an exception is printed, ELR as the distance
 // from the first one, and goes on behind the last one. The value is X0.
@@ -74,6 +75,7 @@ extern volatile u64 exceptions_taken;
 // Runs code at EL0 (`spsr` 0) or, from EL2, at EL1; the first exception to here ends that. SVC #0
 // from EL0 and HVC #0 from EL1 do so silently, others are printed, ELR relative to `entry`.
 u64 run_lower(const void* entry, u64 spsr, u64 x0, u64 x1);
+void leave_lower(u64 x0) __attribute__((noreturn)); // from on_synchronous
 enum { kEl0 = 0x3c0, kEl1h = 0x3c5 };
 
 // --- code that programs write at run time
