@@ -117,7 +117,7 @@ static void illegal_returns(void) {
     print("PSTATE.IL at EL0\n");
     run_lower(el0_svc, kEl0 | 1 << 20, 0, 0);
     print("ELR with a misaligned PC\n");
-    run_lower(el0_svc + 2, kEl0, 0, 0);
+    run_lower((const char*)0x44000002, kEl0, 0, 0);
 }
 
 void main(void) {

@@ -168,3 +168,18 @@ void write_code(volatile u32* at, const u32* words, u64 count) {
     }
     asm volatile("dsb ish\n\tisb" ::: "memory");
 }
+
+// --- what the compiler calls
+
+void* memcpy(void* to, const void* from, u64 count) {
+    for (u64 i = 0; i < count; ++i) {
+        ((volatile u8*)to)[i] = ((const u8*)from)[i];
+    }
+    return to;
+}
+void* memset(void* to, int value, u64 count) {
+    for (u64 i = 0; i < count; ++i) {
+        ((volatile u8*)to)[i] = (u8)value;
+    }
+    return to;
+}
