@@ -74,6 +74,7 @@ struct BlockMode {
     static constexpr unsigned kLevelShift = 18;
     static constexpr u32 kFpDisabled = 1u << 20;
     static constexpr u32 kOnSpEl0 = 1u << 21; // PSTATE.SP is 0
+    static constexpr u32 kUao = 1u << 22;     // PSTATE.UAO: LDTR and STTR access as others do
     [[nodiscard]] static constexpr u32 level_bits(unsigned el) {
         return kSystem | el << kLevelShift;
     }
@@ -83,12 +84,13 @@ struct BlockMode {
     [[nodiscard]] constexpr bool on_own_sp() const {
         return privileged() && (bits & kOnSpEl0) == 0;
     }
+    [[nodiscard]] constexpr bool uao() const { return bits & kUao; }
     [[nodiscard]] constexpr bool fp_disabled() const { return bits & kFpDisabled; }
     friend constexpr bool operator==(BlockMode, BlockMode) = default;
 };
 static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
 
-inline constexpr unsigned kBlockModeBits = 22;
+inline constexpr unsigned kBlockModeBits = 23;
 inline constexpr unsigned kCodePageLog2 = 12; // a block's code is in one page of this size
 
 struct BlockKey {

@@ -14,7 +14,14 @@ using ir::ExitReason;
 
 namespace {
 thread_local Vcpu* t_current = nullptr;
+
+// Of BlockMode, what a machine decides.
+u32 mode_bits(unsigned el, bool fp_disabled, bool on_sp_el0, bool uao) {
+    using ir::BlockMode;
+    return BlockMode::level_bits(el) | (fp_disabled ? BlockMode::kFpDisabled : 0) |
+           (on_sp_el0 ? BlockMode::kOnSpEl0 : 0) | (uao ? BlockMode::kUao : 0);
 }
+} // namespace
 
 Vcpu* Vcpu::current() { return t_current; }
 
@@ -76,12 +83,9 @@ void Vcpu::enter() {
     static_cast<void>(take_pending_interrupt(cpu_));
     note_virtual_interrupts();
     update_translated_state(cpu_);
-    constexpr u32 kOurs =
-        ir::BlockMode::level_bits(3) | ir::BlockMode::kFpDisabled | ir::BlockMode::kOnSpEl0;
-    const u32 fp = fp_enabled(cpu_) ? 0 : ir::BlockMode::kFpDisabled;
-    cpu_.state->mode_bits = (cpu_.state->mode_bits & ~kOurs) |
-                            ir::BlockMode::level_bits(cpu_.pstate.el) |
-                            (cpu_.pstate.sp_sel ? 0 : ir::BlockMode::kOnSpEl0) | fp;
+    cpu_.state->mode_bits = (cpu_.state->mode_bits & ~mode_bits(3, true, true, true)) |
+                            mode_bits(cpu_.pstate.el, !fp_enabled(cpu_), !cpu_.pstate.sp_sel,
+                                      cpu_.pstate.uao);
     use_code_tables();
     const bool stepping = is_stepping();
     if (!stepping) {
