@@ -259,6 +259,39 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused(many) == "more virtio devices than the machine's 32 slots\n");
 }
 
+TEST_CASE("random words are understood or refused with a line", "[boot]") {
+    const char* const words[] = {
+        "-M",        "-machine", "-cpu",     "-smp",      "-m",         "-kernel",  "-drive",
+        "-device",   "-netdev",  "-nic",     "-fsdev",    "-virtfs",    "-chardev", "-serial",
+        "-icount",   "-d",       "-gdb",     "-seed",     "-dfilter",   "-fw_cfg",  "-accel",
+        "virt",      "virt,,",   "max",      "4",         "1G",         "",         ",",
+        "=",         "a=b",      "file=",    "file=a",    "id=a",       "user",     "user,id=a",
+        "if=pflash", "unit=9",   "-1",       "0x",        "cpus=",      "=,=,=",    "local",
+        "hostfwd=:", "stdio",    "chardev:", "chardev:a", "stdio,id=a", "x"};
+    u64 random = 11;
+    const auto next = [&random] {
+        random = random * 6364136223846793005 + 1442695040888963407;
+        return random >> 33;
+    };
+    for (int i = 0; i < 20'000; ++i) {
+        std::vector<std::string> all;
+        for (u64 n = 1 + next() % 6; n != 0; --n) {
+            std::string word = words[next() % std::size(words)];
+            while (next() % 3 == 0) {
+                word += std::string(",") + words[next() % std::size(words)];
+            }
+            all.push_back(word);
+        }
+        std::vector<const char*> arguments;
+        for (const std::string& word : all) {
+            arguments.push_back(word.c_str());
+        }
+        const SystemCommandLine line = parse(arguments);
+        REQUIRE(line.exit_status.has_value() == !line.message.empty());
+        REQUIRE((line.exit_status != 1 || line.message.starts_with("ulna-system: ")));
+    }
+}
+
 TEST_CASE("questions are answered with status 0", "[boot]") {
     for (const char* const option : {"-help", "-version", "--help"}) {
         CHECK(parse({option}).exit_status == 0);
