@@ -1,0 +1,86 @@
+// What a debugger debugs: a machine's CPUs, or a program's threads. The protocol knows no more of
+// it than this.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/support/types.h"
+
+namespace ulna::runtime::debug {
+
+struct GdbRegister {
+    std::string name;
+    unsigned bits = 64;
+    const char* type = "int"; // of gdb's target descriptions
+    const char* group = "";   // "general", "float", "system"; empty: by type
+};
+struct GdbFeature {
+    std::string name;                   // "org.gnu.gdb.aarch64.core"
+    std::string types;                  // XML of types that registers name
+    std::vector<GdbRegister> registers; // numbered through all features
+    bool in_all = true;                 // 'g' and 'G' have them
+};
+
+struct GdbThread {
+    u64 id = 0; // not 0
+    std::string description;
+};
+
+struct GdbStop {
+    enum class Kind : u8 { Signal, Breakpoint, Watchpoint, Exited, Killed };
+    Kind kind = Kind::Signal;
+    u64 thread = 0;
+    int signal = 5;        // as gdb numbers them, which are Linux's up to 15; Exited: the status
+    GuestAddr address = 0; // Watchpoint
+    bool reads = false, writes = true; // Watchpoint: what it was set for
+};
+
+enum class GdbOrder : u8 { Stay, Run, Step };
+struct GdbResumption {
+    u64 thread = 0;
+    GdbOrder order = GdbOrder::Stay;
+    int signal = 0; // to be delivered
+};
+
+// Numbered as in Z packets.
+enum class GdbPoint : u8 { Software, Hardware, Write, Read, Access };
+
+// Everything but interrupt() is called while the target is stopped.
+class GdbTarget {
+  public:
+    virtual ~GdbTarget() = default;
+
+    [[nodiscard]] virtual std::span<const GdbFeature> features() const = 0;
+    [[nodiscard]] virtual std::vector<GdbThread> threads() = 0;
+
+    // Little-endian, as many bytes as the register has. False: there is no such register or thread,
+    // or it cannot be written.
+    [[nodiscard]] virtual bool read_register(u64 thread, unsigned n, std::span<u8> to) = 0;
+    [[nodiscard]] virtual bool write_register(u64 thread, unsigned n, std::span<const u8> from) = 0;
+    // How many bytes could be read.
+    [[nodiscard]] virtual u64 read_memory(u64 thread, GuestAddr at, std::span<u8> to) = 0;
+    [[nodiscard]] virtual bool write_memory(u64 thread, GuestAddr at, std::span<const u8> from) = 0;
+
+    [[nodiscard]] virtual bool insert(GdbPoint kind, GuestAddr at, u64 bytes) = 0;
+    [[nodiscard]] virtual bool remove(GdbPoint kind, GuestAddr at, u64 bytes) = 0;
+
+    // Lets threads go on; those not named stay. From then on stop_fd() becomes readable when there
+    // is a stop to take.
+    virtual void resume(std::span<const GdbResumption> threads) = 0;
+    virtual void interrupt() = 0;
+    [[nodiscard]] virtual int stop_fd() const = 0;
+    // Waits until all threads have stopped. Without a value: it was a false alarm, they run.
+    [[nodiscard]] virtual std::optional<GdbStop> take_stop() = 0;
+
+    virtual void attach() = 0; // stops the target
+    virtual void detach() = 0; // without any breakpoint left; it goes on
+    virtual void kill() = 0;
+    // An answer to "monitor ..."; without a value: there is none of that.
+    [[nodiscard]] virtual std::optional<std::string> command(std::string_view line) = 0;
+};
+
+} // namespace ulna::runtime::debug
