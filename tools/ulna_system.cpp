@@ -3,9 +3,11 @@
 
 #include <cstdio>
 
+#include "runtime/debug/gdb_server.h"
 #include "runtime/debug/log.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/board.h"
+#include "runtime/system/gdb_target.h"
 
 namespace {
 
@@ -46,6 +48,27 @@ system::MachineConfig config_of(const system::SystemOptions& options) {
             .shares_ram = system::shares_ram(options)};
 }
 
+// Where a debugger may connect to, if the user asked for that.
+struct Debugger {
+    std::unique_ptr<system::GdbMachine> target;
+    std::unique_ptr<runtime::debug::GdbServer> server;
+};
+bool add_debugger(system::Machine& machine,
+                  const system::SystemOptions& options,
+                  Debugger& debugger,
+                  std::string& why_not) {
+    if (options.gdb.empty()) {
+        return true;
+    }
+    debugger.target = std::make_unique<system::GdbMachine>(machine, nullptr);
+    debugger.server = runtime::debug::GdbServer::listen(*debugger.target, options.gdb, why_not);
+    if (debugger.server == nullptr) {
+        return false;
+    }
+    machine.loop().post([&] { debugger.server->start(); }); // when the first CPU is on
+    return true;
+}
+
 // From power on to the end, or to a reset, after which there is another life.
 std::optional<system::Machine::End> live(const system::SystemOptions& options,
                                          std::string& why_not) {
@@ -59,10 +82,20 @@ std::optional<system::Machine::End> live(const system::SystemOptions& options,
     if (!boot) {
         return std::nullopt;
     }
+    Debugger debugger;
+    if (!add_debugger(*machine, options, debugger, why_not)) {
+        return std::nullopt;
+    }
+    if (options.start_stopped) {
+        machine->run_control().stop();
+    }
     // Kernels are started where firmware would, everything else where a CPU starts.
     const u8 kernel_el = options.el2 ? 2 : 1;
     const u8 el = options.el3 && !boot->is_linux ? 3 : kernel_el;
     const system::Machine::End end = machine->run(boot->pc, boot->x0, el);
+    if (debugger.server != nullptr) {
+        debugger.server->set_exit_status(end.status);
+    }
     {
         const std::lock_guard lock{machine->lock()};
         board->flush();

@@ -51,13 +51,14 @@ void set_seed(Parse& parse, const std::string& value) {
     }
 }
 
-// "tcp::1234", "tcp:localhost:1234" or "none".
+// "tcp::1234", "tcp:localhost:1234", "unix:path" or "none".
 void set_gdb(Parse& parse, const std::string& value) {
     const std::string_view port = std::string_view(value).substr(value.rfind(':') + 1);
     const std::optional<u64> number = parse_number(std::string(port));
     const bool is_port = number && *number > 0 && *number < 65536;
-    if (value != "none" && !(value.starts_with("tcp:") && is_port)) {
-        parse.fail("-gdb " + value + ": such as tcp::1234");
+    if (value != "none" && !(value.starts_with("tcp:") && is_port) &&
+        !value.starts_with("unix:")) {
+        parse.fail("-gdb " + value + ": such as tcp::1234 or unix:path");
     }
     parse.options.gdb = value == "none" ? "" : value;
 }

@@ -45,6 +45,13 @@ StepState step_state(const Cpu& cpu) {
     return cpu.pstate.ss ? StepState::ActiveNotPending : StepState::ActivePending;
 }
 
+bool step_waits_for_unmasking(const Cpu& cpu) {
+    constexpr u64 kBoth = mdscr::SS | mdscr::KDE;
+    constexpr bool kMasked = false;
+    return (cpu.reg(MDSCR_EL1) & kBoth) == kBoth && (cpu.daif() & daif::D) != 0 &&
+           enabled_from(cpu, cpu.pstate.el, is_secure(cpu), kMasked);
+}
+
 void step_done(Cpu& cpu) { cpu.pstate.ss = false; }
 
 bool step_bit_after_return(const Cpu& cpu, u64 spsr, u8 target) {
@@ -160,6 +167,37 @@ WatchedRange watched_range(u64 value, u64 control) {
 }
 
 } // namespace
+
+namespace {
+
+// Calls back with the value and the type of each enabled breakpoint.
+template <class Visit> void each_enabled_breakpoint(const Cpu& cpu, Visit visit) {
+    const bool any = (cpu.reg(MDSCR_EL1) & mdscr::MDE) != 0;
+    for (const Pair& pair : kBreakpointRegisters) {
+        const u64 control = cpu.reg(pair.control);
+        if (any && (control & kEnable) != 0) {
+            visit(cpu.reg(pair.value), bits(control, 23, 20));
+        }
+    }
+}
+
+} // namespace
+
+std::vector<GuestAddr> breakpoint_addresses(const Cpu& cpu) {
+    std::vector<GuestAddr> addresses;
+    each_enabled_breakpoint(cpu, [&](u64 value, u64 type) {
+        if (type == kAddress || type == kAddressLinked) {
+            addresses.push_back(without_tag(value & ~u64{3}));
+        }
+    });
+    return addresses;
+}
+
+bool breaks_anywhere(const Cpu& cpu) {
+    bool anywhere = false;
+    each_enabled_breakpoint(cpu, [&](u64, u64 type) { anywhere |= type == kContext; });
+    return anywhere;
+}
 
 bool breakpoints_active(const Cpu& cpu) {
     return any_enabled(cpu, kBreakpointRegisters) && monitor_debug(cpu);

@@ -2,6 +2,8 @@
 // and watchpoints.
 #pragma once
 
+#include <vector>
+
 #include "runtime/system/cpu.h"
 
 namespace ulna::system {
@@ -19,6 +21,8 @@ enum class StepState : u8 {
     ActivePending,    // take software_step() before the next one
 };
 [[nodiscard]] StepState step_state(const Cpu& cpu);
+// Inactive, but only by PSTATE.D, which translated code changes by itself.
+[[nodiscard]] bool step_waits_for_unmasking(const Cpu& cpu);
 // An instruction was stepped without an exception. The exception that follows is
 // software_step(true, it was a load-exclusive).
 void step_done(Cpu& cpu);
@@ -30,6 +34,11 @@ void step_done(Cpu& cpu);
 // The last ones of the breakpoints can be about a context, or be linked to.
 inline constexpr unsigned kBreakpoints = 6, kContextBreakpoints = 2, kWatchpoints = 4;
 
+// Where breakpoints may match, at some EL: MDSCR_EL1.MDE, and they are enabled. To be asked at
+// CpuHost::debug_changed.
+[[nodiscard]] std::vector<GuestAddr> breakpoint_addresses(const Cpu& cpu);
+// One of them is about a context, and may match anywhere.
+[[nodiscard]] bool breaks_anywhere(const Cpu& cpu);
 // Any could match here: MDSCR_EL1.MDE, and one is enabled. To be asked when CpuHost::debug_changed
 // or the EL changes; translated code need not look otherwise.
 [[nodiscard]] bool breakpoints_active(const Cpu& cpu);

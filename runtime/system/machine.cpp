@@ -40,6 +40,7 @@ u64 cpu_affinity(GicVersion gic, unsigned index) {
 Machine::Machine(const MachineConfig& config)
     : config_{config},
       model_{frontend::without(*config.model, {frontend::Feature::MTE, frontend::Feature::MOPS})},
+      run_control_{config.cpus, [this] { kick_cpus(); }},
       counter_{ir::kCounterFrequency, devices::monotonic_ns()} {}
 
 Machine::~Machine() = default;
@@ -61,7 +62,7 @@ bool Machine::build(std::string& why_not) {
     translate_.system = true;
     runtime::EngineConfig engine;
     engine.kind = config_.engine;
-    engine.code = &code_;
+    engine.code = &stoppable_code_;
     engine.translate = translate_;
     if (config_.code_cache_bytes != 0) {
         engine.code_cache_bytes = config_.code_cache_bytes;
@@ -145,11 +146,16 @@ void Machine::stop(int status) {
         return;
     }
     end_.status = status;
+    run_control_.end();
+    kick_cpus();
+    loop_.stop();
+}
+
+void Machine::kick_cpus() {
     for (const auto& vcpu : vcpus_) {
         engine_->request_safepoint(vcpu->state());
         vcpu->wake();
     }
-    loop_.stop();
 }
 
 void Machine::request_reset() {
@@ -162,6 +168,30 @@ void Machine::rom_changed(PhysAddr base, u64 bytes) {
     for (const auto& vcpu : vcpus_) {
         vcpu->request_forgetting(std::nullopt);
     }
+}
+
+// --- for debuggers
+
+void Machine::set_debugger_points(DebuggerPoints points) {
+    want_stops(config_.cpus, points.breakpoints); // the owner after the CPUs
+    if (points.watched != debugger_points_.watched) {
+        for (const auto& vcpu : vcpus_) {
+            vcpu->request_forgetting(std::nullopt);
+        }
+    }
+    debugger_points_ = std::move(points);
+}
+
+void Machine::want_stops(unsigned owner, std::vector<GuestAddr> addresses) {
+    if (stop_points_.want(owner, std::move(addresses))) {
+        engine_->invalidate(0, ~u64{0}); // the address may be in any page
+    }
+}
+
+bool Machine::poke(PhysAddr at, u8* bytes, u64 count) {
+    const bool done = access(at, bytes, count, true);
+    engine_->invalidate(at, count);
+    return done;
 }
 
 // --- for virtual CPUs

@@ -16,6 +16,7 @@
 #include "runtime/engine.h"
 #include "runtime/system/interrupt_controller.h"
 #include "runtime/system/machine_code.h"
+#include "runtime/system/run_control.h"
 #include "runtime/system/timers.h"
 
 namespace ulna::system {
@@ -71,11 +72,22 @@ class Machine {
     [[nodiscard]] MachineSemihosting* semihosting() const { return semihosting_; }
     [[nodiscard]] std::string stats() const { return engine_->stats(); }
 
+    // --- for debuggers, without the lock
+    [[nodiscard]] RunControl& run_control() { return run_control_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<Vcpu>>& cpus() const { return vcpus_; }
+    [[nodiscard]] const DebuggerPoints& debugger_points() const { return debugger_points_; }
+    void set_debugger_points(DebuggerPoints points); // while all CPUs are parked
+    // As access(), and code that was there is forgotten.
+    [[nodiscard]] bool poke(devices::PhysAddr at, u8* bytes, u64 count);
+
     // --- for virtual CPUs, in their threads, without the lock
     [[nodiscard]] frontend::CodeSource& code() { return code_; }
     [[nodiscard]] const frontend::TranslateOptions& translate_options() const { return translate_; }
     [[nodiscard]] Vcpu* find_cpu(u64 mpidr);
     void send_event();
+    [[nodiscard]] StopPoints& stop_points() { return stop_points_; }
+    // The addresses that a CPU has breakpoints at.
+    void want_stops(unsigned owner, std::vector<GuestAddr> addresses);
     // In all other CPUs, a page or everything; and until they have.
     void request_forgetting(const Vcpu& caller, std::optional<GuestAddr> page);
     void wait_until_forgotten(const Vcpu& caller) const;
@@ -91,6 +103,7 @@ class Machine {
     explicit Machine(const MachineConfig& config);
     [[nodiscard]] bool build(std::string& why_not);
     void connect_cpu(unsigned index);
+    void kick_cpus();
 
     // An interrupt of the controller, to a CPU.
     class CpuInput;
@@ -100,12 +113,16 @@ class Machine {
     devices::EventLoop loop_{lock_};
     devices::PhysicalMemory memory_;
     MachineCode code_;
+    StopPoints stop_points_;
+    StoppableCode stoppable_code_{code_, stop_points_};
+    DebuggerPoints debugger_points_;
     frontend::CpuModel model_;
     frontend::TranslateOptions translate_;
     std::unique_ptr<runtime::Engine> engine_;
     std::unique_ptr<InterruptController> gic_;
     std::vector<std::unique_ptr<CpuInput>> inputs_;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
+    RunControl run_control_;
     const devices::SystemCounter counter_;
     std::unique_ptr<devices::GenericTimers> timers_;
     std::vector<std::unique_ptr<devices::EventLoop::Timer>> pmu_timers_; // of each CPU

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frontend/frontend.h"
+#include "runtime/system/stop_points.h"
 #include "runtime/system/vcpu.h"
 
 namespace ulna::system {
@@ -20,6 +21,20 @@ class MachineCode final : public frontend::CodeSource {
     [[nodiscard]] std::optional<u64> page_of(GuestAddr pc) override {
         return Vcpu::current()->code_page(pc);
     }
+};
+
+// The same without what has a breakpoint.
+class StoppableCode final : public frontend::CodeSource {
+  public:
+    StoppableCode(MachineCode& code, const StopPoints& points) : code_{code}, points_{points} {}
+    [[nodiscard]] std::span<const u32> words(GuestAddr pc) override {
+        return points_.before(pc, code_.words(pc));
+    }
+    [[nodiscard]] std::optional<u64> page_of(GuestAddr pc) override { return code_.page_of(pc); }
+
+  private:
+    MachineCode& code_;
+    const StopPoints& points_;
 };
 
 } // namespace ulna::system

@@ -65,6 +65,9 @@ void Vcpu::run() {
 // False: the machine stops.
 bool Vcpu::wait_until_on() {
     std::unique_lock lock{idle_mutex_};
+    if (power_.load() == Power::Off) {
+        machine_.run_control().cpu_off(index());
+    }
     idle_.wait(lock, [&] { return machine_.stopping() || power_.load() != Power::Off; });
     if (machine_.stopping()) {
         return false;
@@ -73,36 +76,51 @@ bool Vcpu::wait_until_on() {
         reset(cpu_, start_el_, entry_);
         cpu_.state->x[0] = context_;
         forget_everything();
+        debug_changed(cpu_);
         power_.store(Power::On);
     }
     return true;
 }
 
 void Vcpu::enter() {
+    const RunControl::Order order = machine_.run_control().wait(index());
+    if (machine_.stopping()) {
+        return;
+    }
     serve_requests();
-    static_cast<void>(take_pending_interrupt(cpu_));
+    const bool by_debugger = order == RunControl::Order::Step; // who means this code, no handler
+    if (!by_debugger) {
+        static_cast<void>(take_pending_interrupt(cpu_));
+    }
     note_virtual_interrupts();
     update_translated_state(cpu_);
     cpu_.state->mode_bits = (cpu_.state->mode_bits & ~mode_bits(3, true, true, true)) |
                             mode_bits(cpu_.pstate.el, !fp_enabled(cpu_), !cpu_.pstate.sp_sel,
                                       cpu_.pstate.uao);
     use_code_tables();
-    const bool stepping = is_stepping();
-    if (!stepping) {
-        stepped_ = Stepped::Nothing;
-    } else if (const auto exception = debug_exception()) {
+    const bool stepping = by_debugger || is_stepping();
+    const auto exception = stepping ? debug_exception() : std::nullopt;
+    if (exception) {
         raise(*exception);
-        return;
-    }
-    if (is_illegal_state()) {
+    } else if (is_illegal_state()) {
         raise(illegal_state(cpu_.state->pc));
-        return;
+    } else {
+        run_translated_or_one(stepping);
     }
+    if (by_debugger) {
+        machine_.run_control().report({.cpu = index(), .reason = RunControl::Stop::Reason::Step});
+    }
+}
+
+void Vcpu::run_translated_or_one(bool stepping) {
     in_guest_.store(true);
     // Who asks after this sees that we are in there, and gets us out.
     if (forget_requested_.load()) {
         in_guest_.store(false);
         return;
+    }
+    if (!stepping) {
+        stepped_ = Stepped::Nothing;
     }
     const bool steps = stepping && step_state(cpu_) == StepState::ActiveNotPending;
     const ExitReason reason = stepping ? execute_one() : engine_.run(*cpu_.state);
@@ -243,6 +261,7 @@ bool Vcpu::start(GuestAddr entry, u64 context, u8 el) {
     context_ = context;
     start_el_ = el;
     power_.store(Power::Starting);
+    machine_.run_control().cpu_on(index());
     idle_.notify_all();
     return true;
 }
@@ -270,7 +289,8 @@ void Vcpu::idle(std::optional<u64> until, bool for_event) {
     std::unique_lock lock{idle_mutex_};
     const auto awake = [&] {
         return machine_.stopping() || wakes_from_wfi(cpu_) || forget_requested_.load() ||
-               pmu_due_.load() || (for_event && cpu_.event.load());
+               pmu_due_.load() || machine_.run_control().wants(index()) ||
+               (for_event && cpu_.event.load());
     };
     if (!until) {
         idle_.wait(lock, awake);

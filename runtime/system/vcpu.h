@@ -58,6 +58,10 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] const u8* code_bytes(GuestAddr pc); // of the whole page; after code_page
     [[nodiscard]] static Vcpu* current();             // that this thread runs
 
+    // --- for debuggers, while this CPU is parked (run_control.h)
+    // Where an address is, whoever may access it; nothing is updated in the tables.
+    [[nodiscard]] TranslationResult look_up(GuestAddr address);
+
     // --- CpuHost
     void translation_changed(Cpu&) override;
     void invalidate_tlb(Cpu&, const TlbInvalidation&) override;
@@ -87,12 +91,13 @@ class Vcpu final : public CpuHost {
 
   private:
     enum class Power : u8 { Off, Starting, On };
+    enum class Watcher : u8 { None, Guest, Debugger };
     // Why HostAddress found nothing.
     struct NoPlace {
         std::optional<Fault> fault; // else the access is the slow path's
         GuestAddr address = 0;
         bool write = false;
-        bool watched = false; // a watchpoint matches there
+        Watcher watcher = Watcher::None; // else a watchpoint matches there, whose it is
     };
     class Port;
     enum class Stepped : u8 { Nothing, LoadExclusive, Other };
@@ -100,6 +105,7 @@ class Vcpu final : public CpuHost {
     // --- running
     [[nodiscard]] bool wait_until_on();
     void enter();
+    void run_translated_or_one(bool stepping);
     void on_exit(ir::ExitReason reason);
     void execute(u32 word);
     void serve_requests();
@@ -108,6 +114,7 @@ class Vcpu final : public CpuHost {
     void raise(const Exception& exception) { take_exception(cpu_, exception); }
     void on_fetch_fault();
     void on_memory_access();
+    void on_refused_access(GuestAddr pc);
     void step_slowly();
     void translate_one(GuestAddr pc, u64 page); // into slow_block_
     [[nodiscard]] bool checks_sp() const;
@@ -119,9 +126,11 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] std::optional<Exception> debug_exception() const;
     [[nodiscard]] ir::ExitReason execute_one();
     void after_step(ir::ExitReason reason, bool steps);
+    void on_stop_point();
     [[nodiscard]] bool is_watched_page(GuestAddr address) const;
     [[nodiscard]] bool
     meets_watchpoint(GuestAddr address, u64 bytes, ir::Access access, bool unprivileged);
+    [[nodiscard]] bool meets_debugger(GuestAddr address, u64 bytes, ir::Access access);
 
     // --- translation
     [[nodiscard]] const RegimeRegisters& regime();

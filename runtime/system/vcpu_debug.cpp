@@ -1,7 +1,10 @@
-// Self-hosted debug while a guest runs: software step and breakpoints take it one instruction at a
-// time; watchpoints keep their pages out of the TLB, so that every access of those comes by here.
+// Debug while a guest runs, its own and a debugger's. Software step takes it one instruction at a
+// time; translated code does not run through breakpoints (stop_points.h); watchpoints keep their
+// pages out of the TLB, so that every access of those comes by here.
+#include <algorithm>
 #include <cstring>
 
+#include "ir/support/bits.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"
@@ -13,7 +16,8 @@ using ir::ExitReason;
 bool Vcpu::is_stepping() const {
     constexpr u64 kAny = mdscr::SS | mdscr::MDE;
     return (cpu_.reg(SysReg::MDSCR_EL1) & kAny) != 0 &&
-           (step_state(cpu_) != StepState::Inactive || breakpoints_active(cpu_));
+           (step_state(cpu_) != StepState::Inactive || step_waits_for_unmasking(cpu_) ||
+            (breaks_anywhere(cpu_) && breakpoints_active(cpu_)));
 }
 
 // The exception that comes before the instruction at PC.
@@ -40,6 +44,8 @@ ExitReason Vcpu::execute_one() {
     std::memcpy(&word, page->bytes + state.pc % (u64{1} << ir::kTlbPageLog2), sizeof word);
     stepped_ = is_load_exclusive(word) ? Stepped::LoadExclusive : Stepped::Other;
     translate_one(state.pc, page->number);
+    state.btype = 0;
+    no_place_ = {};
     return ir::interpret(slow_block_, state);
 }
 
@@ -47,8 +53,30 @@ void Vcpu::after_step(ExitReason reason, bool steps) {
     if (reason != ExitReason::Lookup && reason != ExitReason::ContextSync) {
         on_exit(reason);
     }
-    if (steps && reason != ExitReason::FetchFault) {
+    const bool withheld = no_place_.watcher == Watcher::Debugger; // it is still to be executed
+    if (steps && reason != ExitReason::FetchFault && !withheld) {
         step_done(cpu_); // what raised an exception has left the state before
+    } else if (!steps || withheld) {
+        stepped_ = Stepped::Nothing;
+    }
+}
+
+// --- Breakpoints
+
+// Translated code shows nothing here: is there a breakpoint that stops this CPU?
+void Vcpu::on_stop_point() {
+    const GuestAddr pc = cpu_.state->pc;
+    if (!machine_.stop_points().has(pc)) {
+        return;
+    }
+    if (std::ranges::count(machine_.debugger_points().breakpoints, pc) != 0) {
+        machine_.run_control().report(
+            {.cpu = index(), .reason = RunControl::Stop::Reason::Breakpoint, .address = pc});
+    } else if (breakpoint_matches(cpu_, pc)) {
+        raise(breakpoint(pc));
+    } else {
+        machine_.stop_points().met_in_vain(pc);
+        after_step(execute_one(), false);
     }
 }
 
@@ -60,15 +88,39 @@ void Vcpu::debug_changed(Cpu&) {
         forget_everything();
     }
     watches_ = any;
+    machine_.want_stops(index(), breakpoint_addresses(cpu_));
 }
+
+namespace {
+u64 without_tag(GuestAddr address) { return static_cast<u64>(sign_extend(address, 56)); }
+} // namespace
 
 bool Vcpu::is_watched_page(GuestAddr address) const {
     constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
-    return watches_ && is_watched(cpu_, align_down(address, kPageBytes), kPageBytes);
+    const GuestAddr page = align_down(address, kPageBytes);
+    return (watches_ && is_watched(cpu_, page, kPageBytes)) ||
+           std::ranges::any_of(machine_.debugger_points().watched, [&](const WatchedRange& range) {
+               return range.overlaps(without_tag(page), kPageBytes);
+           });
+}
+
+bool Vcpu::meets_debugger(GuestAddr address, u64 bytes, ir::Access access) {
+    const GuestAddr start = without_tag(address);
+    for (const WatchedRange& range : machine_.debugger_points().watched) {
+        if (range.overlaps(start, bytes) && ((range.reads && access != ir::Access::Writes) ||
+                                             (range.writes && access != ir::Access::Reads))) {
+            no_place_ = {.address = std::max(start, range.start), .watcher = Watcher::Debugger};
+            return true;
+        }
+    }
+    return false;
 }
 
 // Notes in no_place_ what an access meets.
 bool Vcpu::meets_watchpoint(GuestAddr address, u64 bytes, ir::Access access, bool unprivileged) {
+    if (meets_debugger(address, bytes, access)) {
+        return true;
+    }
     if (!watches_) {
         return false;
     }
@@ -83,8 +135,27 @@ bool Vcpu::meets_watchpoint(GuestAddr address, u64 bytes, ir::Access access, boo
     if (!at) {
         return false;
     }
-    no_place_ = {.fault = {}, .address = *at, .write = !by_read, .watched = true};
+    no_place_ = {.fault = {}, .address = *at, .write = !by_read, .watcher = Watcher::Guest};
     return true;
+}
+
+// --- For debuggers
+
+TranslationResult Vcpu::look_up(GuestAddr address) {
+    RegimeRegisters registers = regime();
+    registers.pan = false;
+    TranslationResult result;
+    for (const AccessKind kind : {AccessKind::Read, AccessKind::Fetch}) {
+        for (const bool unprivileged : {false, true}) {
+            result =
+                walk(registers, machine_.memory(), address,
+                     {.kind = kind, .unprivileged = unprivileged, .updates = TableUpdates::None});
+            if (std::holds_alternative<Translation>(result)) {
+                return result;
+            }
+        }
+    }
+    return result;
 }
 
 } // namespace ulna::system

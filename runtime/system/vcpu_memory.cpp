@@ -200,15 +200,14 @@ void Vcpu::on_fetch_fault() {
     const Translation& page = std::get<Translation>(result);
     if (machine_.memory().readable(page.page, kPageBytes) == nullptr) {
         raise(instruction_abort({.fsc = kExternalAbort, .external = true}, pc));
-    } // else it was mapped meanwhile
+    } else {
+        on_stop_point(); // or it was mapped meanwhile
+    }
 }
 
 // --- the long way
 
 Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
-    if (where.watched) {
-        return watchpoint(where.address, where.write, false, pc);
-    }
     const u8* const bytes = code_bytes(pc);
     u32 word = 0;
     if (bytes != nullptr) {
@@ -230,7 +229,21 @@ Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
 }
 
 void Vcpu::on_memory_access() {
-    no_place_.fault || no_place_.watched ? raise(abort(no_place_, cpu_.state->pc)) : step_slowly();
+    const bool refused = no_place_.fault || no_place_.watcher != Watcher::None;
+    refused ? on_refused_access(cpu_.state->pc) : step_slowly();
+}
+
+void Vcpu::on_refused_access(GuestAddr pc) {
+    switch (no_place_.watcher) {
+    case Watcher::None:
+        return raise(abort(no_place_, pc));
+    case Watcher::Guest:
+        return raise(watchpoint(no_place_.address, no_place_.write, false, pc));
+    case Watcher::Debugger:
+        machine_.run_control().report({.cpu = index(),
+                                       .reason = RunControl::Stop::Reason::Watchpoint,
+                                       .address = no_place_.address});
+    }
 }
 
 // Makes each access as it comes: of devices, and of two pages.
@@ -350,7 +363,7 @@ void Vcpu::step_slowly() {
     Port port{*this};
     const auto reason = ir::interpret(slow_block_, state, port);
     if (reason == ir::ExitReason::MemoryAccess) {
-        raise(abort(no_place_, pc));
+        on_refused_access(pc);
     } else if (reason != ir::ExitReason::Lookup && reason != ir::ExitReason::ContextSync) {
         on_exit(reason);
     }

@@ -245,7 +245,7 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-serial", "telnet:x"}).starts_with("-serial telnet:x: "));
     CHECK(refused({"-serial", "stdio", "-monitor", "stdio"}).starts_with("stdio is used twice"));
     CHECK(refused({"-accel", "kvm"}) == "-accel accel=kvm: tcg\n");
-    CHECK(refused({"-gdb", "unix:x"}) == "-gdb unix:x: such as tcp::1234\n");
+    CHECK(refused({"-gdb", "udp::1234"}) == "-gdb udp::1234: such as tcp::1234 or unix:path\n");
     CHECK(refused({"-d", "frob"}) == "-d frob: no such log item; -d help lists them\n");
     CHECK(refused({"-icount", "shift=64"}).starts_with("-icount shift=64: "));
     CHECK(refused({"-append", "a"}) == "-append: only with -kernel\n");

@@ -1,0 +1,185 @@
+#include "runtime/system/cpu_registers.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "ir/support/bits.h"
+#include "runtime/system/sysregs.h"
+
+namespace ulna::system {
+
+using runtime::debug::GdbFeature;
+using runtime::debug::GdbRegister;
+
+namespace {
+
+// Numbers: gdb has fixed those of its own two features.
+constexpr unsigned kSp = 31, kPc = 32, kCpsr = 33, kV0 = 34, kFpsr = 66, kFpcr = 67, kSystem = 68;
+
+constexpr const char* kVectorType = R"(<vector id="v2d" type="ieee_double" count="2"/>
+<vector id="v2u" type="uint64" count="2"/>
+<vector id="v4f" type="ieee_single" count="4"/>
+<vector id="v4u" type="uint32" count="4"/>
+<vector id="v8u" type="uint16" count="8"/>
+<vector id="v16u" type="uint8" count="16"/>
+<union id="aarch64v">
+<field name="d" type="v2d"/>
+<field name="s" type="v4f"/>
+<field name="u64" type="v2u"/>
+<field name="u32" type="v4u"/>
+<field name="u16" type="v8u"/>
+<field name="u8" type="v16u"/>
+</union>
+)";
+
+// FPCR and FPSR have numbers of their own, and what is written only has no value.
+std::vector<SysReg> shown_system_registers() {
+    std::vector<SysReg> shown;
+    for (unsigned n = 0; n < kSysRegCount; ++n) {
+        const auto reg = static_cast<SysReg>(n);
+        constexpr u8 kReads = 0x0f;
+        if (reg != SysReg::FPCR && reg != SysReg::FPSR && (row_of(reg).access & kReads) != 0) {
+            shown.push_back(reg);
+        }
+    }
+    return shown;
+}
+const std::vector<SysReg>& system_numbers() {
+    static const std::vector<SysReg> numbers = shown_system_registers();
+    return numbers;
+}
+
+std::vector<GdbFeature> make_features() {
+    GdbFeature core{.name = "org.gnu.gdb.aarch64.core"};
+    for (unsigned n = 0; n < 31; ++n) {
+        core.registers.push_back({.name = fmt::format("x{}", n)});
+    }
+    core.registers.push_back({.name = "sp", .type = "data_ptr"});
+    core.registers.push_back({.name = "pc", .type = "code_ptr"});
+    core.registers.push_back({.name = "cpsr", .bits = 32});
+    GdbFeature fpu{.name = "org.gnu.gdb.aarch64.fpu", .types = kVectorType};
+    for (unsigned n = 0; n < 32; ++n) {
+        fpu.registers.push_back({.name = fmt::format("v{}", n), .bits = 128, .type = "aarch64v"});
+    }
+    fpu.registers.push_back({.name = "fpsr", .bits = 32, .group = "float"});
+    fpu.registers.push_back({.name = "fpcr", .bits = 32, .group = "float"});
+    GdbFeature system{.name = "org.ulna.gdb.aarch64.system", .in_all = false};
+    for (const SysReg reg : system_numbers()) {
+        system.registers.push_back({.name = row_of(reg).name, .group = "system"});
+    }
+    return {core, fpu, system};
+}
+
+// Where a register of CpuState is, with its bytes; null: it is elsewhere.
+u8* cell_of(ir::CpuState& state, unsigned n, std::size_t& bytes) {
+    bytes = sizeof(u64);
+    if (n < kSp) {
+        return reinterpret_cast<u8*>(&state.x[n]);
+    }
+    if (n >= kV0 && n < kFpsr) {
+        bytes = sizeof(V128);
+        return reinterpret_cast<u8*>(&state.v[n - kV0]);
+    }
+    return n == kSp   ? reinterpret_cast<u8*>(&state.sp)
+           : n == kPc ? reinterpret_cast<u8*>(&state.pc)
+                      : nullptr;
+}
+
+std::optional<SysReg> register_of(unsigned n) {
+    return n == kFpsr   ? std::optional{SysReg::FPSR}
+           : n == kFpcr ? std::optional{SysReg::FPCR}
+           : n >= kSystem && n - kSystem < system_numbers().size()
+               ? std::optional{system_numbers()[n - kSystem]}
+               : std::nullopt;
+}
+
+// NZCV and DAIF; the EL and what goes with it is no debugger's to change.
+void write_cpsr(Cpu& cpu, u64 value) {
+    cpu.state->nzcv = static_cast<u32>(bits(value, 31, 28));
+    cpu.set_daif(static_cast<u8>(bits(value, 9, 6)));
+}
+
+} // namespace
+
+const std::vector<GdbFeature>& cpu_features() {
+    static const std::vector<GdbFeature> features = make_features();
+    return features;
+}
+
+bool read_numbered(Cpu& cpu, unsigned n, std::span<u8> to) {
+    std::size_t bytes = 0;
+    if (const u8* const cell = cell_of(*cpu.state, n, bytes)) {
+        return to.size() == bytes && std::memcpy(to.data(), cell, bytes) != nullptr;
+    }
+    const auto reg = register_of(n);
+    if ((n != kCpsr && !reg) || to.size() > sizeof(u64)) {
+        return false;
+    }
+    const u64 value = reg ? read_register(cpu, *reg) : spsr_from_pstate(cpu);
+    std::memcpy(to.data(), &value, to.size());
+    return true;
+}
+
+bool write_numbered(Cpu& cpu, unsigned n, std::span<const u8> from) {
+    std::size_t bytes = 0;
+    if (u8* const cell = cell_of(*cpu.state, n, bytes)) {
+        return from.size() == bytes && std::memcpy(cell, from.data(), bytes) != nullptr;
+    }
+    const auto reg = register_of(n);
+    if ((n != kCpsr && !reg) || from.size() > sizeof(u64)) {
+        return false;
+    }
+    u64 value = 0;
+    std::memcpy(&value, from.data(), from.size());
+    reg ? write_register(cpu, *reg, value) : write_cpsr(cpu, value);
+    return true;
+}
+
+// --- For people
+
+namespace {
+
+std::string print_pstate(const Cpu& cpu) {
+    const u64 spsr = spsr_from_pstate(cpu);
+    std::string text = fmt::format("PSTATE={:08x} ", spsr);
+    for (unsigned i = 0; i < 4; ++i) {
+        text += bit(spsr, 31 - i) ? "NZCV"[i] : '-';
+    }
+    text += ' ';
+    for (unsigned i = 0; i < 4; ++i) {
+        text += bit(spsr, 9 - i) ? "DAIF"[i] : '-';
+    }
+    return text + fmt::format(" EL{}{}\n", cpu.pstate.el, cpu.pstate.sp_sel ? 'h' : 't');
+}
+
+std::string print_vectors(const ir::CpuState& state) {
+    std::string text;
+    for (unsigned n = 0; n < 32; ++n) {
+        text += fmt::format("V{:02}={:016x}{:016x}{}", n, state.v[n].hi, state.v[n].lo,
+                            n % 2 == 1 ? '\n' : ' ');
+    }
+    return text;
+}
+
+std::string print_system(Cpu& cpu) {
+    std::string text;
+    for (const SysReg reg : system_numbers()) {
+        text += fmt::format("{:<18} {:016x}\n", row_of(reg).name, read_register(cpu, reg));
+    }
+    return text;
+}
+
+} // namespace
+
+std::string print_registers(Cpu& cpu, bool all) {
+    const ir::CpuState& state = *cpu.state;
+    std::string text = fmt::format(" PC={:016x}", state.pc);
+    for (unsigned n = 0; n < 31; ++n) {
+        text += fmt::format(" X{:02}={:016x}{}", n, state.x[n], n % 4 == 2 ? "\n" : "");
+    }
+    text += fmt::format("  SP={:016x}\n", state.sp) + print_pstate(cpu);
+    return all ? text + print_vectors(state) + print_system(cpu) : text;
+}
+
+} // namespace ulna::system

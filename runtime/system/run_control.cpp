@@ -1,0 +1,123 @@
+#include "runtime/system/run_control.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ulna::system {
+
+RunControl::RunControl(unsigned cpus, std::function<void()> kick)
+    : kick_{std::move(kick)},
+      orders_(cpus, Order::Run),
+      active_(cpus, false),
+      wanted_{std::make_unique<std::atomic<bool>[]>(cpus)} {}
+
+bool RunControl::may_run(unsigned cpu) const {
+    return ended_ || (pauses_ == 0 && orders_[cpu] != Order::Stay);
+}
+
+void RunControl::update_wanted() {
+    for (unsigned cpu = 0; cpu < orders_.size(); ++cpu) {
+        wanted_[cpu].store(!ended_ && (pauses_ != 0 || orders_[cpu] != Order::Run));
+    }
+}
+
+// --- CPUs
+
+RunControl::Order RunControl::wait(unsigned cpu) {
+    if (!wants(cpu)) {
+        return Order::Run;
+    }
+    std::unique_lock lock{mutex_};
+    while (!may_run(cpu)) {
+        active_[cpu] = false;
+        changed_.notify_all();
+        changed_.wait(lock);
+    }
+    active_[cpu] = true;
+    return orders_[cpu];
+}
+
+void RunControl::cpu_on(unsigned cpu) {
+    const std::lock_guard lock{mutex_};
+    active_[cpu] = true;
+}
+
+void RunControl::cpu_off(unsigned cpu) {
+    const std::lock_guard lock{mutex_};
+    active_[cpu] = false;
+    changed_.notify_all();
+}
+
+void RunControl::report(const Stop& stop) {
+    std::function<void()> call;
+    {
+        const std::lock_guard lock{mutex_};
+        std::ranges::fill(orders_, Order::Stay);
+        update_wanted();
+        if (!stop_) {
+            stop_ = stop;
+        }
+        call = on_stop_;
+    }
+    kick_();
+    if (call) {
+        call();
+    }
+}
+
+// --- Debuggers
+
+void RunControl::resume(const std::vector<Order>& orders) {
+    const std::lock_guard lock{mutex_};
+    orders_ = orders;
+    stop_.reset();
+    update_wanted();
+    changed_.notify_all();
+}
+
+bool RunControl::is_stopped() const {
+    const std::lock_guard lock{mutex_};
+    return std::ranges::all_of(orders_, [](Order order) { return order == Order::Stay; });
+}
+
+std::optional<RunControl::Stop> RunControl::take_stop() {
+    const std::lock_guard lock{mutex_};
+    return std::exchange(stop_, std::nullopt);
+}
+
+bool RunControl::wait_until_parked() {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [&] { return ended_ || std::ranges::count(active_, true) == 0; });
+    return !ended_;
+}
+
+void RunControl::on_stop(std::function<void()> call) {
+    const std::lock_guard lock{mutex_};
+    on_stop_ = std::move(call);
+}
+
+void RunControl::pause() {
+    {
+        const std::lock_guard lock{mutex_};
+        ++pauses_;
+        update_wanted();
+    }
+    kick_();
+    static_cast<void>(wait_until_parked());
+}
+
+void RunControl::unpause() {
+    const std::lock_guard lock{mutex_};
+    --pauses_;
+    update_wanted();
+    changed_.notify_all();
+}
+
+void RunControl::end() {
+    const std::lock_guard lock{mutex_};
+    ended_ = true;
+    update_wanted();
+    changed_.notify_all();
+}
+
+} // namespace ulna::system

@@ -1,0 +1,90 @@
+// Which of a machine's CPUs may run: a debugger or the monitor stops them all, and lets all or some
+// of them go on.
+//
+// A CPU comes by before it enters translated code, and waits here for as long as it may not run
+// ("parked"). While all are parked, or off, another thread may look at them and change them. Who
+// waits for that holds no lock of the machine: a CPU may need it on its way here.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "ir/support/types.h"
+
+namespace ulna::system {
+
+class RunControl {
+  public:
+    enum class Order : u8 { Run, Step /* one instruction */, Stay };
+    struct Stop {
+        enum class Reason : u8 { Requested, Step, Breakpoint, Watchpoint };
+        unsigned cpu = 0;
+        Reason reason = Reason::Requested;
+        GuestAddr address = 0; // Watchpoint: of the access
+    };
+
+    // `kick` gets every CPU to come by soon. It is called without a lock.
+    RunControl(unsigned cpus, std::function<void()> kick);
+
+    // --- for CPUs
+    // Waits until this CPU may run. Never Stay, unless the machine ends.
+    [[nodiscard]] Order wait(unsigned cpu);
+    // It should come by: there is something else to do than to run.
+    [[nodiscard]] bool wants(unsigned cpu) const { return wanted_[cpu].load(); }
+    // Of being on: in whoever's thread that turns it on, and in its own.
+    void cpu_on(unsigned cpu);
+    void cpu_off(unsigned cpu);
+    // All CPUs stop; the first one to say so since resume() is taken down.
+    void report(const Stop& stop);
+
+    // --- for debuggers
+    void stop() { report({}); } // soon: wait_until_parked()
+    void resume() { resume(std::vector<Order>(orders_.size(), Order::Run)); }
+    void resume(const std::vector<Order>& orders); // by CPU
+    [[nodiscard]] bool is_stopped() const;         // by report() or stop()
+    // What stopped the CPUs since resume(), once.
+    [[nodiscard]] std::optional<Stop> take_stop();
+    // False: the machine ends.
+    [[nodiscard]] bool wait_until_parked();
+    // Called in the thread that reports; replaces the one there was.
+    void on_stop(std::function<void()> call);
+
+    void end(); // nobody waits any longer
+
+  private:
+    friend class Pause;
+    void pause();
+    void unpause();
+    [[nodiscard]] bool may_run(unsigned cpu) const;
+    void update_wanted(); // after each change of orders_ and pauses_
+
+    const std::function<void()> kick_;
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<Order> orders_;
+    std::vector<bool> active_; // on, and not parked
+    unsigned pauses_ = 0;
+    bool ended_ = false;
+    std::optional<Stop> stop_;
+    std::function<void()> on_stop_;
+    const std::unique_ptr<std::atomic<bool>[]> wanted_;
+};
+
+// All CPUs are parked as long as this lives, be they stopped otherwise or not.
+class Pause {
+  public:
+    explicit Pause(RunControl& control) : control_{control} { control_.pause(); }
+    ~Pause() { control_.unpause(); }
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+  private:
+    RunControl& control_;
+};
+
+} // namespace ulna::system
