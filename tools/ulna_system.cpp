@@ -6,6 +6,7 @@
 #include "runtime/debug/gdb_server.h"
 #include "runtime/debug/log.h"
 #include "runtime/devices/virt_map.h"
+#include "runtime/system/attached_monitor.h"
 #include "runtime/system/board.h"
 #include "runtime/system/gdb_target.h"
 
@@ -55,12 +56,14 @@ struct Debugger {
 };
 bool add_debugger(system::Machine& machine,
                   const system::SystemOptions& options,
+                  system::Monitor& monitor,
                   Debugger& debugger,
                   std::string& why_not) {
     if (options.gdb.empty()) {
         return true;
     }
-    debugger.target = std::make_unique<system::GdbMachine>(machine, nullptr);
+    debugger.target = std::make_unique<system::GdbMachine>(
+        machine, [&monitor](std::string_view line) { return monitor.execute(line); });
     debugger.server = runtime::debug::GdbServer::listen(*debugger.target, options.gdb, why_not);
     if (debugger.server == nullptr) {
         return false;
@@ -82,8 +85,10 @@ std::optional<system::Machine::End> live(const system::SystemOptions& options,
     if (!boot) {
         return std::nullopt;
     }
+    system::AttachedMonitor monitor{*machine, *board};
     Debugger debugger;
-    if (!add_debugger(*machine, options, debugger, why_not)) {
+    if (!monitor.connect(options.monitor, why_not) ||
+        !add_debugger(*machine, options, monitor.monitor(), debugger, why_not)) {
         return std::nullopt;
     }
     if (options.start_stopped) {

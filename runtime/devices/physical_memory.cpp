@@ -118,6 +118,18 @@ bool PhysicalMemory::write(PhysAddr at, unsigned bytes, u64 value) const {
     return place.device != nullptr;
 }
 
+std::vector<PhysicalMemory::Region> PhysicalMemory::regions() const {
+    std::vector<Region> regions;
+    for (const Ram& ram : ram_) {
+        regions.push_back({ram.base, ram.bytes, true});
+    }
+    for (const Mapped& mapped : devices_) {
+        regions.push_back({mapped.base, mapped.bytes, false});
+    }
+    std::ranges::sort(regions, {}, &Region::base);
+    return regions;
+}
+
 bool PhysicalMemory::read_ram(PhysAddr at, void* to, u64 bytes) const {
     const u8* host = ram(at, bytes);
     if (host != nullptr) {

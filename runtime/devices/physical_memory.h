@@ -42,6 +42,14 @@ class PhysicalMemory {
     };
     [[nodiscard]] const std::vector<Ram>& ram_ranges() const { return ram_; }
 
+    // What is where, ascending.
+    struct Region {
+        PhysAddr base;
+        u64 bytes;
+        bool is_ram;
+    };
+    [[nodiscard]] std::vector<Region> regions() const;
+
     struct Place {
         Device* device = nullptr; // null: nothing there
         u64 offset = 0;

@@ -124,7 +124,8 @@ bool Board::add_serial(const SystemOptions& options, std::string& why_not) {
         return false;
     }
     if (words.ends_with("stdio")) {
-        static_cast<devices::Console&>(*serial_).on_quit([this] { machine_.stop(0); });
+        console_ = static_cast<devices::Console*>(serial_.get());
+        console_->on_quit([this] { machine_.stop(0); });
     }
     uart_ = std::make_unique<devices::Pl011>(*serial_, machine_.gic().spi(virt::spi::kUart));
     machine_.memory().add_device(virt::kUart.base, virt::kUart.bytes, *uart_);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/devices/character_backend.h"
+#include "runtime/devices/console.h"
 #include "runtime/devices/flash.h"
 #include "runtime/devices/fw_cfg.h"
 #include "runtime/devices/pci/pci_host.h"
@@ -41,6 +42,8 @@ class Board {
     // With the machine's lock held.
     void press_power_key() { power_key_->press(); }
     void flush() { serial_->flush(); }
+    // The terminal, if the serial port is on it.
+    [[nodiscard]] devices::Console* console() { return console_; }
 
   private:
     using VirtioPointer = std::unique_ptr<devices::virtio::VirtioDevice>;
@@ -74,6 +77,7 @@ class Board {
 
     Machine& machine_;
     std::unique_ptr<devices::CharacterBackend> serial_;
+    devices::Console* console_ = nullptr;
     std::unique_ptr<devices::Pl011> uart_;
     std::unique_ptr<devices::Pl031> clock_;
     std::unique_ptr<devices::Pl061> pins_;

@@ -85,11 +85,7 @@ template <class Visit> u64 GdbMachine::each_page(u64 thread, GuestAddr at, u64 c
 
 u64 GdbMachine::read_memory(u64 thread, GuestAddr at, std::span<u8> to) {
     return each_page(thread, at, to.size(), [&](PhysAddr place, u64 done, u64 piece) {
-        if (const u8* const bytes = machine_.memory().readable(place, piece)) {
-            std::copy_n(bytes, piece, &to[done]);
-            return true;
-        }
-        return machine_.access(place, &to[done], piece, false);
+        return machine_.peek(place, &to[done], piece);
     });
 }
 

@@ -188,6 +188,14 @@ void Machine::want_stops(unsigned owner, std::vector<GuestAddr> addresses) {
     }
 }
 
+bool Machine::peek(PhysAddr at, u8* bytes, u64 count) {
+    if (const u8* const host = memory_.readable(at, count)) {
+        std::memcpy(bytes, host, count);
+        return true;
+    }
+    return access(at, bytes, count, false);
+}
+
 bool Machine::poke(PhysAddr at, u8* bytes, u64 count) {
     const bool done = access(at, bytes, count, true);
     engine_->invalidate(at, count);

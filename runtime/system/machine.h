@@ -77,6 +77,8 @@ class Machine {
     [[nodiscard]] const std::vector<std::unique_ptr<Vcpu>>& cpus() const { return vcpus_; }
     [[nodiscard]] const DebuggerPoints& debugger_points() const { return debugger_points_; }
     void set_debugger_points(DebuggerPoints points); // while all CPUs are parked
+    // As access(), and of ROM without a device's doing.
+    [[nodiscard]] bool peek(devices::PhysAddr at, u8* bytes, u64 count);
     // As access(), and code that was there is forgotten.
     [[nodiscard]] bool poke(devices::PhysAddr at, u8* bytes, u64 count);
 

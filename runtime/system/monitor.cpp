@@ -1,0 +1,264 @@
+#include "runtime/system/monitor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "runtime/debug/log.h"
+#include "runtime/system/cpu_registers.h"
+#include "runtime/system/machine_report.h"
+#include "runtime/system/memory_format.h"
+#include "runtime/system/properties.h"
+
+namespace ulna::system {
+
+// --- Commands. The longest name that fits counts, so that "info cpus" is one.
+
+const Monitor::Row Monitor::kRows[] = {
+    {"help", "", "this list", 0, 1, &Monitor::help},
+    {"info registers", "[-a]", "of the chosen CPU, or of all", 0, 1, &Monitor::info_registers},
+    {"info cpus", "", "what they do; * is the chosen one", 0, 0, &Monitor::info_cpus},
+    {"info tlb", "", "pages that the chosen CPU remembers", 0, 0, &Monitor::info_tlb},
+    {"info mtree", "", "physical memory and devices", 0, 0, &Monitor::info_mtree},
+    {"info irq", "", "interrupts that are pending or active", 0, 0, &Monitor::info_irq},
+    {"info stats", "", "counters of the translator", 0, 0, &Monitor::info_stats},
+    {"info status", "", "running, or stopped", 0, 0, &Monitor::info_status},
+    {"gva2gpa", "ADDR", "the physical address of a virtual one", 1, 1, &Monitor::gva2gpa},
+    {"cpu", "N", "choose a CPU", 1, 1, &Monitor::choose_cpu},
+    {"x", "[/FMT] ADDR", "show memory, such as x /8xw $sp or x /4i $pc", 1, 2, &Monitor::examine},
+    {"xp", "[/FMT] ADDR", "the same by physical address", 1, 2, &Monitor::examine_physical},
+    {"stop", "", "stop all CPUs", 0, 0, &Monitor::stop},
+    {"cont", "", "let them go on", 0, 0, &Monitor::cont},
+    {"c", "", "the same", 0, 0, &Monitor::cont},
+    {"system_reset", "", "as by the reset button", 0, 0, &Monitor::system_reset},
+    {"system_powerdown", "", "press the power key", 0, 0, &Monitor::system_powerdown},
+    {"quit", "", "end the machine", 0, 0, &Monitor::quit},
+    {"q", "", "the same", 0, 0, &Monitor::quit},
+    {"log", "ITEMS", "what -d would log, or none", 1, 1, &Monitor::log},
+};
+
+std::string Monitor::usage(const Row& row) {
+    return std::string{row.name} + (*row.arguments != '\0' ? " " : "") + row.arguments;
+}
+
+namespace {
+
+// "x/4xw 0" is "x /4xw 0".
+std::vector<std::string> words_of(std::string_view line) {
+    std::istringstream stream{std::string{line}};
+    std::vector<std::string> words;
+    for (std::string word; stream >> word;) {
+        const std::size_t slash = words.empty() ? word.find('/') : std::string::npos;
+        words.push_back(word.substr(0, slash));
+        if (slash != std::string::npos) {
+            words.push_back(word.substr(slash));
+        }
+    }
+    return words;
+}
+
+} // namespace
+
+std::string Monitor::execute(std::string_view line) {
+    const std::lock_guard lock{mutex_};
+    Words words = words_of(line);
+    if (words.empty()) {
+        return "";
+    }
+    const bool is_info = words[0] == "info" && words.size() > 1;
+    const std::string name = is_info ? "info " + words[1] : words[0];
+    const auto* const row =
+        std::ranges::find_if(kRows, [&](const Row& candidate) { return name == candidate.name; });
+    if (row == std::end(kRows)) {
+        return "'" + name + "' is no command; help lists them\n";
+    }
+    words.erase(words.begin(), words.begin() + (is_info ? 2 : 1));
+    if (words.size() < row->least || words.size() > row->most) {
+        return "usage: " + usage(*row) + "\n";
+    }
+    return (this->*row->handler)(words);
+}
+
+std::string Monitor::help(const Words&) {
+    std::string text;
+    for (const Row& row : kRows) {
+        text += fmt::format("{:<22} {}\n", usage(row), row.help);
+    }
+    return text;
+}
+
+// --- Looking
+
+std::string Monitor::info_registers(const Words& arguments) {
+    if (!arguments.empty() && arguments[0] != "-a") {
+        return "usage: info registers [-a]\n";
+    }
+    const Pause pause{machine_.run_control()};
+    if (arguments.empty()) {
+        return print_registers(cpu().cpu(), true);
+    }
+    std::string text;
+    for (const auto& one : machine_.cpus()) {
+        text += fmt::format("CPU#{}\n", one->index()) + print_registers(one->cpu(), false);
+    }
+    return text;
+}
+
+std::string Monitor::info_cpus(const Words&) {
+    const Pause pause{machine_.run_control()};
+    return report_cpus(machine_, chosen_);
+}
+
+std::string Monitor::info_tlb(const Words&) {
+    const Pause pause{machine_.run_control()};
+    return report_tlb(cpu());
+}
+
+std::string Monitor::info_mtree(const Words&) { return report_memory(machine_); }
+
+std::string Monitor::info_irq(const Words&) {
+    const Pause pause{machine_.run_control()};
+    return report_interrupts(machine_);
+}
+
+std::string Monitor::info_stats(const Words&) { return machine_.stats(); }
+
+std::string Monitor::info_status(const Words&) {
+    return machine_.run_control().is_stopped() ? "stopped\n" : "running\n";
+}
+
+std::optional<u64> Monitor::value_of(const std::string& word, std::string& why_not) {
+    if (!word.starts_with('$')) {
+        const auto number = parse_number(word);
+        why_not = number ? "" : "'" + word + "' is no address\n";
+        return number;
+    }
+    unsigned n = 0;
+    for (const auto& feature : cpu_features()) {
+        for (const auto& reg : feature.registers) {
+            u64 value = 0;
+            const std::span bytes{reinterpret_cast<u8*>(&value), std::min(reg.bits / 8, 8u)};
+            if (reg.name == word.substr(1) && read_numbered(cpu().cpu(), n, bytes)) {
+                return value;
+            }
+            ++n;
+        }
+    }
+    why_not = "'" + word + "' is no register of this CPU\n";
+    return std::nullopt;
+}
+
+std::string Monitor::gva2gpa(const Words& arguments) {
+    const Pause pause{machine_.run_control()};
+    std::string why_not;
+    const auto address = value_of(arguments[0], why_not);
+    if (!address) {
+        return why_not;
+    }
+    constexpr u64 kPageMask = (u64{1} << ir::kTlbPageLog2) - 1;
+    const TranslationResult result = cpu().look_up(*address);
+    const auto* const page = std::get_if<Translation>(&result);
+    return page == nullptr ? fmt::format("{:#x} is not mapped\n", *address)
+                           : fmt::format("{:#x}\n", page->page + (*address & kPageMask));
+}
+
+std::string Monitor::choose_cpu(const Words& arguments) {
+    const auto number = parse_number(arguments[0]);
+    if (!number || *number >= machine_.cpus().size()) {
+        return fmt::format("there are CPUs 0 to {}\n", machine_.cpus().size() - 1);
+    }
+    chosen_ = static_cast<unsigned>(*number);
+    return "";
+}
+
+// One page's bytes at a time, as what is beside it may be elsewhere.
+bool Monitor::read(u64 at, u8* to, u64 count, bool physical) {
+    constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
+    while (count != 0) {
+        const u64 piece = std::min(count, kPageBytes - at % kPageBytes);
+        u64 place = at;
+        if (!physical) {
+            const TranslationResult result = cpu().look_up(at);
+            const auto* const page = std::get_if<Translation>(&result);
+            if (page == nullptr) {
+                return false;
+            }
+            place = page->page + at % kPageBytes;
+        }
+        if (!machine_.peek(place, to, piece)) {
+            return false;
+        }
+        at += piece;
+        to += piece;
+        count -= piece;
+    }
+    return true;
+}
+
+std::string Monitor::dump(const Words& arguments, bool physical) {
+    const Pause pause{machine_.run_control()};
+    std::string why_not;
+    const bool has_format = arguments.size() == 2;
+    if (has_format && !arguments[0].starts_with('/')) {
+        return "a format is such as /4xw: a count, one of xduoci, one of bhwg\n";
+    }
+    const auto format = parse_memory_format(has_format ? arguments[0].substr(1) : "");
+    if (!format) {
+        return "a format is such as /4xw: a count, one of xduoci, one of bhwg\n";
+    }
+    const auto address = value_of(arguments.back(), why_not);
+    if (!address) {
+        return why_not;
+    }
+    std::vector<u8> bytes(format->bytes());
+    return read(*address, bytes.data(), bytes.size(), physical)
+               ? print_memory(*format, *address, bytes)
+               : fmt::format("cannot read {} bytes at {:#x}\n", bytes.size(), *address);
+}
+
+std::string Monitor::examine(const Words& arguments) { return dump(arguments, false); }
+std::string Monitor::examine_physical(const Words& arguments) { return dump(arguments, true); }
+
+// --- Doing
+
+std::string Monitor::stop(const Words&) {
+    machine_.run_control().stop();
+    return "";
+}
+
+std::string Monitor::cont(const Words&) {
+    machine_.run_control().resume();
+    return "";
+}
+
+std::string Monitor::system_reset(const Words&) {
+    machine_.request_reset();
+    return "";
+}
+
+std::string Monitor::system_powerdown(const Words&) {
+    const std::lock_guard lock{machine_.lock()};
+    press_power_key_();
+    return "";
+}
+
+std::string Monitor::quit(const Words&) {
+    machine_.stop(0);
+    return "";
+}
+
+std::string Monitor::log(const Words& arguments) {
+    namespace debug = runtime::debug;
+    std::string bad_name;
+    const auto items = arguments[0] == "none" ? std::optional{u32{0}}
+                                              : debug::parse_log_items(arguments[0], bad_name);
+    if (!items) {
+        return "'" + bad_name + "' is no log item:\n" + debug::log_item_help();
+    }
+    const Pause pause{machine_.run_control()};
+    const std::string why_not = debug::configure_log(*items, "", {});
+    return why_not.empty() ? "" : why_not + "\n";
+}
+
+} // namespace ulna::system

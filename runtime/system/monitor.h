@@ -1,0 +1,67 @@
+// The monitor: commands about a running machine, as lines of text. They come from the console
+// (monitor_console.h) and from gdb's "monitor".
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/system/machine.h"
+
+namespace ulna::system {
+
+class Monitor {
+  public:
+    // `press_power_key` is called with the machine's lock held.
+    Monitor(Machine& machine, std::function<void()> press_power_key)
+        : machine_{machine}, press_power_key_{std::move(press_power_key)} {}
+
+    // What the command prints: lines, or nothing. From any thread, without the machine's lock: most
+    // commands wait for CPUs.
+    [[nodiscard]] std::string execute(std::string_view line);
+
+  private:
+    using Words = std::vector<std::string>;
+    using Handler = std::string (Monitor::*)(const Words& arguments);
+    struct Row {
+        const char *name, *arguments, *help;
+        std::size_t least, most; // arguments
+        Handler handler;
+    };
+    static const Row kRows[];
+    [[nodiscard]] static std::string usage(const Row& row);
+
+    std::string help(const Words& arguments);
+    std::string info_registers(const Words& arguments);
+    std::string info_cpus(const Words& arguments);
+    std::string info_tlb(const Words& arguments);
+    std::string info_mtree(const Words& arguments);
+    std::string info_irq(const Words& arguments);
+    std::string info_stats(const Words& arguments);
+    std::string info_status(const Words& arguments);
+    std::string gva2gpa(const Words& arguments);
+    std::string choose_cpu(const Words& arguments);
+    std::string examine(const Words& arguments);
+    std::string examine_physical(const Words& arguments);
+    std::string stop(const Words& arguments);
+    std::string cont(const Words& arguments);
+    std::string system_reset(const Words& arguments);
+    std::string system_powerdown(const Words& arguments);
+    std::string quit(const Words& arguments);
+    std::string log(const Words& arguments);
+
+    [[nodiscard]] Vcpu& cpu() { return *machine_.cpus()[chosen_]; }
+    // A number, or a register: $pc. Without a value, `why_not` is a line.
+    [[nodiscard]] std::optional<u64> value_of(const std::string& word, std::string& why_not);
+    [[nodiscard]] std::string dump(const Words& arguments, bool physical);
+    [[nodiscard]] bool read(u64 at, u8* to, u64 count, bool physical);
+
+    Machine& machine_;
+    const std::function<void()> press_power_key_;
+    std::mutex mutex_;
+    unsigned chosen_ = 0; // the CPU that commands are about
+};
+
+} // namespace ulna::system
