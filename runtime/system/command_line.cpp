@@ -56,8 +56,7 @@ void set_gdb(Parse& parse, const std::string& value) {
     const std::string_view port = std::string_view(value).substr(value.rfind(':') + 1);
     const std::optional<u64> number = parse_number(std::string(port));
     const bool is_port = number && *number > 0 && *number < 65536;
-    if (value != "none" && !(value.starts_with("tcp:") && is_port) &&
-        !value.starts_with("unix:")) {
+    if (value != "none" && !(value.starts_with("tcp:") && is_port) && !value.starts_with("unix:")) {
         parse.fail("-gdb " + value + ": such as tcp::1234 or unix:path");
     }
     parse.options.gdb = value == "none" ? "" : value;

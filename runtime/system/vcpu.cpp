@@ -94,9 +94,9 @@ void Vcpu::enter() {
     }
     note_virtual_interrupts();
     update_translated_state(cpu_);
-    cpu_.state->mode_bits = (cpu_.state->mode_bits & ~mode_bits(3, true, true, true)) |
-                            mode_bits(cpu_.pstate.el, !fp_enabled(cpu_), !cpu_.pstate.sp_sel,
-                                      cpu_.pstate.uao);
+    cpu_.state->mode_bits =
+        (cpu_.state->mode_bits & ~mode_bits(3, true, true, true)) |
+        mode_bits(cpu_.pstate.el, !fp_enabled(cpu_), !cpu_.pstate.sp_sel, cpu_.pstate.uao);
     use_code_tables();
     const bool stepping = by_debugger || is_stepping();
     const auto exception = stepping ? debug_exception() : std::nullopt;
@@ -186,7 +186,7 @@ void Vcpu::on_exit(ExitReason reason) {
         }
         break;
     case ExitReason::Alignment:
-        raise(alignment_fault(state.exit_arg, false, state.pc));
+        raise(misaligned_access(state.exit_arg, state.pc));
         break;
     case ExitReason::MisalignedPc:
         raise(pc_alignment(state.pc));

@@ -144,6 +144,8 @@ class Vcpu final : public CpuHost {
     void forget_page(GuestAddr address);
     void forget_code();
     void forget_everything();
+    [[nodiscard]] u32 word_at(GuestAddr pc);
+    [[nodiscard]] Exception misaligned_access(GuestAddr address, GuestAddr pc);
     [[nodiscard]] Exception abort(const NoPlace& where, GuestAddr pc);
 
     Machine& machine_;

@@ -76,18 +76,18 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
     const bool unprivileged = mem.unprivileged || cpu_.pstate.el == 0;
     const bool writes = mem.access != ir::Access::Reads;
     no_place_ = {{}, address, writes};
-    if (crosses_page(address, mem.bytes())) {
-        return 0;
-    }
-    if (const auto known = find_checked(address, mem, !unprivileged)) {
-        return *known;
-    }
     constexpr unsigned kA = 1; // SCTLR_ELx.A
     const bool misaligned = address % unit_bytes(mem) != 0;
     const bool checks_alignment = bit(regime().sctlr, kA);
     if (misaligned && checks_alignment) {
         no_place_.fault = Fault{.kind = FaultKind::Alignment, .write = writes};
         return 0;
+    }
+    if (crosses_page(address, mem.bytes())) {
+        return 0;
+    }
+    if (const auto known = find_checked(address, mem, !unprivileged)) {
+        return *known;
     }
     const TranslationResult result = translate(address, mem.access, unprivileged, misaligned);
     if (const Fault* const fault = std::get_if<Fault>(&result)) {
@@ -207,12 +207,31 @@ void Vcpu::on_fetch_fault() {
 
 // --- the long way
 
-Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
+// Of an instruction that has been fetched; 0 if its page has gone.
+u32 Vcpu::word_at(GuestAddr pc) {
     const u8* const bytes = code_bytes(pc);
     u32 word = 0;
     if (bytes != nullptr) {
         std::memcpy(&word, bytes + pc % kPageBytes, sizeof word);
     }
+    return word;
+}
+
+// Of an access whose alignment is always checked: exclusives, ordered accesses, atomics. Those that
+// read and write say that they read (WnR, D19.2.40).
+Exception Vcpu::misaligned_access(GuestAddr address, GuestAddr pc) {
+    constexpr unsigned kL = 22; // opc<0> of LDAPUR and STLUR
+    const u32 word = word_at(pc);
+    const bool exclusive_or_ordered = (word & 0x3f00'0000) == 0x0800'0000;
+    const bool with_offset = (word & 0x3f20'0c00) == 0x1900'0000;
+    const bool is_cas = exclusive_or_ordered && (word & 0x00a0'7c00) == 0x00a0'7c00;
+    const bool is_casp = exclusive_or_ordered && (word & 0x80a0'7c00) == 0x0020'7c00;
+    const bool loads_too = is_cas || is_casp || bit(word, kL) || (with_offset && bit(word, 23));
+    return alignment_fault(address, (exclusive_or_ordered || with_offset) && !loads_too, pc);
+}
+
+Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
+    const u32 word = word_at(pc);
     AbortDetail detail{.fsc = kExternalAbort, .write = where.write, .external = true};
     if (where.fault) {
         detail = {.fsc = fault_status_code(*where.fault),
