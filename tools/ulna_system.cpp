@@ -1,4 +1,5 @@
 // ulna-system: a whole Arm machine.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -113,7 +114,17 @@ std::optional<system::Machine::End> live(const system::SystemOptions& options,
 
 } // namespace
 
+// A descriptor of ours that got the number of a closed standard one would be written to by mistake.
+void fill_standard_descriptors() {
+    for (int fd = 0; fd <= 2; ++fd) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            static_cast<void>(open("/dev/null", O_RDWR)); // gets the lowest number
+        }
+    }
+}
+
 int main(int argc, char** argv) {
+    fill_standard_descriptors();
     const system::SystemCommandLine line = system::parse_system_command_line(argc, argv);
     if (line.exit_status) {
         std::fputs(line.message.c_str(), *line.exit_status == 0 ? stdout : stderr);

@@ -67,10 +67,13 @@ static void moving(void) {
     CHECK(grown != MAP_FAILED && strcmp(grown, "moved") == 0);
     grown[255 * kPage] = 1;
     char* place = map(kPage, PROT_NONE, 0);
+    // A hole of one page: below it may be nothing, where an emulator's next mapping of its own would reach into it.
+    char* guard = mmap(grown - kPage, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     char* fixed = mremap(grown, kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, place);
     CHECK(fixed == place && strcmp(fixed, "moved") == 0 && probe(grown, 'r') == SEGV_MAPERR);
     CHECK(madvise(fixed, kPage, MADV_DONTNEED) == 0 && fixed[0] == 0);
     CHECK(munmap(fixed, kPage) == 0 && munmap(grown + kPage, 255 * kPage) == 0);
+    CHECK(guard == MAP_FAILED || munmap(guard, kPage) == 0);
 }
 
 static void heap(void) {
