@@ -8,7 +8,7 @@ namespace ulna::devices {
 
 namespace {
 
-constexpr u64 kData = 0, kSelector = 8, kDma = 16, kEnd = 24;
+constexpr u64 kSelector = 8, kDma = 16, kEnd = 24;
 constexpr u64 kDmaSignature = 0x51454d5520434647; // "QEMU CFG", read from kDma
 constexpr u32 kTraditional = 1 << 0, kHasDma = 1 << 1;
 constexpr u16 kWriteChannel = 0x4000; // of a selector: writes to items are not possible

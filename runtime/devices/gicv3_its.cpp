@@ -9,8 +9,8 @@ namespace ulna::devices {
 using namespace gicv3;
 
 namespace {
-constexpr u64 kCtlr = 0x0, kIidrOffset = 0x4, kTyper = 0x8, kCbaser = 0x80, kCwriter = 0x88,
-              kCreadr = 0x90, kBaser = 0x100, kBaserEnd = 0x140, kControlFrameEnd = 0x10000;
+constexpr u64 kCtlr = 0x0, kTyper = 0x8, kCbaser = 0x80, kCwriter = 0x88, kCreadr = 0x90,
+              kBaser = 0x100, kBaserEnd = 0x140, kControlFrameEnd = 0x10000;
 constexpr u64 kEnabled = 1, kQuiescent = u64{1} << 31;
 constexpr u64 kQueueFields = 0xb8ef'ffff'ffff'fcff, kOffsetFields = 0xf'ffe0;
 constexpr u8 kPart = 0x94;

@@ -10,7 +10,7 @@
 namespace ulna::devices {
 
 OutputQueue::OutputQueue(EventLoop& loop, int fd, std::function<void()> resumed)
-    : loop_(loop), fd_(fd), resumed_(std::move(resumed)), gather_(loop, [this] { drain(); }) {
+    : fd_(fd), resumed_(std::move(resumed)), gather_(loop, [this] { drain(); }) {
     signal(SIGPIPE, SIG_IGN);
 }
 

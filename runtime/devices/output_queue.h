@@ -32,7 +32,6 @@ class OutputQueue {
     [[nodiscard]] bool write_some(); // false: the descriptor takes nothing now
     void drain();
 
-    EventLoop& loop_;
     int fd_;
     std::function<void()> resumed_;
     EventLoop::Timer gather_;

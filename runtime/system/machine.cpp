@@ -129,7 +129,7 @@ Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
     static_cast<void>(vcpus_.front()->start(entry, argument, el));
     std::vector<std::thread> threads;
     for (const auto& vcpu : vcpus_) {
-        threads.emplace_back([this, &vcpu] {
+        threads.emplace_back([&vcpu] {
             use_signal_stack();
             vcpu->run();
         });

@@ -19,7 +19,7 @@ constexpr unsigned kCounters = kEventCounters + 1, kCycleBit = 31;
 constexpr u64 kCyclesPerTick = 16; // CpuHost::cycles
 
 namespace pmcr {
-constexpr u64 E = 1, P = 2, C = 4, LC = 64, LP = 128, kWritable = 0xf9;
+constexpr u64 E = 1, P = 2, C = 4, LC = 64, kWritable = 0xf9;
 constexpr unsigned kNumberShift = 11;
 } // namespace pmcr
 namespace filter { // PMEVTYPER<n>_EL0, PMCCFILTR_EL0

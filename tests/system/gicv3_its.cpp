@@ -291,7 +291,7 @@ TEST_CASE("random commands and tables do no harm", "[its]") {
             }
         }
         for (int i = 0; i < 300; ++i) { // the queue, too
-            t.its->write(random() % 0x140 & ~u64{7}, 8, random() & random() | random() << 63);
+            t.its->write(random() % 0x140 & ~u64{7}, 8, (random() & random()) | random() << 63);
         }
     }
 }

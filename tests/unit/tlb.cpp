@@ -3,8 +3,9 @@
 #include <random>
 
 #include "ir/parser.h"
-#include "tests/support/catch.h"
 #include "tests/unit/x64_random.h"
+//
+#include "tests/support/catch.h" // last: its CHECK is not that of the headers above
 
 using namespace ulna;
 using namespace ulna::ir;
