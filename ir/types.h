@@ -110,6 +110,8 @@ struct MemInfo {
     bool pair = false;              // HostAddress: two accesses of half the size each
 
     [[nodiscard]] constexpr unsigned bytes() const { return 1u << size_log2; }
+    // Of which the alignment counts: of a pair, each.
+    [[nodiscard]] constexpr unsigned unit_bytes() const { return bytes() >> pair; }
     [[nodiscard]] constexpr u16 pack() const {
         return static_cast<u16>(size_log2 | sign << 3 | index_shift << 4 |
                                 static_cast<unsigned>(order) << 7 | aligned << 9 | within_16 << 10 |

@@ -215,10 +215,12 @@ void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
     if (mode.system()) {
         switch_view(thread, mode);
     }
-    if (thread.seen_generation == generation && (thread.seen_mode == mode.bits || mode.system())) {
+    const bool sets_btype_now = mode.bti() && !thread.branches_set_btype;
+    thread.branches_set_btype = thread.branches_set_btype || mode.bti();
+    if (thread.seen_generation == generation && !sets_btype_now &&
+        (thread.seen_mode == mode.bits || mode.system())) {
         return;
     }
-    thread.branches_set_btype = thread.branches_set_btype || mode.bti();
     thread.drop_host_addresses();
     if (thread.seen_mode != mode.bits && !mode.system()) {
         thread.seen_mode = mode.bits;
@@ -410,7 +412,12 @@ u64 JitEngine::lookup(EngineThread& thread) {
     const auto key = located_key_of(thread.state);
     const u64 host = key ? find_or_translate(*key).host : 0;
     if (host != 0 && system_) {
-        thread.cache_machine_jump(thread.state.pc, host, key->mode.privileged());
+        if (btype == 0) {
+            thread.cache_machine_jump(thread.state.pc, host, key->mode.privileged());
+        } else if (!key->mode.privileged()) { // above EL0 they are looked up each time
+            thread.cache_jump(thread.state.pc, host, btype);
+        }
+        thread.state.btype = 0;
     } else if (host != 0) {
         // An invalidation since the look-up has flagged this thread: the entry is gone at its safe
         // point. The caller of an invalidation looks for entries without tag.

@@ -6,6 +6,7 @@
 
 #include "runtime/debug/gdb_server.h"
 #include "runtime/debug/log.h"
+#include "runtime/debug/perf_map.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/attached_monitor.h"
 #include "runtime/system/board.h"
@@ -47,7 +48,8 @@ system::MachineConfig config_of(const system::SystemOptions& options) {
             .has_firmware = system::boot_request(options).has_firmware,
             .gic = options.gic,
             .has_its = options.its,
-            .shares_ram = system::shares_ram(options)};
+            .shares_ram = system::shares_ram(options),
+            .stays_on = options.no_shutdown};
 }
 
 // Where a debugger may connect to, if the user asked for that.
@@ -73,34 +75,48 @@ bool add_debugger(system::Machine& machine,
     return true;
 }
 
-// From power on to the end, or to a reset, after which there is another life.
-std::optional<system::Machine::End> live(const system::SystemOptions& options,
+// From power on, or a reset, to the end, or the next one.
+std::optional<system::Machine::End> live(system::Machine& machine,
+                                         const system::SystemOptions& options,
+                                         system::Monitor& monitor,
                                          std::string& why_not) {
-    const auto machine = system::Machine::create(config_of(options), why_not);
-    const auto board = machine ? system::Board::create(*machine, options, why_not) : nullptr;
-    if (board == nullptr) {
-        return std::nullopt;
-    }
     const auto boot = system::load_boot(system::boot_request(options), system::describe(options),
-                                        machine->memory(), why_not);
-    if (!boot) {
-        return std::nullopt;
-    }
-    system::AttachedMonitor monitor{*machine, *board};
+                                        machine.memory(), why_not);
     Debugger debugger;
-    if (!monitor.connect(options.monitor, why_not) ||
-        !add_debugger(*machine, options, monitor.monitor(), debugger, why_not)) {
+    if (!boot || !add_debugger(machine, options, monitor, debugger, why_not)) {
         return std::nullopt;
-    }
-    if (options.start_stopped) {
-        machine->run_control().stop();
     }
     // Kernels are started where firmware would, everything else where a CPU starts.
     const u8 kernel_el = options.el2 ? 2 : 1;
     const u8 el = options.el3 && !boot->is_linux ? 3 : kernel_el;
-    const system::Machine::End end = machine->run(boot->pc, boot->x0, el);
+    const system::Machine::End end = machine.run(boot->pc, boot->x0, el);
     if (debugger.server != nullptr) {
         debugger.server->set_exit_status(end.status);
+    }
+    return end;
+}
+
+int run(const system::SystemOptions& options) {
+    std::string why_not;
+    const auto machine = system::Machine::create(config_of(options), why_not);
+    const auto board = machine ? system::Board::create(*machine, options, why_not) : nullptr;
+    if (board == nullptr) {
+        return fail(why_not);
+    }
+    system::AttachedMonitor monitor{*machine, *board};
+    if (!monitor.connect(options.monitor, why_not)) {
+        return fail(why_not);
+    }
+    if (options.start_stopped) {
+        machine->run_control().stop();
+    }
+    auto end = live(*machine, options, monitor.monitor(), why_not);
+    while (end && end->reset && !options.no_reboot) {
+        machine->reset();
+        end = live(*machine, options, monitor.monitor(), why_not);
+    }
+    if (!end) {
+        return fail(why_not);
     }
     {
         const std::lock_guard lock{machine->lock()};
@@ -109,10 +125,22 @@ std::optional<system::Machine::End> live(const system::SystemOptions& options,
     if (options.stats) {
         std::fputs(machine->stats().c_str(), stderr);
     }
-    return end;
+    return end->status;
 }
 
-} // namespace
+// False, with a reason, when the log's file cannot be written.
+bool configure_debugging(const system::SystemOptions& options, std::string& why_not) {
+    namespace debug = runtime::debug;
+    if (options.perf_map) {
+        debug::enable_perf_map();
+    }
+    if (options.log_items != 0) {
+        const auto ranges = debug::parse_address_ranges(options.log_filter);
+        why_not = debug::configure_log(options.log_items, options.log_file,
+                                       ranges.value_or(debug::AddressRanges{}));
+    }
+    return why_not.empty();
+}
 
 // A descriptor of ours that got the number of a closed standard one would be written to by mistake.
 void fill_standard_descriptors() {
@@ -123,6 +151,8 @@ void fill_standard_descriptors() {
     }
 }
 
+} // namespace
+
 int main(int argc, char** argv) {
     fill_standard_descriptors();
     const system::SystemCommandLine line = system::parse_system_command_line(argc, argv);
@@ -130,27 +160,9 @@ int main(int argc, char** argv) {
         std::fputs(line.message.c_str(), *line.exit_status == 0 ? stdout : stderr);
         return *line.exit_status;
     }
-    const system::SystemOptions& options = line.options;
-    if (!options.dump_device_tree.empty()) {
-        return dump_device_tree(options);
+    if (!line.options.dump_device_tree.empty()) {
+        return dump_device_tree(line.options);
     }
-    if (options.log_items != 0) {
-        namespace debug = runtime::debug;
-        const auto ranges = debug::parse_address_ranges(options.log_filter);
-        const std::string why_not = debug::configure_log(options.log_items, options.log_file,
-                                                         ranges.value_or(debug::AddressRanges{}));
-        if (!why_not.empty()) {
-            return fail(why_not);
-        }
-    }
-    for (;;) {
-        std::string why_not;
-        const auto end = live(options, why_not);
-        if (!end) {
-            return fail(why_not);
-        }
-        if (!end->reset || options.no_reboot) {
-            return end->status;
-        }
-    }
+    std::string why_not;
+    return configure_debugging(line.options, why_not) ? run(line.options) : fail(why_not);
 }

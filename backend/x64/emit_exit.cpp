@@ -268,9 +268,9 @@ struct JumpTable {
 
     JumpTable(ir::BlockMode mode, unsigned btype)
         : entries{static_cast<u32>(
-              (mode.system() && mode.privileged() ? offsetof(CpuState, privileged_jump_cache)
-               : btype == 0                       ? offsetof(CpuState, jump_cache)
-                                                  : offsetof(CpuState, guarded_jump_cache) +
+              (btype == 0 && mode.privileged() ? offsetof(CpuState, privileged_jump_cache)
+               : btype == 0                    ? offsetof(CpuState, jump_cache)
+                                               : offsetof(CpuState, guarded_jump_cache) +
                                   (btype - 1) * sizeof(CpuState::guarded_jump_cache[0])) -
               ir::kStateBias)},
           index_mask{((btype == 0 ? ir::kJumpCacheEntries : ir::kGuardedJumpCacheEntries) - 1)
@@ -302,8 +302,15 @@ void Emitter::store_btype(unsigned btype) {
     }
 }
 
+// There is one set of tables for branches that set BTYPE, and it is EL0's.
+bool Emitter::has_jump_table(unsigned btype) const { return btype == 0 || !mode().privileged(); }
+
 void Emitter::jump_indirect(unsigned btype) {
     check_pending_rax(btype);
+    if (!has_jump_table(btype)) {
+        store_btype(btype);
+        return raw::jump_state(c, kLookup);
+    }
     probe_jump_cache(btype);
     cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
         e.store_btype(btype);
@@ -354,6 +361,11 @@ void Emitter::call_indirect(GuestAddr return_to, unsigned btype) {
         return;
     }
     check_pending_rax(btype);
+    if (!has_jump_table(btype)) {
+        store_btype(btype);
+        raw::call_state(c, kLookup);
+        return return_site(return_to);
+    }
     probe_jump_cache(btype);
     const Jump miss = jcc(Cc::NE);
     raw::Writer(c)

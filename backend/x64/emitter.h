@@ -501,6 +501,7 @@ class Emitter {
     void check_pending_rax(unsigned btype);
     void probe_jump_cache(unsigned btype);
     void store_btype(unsigned btype);
+    [[nodiscard]] bool has_jump_table(unsigned btype) const;
     void jump_indirect(unsigned btype = 0);
     void return_site(GuestAddr return_to);
     void store_pc(GuestAddr pc);

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "ir/support/bits.h"
+#include "ir/support/check.h"
 
 namespace ulna::devices {
 
@@ -54,6 +55,15 @@ void PhysicalMemory::give_back(const Ram& part) {
     }
     if (part.fd >= 0) {
         close(part.fd);
+    }
+}
+
+void PhysicalMemory::reset() {
+    for (const Mapped& part : devices_) {
+        part.device->reset();
+    }
+    for (const Ram& part : ram_) { // reads as zero afterwards
+        CHECK(madvise(part.host, part.bytes, part.fd < 0 ? MADV_DONTNEED : MADV_REMOVE) == 0);
     }
 }
 

@@ -25,6 +25,8 @@ class PhysicalMemory {
     [[nodiscard]] u8*
     add_ram(PhysAddr base, u64 bytes, std::string& why_not, RamKind kind = RamKind::Private);
     void add_device(PhysAddr base, u64 bytes, Device& device);
+    // As after power on: RAM is zero, devices are reset. With the machine's lock held.
+    void reset();
 
     // Host address of `bytes` bytes of RAM from `at`; null when they are not all in one range of
     // RAM.

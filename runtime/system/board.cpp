@@ -87,7 +87,7 @@ bool Board::build(const SystemOptions& options, std::string& why_not) {
         if (!add_serial(options, why_not)) {
             return false;
         }
-        add_clock_and_pins();
+        add_clock_and_pins(options.clock_ahead_s);
         if (!add_firmware(options, why_not)) {
             return false;
         }
@@ -118,7 +118,7 @@ void Board::add_semihosting(const SystemOptions& options) {
 }
 
 bool Board::add_serial(const SystemOptions& options, std::string& why_not) {
-    const std::string words = options.serials.empty() ? "stdio" : options.serials.front();
+    const std::string& words = options.serials.front();
     serial_ = devices::make_character_backend(words, machine_.loop(), why_not);
     if (serial_ == nullptr) {
         return false;
@@ -132,9 +132,11 @@ bool Board::add_serial(const SystemOptions& options, std::string& why_not) {
     return true;
 }
 
-void Board::add_clock_and_pins() {
+void Board::add_clock_and_pins(i64 clock_ahead_s) {
     InterruptController& gic = machine_.gic();
-    clock_ = std::make_unique<devices::Pl031>(machine_.loop(), gic.spi(virt::spi::kRtc));
+    clock_ = std::make_unique<devices::Pl031>(
+        machine_.loop(), gic.spi(virt::spi::kRtc),
+        devices::realtime_ns() + static_cast<u64>(clock_ahead_s * i64{1'000'000'000}));
     machine_.memory().add_device(virt::kRtc.base, virt::kRtc.bytes, *clock_);
     pins_ = std::make_unique<devices::Pl061>(gic.spi(virt::spi::kGpio));
     machine_.memory().add_device(virt::kGpio.base, virt::kGpio.bytes, *pins_);

@@ -51,7 +51,7 @@ class Board {
     explicit Board(Machine& machine) : machine_{machine} {}
     [[nodiscard]] bool build(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_serial(const SystemOptions& options, std::string& why_not);
-    void add_clock_and_pins();
+    void add_clock_and_pins(i64 clock_ahead_s);
     void add_semihosting(const SystemOptions& options);
     [[nodiscard]] bool add_firmware(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool

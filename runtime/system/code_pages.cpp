@@ -17,16 +17,24 @@ bool CodePages::use(u64 ttbr0, u64 ttbr1) {
     return holds;
 }
 
-const CodePages::Page& CodePages::enter(GuestAddr pc, u64 number, const u8* bytes, bool local) {
+const CodePages::Page& CodePages::enter(const Page& page, unsigned mapping_log2, bool local) {
     local_ = local_ || local;
-    seen_.set(filter_of(pc));
-    return pages_[index_of(pc)] = {align_down(pc, kPageBytes), number, bytes};
+    seen_.set(filter_of(page.start));
+    sizes_.note(page.start, mapping_log2);
+    return pages_[index_of(page.start)] = page;
+}
+
+bool CodePages::may_have(GuestAddr address) const {
+    bool any = sizes_.may_be_large(address);
+    sizes_.for_each_piece(address, [&](GuestAddr page) { any = any || seen_[filter_of(page)]; });
+    return any;
 }
 
 void CodePages::forget() {
     if (seen_.any()) {
         std::fill(std::begin(pages_), std::end(pages_), Page{});
         seen_.reset();
+        sizes_.reset();
     }
     local_ = !privileged_;
 }

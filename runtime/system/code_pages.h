@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "ir/guest_state.h"
+#include "runtime/system/mapping_sizes.h"
 
 namespace ulna::system {
 
@@ -17,6 +18,7 @@ class CodePages {
         GuestAddr start = 1; // of no page
         u64 number = 0;      // physical
         const u8* bytes = nullptr;
+        bool guarded = false; // BTI
     };
 
     // False: what was found before holds no longer, and is forgotten; whoever else has it must,
@@ -27,9 +29,9 @@ class CodePages {
         return page.start == align_down(pc, kPageBytes) ? &page : nullptr;
     }
     // `local`: for these tables and this ASID only.
-    const Page& enter(GuestAddr pc, u64 number, const u8* bytes, bool local);
-    // True if the page's code may have been found since the last forget().
-    [[nodiscard]] bool may_have(GuestAddr pc) const { return seen_[filter_of(pc)]; }
+    const Page& enter(const Page& page, unsigned mapping_log2, bool local);
+    // Code of the address's mapping may have been found since the last forget().
+    [[nodiscard]] bool may_have(GuestAddr address) const;
     void forget();
 
     explicit CodePages(bool privileged) : local_{!privileged}, privileged_{privileged} {}
@@ -44,6 +46,7 @@ class CodePages {
 
     Page pages_[kPages];
     std::bitset<kFilterBits> seen_;
+    MappingSizes sizes_;
     u64 ttbr0_ = 0, ttbr1_ = 0;
     bool local_; // some page is
     const bool privileged_;

@@ -77,6 +77,13 @@ void set_display(Parse& parse, const std::string& value) {
 
 void ignore(Parse&, const std::string&) {}
 
+void refuse_icount(Parse& parse, const std::string&) {
+    parse.fail("-icount: not available: time is the host's");
+}
+void refuse_snapshots(Parse& parse, const std::string&) {
+    parse.fail("-loadvm: states of machines are not kept");
+}
+
 struct Option {
     const char* name;  // without dashes; one or two dashes are both accepted
     const char* value; // name of the argument in the help; null: a flag
@@ -136,7 +143,8 @@ constexpr Option kOptions[] = {
         [](Parse& p, const std::string&) { p.options.semihosting.enabled = true; }},
     {"semihosting-config", "enable=on,...", "the same, with arguments: arg=", set_semihosting},
     {"rtc",      "base=...",   "the clock: base=utc, localtime or a date", set_rtc},
-    {"icount",   "shift=n",    "one CPU after the other, and time from the count of instructions: 2^n ns each", set_icount},
+    {"icount",   "shift=n",    nullptr, refuse_icount},
+    {"loadvm",   "tag",        nullptr, refuse_snapshots},
     {"seed",     "number",     "the same random numbers every time", set_seed},
     {"gdb",      "tcp::port",  "wait for a debugger there", set_gdb},
     {"s",        nullptr,      "-gdb tcp::1234", [](Parse& p, const std::string&) { p.options.gdb = "tcp::1234"; }},
@@ -223,6 +231,9 @@ void check_terminal(Parse& parse) {
     const auto users = std::count_if(all.begin(), all.end(), [](const std::string& where) {
         return where == "stdio" || where == "mon:stdio";
     });
+    if (parse.options.serials.size() > 1) {
+        parse.fail("-serial: there is one serial port");
+    }
     if (users > 1) {
         parse.fail("stdio is used twice; mon:stdio has serial port and monitor on one terminal");
     }

@@ -56,11 +56,6 @@ struct DeviceOption {
     u64 guest_cid = 3;                    // Vsock
 };
 
-struct IcountOption {
-    unsigned shift = 0; // an instruction takes 2^shift ns
-    bool sleep = true;  // idle CPUs wait in real time
-};
-
 struct SemihostingOption {
     bool enabled = false;
     std::vector<std::string> arguments;
@@ -88,10 +83,9 @@ struct SystemOptions {
 
     bool snapshot = false, no_reboot = false, no_shutdown = false, start_stopped = false;
     std::string gdb; // "tcp::1234"; empty: no debugger
-    std::optional<IcountOption> icount;
     SemihostingOption semihosting;
     std::optional<u64> seed;
-    std::string rtc_base = "utc"; // utc, localtime or a date
+    i64 clock_ahead_s = 0; // of the host's UTC: what -rtc base= says
 
     u32 log_items = 0;
     std::string log_file, log_filter;

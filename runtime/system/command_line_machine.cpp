@@ -1,5 +1,6 @@
 // The options that say what machine it is, and how it runs.
 #include <cstring>
+#include <ctime>
 
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/command_line_parse.h"
@@ -120,21 +121,6 @@ void set_accelerator(CommandLineParse& parse, const std::string& value) {
     parse.finish("-accel", properties);
 }
 
-void set_icount(CommandLineParse& parse, const std::string& value) {
-    constexpr u64 kMostShift = 10;
-    Properties properties(value, "shift");
-    IcountOption icount;
-    if (properties.text("shift", "auto") != "auto") {
-        icount.shift = static_cast<unsigned>(properties.number("shift", 0, 0, kMostShift));
-    }
-    icount.sleep = properties.flag("sleep", true);
-    if (properties.flag("align")) {
-        properties.fail("align=on: not available");
-    }
-    parse.options.icount = icount;
-    parse.finish("-icount", properties);
-}
-
 void set_semihosting(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "enable");
     SemihostingOption& to = parse.options.semihosting;
@@ -147,9 +133,36 @@ void set_semihosting(CommandLineParse& parse, const std::string& value) {
     parse.finish("-semihosting-config", properties);
 }
 
+namespace {
+// Of a guest that is told to begin at `base`; nothing for what is no time.
+std::optional<i64> clock_ahead(const std::string& base) {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    if (base == "utc") {
+        return 0;
+    }
+    if (base == "localtime") {
+        return localtime_r(&now, &parts) != nullptr ? parts.tm_gmtoff : 0;
+    }
+    for (const char* const format : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"}) {
+        parts = {};
+        const char* const end = strptime(base.c_str(), format, &parts);
+        if (end != nullptr && *end == 0) {
+            return timegm(&parts) - now;
+        }
+    }
+    return std::nullopt;
+}
+} // namespace
+
 void set_rtc(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "base");
-    parse.options.rtc_base = properties.text("base", "utc");
+    const std::string base = properties.text("base", "utc");
+    const std::optional<i64> ahead = clock_ahead(base);
+    if (!ahead) {
+        properties.fail(base + ": utc, localtime, or such as 2006-06-17T16:01:21");
+    }
+    parse.options.clock_ahead_s = ahead.value_or(0);
     (void)properties.choice("clock", {"host", "rt", "vm"}, 0);
     properties.ignore("driftfix");
     parse.finish("-rtc", properties);

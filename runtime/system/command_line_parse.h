@@ -36,7 +36,6 @@ void set_cpu(CommandLineParse& parse, const std::string& value);
 void set_cpus(CommandLineParse& parse, const std::string& value);
 void set_memory(CommandLineParse& parse, const std::string& value);
 void set_accelerator(CommandLineParse& parse, const std::string& value);
-void set_icount(CommandLineParse& parse, const std::string& value);
 void set_semihosting(CommandLineParse& parse, const std::string& value);
 void set_rtc(CommandLineParse& parse, const std::string& value);
 

@@ -66,6 +66,7 @@ void DataTlb::clear(Set& set) {
     }
     std::fill(std::begin(set.tlb->entries), std::end(set.tlb->entries), kEmpty);
     set.borrowed.clear();
+    set.sizes.reset();
     set.stale = false;
 }
 
@@ -85,6 +86,7 @@ void DataTlb::enter(const Page& page, bool privileged) {
         forget_all();
     }
     Set& set = *current_[privileged];
+    set.sizes.note(page.start, page.mapping_log2);
     const std::size_t index = ir::tlb_index(page.start);
     const u64 tag = page.start | (page.checked ? ir::kTlbChecked : 0);
     set.tlb->entries[index] = {.read = page.readable ? tag : ir::kNoTlbPage,
@@ -99,21 +101,26 @@ void DataTlb::enter(const Page& page, bool privileged) {
 
 void DataTlb::set_pan() { give_back(*current_[true]); }
 
-void DataTlb::forget_page(GuestAddr address) {
-    for (auto& sets : sets_) {
-        for (Set& set : sets) {
-            if (!set.stale) {
-                set.tlb->entries[ir::tlb_index(address)] = kEmpty;
+void DataTlb::forget_mapping(GuestAddr address) {
+    for (const bool privileged : {false, true}) {
+        for (Set& set : sets_[privileged]) {
+            if (set.stale) {
+                continue;
             }
+            set.stale = set.sizes.may_be_large(address);
+            set.sizes.for_each_piece(
+                address, [&](GuestAddr page) { set.tlb->entries[ir::tlb_index(page)] = kEmpty; });
         }
+        select(privileged);
     }
 }
 
+// Only the low eight bits count where TCR_ELx.AS is 0.
 void DataTlb::forget_asid(u16 asid) {
     for (const bool privileged : {false, true}) {
         for (Set& set : sets_[privileged]) {
             const bool global = privileged && kernel_is_global_;
-            set.stale = set.stale || (set.asid == asid && !global);
+            set.stale = set.stale || ((set.asid ^ asid) % 256 == 0 && !global);
         }
         select(privileged);
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ir/guest_state.h"
+#include "runtime/system/mapping_sizes.h"
 
 namespace ulna::system {
 
@@ -26,6 +27,7 @@ class DataTlb {
 
     struct Page {
         GuestAddr start = 0;
+        unsigned mapping_log2 = 12; // of the mapping that it is a piece of
         const u8* bytes = nullptr;
         bool readable = false, writable = false; // writable: readable, too
         bool checked = false;                    // misaligned accesses fault
@@ -34,8 +36,8 @@ class DataTlb {
     };
     void enter(const Page& page, bool privileged);
 
-    void forget_page(GuestAddr address);
-    void forget_asid(u16 asid); // what is not global
+    void forget_mapping(GuestAddr address); // that has the address
+    void forget_asid(u16 asid);             // what is not global
     void forget_all();
     void set_pan(); // PSTATE.PAN is now set
 
@@ -51,6 +53,7 @@ class DataTlb {
         u16 asid = 0;
         bool stale = true; // to be cleared before it is used
         u64 last_use = 0;
+        MappingSizes sizes;
         // Privileged: indices of entries that hold for the current TTBR0 and ASID only.
         std::vector<u16> borrowed;
         std::unique_ptr<ir::Tlb> tlb;

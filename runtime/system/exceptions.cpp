@@ -83,6 +83,20 @@ Exception sp_alignment(GuestAddr pc) { return make(ExceptionClass::SpAlignment, 
 Exception pac_fail(bool instruction_key, bool b, GuestAddr pc) {
     return make(ExceptionClass::PacFail, u32{!instruction_key} << 1 | u32{b}, pc);
 }
+Exception failed_authentication(u32 word, GuestAddr pc) {
+    const auto bit = [&](unsigned n) { return (word >> n & 1) != 0; };
+    if ((word & 0xff20'0400) == 0xf820'0400) { // LDRAA, LDRAB: the data keys
+        return pac_fail(false, bit(23), pc);
+    }
+    if ((word & 0xffff'c000) == 0xdac1'0000) { // AUTIA AUTIB AUTDA AUTDB, and with a zero modifier
+        return pac_fail(!bit(11), bit(10), pc);
+    }
+    if ((word & 0xffff'f01f) == 0xd503'201f) { // hints: AUTIA1716, AUTIASP, AUTIAZ...
+        return pac_fail(true, bit(6), pc);
+    }
+    return pac_fail(true, bit(10), pc); // RETAA, BRAA, BLRAA: bit M
+}
+
 Exception branch_target(u8 btype, GuestAddr pc) {
     return make(ExceptionClass::BranchTarget, btype, pc);
 }

@@ -57,6 +57,8 @@ struct Exception {
 [[nodiscard]] Exception smc(u16 imm, GuestAddr pc); // as svc; a trapped SMC does not
 [[nodiscard]] Exception brk(u16 imm, GuestAddr pc);
 
+inline constexpr u8 kSynchronousExternalAbort = 0x10; // FSC, not on a walk
+
 struct AbortDetail {
     u8 fsc = 0; // DFSC or IFSC: fault status code
     bool write = false;
@@ -75,6 +77,8 @@ struct AbortDetail {
 [[nodiscard]] Exception sp_alignment(GuestAddr pc);
 // `instruction_key`: of IA or IB, else DA or DB; `b`: the B keys.
 [[nodiscard]] Exception pac_fail(bool instruction_key, bool b, GuestAddr pc);
+// The same for the instruction that failed: AUT*, RETA*, BRA*, BLRA*, LDRA*.
+[[nodiscard]] Exception failed_authentication(u32 word, GuestAddr pc);
 [[nodiscard]] Exception branch_target(u8 btype, GuestAddr pc);
 [[nodiscard]] Exception illegal_state(GuestAddr pc);
 [[nodiscard]] Exception memory_copy_set(u32 iss, GuestAddr pc); // ExitReason::Mops

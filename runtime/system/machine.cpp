@@ -141,6 +141,26 @@ Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
     return end_;
 }
 
+void Machine::reset() {
+    for (const auto& vcpu : vcpus_) {
+        vcpu->turn_off();
+    }
+    {
+        const std::lock_guard lock{lock_};
+        memory_.reset();
+        timers_->reset();
+        for (const auto& timer : pmu_timers_) {
+            timer->cancel();
+        }
+    }
+    engine_->invalidate(0, ~u64{0});
+    run_control_.restart();
+    end_ = {};
+    stopping_.store(false);
+}
+
+void Machine::power_off() { config_.stays_on ? run_control_.stop() : stop(0); }
+
 void Machine::stop(int status) {
     if (stopping_.exchange(true)) {
         return;
@@ -217,6 +237,7 @@ Vcpu* Machine::find_cpu(u64 mpidr) {
 void Machine::send_event() {
     for (const auto& vcpu : vcpus_) {
         vcpu->cpu().event.store(true);
+        vcpu->wake();
     }
 }
 

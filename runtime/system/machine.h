@@ -34,6 +34,7 @@ struct MachineConfig {
     GicVersion gic = GicVersion::V3;
     bool has_its = true;
     bool shares_ram = false; // with device back ends in other processes
+    bool stays_on = false;   // -no-shutdown
 };
 
 // What the machine's own firmware answers to: none where the guest brings firmware for EL3.
@@ -59,9 +60,13 @@ class Machine {
         bool reset = false; // the guest asked for a reset
     };
     [[nodiscard]] End run(GuestAddr entry, u64 argument, u8 el);
+    // As after power on, to be loaded and run again. While nothing runs.
+    void reset();
 
     // --- from any thread
     void stop(int status);
+    // The guest switches the machine off: it ends, or with `stays_on` stops.
+    void power_off();
     void request_reset();
     [[nodiscard]] bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
     [[nodiscard]] u64 counter() const { return counter_.count(); } // since the machine was made

@@ -21,6 +21,9 @@ class MachineCode final : public frontend::CodeSource {
     [[nodiscard]] std::optional<u64> page_of(GuestAddr pc) override {
         return Vcpu::current()->code_page(pc);
     }
+    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
+        return Vcpu::current()->guarded_word(pc);
+    }
 };
 
 // The same without what has a breakpoint.
@@ -31,6 +34,9 @@ class StoppableCode final : public frontend::CodeSource {
         return points_.before(pc, code_.words(pc));
     }
     [[nodiscard]] std::optional<u64> page_of(GuestAddr pc) override { return code_.page_of(pc); }
+    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
+        return code_.guarded_word(pc);
+    }
 
   private:
     MachineCode& code_;

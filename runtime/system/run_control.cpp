@@ -120,4 +120,12 @@ void RunControl::end() {
     changed_.notify_all();
 }
 
+void RunControl::restart() {
+    const std::lock_guard lock{mutex_};
+    ended_ = false;
+    std::ranges::fill(orders_, Order::Run);
+    stop_.reset();
+    update_wanted();
+}
+
 } // namespace ulna::system

@@ -54,7 +54,8 @@ class RunControl {
     // Called in the thread that reports; replaces the one there was.
     void on_stop(std::function<void()> call);
 
-    void end(); // nobody waits any longer
+    void end();     // nobody waits any longer
+    void restart(); // after end(): all may run
 
   private:
     friend class Pause;

@@ -124,6 +124,11 @@ void Vcpu::run_translated_or_one(bool stepping) {
     }
     const bool steps = stepping && step_state(cpu_) == StepState::ActiveNotPending;
     const ExitReason reason = stepping ? execute_one() : engine_.run(*cpu_.state);
+    if (reason == ExitReason::MemoryAccess) { // uses translations, too, and waits for no other CPU
+        stepping ? after_step(reason, steps) : on_exit(reason);
+        in_guest_.store(false);
+        return;
+    }
     in_guest_.store(false);
     stepping ? after_step(reason, steps) : on_exit(reason);
 }
@@ -157,7 +162,7 @@ void Vcpu::serve_requests() {
         forget_everything();
     } else {
         for (const GuestAddr page : pages_to_forget_) {
-            forget_page(page);
+            forget_mapping(page);
         }
     }
     pages_to_forget_.clear();
@@ -195,7 +200,7 @@ void Vcpu::on_exit(ExitReason reason) {
         on_misaligned_sp();
         break;
     case ExitReason::PacFail:
-        raise(pac_fail(true, false, state.pc));
+        raise(failed_authentication(word_at(state.pc), state.pc));
         break;
     case ExitReason::BranchTarget:
         raise(branch_target(static_cast<u8>(state.btype), state.pc));
@@ -306,9 +311,21 @@ void Vcpu::idle(std::optional<u64> until, bool for_event) {
 
 void Vcpu::wait_for_interrupt(Cpu&, std::optional<u64> until) { idle(until, false); }
 
-// Spinlocks wait here for one another: a pause, no sleep, unless there is something to be done
-// meanwhile.
-void Vcpu::wait_for_event(Cpu&, std::optional<u64>) { std::this_thread::yield(); }
+// Spinlocks wait here for one another, mostly for moments, and what ends the wait may be a store
+// that nobody tells of (the monitor's event): a pause first, then short sleeps.
+void Vcpu::wait_for_event(Cpu&, std::optional<u64> until) {
+    constexpr unsigned kPauses = 64;
+    constexpr u64 kNapTicks = ir::kCounterFrequency / 10'000; // 100 us
+    const GuestAddr pc = cpu_.state->pc;
+    waits_here_ = pc == last_wait_ ? waits_here_ + 1 : 0;
+    last_wait_ = pc;
+    if (waits_here_ < kPauses) {
+        std::this_thread::yield();
+    } else {
+        const u64 nap = counter() + kNapTicks;
+        idle(until ? std::min(*until, nap) : nap, true);
+    }
+}
 
 void Vcpu::send_event() { machine_.send_event(); }
 
@@ -331,17 +348,20 @@ PsciResult Vcpu::cpu_on(Cpu&, u64 mpidr, GuestAddr entry, u64 context) {
     if (other == nullptr) {
         return PsciResult::InvalidParameters;
     }
-    return other->start(entry, context, cpu_.pstate.el) ? PsciResult::Success
-                                                        : PsciResult::AlreadyOn;
+    if (other->start(entry, context, cpu_.pstate.el)) {
+        return PsciResult::Success;
+    }
+    return other->is_starting() ? PsciResult::OnPending : PsciResult::AlreadyOn;
 }
 void Vcpu::cpu_off(Cpu&) { power_.store(Power::Off); }
 i32 Vcpu::affinity_info(Cpu&, u64 mpidr) {
     const Vcpu* const other = machine_.find_cpu(mpidr);
-    return other == nullptr ? static_cast<i32>(PsciResult::InvalidParameters)
-           : other->is_on() ? 0
-                            : 1;
+    return other == nullptr       ? static_cast<i32>(PsciResult::InvalidParameters)
+           : other->is_on()       ? 0
+           : other->is_starting() ? 2
+                                  : 1;
 }
-void Vcpu::system_off(Cpu&) { machine_.stop(0); }
+void Vcpu::system_off(Cpu&) { machine_.power_off(); }
 void Vcpu::system_reset(Cpu&) { machine_.request_reset(); }
 
 bool Vcpu::semihosting(Cpu&) {

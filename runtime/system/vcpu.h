@@ -48,6 +48,8 @@ class Vcpu final : public CpuHost {
     // Starts a CPU that is off, at an address with X0 (PSCI CPU_ON). False: it is on.
     [[nodiscard]] bool start(GuestAddr entry, u64 context, u8 el);
     [[nodiscard]] bool is_on() const { return power_.load() == Power::On; }
+    void turn_off() { power_.store(Power::Off); } // while it does not run
+    [[nodiscard]] bool is_starting() const { return power_.load() == Power::Starting; }
     // Forgets translations - all, or those of one page - before it next enters translated code;
     // wait_until_forgotten() waits for that.
     void request_forgetting(std::optional<GuestAddr> page);
@@ -55,6 +57,7 @@ class Vcpu final : public CpuHost {
 
     // --- for the thread's code source (machine_code.h)
     [[nodiscard]] std::optional<u64> code_page(GuestAddr pc);
+    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc); // frontend::CodeSource
     [[nodiscard]] const u8* code_bytes(GuestAddr pc); // of the whole page; after code_page
     [[nodiscard]] static Vcpu* current();             // that this thread runs
 
@@ -141,7 +144,7 @@ class Vcpu final : public CpuHost {
     find_checked(GuestAddr address, ir::MemInfo mem, bool privileged) const;
     [[nodiscard]] const CodePages::Page* find_code(GuestAddr pc);
     void use_code_tables();
-    void forget_page(GuestAddr address);
+    void forget_mapping(GuestAddr address);
     void forget_code();
     void forget_everything();
     [[nodiscard]] u32 word_at(GuestAddr pc);
@@ -160,10 +163,13 @@ class Vcpu final : public CpuHost {
     bool regime_valid_ = false;
     NoPlace no_place_;
     DataTlb tlb_;
+    bool checks_branch_targets_ = false;                            // there have been guarded pages
     CodePages code_pages_[2] = {CodePages{false}, CodePages{true}}; // by privilege
     ir::Block slow_block_;
     Stepped stepped_ = Stepped::Nothing; // the last instruction, while software step is active
     bool watches_ = false;               // watchpoints_possible()
+    GuestAddr last_wait_ = ~GuestAddr{0};
+    unsigned waits_here_ = 0; // WFE of last_wait_, one after the other
 
     std::atomic<bool> in_guest_{false};
     std::atomic<bool> pmu_due_{false};

@@ -86,7 +86,7 @@ TEST_CASE("data tlb: what is forgotten is so in all sets", "[tlb]") {
     f.enter(kKernel, true, true);
     f.use(2);
     f.enter(kUser + 4096, false, false);
-    f.tlb.forget_page(kUser + 4096);
+    f.tlb.forget_mapping(kUser + 4096);
     CHECK(!f.reads(kUser + 4096, false));
     f.use(1);
     CHECK((f.reads(kUser, false) && !f.reads(kUser + 4096, false)));
@@ -96,6 +96,28 @@ TEST_CASE("data tlb: what is forgotten is so in all sets", "[tlb]") {
     CHECK((!f.reads(kUser, false) && f.reads(kKernel, true)));
     f.tlb.forget_all();
     CHECK(!f.reads(kKernel, true));
+}
+
+TEST_CASE("data tlb: an address is forgotten with all of its mapping", "[tlb]") {
+    Fixture f;
+    f.use(1);
+    const auto enter = [&](GuestAddr start, unsigned log2) {
+        f.tlb.enter({.start = start, .mapping_log2 = log2, .bytes = f.bytes, .readable = true},
+                    false);
+    };
+    enter(0x1'0000, 16); // a page of 64 KiB
+    enter(0x1'f000, 16);
+    enter(0x2'0000, 16);
+    f.tlb.forget_mapping(0x1'8000);
+    CHECK((!f.reads(0x1'0000, false) && !f.reads(0x1'f000, false) && f.reads(0x2'0000, false)));
+    enter(0x20'0000, 21); // a block of 2 MiB
+    enter(0x3f'f000, 21);
+    f.tlb.forget_mapping(0x40'0000); // behind it
+    CHECK((f.reads(0x20'0000, false) && f.reads(0x3f'f000, false)));
+    f.use(2);
+    f.tlb.forget_mapping(0x30'0000); // in another process's turn, too
+    f.use(1);
+    CHECK((!f.reads(0x20'0000, false) && !f.reads(0x3f'f000, false)));
 }
 
 } // namespace

@@ -9,6 +9,7 @@ class Counter : public Device {
   public:
     u64 read(u64 offset, unsigned) override { return offset + last; }
     void write(u64, unsigned, u64 value) override { last = value; }
+    void reset() override { last = 0; }
     u64 last = 0;
 };
 
@@ -32,6 +33,25 @@ TEST_CASE("an address leads to RAM, to a device, or nowhere", "[devices]") {
     CHECK_FALSE(memory.read(0x900'0ffe, 4, value));
     CHECK(memory.ram(0x4000'0000, 0x10001) == nullptr);
     CHECK_FALSE(memory.write_ram(0x900'0000, &value, 8));
+}
+
+TEST_CASE("a reset leaves zeros and devices as after power on", "[devices]") {
+    using Kind = PhysicalMemory::RamKind;
+    PhysicalMemory memory;
+    std::string why_not;
+    for (const Kind kind : {Kind::Private, Kind::Shared}) {
+        const PhysAddr base = kind == Kind::Private ? 0x4000'0000 : 0x5000'0000;
+        REQUIRE(memory.add_ram(base, 0x10000, why_not, kind) != nullptr);
+        CHECK(memory.write(base + 0x8000, 8, ~u64{0}));
+    }
+    Counter device;
+    memory.add_device(0x900'0000, 0x1000, device);
+    CHECK(memory.write(0x900'0000, 4, 7));
+    memory.reset();
+    u64 value = 1;
+    CHECK((memory.read(0x4000'8000, 8, value) && value == 0));
+    CHECK((memory.read(0x5000'8000, 8, value) && value == 0));
+    CHECK(device.last == 0);
 }
 
 } // namespace

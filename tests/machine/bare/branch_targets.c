@@ -1,4 +1,3 @@
-// short: translation does not know which pages of a machine are guarded
 // BTI: guarded pages, every kind of landing, reached by every kind of branch from a guarded page.
 #include "paging.h"
 
@@ -26,6 +25,8 @@ void main(void) {
     const struct Space space = new_space(12, 48);
     map_machine(space);
     enable_mmu(space, tcr_for(12, 48));
+    // As Linux has it: PACIASP is no place for BR from a guarded page.
+    write_register("sctlr_el1", read_register("sctlr_el1") | 1ul << 36);
     write_code((volatile u32*)0x44000000, (const u32*)page_begin, (u64)(page_end - page_begin) / 4);
     for (u64 guarded = 0; guarded < 2; ++guarded) {
         map(space, kGuarded, 0x44000000, 3, kCode | (guarded ? kGuardedPage : 0));
@@ -38,11 +39,5 @@ void main(void) {
                     kGuarded + 32 + 8 * target);
             }
         }
-    }
-    print("SCTLR_EL1.BT1: PACIASP as a target of BR from a guarded page\n");
-    write_register("sctlr_el1", read_register("sctlr_el1") | 1ul << 36);
-    for (u64 from = 0; from < 3; ++from) {
-        TRY("adr x12, 3f\n mov x16, x1\n mov x2, x0\n ret x2\n 3:\n", kGuarded + 8 * from,
-            kGuarded + 32 + 40);
     }
 }

@@ -1,0 +1,103 @@
+// Maintenance of TLBs and caches, and address translation as instructions.
+#include "runtime/system/machine.h"
+#include "runtime/system/vcpu.h"
+#include "runtime/system/walk_registers.h"
+
+namespace ulna::system {
+
+namespace {
+constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
+} // namespace
+
+void Vcpu::invalidate_tlb(Cpu&, const TlbInvalidation& what) {
+    using Kind = TlbInvalidation::Kind;
+    constexpr u64 kMostPages = 16;
+    const GuestAddr first = align_down(what.start, kPageBytes);
+    const bool by_address = what.kind == Kind::Address || what.kind == Kind::AddressAllAsids;
+    if (by_address && what.bytes <= kMostPages * kPageBytes) {
+        for (GuestAddr at = first; at - first < what.bytes + (what.start - first);
+             at += kPageBytes) {
+            forget_mapping(at);
+            if (what.broadcast) {
+                machine_.request_forgetting(*this, at);
+            }
+        }
+    } else {
+        if (what.kind == Kind::Asid) {
+            tlb_.forget_asid(what.asid);
+            forget_code();
+        } else {
+            forget_everything();
+        }
+        if (what.broadcast) {
+            machine_.request_forgetting(*this, std::nullopt);
+        }
+    }
+    if (what.broadcast) { // complete with the next DSB
+        cpu_.state->sync_due = 1;
+    }
+}
+
+u64 Vcpu::translate_address(Cpu&,
+                            const AddressTranslation& at,
+                            std::optional<Exception>& exception) {
+    const Regime which = at.el == 3   ? Regime::El3
+                         : at.el == 2 ? (e2h(cpu_) ? Regime::El20 : Regime::El2)
+                                      : Regime::El10;
+    RegimeRegisters registers = walk_registers(cpu_, which);
+    registers.pan = at.pan && cpu_.pstate.pan;
+    const TranslationResult result =
+        walk(registers, machine_.memory(), at.address,
+             {.kind = at.write ? AccessKind::Write : AccessKind::Read,
+              .unprivileged = at.unprivileged,
+              .stage1_only = at.stages == AddressTranslation::Stages::Stage1,
+              .updates = TableUpdates::AccessFlag});
+    if (const Fault* const fault = std::get_if<Fault>(&result);
+        fault != nullptr && fault->stage2 && fault->s1ptw && cpu_.pstate.el == 1) {
+        exception = data_abort(at.address,
+                               {.fsc = fault_status_code(*fault),
+                                .cache_maintenance = true,
+                                .s1ptw = true,
+                                .stage2 = true,
+                                .ipa = fault->ipa},
+                               cpu_.state->pc);
+    }
+    return par_of(result);
+}
+
+void Vcpu::invalidate_all_instructions(Cpu&, bool) { engine_.invalidate(0, ~u64{0}); }
+
+void Vcpu::invalidate_instructions(Cpu&, GuestAddr address) {
+    constexpr u64 kLineBytes = 64;
+    const TranslationResult result =
+        walk(regime(), machine_.memory(), address,
+             {.kind = AccessKind::Read, .updates = TableUpdates::None});
+    if (const auto* const page = std::get_if<Translation>(&result)) {
+        engine_.invalidate(align_down(page->page + address % kPageBytes, kLineBytes), kLineBytes);
+    }
+}
+
+std::optional<Exception> Vcpu::cache_operation(Cpu&, CacheOp operation, GuestAddr address) {
+    const bool zeroes = operation == CacheOp::Zero;
+    const TranslationResult result = translate(
+        address, zeroes ? ir::Access::Writes : ir::Access::Reads, cpu_.pstate.el == 0, false);
+    if (const Fault* const fault = std::get_if<Fault>(&result)) {
+        return data_abort(address,
+                          {.fsc = fault_status_code(*fault),
+                           .write = true,
+                           .cache_maintenance = !zeroes,
+                           .s1ptw = fault->s1ptw,
+                           .stage2 = fault->stage2,
+                           .ipa = fault->ipa},
+                          cpu_.state->pc);
+    }
+    if (zeroes) {
+        static constexpr u8 kZeroes[64] = {};
+        const PhysAddr block =
+            align_down(std::get<Translation>(result).page + address % kPageBytes, sizeof kZeroes);
+        static_cast<void>(machine_.memory().write_ram(block, kZeroes, sizeof kZeroes));
+    }
+    return std::nullopt;
+}
+
+} // namespace ulna::system
