@@ -27,6 +27,8 @@ struct LinkSite {
     u32 stub_offset;
     GuestAddr target;
 };
+// Bit of LinkSite::target: to its block without ranges (BlockMode::kNoRanges).
+inline constexpr GuestAddr kWithoutRanges = 1;
 
 // A host instruction that may fault, and the guest instruction it belongs to. State is canonical
 // there.

@@ -75,6 +75,11 @@ struct BlockMode {
     static constexpr u32 kFpDisabled = 1u << 20;
     static constexpr u32 kOnSpEl0 = 1u << 21; // PSTATE.SP is 0
     static constexpr u32 kUao = 1u << 22;     // PSTATE.UAO: LDTR and STTR access as others do
+    // Each access looks for its own bytes: no HostRange. Of a block that goes on where one found
+    // nothing; not of those that follow.
+    static constexpr u32 kNoRanges = 1u << 23;
+    [[nodiscard]] constexpr bool no_ranges() const { return bits & kNoRanges; }
+    [[nodiscard]] constexpr BlockMode of_successors() const { return {bits & ~kNoRanges}; }
     [[nodiscard]] static constexpr u32 level_bits(unsigned el) {
         return kSystem | el << kLevelShift;
     }
@@ -90,7 +95,7 @@ struct BlockMode {
 };
 static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
 
-inline constexpr unsigned kBlockModeBits = 23;
+inline constexpr unsigned kBlockModeBits = 24;
 inline constexpr unsigned kCodePageLog2 = 12; // a block's code is in one page of this size
 
 struct BlockKey {

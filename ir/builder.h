@@ -142,6 +142,9 @@ class Builder {
     Value host_address(Value addr, MemInfo mem, i64 disp) {
         return emit(Opcode::HostAddress, Type::I64, {addr}, mem.pack(), static_cast<u64>(disp));
     }
+    Value host_range(Value addr, MemInfo mem, RangeInfo range) {
+        return emit(Opcode::HostRange, Type::I64, {addr}, mem.pack(), range.pack());
+    }
     Value load_tag(Value addr) { return emit(Opcode::LoadTag, Type::I64, {addr}); }
     void store_tag(Value addr, Value tagged, TagSpan span) {
         emit(Opcode::StoreTag, Type::Void, {addr, tagged}, 0, static_cast<u64>(span));

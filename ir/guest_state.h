@@ -155,10 +155,14 @@ struct alignas(64) CpuState {
     u64 irq_lines = 0;         // not 0: some interrupt waits, masked or not; set by any thread
     u64 find_host_address = 0; // FindHostAddress
     TlbEntry* tlb[2] = {};     // of accesses without and with privilege
+    // Addends that reads of arrays found in the TLB last, by guest address: such a read takes its
+    // own for granted and goes on while it looks. Any value is right, since it is compared.
+    u64 guessed_addends[kGuessedAddends] = {};
     JumpCacheEntry privileged_jump_cache[kJumpCacheEntries]; // of blocks above EL0
 };
 // The place of an access that is not in the TLB, which gets it if that is possible; 0: the block
-// leaves with ExitReason::MemoryAccess. `mem` is a MemInfo.
+// leaves with ExitReason::MemoryAccess. `mem` is a MemInfo; above its 16 bits, the bytes of a
+// HostRange, whose place is the TLB's or none.
 using FindHostAddress = u64 (*)(CpuState&, u64 address, u64 mem);
 inline constexpr int kStateBias = 128;
 inline constexpr u32 kPendingRequest =
@@ -230,7 +234,9 @@ enum class ExitReason : u32 {
     FpDisabled,   // the instruction at pc is a floating-point or vector one, and those trap
     MemoryAccess, // HostAddress found no place: the access faults, is a device's, or lies in two
                   // pages; pc is at the instruction, state is exact
-    Halt,         // tests: stop
+    RangeMiss, // HostRange found no place: the block at pc without ranges is to go on; pc is at the
+               // instruction, state is exact
+    Halt,      // tests: stop
 };
 inline constexpr unsigned kExitReasonCount = static_cast<unsigned>(ExitReason::Halt) + 1;
 [[nodiscard]] const char* exit_reason_name(ExitReason reason); // "svc"

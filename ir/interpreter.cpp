@@ -85,6 +85,7 @@ class Interpreter {
     [[nodiscard]] bool string_step(const Inst& inst);
     bool check_tag(const Inst& inst, V128& result);
     bool host_address(const Inst& inst, V128& result);
+    bool host_range(const Inst& inst, V128& result);
     bool store_tag_of(const Inst& inst, GuestAddr address);
     void call_helper(const Inst& inst, V128& result);
     void pure(const Inst& inst, V128& result);
@@ -258,6 +259,26 @@ bool Interpreter::host_address(const Inst& inst, V128& result) {
     return result.lo != 0;
 }
 
+bool Interpreter::host_range(const Inst& inst, V128& result) {
+    const MemInfo mem = inst.mem();
+    const RangeInfo range = RangeInfo::unpack(inst.imm);
+    const u64 address = arg(inst, 0).lo + static_cast<u64>(i64{range.displacement});
+    const bool privileged = block_.key.mode.privileged() && !mem.unprivileged;
+    const TlbEntry& entry = state_.tlb[privileged][tlb_index(address)];
+    const u64 tag = range.tlb_tag(address);
+    if ((mem.access == Access::Reads ? entry.read : entry.write) == tag) {
+        result = {address + entry.addend, 0};
+        return true;
+    }
+    const auto find = reinterpret_cast<FindHostAddress>(state_.find_host_address);
+    const bool in_one_page = tag == (address & ~ones(kTlbPageLog2));
+    result = {in_one_page ? find(state_, address, mem.pack() | u64{range.bytes} << 16) : 0, 0};
+    if (result.lo == 0) {
+        leave(pc_of(inst), ExitReason::RangeMiss);
+    }
+    return result.lo != 0;
+}
+
 bool Interpreter::store_tag_of(const Inst& inst, GuestAddr address) {
     const auto span = static_cast<TagSpan>(inst.imm);
     if (span == TagSpan::Granule && !is_aligned(address, kTagGranuleBytes)) {
@@ -331,6 +352,9 @@ bool Interpreter::memory_step(const Inst& inst, V128& result) {
     interpreter_guest_pc = pc;
     if (inst.op == Opcode::HostAddress) {
         return host_address(inst, result);
+    }
+    if (inst.op == Opcode::HostRange) {
+        return host_range(inst, result);
     }
     const GuestAddr address = address_of(inst);
     const MemInfo mem = inst.mem();

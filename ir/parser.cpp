@@ -339,10 +339,13 @@ class Parser {
 
     void memory_attributes(Line& line, Inst& inst, MemInfo mem) {
         const u64 bytes = line.number();
-        if (!std::has_single_bit(bytes) || bytes > 16) {
+        if (inst.op == Opcode::HostRange) {
+            inst.imm = RangeInfo{static_cast<i32>(inst.imm), static_cast<u32>(bytes)}.pack();
+        } else if (!std::has_single_bit(bytes) || bytes > 16) {
             return line.fail("access size must be 1, 2, 4, 8 or 16");
+        } else {
+            mem.size_log2 = static_cast<u8>(std::countr_zero(bytes));
         }
-        mem.size_log2 = static_cast<u8>(std::countr_zero(bytes));
         while (line.ok() && !line.at_end() && !line.next_is('{')) {
             const std::string_view word = line.word();
             const std::size_t order = text::find(text::kOrders, word);

@@ -132,8 +132,11 @@ class Printer {
     // [base + index << shift + displacement]; returns how many arguments it took.
     unsigned address(const Inst& inst) {
         const bool full = inst.op == Opcode::Load || inst.op == Opcode::Store;
+        const bool is_range = inst.op == Opcode::HostRange;
         const bool displaced =
-            full || inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress;
+            full || is_range || inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress;
+        const u64 displacement =
+            is_range ? static_cast<u64>(i64{RangeInfo::unpack(inst.imm).displacement}) : inst.imm;
         separator();
         out_ += '[';
         value(inst.args[0]);
@@ -144,9 +147,10 @@ class Printer {
         if (inst.mem().index_shift != 0) {
             append(" << {}", inst.mem().index_shift);
         }
-        if (displaced && inst.imm != 0) {
-            const bool negative = static_cast<i64>(inst.imm) < 0;
-            append(" {} {:#x}", negative ? '-' : '+', negative ? u64{0} - inst.imm : inst.imm);
+        if (displaced && displacement != 0) {
+            const bool negative = static_cast<i64>(displacement) < 0;
+            append(" {} {:#x}", negative ? '-' : '+',
+                   negative ? u64{0} - displacement : displacement);
         }
         out_ += ']';
         imm_done_ |= displaced;
@@ -155,7 +159,8 @@ class Printer {
 
     void memory_attributes(const Inst& inst) {
         const MemInfo mem = inst.mem();
-        append(" {}", mem.bytes());
+        append(" {}",
+               inst.op == Opcode::HostRange ? RangeInfo::unpack(inst.imm).bytes : mem.bytes());
         if (mem.sign) {
             out_ += " signed";
         }

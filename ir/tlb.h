@@ -16,6 +16,7 @@ struct TlbEntry {
     u64 addend; // host address less guest address
     u64 spare;
 };
+inline constexpr unsigned kGuessedAddends = 64;
 inline constexpr u64 kNoTlbPage = ~u64{0}; // equals no address whose low bits have been masked
 
 struct Tlb {
@@ -31,5 +32,21 @@ struct Tlb {
 }
 // Set in an entry's addresses: accesses are looked up for their alignment, which may be a fault.
 inline constexpr u64 kTlbChecked = 1;
+
+// The bytes that HostRange looks for: imm.
+struct RangeInfo {
+    i32 displacement = 0; // of the first
+    u32 bytes = 0;
+
+    [[nodiscard]] constexpr u64 pack() const {
+        return u64{bytes} << 32 | static_cast<u32>(displacement);
+    }
+    [[nodiscard]] static constexpr RangeInfo unpack(u64 imm) {
+        return {static_cast<i32>(static_cast<u32>(imm)), static_cast<u32>(imm >> 32)};
+    }
+    [[nodiscard]] constexpr u64 tlb_tag(u64 address) const {
+        return (address + bytes - 1) & ~ones(kTlbPageLog2);
+    }
+};
 
 } // namespace ulna::ir

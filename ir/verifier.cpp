@@ -178,14 +178,28 @@ class Verifier {
         }
         const bool displaced = inst.op == Opcode::Load || inst.op == Opcode::Store ||
                                inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress ||
-                               inst.op == Opcode::AtomicRmw; // or the operation
+                               inst.op == Opcode::HostRange || // a RangeInfo
+                               inst.op == Opcode::AtomicRmw;   // the operation
         if (param == Param::None || param == Param::Cond || (param == Param::Mem && !displaced)) {
             require(inst.imm == 0, "imm has no meaning here");
         }
     }
 
+    void host_range(const Inst& inst) {
+        const MemInfo mem = inst.mem();
+        const RangeInfo range = RangeInfo::unpack(inst.imm);
+        require(mem.access != Access::Unsaid &&
+                    mem.pack() ==
+                        MemInfo{.access = mem.access, .unprivileged = mem.unprivileged}.pack(),
+                "a range says how it is accessed and by whom, no more");
+        require(range.bytes > 0 && range.bytes <= 1u << kTlbPageLog2, "range of no or many bytes");
+    }
+
     void memory(const Inst& inst) {
         const MemInfo mem = inst.mem();
+        if (inst.op == Opcode::HostRange) {
+            return host_range(inst);
+        }
         require(mem.pack() == inst.aux && mem.size_log2 <= 4 && mem.index_shift <= 4,
                 "access size or index shift too large");
         const bool indexed = inst.op == Opcode::Load || inst.op == Opcode::Store;

@@ -1,6 +1,8 @@
 // What both engines share: threads, safe points, statistics.
 #pragma once
 
+#include <utility>
+
 #include "runtime/debug/statistics.h"
 #include "runtime/engine.h"
 #include "runtime/jit/block_table.h"
@@ -66,6 +68,14 @@ class EngineBase : public Engine {
                 return std::nullopt;
             }
             key.page = *page;
+        }
+        return key;
+    }
+    // Of the block that the dispatcher is to run.
+    [[nodiscard]] std::optional<ir::BlockKey> next_key(EngineThread& thread) const {
+        auto key = located_key_of(thread.state);
+        if (key && std::exchange(thread.no_ranges_next, false)) {
+            key->mode.bits |= ir::BlockMode::kNoRanges;
         }
         return key;
     }

@@ -87,7 +87,7 @@ ExitReason InterpreterEngine::dispatch(EngineThread& thread) {
             return ExitReason::BranchTarget;
         }
         registry_.enter(thread);
-        const auto key = located_key_of(state);
+        const auto key = next_key(thread);
         const Found found = key ? find_or_translate(*key) : Found{nullptr, Miss::FetchFault};
         if (found.block == nullptr) {
             registry_.leave(thread);
@@ -110,6 +110,9 @@ ExitReason InterpreterEngine::dispatch(EngineThread& thread) {
         case ExitReason::Lookup:
         case ExitReason::ContextSync:
         case ExitReason::Safepoint:
+            break;
+        case ExitReason::RangeMiss:
+            thread.no_ranges_next = true;
             break;
         case ExitReason::InvalidateCache:
             invalidate_line(thread);

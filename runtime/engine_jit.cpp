@@ -157,7 +157,7 @@ ExitReason JitEngine::run(ir::CpuState& state) {
         }
         const u64 generation = registry_.enter(thread);
         bring_up_to_date(thread, generation);
-        const auto key = located_key_of(state);
+        const auto key = next_key(thread);
         const Found found = key ? find_or_translate(*key) : Found{0, Miss::FetchFault};
         if (found.host == 0) {
             registry_.leave(thread);
@@ -437,6 +437,7 @@ u64 JitEngine::link(EngineThread& thread, u64 stub) {
     if (!ref->usable || !link_blocks_ ||
         pending_of(thread.state).load(std::memory_order_relaxed) != 0 ||
         !BlockTable::representable(ref->target.pc, system_)) {
+        thread.no_ranges_next = ref->target.mode.no_ranges();
         return 0;
     }
     u64 host = cache_->find(ref->target);

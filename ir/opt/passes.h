@@ -18,6 +18,10 @@ namespace ulna::ir::opt {
 // others, and because walking is most of what passes cost.
 void rewrite(Block& block);
 
+// In a machine, accesses off one base that surely are near each other share one look at the TLB:
+// the first one's becomes a HostRange.
+void share_lookups(Block& block);
+
 // Deletes removable operations without uses and closes the gaps: afterwards no instruction is
 // marked dead.
 void eliminate_dead_code(Block& block);

@@ -14,6 +14,8 @@ constexpr Pass kPasses[] = {
     // Once: it visits in order and rewrites what it appends, so operands are already in simplest
     // form.
     {"rewrite", opt::rewrite},
+    // Between: it sees addresses as rewriting left them, and leaves what it replaced unused.
+    {"share_lookups", opt::share_lookups},
     // Last: removes what rewriting left unused, and makes instructions dense for the back ends.
     {"dead_code", opt::eliminate_dead_code},
 };

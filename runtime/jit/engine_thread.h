@@ -39,6 +39,8 @@ struct EngineThread {
     bool guarded_jump_cache_used = false;
     bool branches_set_btype = false; // some mode so far had BlockMode::bti
 
+    bool no_ranges_next = false; // the next block is to be one with BlockMode::kNoRanges
+
     // Set by the fault handler for the dispatcher: this instruction used a tagged pointer.
     GuestAddr tagged_access_pc = ir::kNoPc;
 

@@ -225,9 +225,12 @@ std::optional<TranslationCache::LinkRef> TranslationCache::link_at(const Transla
     for (u32 i = block.first_link; i < block.first_link + block.link_count; ++i) {
         const Link& link = generation->links[i];
         if (link.stub_offset == offset) {
+            ir::BlockMode mode = block.key.mode.of_successors();
+            mode.bits |=
+                (link.target & backend::kWithoutRanges) != 0 ? ir::BlockMode::kNoRanges : 0;
             return LinkRef{generation->number,
                            i,
-                           {link.target, block.key.mode, block.key.page},
+                           {link.target & ~backend::kWithoutRanges, mode, block.key.page},
                            generation == current_ && !block.forgotten};
         }
     }

@@ -41,8 +41,11 @@ Vcpu::Vcpu(Machine& machine, runtime::Engine& engine, unsigned index)
     cpu_.state->runtime = this;
     cpu_.state->find_host_address = reinterpret_cast<u64>(
         static_cast<ir::FindHostAddress>([](ir::CpuState& state, u64 address, u64 mem) {
-            return static_cast<Vcpu*>(state.runtime)
-                ->find_host_address(address, ir::MemInfo::unpack(static_cast<u16>(mem)));
+            Vcpu& vcpu = *static_cast<Vcpu*>(state.runtime);
+            const auto info = ir::MemInfo::unpack(static_cast<u16>(mem));
+            const auto range_bytes = static_cast<unsigned>(mem >> 16);
+            return range_bytes != 0 ? vcpu.find_host_range(address, info, range_bytes)
+                                    : vcpu.find_host_address(address, info);
         }));
     cpu_.index = index;
     cpu_.host = this;

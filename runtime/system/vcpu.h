@@ -140,6 +140,7 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] TranslationResult
     translate(GuestAddr va, ir::Access access, bool unprivileged, bool misaligned);
     [[nodiscard]] u64 find_host_address(GuestAddr address, ir::MemInfo mem);
+    [[nodiscard]] u64 find_host_range(GuestAddr address, ir::MemInfo mem, unsigned bytes);
     [[nodiscard]] std::optional<u64>
     find_checked(GuestAddr address, ir::MemInfo mem, bool privileged) const;
     [[nodiscard]] const CodePages::Page* find_code(GuestAddr pc);

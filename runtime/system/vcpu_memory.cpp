@@ -110,4 +110,18 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
     return reinterpret_cast<u64>(host) + address % kPageBytes;
 }
 
+// For several accesses, none of which is looked at alone: in the TLB or nowhere. The first of those
+// that read and write reads: what makes a page dirty is the write's own look.
+u64 Vcpu::find_host_range(GuestAddr address, MemInfo mem, unsigned bytes) {
+    const bool writes = mem.access != ir::Access::Reads;
+    mem.access = mem.access == ir::Access::Writes ? mem.access : ir::Access::Reads;
+    if (crosses_page(address, bytes) || find_host_address(address, mem) == 0) {
+        return 0;
+    }
+    const bool privileged = cpu_.pstate.el != 0 && !mem.unprivileged;
+    const ir::TlbEntry& entry = cpu_.state->tlb[privileged][ir::tlb_index(address)];
+    const u64 known = writes ? entry.write : entry.read;
+    return known == align_down(address, kPageBytes) ? address + entry.addend : 0;
+}
+
 } // namespace ulna::system

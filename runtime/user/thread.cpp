@@ -179,6 +179,7 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
     case ir::ExitReason::System:
     case ir::ExitReason::FpDisabled:
     case ir::ExitReason::MemoryAccess:
+    case ir::ExitReason::RangeMiss:
         UNREACHABLE("the engine handles this exit itself, or it is a machine's");
     }
 }

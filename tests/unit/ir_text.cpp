@@ -97,6 +97,9 @@ Block block_of_every_row() {
                 inst.imm = u64{0} - i;
             } else if (op == Opcode::AtomicRmw) {
                 inst.imm = i % 9;
+            } else if (op == Opcode::HostRange) {
+                inst.aux = MemInfo{.access = Access::Reads}.pack();
+                inst.imm = RangeInfo{-8, i}.pack();
             }
             break;
         case Param::Shape:

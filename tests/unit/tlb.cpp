@@ -34,8 +34,10 @@ void enter(CpuState& state, bool privileged, GuestAddr page, bool writable) {
 u64 find(CpuState& state, u64 address, u64 bits) {
     ++g_asked;
     const MemInfo mem = MemInfo::unpack(static_cast<u16>(bits));
+    const u64 range_bytes = bits >> 16;
+    const u64 bytes = range_bytes != 0 ? range_bytes : mem.bytes();
     const GuestAddr page = align_down(address, kPageBytes);
-    const bool crosses = align_down(address + mem.bytes() - 1, kPageBytes) != page;
+    const bool crosses = align_down(address + bytes - 1, kPageBytes) != page;
     if (crosses || (page != kKnown && page != kOther) ||
         (mem.unprivileged && mem.access != Access::Reads)) {
         return 0;
@@ -69,6 +71,8 @@ TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
                                   "  %2 = hostaddr [%0 - 0x8] 1 reads unprivileged\n"
                                   "  %3 = hostaddr [%0] 16 writes pair\n"
                                   "  %4 = load.i64 [%1] 8\n"
+                                  "  %5 = hostrange [%0 - 0x18] 48 reads_and_writes\n"
+                                  "  %6 = hostrange [%0] 12 writes unprivileged\n"
                                   "  set x2, %4\n"
                                   "  exit direct 0x1004\n";
     Block block;
@@ -86,6 +90,10 @@ TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
     CHECK(refused("%1 = hostaddr [%0] 8 reads acquire"));
     CHECK(refused("%1 = load.i64 [%0] 8 unprivileged"));
     CHECK(refused("%1 = checktag [%0] 16 reads pair"));
+    CHECK(refused("%1 = hostrange [%0] 0 reads"));
+    CHECK(refused("%1 = hostrange [%0] 5000 reads"));
+    CHECK(refused("%1 = hostrange [%0] 12"));
+    CHECK(refused("%1 = hostrange [%0] 12 reads aligned"));
 }
 
 TEST_CASE("tlb: what an entry has to equal", "[ir][tlb]") {
@@ -110,7 +118,8 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
     unsigned left = 0, misaligned = 0, asked = 0, in_tlb = 0;
     for (unsigned i = 0; i < 4000; ++i) {
         Block block;
-        block.reset({0x10000, BlockMode{BlockMode::level_bits(static_cast<unsigned>(below(2)))}});
+        block.reset({0x10000, BlockMode{BlockMode::level_bits(static_cast<unsigned>(below(2))) |
+                                        BlockMode::kNoRanges}});
         Builder b{block};
         for (unsigned n = 0; n < 1 + below(4); ++n) {
             b.begin_guest_instruction(0x10000 + 4 * n, 0);
@@ -173,4 +182,105 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
         }
     }
     CHECK((left > 300 && misaligned > 50 && asked > 1000 && in_tlb > 300));
+}
+
+namespace {
+
+// A guest instruction: an access by a register that holds some address near the end of a page,
+// which it may change by a constant before.
+struct AccessStep {
+    unsigned base, other;
+    i64 add, displacement;
+    MemInfo mem;
+};
+
+// From the step at `first` on, as the frontend would translate it.
+Block block_of(std::span<const AccessStep> steps, std::size_t first, u32 mode) {
+    Block block;
+    block.reset({0x10000 + 4 * first, BlockMode{mode}});
+    Builder b{block};
+    for (std::size_t i = first; i < steps.size(); ++i) {
+        const AccessStep& step = steps[i];
+        b.begin_guest_instruction(0x10000 + 4 * i, 0);
+        const Value base = b.add(b.get(x_slot(step.base)), b.c64(static_cast<u64>(step.add)));
+        const Value at = b.host_address(base, step.mem, step.displacement);
+        const MemInfo plain{.size_log2 = step.mem.size_log2};
+        if (step.mem.access == Access::Reads) {
+            b.set(x_slot(step.other), b.load(Type::I64, at, plain));
+        } else {
+            b.store(at, b.get(x_slot(step.other)), plain);
+        }
+        if (step.add != 0) {
+            b.set(x_slot(step.base), base); // write-back
+        }
+    }
+    block.exit = ExitDirect{0x20000};
+    return block;
+}
+
+} // namespace
+
+TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]") {
+    X64Runner runner;
+    std::mt19937_64 random{23};
+    const auto below = [&](u64 n) { return random() % n; };
+    unsigned ranges = 0, missed = 0, left = 0;
+    for (unsigned i = 0; i < 4000; ++i) {
+        const u32 mode = BlockMode::level_bits(static_cast<unsigned>(below(2)));
+        std::vector<AccessStep> steps;
+        for (unsigned n = 0; n < 2 + below(6); ++n) {
+            steps.push_back({.base = static_cast<unsigned>(below(2)),
+                             .other = static_cast<unsigned>(2 + below(8)),
+                             .add = below(3) == 0 ? static_cast<i64>(below(65)) - 32 : 0,
+                             .displacement = static_cast<i64>(below(65)) - 32,
+                             .mem = {.size_log2 = static_cast<u8>(below(4)),
+                                     .access = below(2) != 0 ? Access::Reads : Access::Writes,
+                                     .unprivileged = below(8) == 0}});
+        }
+        const u64 seed = random();
+        const GuestAddr bases[2] = {kKnown + (below(4) == 0 ? below(64) : 256 + below(64)),
+                                    (below(4) != 0 ? kKnown : kOther) + 512 + below(64)};
+        const auto prepare = [&](CpuState& state) {
+            randomise(state, seed, 0);
+            fill(state);
+            state.x[0] = bases[0];
+            state.x[1] = bases[1];
+        };
+        const Block alone = block_of(steps, 0, mode);
+        const auto expected = std::make_unique<CpuState>();
+        prepare(*expected);
+        (void)interpret(alone, *expected);
+        left += expected->exit_reason == static_cast<u32>(ExitReason::MemoryAccess);
+        const GuestMemory memory = guest_memory();
+
+        Block shared = alone;
+        run_passes(shared, {});
+        REQUIRE(verify(shared) == "");
+        ranges += std::any_of(shared.insts.begin(), shared.insts.end(),
+                              [](const Inst& inst) { return inst.op == Opcode::HostRange; });
+        const auto check = [&](CpuState& state, auto run) {
+            prepare(state);
+            run(shared);
+            if (state.exit_reason == static_cast<u32>(ExitReason::RangeMiss)) {
+                ++missed;
+                Block rest = block_of(steps, (state.pc - 0x10000) / 4, mode | BlockMode::kNoRanges);
+                run_passes(rest, {});
+                run(rest);
+            }
+            INFO(print(alone) << print(shared));
+            REQUIRE(difference(*expected, state) == "");
+            REQUIRE(std::memcmp(&memory, &guest_memory(), sizeof memory) == 0);
+        };
+        const auto interpreted = std::make_unique<CpuState>();
+        check(*interpreted, [&](const Block& block) { (void)interpret(block, *interpreted); });
+        for (const bool spill : {false, true}) {
+            if (runner.available()) {
+                runner.reset();
+                runner.options = {};
+                runner.options.spill_everything = spill;
+                check(*runner.state, [&](const Block& block) { (void)runner.run(block); });
+            }
+        }
+    }
+    CHECK((ranges > 2000 && missed > 500 && left > 200));
 }

@@ -98,7 +98,13 @@ class X64Runner {
         state->guest_mxcsr = backend::mxcsr_of(mode);
         using Enter = u32 (*)(ir::CpuState*, u64);
         const auto function = reinterpret_cast<Enter>(code_ + stubs_.enter);
-        return static_cast<ir::ExitReason>(function(state.get(), entry));
+        range_missed_ = false;
+        const u32 reason = function(state.get(), entry);
+        if (range_missed_) { // as the interpreter says it
+            state->exit_reason = static_cast<u32>(ir::ExitReason::RangeMiss);
+            return ir::ExitReason::RangeMiss;
+        }
+        return static_cast<ir::ExitReason>(reason);
     }
     ir::ExitReason run(const ir::Block& block) { return enter(add(block)); }
 
@@ -178,7 +184,8 @@ class X64Runner {
         const Link& link = self.links_.at(stub);
         const auto found = self.blocks_.find(link.target);
         if (found == self.blocks_.end()) {
-            state.pc = link.target;
+            state.pc = link.target & ~backend::kWithoutRanges;
+            self.range_missed_ = state.pc != link.target;
             return 0;
         }
         ++self.linked;
@@ -194,6 +201,7 @@ class X64Runner {
     u8* return_stack_ = nullptr;
     std::size_t start_ = 0, used_ = 0;
     u64 last_offset_ = 0;
+    bool range_missed_ = false;
     std::map<u64, u64> blocks_;
     std::map<u64, Link> links_;
 };
