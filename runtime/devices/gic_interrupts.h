@@ -13,6 +13,8 @@ namespace ulna::devices::gic {
 inline constexpr unsigned kPriorityBits = 5;
 inline constexpr u8 kPriorityMask = static_cast<u8>(0xff << (8 - kPriorityBits));
 
+inline constexpr u32 kSgis = 0xffff; // of a CPU's own 32 interrupts, SGIs and PPIs
+
 struct InterruptWord {
     u32 group = 0;    // 1: group 1
     u32 modifier = 0; // of GICv3; storage only: there is a single Security state
@@ -29,9 +31,14 @@ struct InterruptWord {
         const u32 forwarded = (group0 ? ~group : 0) | (group1 ? group : 0);
         return pending() & enabled & ~active & forwarded;
     }
-    void set_line(u32 bit, bool asserted) {
-        latched |= asserted ? ~line & edge & bit : 0;
-        line = asserted ? line | bit : line & ~bit;
+    // Whether it changed.
+    bool set_line(u32 bit, bool asserted) {
+        if (((line & bit) != 0) == asserted) {
+            return false;
+        }
+        latched |= asserted ? edge & bit : 0;
+        line ^= bit;
+        return true;
     }
     void reset() {
         const u32 kept = line;

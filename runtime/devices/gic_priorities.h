@@ -6,13 +6,12 @@
 #include <array>
 #include <bit>
 
-#include "runtime/devices/device.h"
 #include "runtime/devices/gic_interrupts.h"
 
 namespace ulna::devices::gic {
 
 inline constexpr u32 kSpurious = 1023; // INTID: nothing (of this group) is pending
-inline constexpr u32 kFirstSpi = 32, kFirstSpecial = 1020, kFirstLpi = 8192;
+inline constexpr u32 kFirstSpecial = 1020, kFirstLpi = 8192;
 inline constexpr u32 kIdlePriority = 0x100; // lower than every priority
 
 // The most urgent of some interrupts.
@@ -95,15 +94,5 @@ struct Priorities {
         return true;
     }
 };
-
-// An output of a CPU interface, told only of changes.
-inline void drive_output(InterruptLine* line, bool& driven, bool asserted) {
-    if (driven != asserted) {
-        driven = asserted;
-        if (line != nullptr) {
-            line->set(asserted);
-        }
-    }
-}
 
 } // namespace ulna::devices::gic

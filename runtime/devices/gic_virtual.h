@@ -28,8 +28,6 @@ struct VirtualInterface {
     // Of GICv2; GICv3's are fixed like this.
     bool ack_control = false; // GICV_IAR acknowledges group 1, too
     bool fiq_enabled = true;  // group 0 is FIQ
-    // What the guest's CPU hears.
-    bool irq = false, fiq = false;
 
     // The most urgent pending interrupt of an enabled group. The global enable does not count:
     // without it HPPIR still shows what is pending.

@@ -6,26 +6,15 @@ namespace ulna::devices {
 
 using namespace gic;
 
-namespace {
-constexpr unsigned kFirstPpi = 16, kPpis = 16;
-constexpr u32 kSgis = 0xffff;
-} // namespace
-
-class Gicv2::Line : public InterruptLine {
-  public:
-    Line(Gicv2& gic, Cpu* cpu, u32 intid) : gic_(gic), cpu_(cpu), intid_(intid) {}
-    void set(bool asserted) override { gic_.set_line(cpu_, intid_, asserted); }
-
-  private:
-    Gicv2& gic_;
-    Cpu* cpu_;
-    u32 intid_;
-};
-
 Gicv2::Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_cpu)
     : accessing_cpu_(std::move(accessing_cpu)),
       spis_(spis / 32),
       cpus_(cpus),
+      inputs_(cpus,
+              spis,
+              [this](unsigned cpu, u32 intid, bool asserted) {
+                  set_line(cpus_[cpu], intid, asserted);
+              }),
       distributor_(
           std::make_unique<Frame>(*this, &Gicv2::read_distributor, &Gicv2::write_distributor)),
       cpu_interface_(
@@ -35,15 +24,8 @@ Gicv2::Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_c
       virtual_(std::make_unique<Frame>(
           *this, &Gicv2::read_virtual_interface, &Gicv2::write_virtual_interface)) {
     CHECK(cpus > 0 && cpus <= kMaxCpus && spis <= kMaxSpis && spis % 32 == 0);
-    lines_.reserve(cpus * kPpis + spis);
     for (unsigned n = 0; n < cpus; ++n) {
         cpus_[n].number = n;
-        for (unsigned ppi = 0; ppi < kPpis; ++ppi) {
-            lines_.emplace_back(*this, &cpus_[n], kFirstPpi + ppi);
-        }
-    }
-    for (unsigned n = 0; n < spis; ++n) {
-        lines_.emplace_back(*this, nullptr, kFirstSpi + n);
     }
     reset();
 }
@@ -65,25 +47,17 @@ void Gicv2::reset() {
         cpu.priorities = {};
         cpu.group_enabled = {};
         cpu.ack_control = cpu.fiq_enabled = false;
-        cpu.guest = {.fiq_enabled = false, .irq = cpu.guest.irq, .fiq = cpu.guest.fiq};
+        cpu.guest = {.fiq_enabled = false};
         look_for_best(cpu);
         update_virtual(cpu);
     }
 }
 
-void Gicv2::connect(unsigned cpu, const Outputs& outputs) {
-    cpus_[cpu].outputs = outputs;
-    cpus_[cpu].irq = cpus_[cpu].fiq = false;
-    cpus_[cpu].guest.irq = cpus_[cpu].guest.fiq = false;
-    update_outputs(cpus_[cpu]);
+void Gicv2::connect(unsigned cpu, const gic::Outputs& outputs) {
+    cpus_[cpu].output = {outputs.irq, outputs.fiq};
+    cpus_[cpu].virtual_output = {outputs.virtual_irq, outputs.virtual_fiq};
+    update_output(cpus_[cpu]);
     update_virtual(cpus_[cpu]);
-}
-
-InterruptLine& Gicv2::spi(unsigned n) { return lines_.at(cpus_.size() * kPpis + n); }
-
-InterruptLine& Gicv2::ppi(unsigned cpu, unsigned n) {
-    CHECK(n >= kFirstPpi && n < kFirstSpi);
-    return lines_.at(cpu * kPpis + n - kFirstPpi);
 }
 
 Device& Gicv2::distributor() { return *distributor_; }
@@ -94,17 +68,9 @@ Device& Gicv2::hypervisor_interface() { return *hypervisor_; }
 
 Device& Gicv2::virtual_interface() { return *virtual_; }
 
-void Gicv2::set_line(Cpu* cpu, u32 intid, bool asserted) {
-    InterruptWord& word = cpu != nullptr ? cpu->own : spis_[intid / 32 - 1];
-    const u32 bit = 1u << intid % 32;
-    if (((word.line & bit) != 0) == asserted) {
-        return;
-    }
-    word.set_line(bit, asserted);
-    if (cpu != nullptr) {
-        refresh_own(*cpu);
-    } else {
-        refresh_spis(intid / 32 - 1);
+void Gicv2::set_line(Cpu& cpu, u32 intid, bool asserted) {
+    if (word_of(cpu, intid)->set_line(1u << intid % 32, asserted)) {
+        refresh_word_of(cpu, intid);
     }
 }
 
@@ -147,18 +113,15 @@ void Gicv2::look_for_best(Cpu& cpu) {
         const InterruptWord& word = index == 0 ? cpu.own : spis_[index - 1];
         cpu.best.consider(word, cpu.offered[index], index * 32, cpu.group_enabled);
     }
-    update_outputs(cpu);
+    update_output(cpu);
 }
 
 bool Gicv2::signals(const Cpu& cpu) const {
     return cpu.best.exists() && cpu.priorities.passes(cpu.best);
 }
 
-void Gicv2::update_outputs(Cpu& cpu) {
-    const bool signalled = signals(cpu);
-    const bool is_fiq = cpu.best.group == 0 && cpu.fiq_enabled;
-    drive_output(cpu.outputs.irq, cpu.irq, signalled && !is_fiq);
-    drive_output(cpu.outputs.fiq, cpu.fiq, signalled && is_fiq);
+void Gicv2::update_output(Cpu& cpu) {
+    cpu.output.drive(signals(cpu), cpu.best.group == 0 && cpu.fiq_enabled);
 }
 
 InterruptWord* Gicv2::word_of(Cpu& cpu, u32 intid) {

@@ -12,6 +12,7 @@
 
 #include "runtime/devices/device.h"
 #include "runtime/devices/gic_interrupts.h"
+#include "runtime/devices/gic_lines.h"
 #include "runtime/devices/gic_priorities.h"
 #include "runtime/devices/gic_virtual.h"
 
@@ -29,17 +30,11 @@ class Gicv2 {
     Gicv2(const Gicv2&) = delete;
     Gicv2& operator=(const Gicv2&) = delete;
 
-    // What a CPU hears; null: nobody listens. The virtual ones count below EL2, as HCR_EL2 says.
-    struct Outputs {
-        InterruptLine* irq = nullptr;
-        InterruptLine* fiq = nullptr;
-        InterruptLine* virtual_irq = nullptr;
-        InterruptLine* virtual_fiq = nullptr;
-    };
-    void connect(unsigned cpu, const Outputs& outputs);
+    void connect(unsigned cpu, const gic::Outputs& outputs);
 
-    [[nodiscard]] InterruptLine& spi(unsigned n);               // INTID 32 + n
-    [[nodiscard]] InterruptLine& ppi(unsigned cpu, unsigned n); // n: the INTID, 16..31
+    // INTID 32 + n, and 16 to 31.
+    [[nodiscard]] InterruptLine& spi(unsigned n) { return inputs_.spi(n); }
+    [[nodiscard]] InterruptLine& ppi(unsigned cpu, u32 intid) { return inputs_.ppi(cpu, intid); }
     [[nodiscard]] Device& distributor();
     [[nodiscard]] Device& cpu_interface();
     [[nodiscard]] Device& hypervisor_interface(); // GICH
@@ -48,7 +43,6 @@ class Gicv2 {
     void reset(); // all but what devices drive
 
   private:
-    class Line;
     class Frame;
 
     // Target: the byte of GICD_ITARGETSR.
@@ -65,18 +59,18 @@ class Gicv2 {
         std::array<bool, 2> group_enabled{};
         bool ack_control = false; // GICC_IAR acknowledges group 1, too
         bool fiq_enabled = false; // group 0 is FIQ
+        gic::OutputPair output;
         gic::VirtualInterface guest;
-        Outputs outputs;
-        bool irq = false, fiq = false;
+        gic::OutputPair virtual_output;
     };
 
     // --- gicv2.cpp
-    void set_line(Cpu* cpu, u32 intid, bool asserted);
+    void set_line(Cpu& cpu, u32 intid, bool asserted);
     void refresh_own(Cpu& cpu);
     void refresh_spis(unsigned word);
     void refresh_all();
     void look_for_best(Cpu& cpu);
-    void update_outputs(Cpu& cpu);
+    void update_output(Cpu& cpu);
     [[nodiscard]] bool signals(const Cpu& cpu) const;
     [[nodiscard]] gic::InterruptWord* word_of(Cpu& cpu, u32 intid);
     void refresh_word_of(Cpu& cpu, u32 intid);
@@ -118,7 +112,7 @@ class Gicv2 {
     bool group_forwarded_[2] = {};
     std::vector<SpiWord> spis_;
     std::vector<Cpu> cpus_;
-    std::vector<Line> lines_; // PPIs of each CPU, then SPIs
+    gic::InputLines inputs_;
     std::unique_ptr<Frame> distributor_, cpu_interface_, hypervisor_, virtual_;
 };
 

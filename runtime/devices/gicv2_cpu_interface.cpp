@@ -70,7 +70,7 @@ void Gicv2::end_interrupt(Cpu& cpu, unsigned group, u32 value) {
     if (!cpu.priorities.eoi_drops_only) {
         deactivate(cpu, value);
     }
-    update_outputs(cpu);
+    update_output(cpu);
 }
 
 void Gicv2::deactivate(Cpu& cpu, u32 value) {
@@ -171,7 +171,7 @@ void Gicv2::write_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes, u32 value)
         }
         return;
     }
-    update_outputs(cpu);
+    update_output(cpu);
 }
 
 } // namespace ulna::devices

@@ -15,7 +15,6 @@ constexpr u64 kIcfgr0 = 0xc00;
 constexpr u64 kNsacr = 0xe00, kNsacrEnd = 0xf00; // of Security Extensions
 constexpr u64 kSgir = 0xf00, kCpendsgir = 0xf10, kSpendsgir = 0xf20, kSpendsgirEnd = 0xf30;
 constexpr u64 kIds = 0xfd0, kIdsEnd = 0x1000;
-constexpr u32 kSgis = 0xffff;
 constexpr u8 kIdBytes[] = {
     0x04, 0,    0,    0,    // PIDR4..7
     0x90, 0xb4, 0x2b, 0,    // PIDR0..3: architecture version 2

@@ -52,11 +52,8 @@ u32 to_list_register(u64 list) {
 
 void Gicv2::update_virtual(Cpu& cpu) {
     VirtualInterface& guest = cpu.guest;
-    const bool signalled = guest.signals();
-    const bool is_fiq = guest.best().group == 0 && guest.fiq_enabled;
-    drive_output(cpu.outputs.virtual_irq, guest.irq, signalled && !is_fiq);
-    drive_output(cpu.outputs.virtual_fiq, guest.fiq, signalled && is_fiq);
-    set_line(&cpu, kMaintenancePpi, guest.interrupts());
+    cpu.virtual_output.drive(guest.signals(), guest.best().group == 0 && guest.fiq_enabled);
+    set_line(cpu, kMaintenancePpi, guest.interrupts());
 }
 
 void Gicv2::set_virtual_control(VirtualInterface& guest, u32 value) {

@@ -7,42 +7,26 @@
 namespace ulna::devices {
 
 using gic::Candidate;
-using gic::drive_output;
 using gic::InterruptWord;
 using gic::kFirstSpi;
 
 namespace {
-constexpr unsigned kFirstPpi = 16, kPpis = 16;
 constexpr u64 kRouteToAny = u64{1} << 31; // GICD_IROUTER.Interrupt_Routing_Mode
-constexpr u32 kSgis = 0xffff;
 } // namespace
-
-class Gicv3::Line : public InterruptLine {
-  public:
-    Line(Gicv3& gic, Cpu* cpu, u32 intid) : gic_(gic), cpu_(cpu), intid_(intid) {}
-    void set(bool asserted) override { gic_.set_line(cpu_, intid_, asserted); }
-
-  private:
-    Gicv3& gic_;
-    Cpu* cpu_;
-    u32 intid_;
-};
 
 Gicv3::Gicv3(unsigned cpus, unsigned spis)
     : spis_(spis / 32),
       cpus_(cpus),
+      inputs_(cpus,
+              spis,
+              [this](unsigned cpu, u32 intid, bool asserted) {
+                  set_line(cpus_[cpu], intid, asserted);
+              }),
       distributor_(std::make_unique<Distributor>(*this)),
       redistributors_(std::make_unique<Redistributors>(*this)) {
     CHECK(cpus > 0 && spis <= kMaxSpis && spis % 32 == 0);
-    lines_.reserve(cpus * kPpis + spis);
     for (unsigned n = 0; n < cpus; ++n) {
         cpus_[n].number = n;
-        for (unsigned ppi = 0; ppi < kPpis; ++ppi) {
-            lines_.emplace_back(*this, &cpus_[n], kFirstPpi + ppi);
-        }
-    }
-    for (unsigned n = 0; n < spis; ++n) {
-        lines_.emplace_back(*this, nullptr, kFirstSpi + n);
     }
     reset();
 }
@@ -58,7 +42,7 @@ void Gicv3::reset() {
     }
     for (Cpu& cpu : cpus_) {
         cpu.own.reset();
-        cpu.own.edge = kSgis;
+        cpu.own.edge = gic::kSgis;
         cpu.offered.assign(1 + spis_.size(), 0);
         cpu.priorities = {};
         cpu.group_enabled = {};
@@ -67,42 +51,26 @@ void Gicv3::reset() {
         cpu.property_base = cpu.pending_base = 0;
         cpu.pending_lpis.clear();
         cpu.lpis.clear();
-        cpu.guest = {.irq = cpu.guest.irq, .fiq = cpu.guest.fiq};
+        cpu.guest = {};
         look_for_best(cpu);
         update_virtual(cpu);
     }
 }
 
-void Gicv3::connect(unsigned cpu, const Outputs& outputs) {
-    cpus_[cpu].outputs = outputs;
-    cpus_[cpu].irq = cpus_[cpu].fiq = false;
-    cpus_[cpu].guest.irq = cpus_[cpu].guest.fiq = false;
-    update_outputs(cpus_[cpu]);
+void Gicv3::connect(unsigned cpu, const gic::Outputs& outputs) {
+    cpus_[cpu].output = {outputs.irq, outputs.fiq};
+    cpus_[cpu].virtual_output = {outputs.virtual_irq, outputs.virtual_fiq};
+    update_output(cpus_[cpu]);
     update_virtual(cpus_[cpu]);
-}
-
-InterruptLine& Gicv3::spi(unsigned n) { return lines_.at(cpus_.size() * kPpis + n); }
-
-InterruptLine& Gicv3::ppi(unsigned cpu, unsigned n) {
-    CHECK(n >= kFirstPpi && n < kFirstSpi);
-    return lines_.at(cpu * kPpis + n - kFirstPpi);
 }
 
 Device& Gicv3::distributor() { return *distributor_; }
 
 Device& Gicv3::redistributors() { return *redistributors_; }
 
-void Gicv3::set_line(Cpu* cpu, u32 intid, bool asserted) {
-    InterruptWord& word = cpu != nullptr ? cpu->own : spis_[intid / 32 - 1];
-    const u32 bit = 1u << intid % 32;
-    if (((word.line & bit) != 0) == asserted) {
-        return;
-    }
-    word.set_line(bit, asserted);
-    if (cpu != nullptr) {
-        refresh_own(*cpu);
-    } else {
-        refresh_spis(intid / 32 - 1);
+void Gicv3::set_line(Cpu& cpu, u32 intid, bool asserted) {
+    if (word_of(cpu, intid)->set_line(1u << intid % 32, asserted)) {
+        refresh_word_of(cpu, intid);
     }
 }
 
@@ -152,15 +120,11 @@ void Gicv3::look_for_best(Cpu& cpu) {
         }
     }
     cpu.best = best;
-    update_outputs(cpu);
+    update_output(cpu);
 }
 
 // With one Security state group 0 is FIQ and group 1 is IRQ (IHI 0069 4.6.2).
-void Gicv3::update_outputs(Cpu& cpu) {
-    const bool signalled = signals(cpu);
-    drive_output(cpu.outputs.irq, cpu.irq, signalled && cpu.best.group == 1);
-    drive_output(cpu.outputs.fiq, cpu.fiq, signalled && cpu.best.group == 0);
-}
+void Gicv3::update_output(Cpu& cpu) { cpu.output.drive(signals(cpu), cpu.best.group == 0); }
 
 Gicv3::Cpu* Gicv3::find_cpu(u64 affinity) {
     constexpr u64 kAffinityFields = 0xff'00ff'ffff;

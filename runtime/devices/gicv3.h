@@ -18,6 +18,7 @@
 
 #include "runtime/devices/device.h"
 #include "runtime/devices/gic_interrupts.h"
+#include "runtime/devices/gic_lines.h"
 #include "runtime/devices/gic_priorities.h"
 #include "runtime/devices/gic_virtual.h"
 
@@ -45,18 +46,12 @@ class Gicv3 {
     Gicv3(const Gicv3&) = delete;
     Gicv3& operator=(const Gicv3&) = delete;
 
-    // What a CPU hears; null: nobody listens. The virtual ones count below EL2, as HCR_EL2 says.
-    struct Outputs {
-        InterruptLine* irq = nullptr;
-        InterruptLine* fiq = nullptr;
-        InterruptLine* virtual_irq = nullptr;
-        InterruptLine* virtual_fiq = nullptr;
-    };
-    void connect(unsigned cpu, const Outputs& outputs);
+    void connect(unsigned cpu, const gic::Outputs& outputs);
 
-    [[nodiscard]] InterruptLine& spi(unsigned n);               // INTID 32 + n
-    [[nodiscard]] InterruptLine& ppi(unsigned cpu, unsigned n); // n: the INTID, 16..31
-    [[nodiscard]] Device& distributor();                        // kDistributorBytes
+    // INTID 32 + n, and 16 to 31.
+    [[nodiscard]] InterruptLine& spi(unsigned n) { return inputs_.spi(n); }
+    [[nodiscard]] InterruptLine& ppi(unsigned cpu, u32 intid) { return inputs_.ppi(cpu, intid); }
+    [[nodiscard]] Device& distributor(); // kDistributorBytes
     // kRedistributorBytes for each CPU, in their order.
     [[nodiscard]] Device& redistributors();
 
@@ -87,7 +82,6 @@ class Gicv3 {
     void reset(); // all but what devices drive
 
   private:
-    class Line;
     class Distributor;
     class Redistributors;
 
@@ -110,18 +104,18 @@ class Gicv3 {
         u64 property_base = 0, pending_base = 0;
         std::map<u32, u8> pending_lpis;    // with their configuration bytes
         std::set<std::pair<u8, u32>> lpis; // those that are enabled, by priority and INTID
+        gic::OutputPair output;
         gic::VirtualInterface guest;
-        Outputs outputs;
-        bool irq = false, fiq = false;
+        gic::OutputPair virtual_output;
     };
 
     // --- gicv3.cpp
-    void set_line(Cpu* cpu, u32 intid, bool asserted); // cpu: of a PPI
+    void set_line(Cpu& cpu, u32 intid, bool asserted);
     void refresh_own(Cpu& cpu);
     void refresh_spis(unsigned word);
     void refresh_all();
     void look_for_best(Cpu& cpu); // after any change of offered interrupts
-    void update_outputs(Cpu& cpu);
+    void update_output(Cpu& cpu);
     void route_spi(unsigned word, unsigned bit);
     void route_again(); // SPIs for one of many CPUs
     [[nodiscard]] Cpu* find_cpu(u64 affinity);
@@ -160,7 +154,7 @@ class Gicv3 {
     bool group_forwarded_[2] = {};     // GICD_CTLR.EnableGrp0, EnableGrp1
     std::vector<SpiWord> spis_;
     std::vector<Cpu> cpus_;
-    std::vector<Line> lines_; // PPIs of each CPU, then SPIs
+    gic::InputLines inputs_;
     std::unique_ptr<Distributor> distributor_;
     std::unique_ptr<Redistributors> redistributors_;
 };

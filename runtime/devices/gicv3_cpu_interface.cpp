@@ -53,7 +53,7 @@ void Gicv3::end_interrupt(Cpu& cpu, unsigned group, u32 intid) {
     if (!cpu.priorities.eoi_drops_only) {
         deactivate(cpu, intid);
     }
-    update_outputs(cpu);
+    update_output(cpu);
 }
 
 void Gicv3::deactivate(Cpu& cpu, u32 intid) {
@@ -171,7 +171,7 @@ bool Gicv3::write_register(unsigned cpu_number, u32 encoding, u64 value) {
         }
         break;
     }
-    update_outputs(cpu);
+    update_output(cpu);
     return true;
 }
 

@@ -76,11 +76,8 @@ bool Gicv3::traps_to_el2(unsigned cpu, u32 encoding, bool imo, bool fmo) const {
 
 void Gicv3::update_virtual(Cpu& cpu) {
     gic::VirtualInterface& guest = cpu.guest;
-    const bool signalled = guest.signals();
-    const bool is_fiq = guest.best().group == 0 && guest.fiq_enabled;
-    drive_output(cpu.outputs.virtual_irq, guest.irq, signalled && !is_fiq);
-    drive_output(cpu.outputs.virtual_fiq, guest.fiq, signalled && is_fiq);
-    set_line(&cpu, kMaintenancePpi, guest.interrupts());
+    cpu.virtual_output.drive(guest.signals(), guest.best().group == 0 && guest.fiq_enabled);
+    set_line(cpu, kMaintenancePpi, guest.interrupts());
 }
 
 void Gicv3::deactivate_physical(Cpu& cpu, const gic::VirtualInterface::Ended& ended) {

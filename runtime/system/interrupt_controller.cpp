@@ -4,6 +4,7 @@
 
 #include "runtime/devices/pci/message_targets.h"
 #include "runtime/devices/virt_map.h"
+#include "runtime/system/fields.h"
 
 namespace ulna::system {
 
@@ -55,51 +56,47 @@ devices::InterruptLine& InterruptController::ppi(unsigned cpu, unsigned intid) {
     return v2_ != nullptr ? v2_->ppi(cpu, intid) : v3_->ppi(cpu, intid);
 }
 
-void InterruptController::connect(unsigned cpu, const Gicv3::Outputs& outputs) {
+void InterruptController::connect(unsigned cpu, const devices::gic::Outputs& outputs) {
     if (v2_ != nullptr) {
-        v2_->connect(cpu, {outputs.irq, outputs.fiq, outputs.virtual_irq, outputs.virtual_fiq});
+        v2_->connect(cpu, outputs);
     } else {
         v3_->connect(cpu, outputs);
     }
 }
 
-InterruptController::Routing InterruptController::routing_of(const Cpu& cpu, u16 encoding) const {
-    constexpr unsigned kFMO = 3, kIMO = 4; // HCR_EL2
+InterruptController::Route InterruptController::route_of(const Cpu& cpu, u16 encoding) const {
     if (cpu.pstate.el != 1 || !el2_enabled(cpu)) {
-        return {};
+        return Route::Physical;
     }
     const u64 hcr = effective_hcr(cpu);
-    Routing routing{.imo = bit(hcr, kIMO), .fmo = bit(hcr, kFMO)};
-    routing.traps = v3_->traps_to_el2(cpu.index, encoding, routing.imo, routing.fmo);
-    return routing;
+    const bool imo = (hcr & hcr::IMO) != 0, fmo = (hcr & hcr::FMO) != 0;
+    if (v3_->traps_to_el2(cpu.index, encoding, imo, fmo)) {
+        return Route::TrapToEl2;
+    }
+    return Gicv3::is_virtual(encoding, imo, fmo) ? Route::Virtual : Route::Physical;
+}
+
+template <typename Method>
+GicAccess InterruptController::access(
+    const Cpu& cpu, u16 encoding, Method physical, Method in_guest, u64& value) {
+    if (v3_ == nullptr) {
+        return GicAccess::Undefined;
+    }
+    const Route route = route_of(cpu, encoding);
+    if (route == Route::TrapToEl2) {
+        return GicAccess::TrapToEl2;
+    }
+    const Method method = route == Route::Virtual ? in_guest : physical;
+    return (v3_.get()->*method)(cpu.index, encoding, value) ? GicAccess::Done
+                                                            : GicAccess::Undefined;
 }
 
 GicAccess InterruptController::read(const Cpu& cpu, u16 encoding, u64& value) {
-    if (v3_ == nullptr) {
-        return GicAccess::Undefined;
-    }
-    const Routing routing = routing_of(cpu, encoding);
-    if (routing.traps) {
-        return GicAccess::TrapToEl2;
-    }
-    const bool found = Gicv3::is_virtual(encoding, routing.imo, routing.fmo)
-                           ? v3_->read_virtual_register(cpu.index, encoding, value)
-                           : v3_->read_register(cpu.index, encoding, value);
-    return found ? GicAccess::Done : GicAccess::Undefined;
+    return access(cpu, encoding, &Gicv3::read_register, &Gicv3::read_virtual_register, value);
 }
 
 GicAccess InterruptController::write(const Cpu& cpu, u16 encoding, u64 value) {
-    if (v3_ == nullptr) {
-        return GicAccess::Undefined;
-    }
-    const Routing routing = routing_of(cpu, encoding);
-    if (routing.traps) {
-        return GicAccess::TrapToEl2;
-    }
-    const bool found = Gicv3::is_virtual(encoding, routing.imo, routing.fmo)
-                           ? v3_->write_virtual_register(cpu.index, encoding, value)
-                           : v3_->write_register(cpu.index, encoding, value);
-    return found ? GicAccess::Done : GicAccess::Undefined;
+    return access(cpu, encoding, &Gicv3::write_register, &Gicv3::write_virtual_register, value);
 }
 
 } // namespace ulna::system

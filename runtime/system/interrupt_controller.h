@@ -29,18 +29,19 @@ class InterruptController {
     [[nodiscard]] devices::InterruptLine& ppi(unsigned cpu, unsigned intid);
     // Of PCI functions; null without ITS or frame.
     [[nodiscard]] devices::pci::MsiTarget* messages() { return messages_.get(); }
-    void connect(unsigned cpu, const devices::Gicv3::Outputs& outputs);
+    void connect(unsigned cpu, const devices::gic::Outputs& outputs);
     [[nodiscard]] bool has_registers() const { return v3_ != nullptr; }
     // ICC_*, ICV_*, ICH_*.
     [[nodiscard]] GicAccess read(const Cpu& cpu, u16 encoding, u64& value);
     [[nodiscard]] GicAccess write(const Cpu& cpu, u16 encoding, u64 value);
 
   private:
-    // What HCR_EL2 makes of a register that EL1 accesses.
-    struct Routing {
-        bool imo = false, fmo = false, traps = false;
-    };
-    [[nodiscard]] Routing routing_of(const Cpu& cpu, u16 encoding) const;
+    // What HCR_EL2 and ICH_HCR_EL2 make of an access.
+    enum class Route : u8 { Physical, Virtual, TrapToEl2 };
+    [[nodiscard]] Route route_of(const Cpu& cpu, u16 encoding) const;
+    template <typename Method> // of Gicv3: as it is for the machine, and for a hypervisor's guest
+    [[nodiscard]] GicAccess
+    access(const Cpu& cpu, u16 encoding, Method physical, Method in_guest, u64& value);
 
     std::unique_ptr<devices::Gicv2> v2_;
     std::unique_ptr<devices::Gicv2m> v2m_;

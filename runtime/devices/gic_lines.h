@@ -1,0 +1,76 @@
+// What goes into an interrupt controller and what comes out of it: lines that devices and the CPUs'
+// timers drive, and those that CPUs hear.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "runtime/devices/device.h"
+
+namespace ulna::devices::gic {
+
+inline constexpr u32 kFirstPpi = 16, kFirstSpi = 32;
+
+class InputLines {
+  public:
+    // Whom they tell. `cpu`: whose PPI it is; 0 for SPIs, which belong to nobody.
+    using Set = std::function<void(unsigned cpu, u32 intid, bool asserted)>;
+    InputLines(unsigned cpus, unsigned spis, Set set);
+    InputLines(const InputLines&) = delete;
+    InputLines& operator=(const InputLines&) = delete;
+
+    [[nodiscard]] InterruptLine& spi(unsigned n); // INTID kFirstSpi + n
+    [[nodiscard]] InterruptLine& ppi(unsigned cpu, u32 intid);
+
+  private:
+    class Line : public InterruptLine {
+      public:
+        Line(const Set& set, unsigned cpu, u32 intid) : set_(set), cpu_(cpu), intid_(intid) {}
+        void set(bool asserted) override { set_(cpu_, intid_, asserted); }
+
+      private:
+        const Set& set_;
+        unsigned cpu_;
+        u32 intid_;
+    };
+
+    Set set_;
+    unsigned cpus_;
+    std::vector<Line> lines_; // PPIs of each CPU, then SPIs
+};
+
+// What a CPU hears; null: nobody listens. The virtual ones count below EL2, as HCR_EL2 says.
+struct Outputs {
+    InterruptLine* irq = nullptr;
+    InterruptLine* fiq = nullptr;
+    InterruptLine* virtual_irq = nullptr;
+    InterruptLine* virtual_fiq = nullptr;
+};
+
+// Two of them, which one interface drives; told only of changes.
+class OutputPair {
+  public:
+    OutputPair() = default;
+    OutputPair(InterruptLine* irq, InterruptLine* fiq) : irq_{irq}, fiq_{fiq} {}
+    void drive(bool signalled, bool is_fiq) {
+        irq_.drive(signalled && !is_fiq);
+        fiq_.drive(signalled && is_fiq);
+    }
+
+  private:
+    struct Output {
+        InterruptLine* line = nullptr;
+        bool driven = false;
+        void drive(bool asserted) {
+            if (driven != asserted) {
+                driven = asserted;
+                if (line != nullptr) {
+                    line->set(asserted);
+                }
+            }
+        }
+    };
+    Output irq_, fiq_;
+};
+
+} // namespace ulna::devices::gic
