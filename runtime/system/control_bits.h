@@ -1,17 +1,10 @@
-// Bits of the registers that control translation, by their names in DDI 0487 D19.2.
+// Where the fields of the registers that control translation begin, by their names in DDI 0487
+// D19.2. Bits of SCTLR_ELx and HCR_EL2 are in fields.h.
 #pragma once
 
 #include "ir/support/types.h"
 
 namespace ulna::system::control {
-
-namespace sctlr {
-inline constexpr unsigned M = 0, I = 12, WXN = 19, EE = 25, EPAN = 57;
-} // namespace sctlr
-
-namespace hcr {
-inline constexpr unsigned VM = 0, PTW = 2, DC = 12, TGE = 27, E2H = 34, FWB = 46;
-} // namespace hcr
 
 // TCR_EL1, and TCR_EL2 with E2H; a field of TTBR1's is where the second number says.
 namespace tcr {

@@ -23,6 +23,7 @@ inline constexpr u64 VM = field_bit(0), PTW = field_bit(2), FMO = field_bit(3), 
                      TID4 = field_bit(49), TICAB = field_bit(50), TOCU = field_bit(52),
                      EnSCXT = field_bit(53), TTLBIS = field_bit(54), TTLBOS = field_bit(55),
                      ATA = field_bit(56), DCT = field_bit(57), TID5 = field_bit(58);
+inline constexpr u64 kVirtualInterrupts = VF | VI | VSE;
 } // namespace hcr
 
 namespace scr { // SCR_EL3
@@ -38,10 +39,11 @@ inline constexpr u64 M = field_bit(0), A = field_bit(1), C = field_bit(2), SA = 
                      SA0 = field_bit(4), nAA = field_bit(6), UMA = field_bit(9), I = field_bit(12),
                      EnDB = field_bit(13), DZE = field_bit(14), UCT = field_bit(15),
                      nTWI = field_bit(16), nTWE = field_bit(18), WXN = field_bit(19),
-                     TSCXT = field_bit(20), SPAN = field_bit(23), UCI = field_bit(26),
-                     EnDA = field_bit(27), EnIB = field_bit(30), EnIA = field_bit(31),
-                     BT0 = field_bit(35), BT1 = field_bit(36), ATA0 = field_bit(42),
-                     ATA = field_bit(43), DSSBS = field_bit(44), EPAN = field_bit(57);
+                     TSCXT = field_bit(20), SPAN = field_bit(23), EE = field_bit(25),
+                     UCI = field_bit(26), EnDA = field_bit(27), EnIB = field_bit(30),
+                     EnIA = field_bit(31), BT0 = field_bit(35), BT1 = field_bit(36),
+                     ATA0 = field_bit(42), ATA = field_bit(43), DSSBS = field_bit(44),
+                     EPAN = field_bit(57);
 inline constexpr u64 kPacKeys = EnIA | EnIB | EnDA | EnDB;
 } // namespace sctlr
 

@@ -55,8 +55,7 @@ struct Due {
 };
 std::optional<Due> most_urgent(const Cpu& cpu) {
     const u32 lines = cpu.lines.load(std::memory_order_acquire);
-    constexpr u64 kVirtual = hcr::VI | hcr::VF | hcr::VSE;
-    if (lines == 0 && (cpu.reg(HCR_EL2) & kVirtual) == 0) {
+    if (lines == 0 && (cpu.reg(HCR_EL2) & hcr::kVirtualInterrupts) == 0) {
         return std::nullopt;
     }
     for (const Kind& kind : kKinds) {

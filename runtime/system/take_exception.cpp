@@ -4,6 +4,7 @@
 
 #include "ir/support/bits.h"
 #include "runtime/debug/log.h"
+#include "runtime/system/control_bits.h"
 #include "runtime/system/debug_exceptions.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/stack_pointers.h"
@@ -167,10 +168,10 @@ GuestAddr branch_address(const Cpu& cpu, GuestAddr address) {
     const Regime regime = current_regime(cpu);
     const u64 tcr = translation_inputs(cpu, regime).tcr;
     const bool two_ranges = regime == Regime::El10 || regime == Regime::El20;
-    const bool upper = bit(address, 55);
-    // TBI and TBID: TBI1 38, TBI0 37, TBID1 52, TBID0 51; of one range TBI 20, TBID 29.
-    const bool tbi = two_ranges ? bit(tcr, upper ? 38 : 37) : bit(tcr, 20);
-    const bool data_only = two_ranges ? bit(tcr, upper ? 52 : 51) : bit(tcr, 29);
+    const unsigned x = bit(address, 55);
+    using namespace control;
+    const bool tbi = bit(tcr, two_ranges ? tcr::TBIx[x] : tcr_single::TBI);
+    const bool data_only = bit(tcr, two_ranges ? tcr::TBIDx[x] : tcr_single::TBID);
     if (!tbi || (data_only && cpu.has(Feature::PAuth))) {
         return address;
     }

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "ir/support/check.h"
+#include "runtime/system/fields.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"
 #include "runtime/system/pmu.h"
@@ -144,9 +145,9 @@ bool Vcpu::is_illegal_state() {
 
 // HCR_EL2.VI and its like are lines, too.
 void Vcpu::note_virtual_interrupts() {
-    constexpr u64 kByHypervisor = u64{1} << 63, kVirtual = 7 << 6; // VF VI VSE
+    constexpr u64 kByHypervisor = u64{1} << 63;
     const std::atomic_ref<u64> seen{cpu_.state->irq_lines};
-    const bool any = cpu_.has_el2 && (effective_hcr(cpu_) & kVirtual) != 0;
+    const bool any = cpu_.has_el2 && (effective_hcr(cpu_) & hcr::kVirtualInterrupts) != 0;
     if (any != ((seen.load(std::memory_order_relaxed) & kByHypervisor) != 0)) {
         any ? seen.fetch_or(kByHypervisor) : seen.fetch_and(~kByHypervisor);
     }

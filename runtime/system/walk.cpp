@@ -1,4 +1,5 @@
 // Both stages in turn: AArch64.FullTranslate.
+#include "ir/support/check.h"
 #include "runtime/system/walk_stages.h"
 
 namespace ulna::system {
@@ -51,6 +52,18 @@ bool lacks_permission(const Permissions& permissions, const Access& access) {
 
 bool counts_as_write(const Access& access, bool reading_faults) {
     return access.kind == AccessKind::Write && !(access.atomic && reading_faults);
+}
+
+StageAttempt after_update(UpdateOutcome outcome, const Mapping& to, const Fault& not_ram) {
+    switch (outcome) {
+    case UpdateOutcome::Done:
+        return to;
+    case UpdateOutcome::Changed:
+        return Retry{};
+    case UpdateOutcome::NotRam:
+        return not_ram;
+    }
+    UNREACHABLE("an outcome of update_descriptor");
 }
 
 bool Translation::permits(const Access& access, bool pan) const {

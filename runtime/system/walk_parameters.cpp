@@ -5,6 +5,7 @@
 
 #include "ir/support/bits.h"
 #include "runtime/system/control_bits.h"
+#include "runtime/system/fields.h"
 
 namespace ulna::system {
 
@@ -69,7 +70,7 @@ Stage1Parameters two_range_parameters(const RegimeRegisters& regime, GuestAddr v
     to.e0pd = features.e0pd && bit(control, tcr::E0PDx[x]);
     to.ha = features.hafdbs && bit(control, tcr::HA);
     to.hd = to.ha && bit(control, tcr::HD);
-    to.epan = features.pan3 && bit(regime.sctlr, sctlr::EPAN);
+    to.epan = features.pan3 && (regime.sctlr & sctlr::EPAN) != 0;
     return to;
 }
 
@@ -131,13 +132,13 @@ bool is_inconsistent(const Stage2Parameters& shape) {
 } // namespace
 
 bool has_unprivileged(const RegimeRegisters& regime) {
-    return regime.el == 1 || (regime.el == 2 && bit(regime.hcr, hcr::E2H));
+    return regime.el == 1 || (regime.el == 2 && (regime.hcr & hcr::E2H) != 0);
 }
 
 bool stage1_enabled(const RegimeRegisters& regime) {
-    const bool is_disabled_by_el2 = regime.el == 1 && regime.el2_enabled &&
-                                    (bit(regime.hcr, hcr::DC) || bit(regime.hcr, hcr::TGE));
-    return !is_disabled_by_el2 && bit(regime.sctlr, sctlr::M);
+    const bool is_disabled_by_el2 =
+        regime.el == 1 && regime.el2_enabled && (regime.hcr & (hcr::DC | hcr::TGE)) != 0;
+    return !is_disabled_by_el2 && (regime.sctlr & sctlr::M) != 0;
 }
 
 bool stage2_enabled(const RegimeRegisters& regime) {
@@ -145,14 +146,15 @@ bool stage2_enabled(const RegimeRegisters& regime) {
         return false;
     }
     // With TGE, DC counts as 0 (DDI 0487 D19.2, HCR_EL2).
-    return bit(regime.hcr, hcr::VM) || (bit(regime.hcr, hcr::DC) && !bit(regime.hcr, hcr::TGE));
+    return (regime.hcr & hcr::VM) != 0 ||
+           ((regime.hcr & hcr::DC) != 0 && (regime.hcr & hcr::TGE) == 0);
 }
 
 Stage1Parameters stage1_parameters(const RegimeRegisters& regime, GuestAddr va) {
     Stage1Parameters to =
         has_unprivileged(regime) ? two_range_parameters(regime, va) : one_range_parameters(regime);
-    to.big_endian = bit(regime.sctlr, sctlr::EE);
-    to.wxn = bit(regime.sctlr, sctlr::WXN);
+    to.big_endian = (regime.sctlr & sctlr::EE) != 0;
+    to.wxn = (regime.sctlr & sctlr::WXN) != 0;
     return to;
 }
 
@@ -176,8 +178,8 @@ Stage2Parameters stage2_parameters(const RegimeRegisters& regime) {
     to.ha = features.hafdbs && bit(control, vtcr::HA);
     to.hd = to.ha && bit(control, vtcr::HD);
     to.big_endian = regime.stage2_big_endian;
-    to.ptw = bit(regime.hcr, hcr::PTW);
-    to.fwb = features.s2fwb && bit(regime.hcr, hcr::FWB);
+    to.ptw = (regime.hcr & hcr::PTW) != 0;
+    to.fwb = features.s2fwb && (regime.hcr & hcr::FWB) != 0;
     to.xnx = features.xnx;
     return to;
 }

@@ -1,5 +1,4 @@
-#include "ir/support/check.h"
-#include "runtime/system/control_bits.h"
+#include "runtime/system/fields.h"
 #include "runtime/system/walk_stages.h"
 
 namespace ulna::system {
@@ -184,27 +183,20 @@ class Stage1 {
                 locate_entry(leaf_.entry, physical, Stage2Use::TableUpdate)) {
             return *met;
         }
-        switch (update_descriptor(memory_, physical, leaf_.descriptor, desired,
-                                  parameters_.big_endian)) {
-        case UpdateOutcome::Done:
-            return to;
-        case UpdateOutcome::Changed:
-            return Retry{};
-        case UpdateOutcome::NotRam:
-            return fault(FaultKind::UnsupportedAtomic, leaf_.level);
-        }
-        UNREACHABLE("an outcome of update_descriptor");
+        return after_update(
+            update_descriptor(memory_, physical, leaf_.descriptor, desired, parameters_.big_endian),
+            to, fault(FaultKind::UnsupportedAtomic, leaf_.level));
     }
 
     MemoryAttributes disabled_attributes() const {
-        using namespace control;
         const bool is_cached_by_default = regime_.el == 1 && regime_.el2_enabled &&
-                                          bit(regime_.hcr, hcr::DC) && !bit(regime_.hcr, hcr::TGE);
+                                          (regime_.hcr & hcr::DC) != 0 &&
+                                          (regime_.hcr & hcr::TGE) == 0;
         if (is_cached_by_default) {
             return {kNormalWriteBack, kNonShareable};
         }
         if (access_.kind == AccessKind::Fetch) {
-            return {bit(regime_.sctlr, sctlr::I) ? kNormalWriteThrough : kNormalNonCacheable,
+            return {(regime_.sctlr & sctlr::I) != 0 ? kNormalWriteThrough : kNormalNonCacheable,
                     kOuterShareable};
         }
         return {kDeviceNGnRnE, kOuterShareable};

@@ -1,5 +1,3 @@
-#include "ir/support/check.h"
-#include "runtime/system/control_bits.h"
 #include "runtime/system/walk_stages.h"
 
 namespace ulna::system {
@@ -111,16 +109,9 @@ class Stage2 {
             return to;
         }
         to.needs_dirty = to.needs_dirty && kStage2Dirty.is_clean(desired);
-        switch (update_descriptor(memory_, leaf_.entry, leaf_.descriptor, desired,
-                                  parameters_.big_endian)) {
-        case UpdateOutcome::Done:
-            return to;
-        case UpdateOutcome::Changed:
-            return Retry{};
-        case UpdateOutcome::NotRam:
-            return fault(FaultKind::UnsupportedAtomic, leaf_.level);
-        }
-        UNREACHABLE("an outcome of update_descriptor");
+        return after_update(update_descriptor(memory_, leaf_.entry, leaf_.descriptor, desired,
+                                              parameters_.big_endian),
+                            to, fault(FaultKind::UnsupportedAtomic, leaf_.level));
     }
 
     const RegimeRegisters& regime_;

@@ -36,6 +36,9 @@ using StageAttempt = std::variant<Mapping, Fault, Retry>;
 [[nodiscard]] bool lacks_permission(const Permissions& permissions, const Access& access);
 // ESR_ELx.WnR: an atomic access is a read as long as reading alone would have faulted.
 [[nodiscard]] bool counts_as_write(const Access& access, bool reading_faults);
+// An attempt's end: its leaf was to be updated, for which this fault stands where it is no RAM.
+[[nodiscard]] StageAttempt
+after_update(UpdateOutcome outcome, const Mapping& to, const Fault& not_ram);
 
 // AArch64.S1Translate, or AArch64.S1DisabledOutput.
 [[nodiscard]] StageAttempt stage1(const RegimeRegisters& regime,
