@@ -51,7 +51,7 @@ void start_log(const Options& options) {
         items |= static_cast<u32>(debug::Item::Strace);
     }
     if (items != 0) {
-        const auto ranges = debug::parse_address_ranges(options.dfilter);
+        const auto ranges = debug::parse_address_ranges(options.log_filter);
         const std::string why =
             debug::configure_log(items, options.log_file, ranges.value_or(debug::AddressRanges{}));
         if (!why.empty()) {

@@ -1,12 +1,13 @@
 #include "runtime/debug/log.h"
 
 #include <cerrno>
-#include <charconv>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include "runtime/numbers.h"
 
 namespace ulna::runtime::debug {
 
@@ -41,16 +42,6 @@ template <class Use> bool for_each_part(std::string_view list, Use use) {
     return true;
 }
 
-bool parse_number(std::string_view text, u64& value) {
-    int base = 10;
-    if (text.starts_with("0x") || text.starts_with("0X")) {
-        base = 16;
-        text.remove_prefix(2);
-    }
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-    return error == std::errc{} && end == text.data() + text.size() && !text.empty();
-}
-
 // "a..b" (inclusive, as in QEMU), "a+len", "a-len".
 bool parse_range(std::string_view text, std::pair<GuestAddr, GuestAddr>& range) {
     const auto at = text.find_first_of("+-.");
@@ -58,20 +49,20 @@ bool parse_range(std::string_view text, std::pair<GuestAddr, GuestAddr>& range) 
         return false;
     }
     const bool dots = text.substr(at).starts_with("..");
-    u64 first = 0, second = 0;
-    if ((text[at] == '.' && !dots) || !parse_number(text.substr(0, at), first) ||
-        !parse_number(text.substr(at + (dots ? 2 : 1)), second)) {
+    const auto from = parse_number(text.substr(0, at));
+    const auto to = parse_number(text.substr(at + (dots ? 2 : 1)));
+    if ((text[at] == '.' && !dots) || !from || !to) {
         return false;
     }
     switch (text[at]) {
     case '+':
-        range = {first, first + second};
+        range = {*from, *from + *to};
         break;
     case '-':
-        range = {first - second, first + 1};
+        range = {*from - *to, *from + 1};
         break;
     default:
-        range = {first, second + 1};
+        range = {*from, *to + 1};
         break;
     }
     return true;

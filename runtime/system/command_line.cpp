@@ -3,58 +3,23 @@
 #include <algorithm>
 #include <string_view>
 
-#include "runtime/debug/log.h"
+#include "runtime/common_options.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/command_line_parse.h"
 #include "runtime/system/properties.h"
-#include "runtime/user/version.h"
+#include "runtime/version.h"
 
 namespace ulna::system {
 
 namespace {
 
-namespace debug = runtime::debug;
 using Parse = CommandLineParse;
-
-void set_log(Parse& parse, const std::string& value) {
-    if (value == "help" || value == "?") {
-        parse.answer(debug::log_item_help());
-        return;
-    }
-    std::string bad;
-    const std::optional<u32> items = debug::parse_log_items(value, bad);
-    if (!items) {
-        parse.fail("-d " + bad + ": no such log item; -d help lists them");
-        return;
-    }
-    parse.options.log_items |= *items;
-}
-
-void set_filter(Parse& parse, const std::string& value) {
-    if (!debug::parse_address_ranges(value)) {
-        parse.fail("-dfilter " + value + ": ranges are a..b, a+len or a-len");
-    }
-    parse.options.log_filter = value;
-}
-
-void set_engine(Parse& parse, const std::string& value) {
-    if (value != "jit" && value != "interp") {
-        parse.fail("--engine=" + value + ": jit or interp");
-    }
-    parse.options.interpreter_engine = value == "interp";
-}
-
-void set_seed(Parse& parse, const std::string& value) {
-    parse.options.seed = parse_number(value);
-    if (!parse.options.seed) {
-        parse.fail("-seed " + value + ": a number");
-    }
-}
+using runtime::parse_number;
 
 // "tcp::1234", "tcp:localhost:1234", "unix:path" or "none".
 void set_gdb(Parse& parse, const std::string& value) {
     const std::string_view port = std::string_view(value).substr(value.rfind(':') + 1);
-    const std::optional<u64> number = parse_number(std::string(port));
+    const std::optional<u64> number = parse_number(port);
     const bool is_port = number && *number > 0 && *number < 65536;
     if (value != "none" && !(value.starts_with("tcp:") && is_port) && !value.starts_with("unix:")) {
         parse.fail("-gdb " + value + ": such as tcp::1234 or unix:path");
@@ -145,20 +110,20 @@ constexpr Option kOptions[] = {
     {"rtc",      "base=...",   "the clock: base=utc, localtime or a date", set_rtc},
     {"icount",   "shift=n",    nullptr, refuse_icount},
     {"loadvm",   "tag",        nullptr, refuse_snapshots},
-    {"seed",     "number",     "the same random numbers every time", set_seed},
+    {"seed",     "number",     "the same random numbers every time", runtime::set_seed},
     {"gdb",      "tcp::port",  "wait for a debugger there", set_gdb},
     {"s",        nullptr,      "-gdb tcp::1234", [](Parse& p, const std::string&) { p.options.gdb = "tcp::1234"; }},
     {"S",        nullptr,      "do not start; the debugger or the monitor does",
         [](Parse& p, const std::string&) { p.options.start_stopped = true; }},
-    {"d",        "items",      "log items, comma-separated; -d help lists them", set_log},
+    {"d",        "items",      "log items, comma-separated; -d help lists them", runtime::set_log},
     {"D",        "file",       "where to log; standard error if not given",
         [](Parse& p, const std::string& v) { p.options.log_file = v; }},
-    {"dfilter",  "ranges",     "log only guest addresses in a..b, a+len or a-len", set_filter},
+    {"dfilter",  "ranges",     "log only guest addresses in a..b, a+len or a-len", runtime::set_log_filter},
     {"stats",    nullptr,      "print what was translated, and the time it took, at exit",
         [](Parse& p, const std::string&) { p.options.stats = true; }},
     {"perfmap",  nullptr,      "write /tmp/perf-PID.map for perf",
         [](Parse& p, const std::string&) { p.options.perf_map = true; }},
-    {"engine",   "jit|interp", "translate to host code (default), or interpret the IR", set_engine},
+    {"engine",   "jit|interp", "translate to host code (default), or interpret the IR", runtime::set_engine},
     {"version",  nullptr,      "print the version",
         [](Parse& p, const std::string&) { p.answer("ulna-system " ULNA_VERSION "\n"); }},
     {"help",     nullptr,      "print this help", show_help},

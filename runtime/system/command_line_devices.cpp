@@ -192,7 +192,7 @@ void set_mac(DeviceOption& device, Properties& properties) {
 }
 
 void add_device(CommandLineParse& parse, const std::string& value) {
-    if (value == "help" || value == "?") {
+    if (runtime::asks_for_help(value)) {
         parse.answer(
             "Devices (-device name,property=value...), with -pci instead of -device to be on "
             "PCI:\n  " +

@@ -1,5 +1,4 @@
 // The options that say what machine it is, and how it runs.
-#include <cstring>
 #include <ctime>
 
 #include "runtime/devices/virt_map.h"
@@ -24,7 +23,7 @@ constexpr const char* kMachineHelp =
 } // namespace
 
 void set_machine(CommandLineParse& parse, const std::string& value) {
-    if (value == "help" || value == "?") {
+    if (runtime::asks_for_help(value)) {
         parse.answer(kMachineHelp);
         return;
     }
@@ -58,24 +57,7 @@ void set_machine(CommandLineParse& parse, const std::string& value) {
 }
 
 void set_cpu(CommandLineParse& parse, const std::string& value) {
-    if (value == "help" || value == "?") {
-        std::string text = "Available CPUs (-cpu model[,feature=on|off]...):\n";
-        for (const frontend::CpuModel& model : frontend::cpu_models()) {
-            const std::size_t width = std::strlen(model.name);
-            text += "  " + std::string(model.name) + std::string(14 - width, ' ') +
-                    model.description + "\n";
-        }
-        parse.answer(text);
-        return;
-    }
-    std::string why_not;
-    const std::optional<frontend::CpuModel> model = frontend::parse_cpu(value, why_not);
-    if (!model) {
-        parse.fail("-cpu " + why_not + "; -cpu help lists them");
-        return;
-    }
-    parse.options.cpu_model = *model;
-    parse.options.cpu = value;
+    runtime::set_cpu(parse, value, runtime::CpuHelp::Models);
 }
 
 void set_cpus(CommandLineParse& parse, const std::string& value) {
@@ -102,7 +84,7 @@ void set_memory(CommandLineParse& parse, const std::string& value) {
     properties.ignore("slots");
     properties.ignore("maxmem");
     const std::string size = properties.text("size", "1G");
-    const std::optional<u64> bytes = parse_bytes(size, kMiB);
+    const std::optional<u64> bytes = runtime::parse_bytes(size, kMiB);
     if (!bytes || *bytes < kLeast || *bytes > kMost || *bytes % kMiB != 0) {
         properties.fail(size + ": MiB of memory, or such as 2G; from 8M to 255G");
     } else {

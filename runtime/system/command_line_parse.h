@@ -1,31 +1,20 @@
 // Between the files of the command line's parser.
 #pragma once
 
+#include "runtime/common_options.h"
 #include "runtime/system/command_line.h"
 #include "runtime/system/properties.h"
 
 namespace ulna::system {
 
-struct CommandLineParse {
+struct CommandLineParse : runtime::ParseEnd {
+    CommandLineParse() : ParseEnd{.program = "ulna-system"} {}
     SystemOptions options;
-    std::optional<int> exit_status;
-    std::string message;
 
-    // The first answer or error stays.
-    void fail(const std::string& why) { end(1, "ulna-system: " + why + "\n"); }
-    void answer(const std::string& text) { end(0, text); }
     // After all properties of an option have been taken.
     void finish(const std::string& option, Properties& properties) {
         if (const std::string error = properties.finish(); !error.empty()) {
             fail(option + " " + error);
-        }
-    }
-
-  private:
-    void end(int status, const std::string& text) {
-        if (!exit_status) {
-            exit_status = status;
-            message = text;
         }
     }
 };

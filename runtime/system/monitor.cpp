@@ -6,10 +6,10 @@
 #include <sstream>
 
 #include "runtime/debug/log.h"
+#include "runtime/numbers.h"
 #include "runtime/system/cpu_registers.h"
 #include "runtime/system/machine_report.h"
 #include "runtime/system/memory_format.h"
-#include "runtime/system/properties.h"
 
 namespace ulna::system {
 
@@ -130,7 +130,7 @@ std::string Monitor::info_status(const Words&) {
 
 std::optional<u64> Monitor::value_of(const std::string& word, std::string& why_not) {
     if (!word.starts_with('$')) {
-        const auto number = parse_number(word);
+        const auto number = runtime::parse_number(word);
         why_not = number ? "" : "'" + word + "' is no address\n";
         return number;
     }
@@ -164,7 +164,7 @@ std::string Monitor::gva2gpa(const Words& arguments) {
 }
 
 std::string Monitor::choose_cpu(const Words& arguments) {
-    const auto number = parse_number(arguments[0]);
+    const auto number = runtime::parse_number(arguments[0]);
     if (!number || *number >= machine_.cpus().size()) {
         return fmt::format("there are CPUs 0 to {}\n", machine_.cpus().size() - 1);
     }

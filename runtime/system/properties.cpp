@@ -1,8 +1,9 @@
 #include "runtime/system/properties.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
+
+#include "runtime/numbers.h"
 
 namespace ulna::system {
 
@@ -34,30 +35,6 @@ std::string quoted_list(const std::vector<std::string>& names) {
 }
 
 } // namespace
-
-std::optional<u64> parse_number(const std::string& text) {
-    const bool is_hex = text.starts_with("0x") || text.starts_with("0X");
-    const char* const first = text.data() + (is_hex ? 2 : 0);
-    const char* const end = text.data() + text.size();
-    u64 value = 0;
-    const auto [rest, error] = std::from_chars(first, end, value, is_hex ? 16 : 10);
-    return error == std::errc{} && rest == end ? std::optional(value) : std::nullopt;
-}
-
-std::optional<u64> parse_bytes(const std::string& text, u64 unit) {
-    constexpr std::string_view kSuffixes = "bkmgt";
-    if (text.empty()) {
-        return std::nullopt;
-    }
-    std::string digits = text;
-    const auto suffix = kSuffixes.find(static_cast<char>(text.back() | 0x20));
-    if (suffix != kSuffixes.npos) {
-        digits.pop_back();
-        unit = u64{1} << (10 * suffix);
-    }
-    const std::optional<u64> value = parse_number(digits);
-    return value && *value <= ~u64{0} / unit ? std::optional(*value * unit) : std::nullopt;
-}
 
 std::optional<bool> parse_switch(const std::string& text) {
     for (const char* const yes : {"on", "yes", "true", "y"}) {
@@ -133,7 +110,7 @@ u64 Properties::number(const std::string& key, u64 fallback, u64 least, u64 most
         return fallback;
     }
     const std::string value = text(key);
-    const std::optional<u64> parsed = parse_number(value);
+    const std::optional<u64> parsed = runtime::parse_number(value);
     if (!parsed || *parsed < least || *parsed > most) {
         fail(key + "=" + value + ": a number from " + std::to_string(least) + " to " +
              std::to_string(most));

@@ -9,9 +9,6 @@
 
 namespace ulna::system {
 
-// "64", "64K", "2G": bytes, in units of `unit` without a suffix.
-[[nodiscard]] std::optional<u64> parse_bytes(const std::string& text, u64 unit = 1);
-[[nodiscard]] std::optional<u64> parse_number(const std::string& text);
 [[nodiscard]] std::optional<bool> parse_switch(const std::string& text); // on, off, yes, no...
 
 // Values are taken by name; what nobody took is an error in the end. The first error stays.

@@ -1,17 +1,14 @@
 #include "runtime/user/command_line.h"
 
 #include <algorithm>
-#include <charconv>
 #include <climits>
-#include <cstring>
 #include <string_view>
 
 #include <unistd.h>
 
-#include "frontend/frontend.h"
-#include "runtime/debug/log.h"
+#include "runtime/common_options.h"
 #include "runtime/persist/cache_directory.h"
-#include "runtime/user/version.h"
+#include "runtime/version.h"
 
 namespace ulna::user {
 
@@ -20,27 +17,12 @@ namespace {
 namespace debug = runtime::debug;
 
 // What parsing accumulates besides the options proper.
-struct Parse {
+struct Parse : runtime::ParseEnd {
     Options options;
     std::vector<std::string> set_env;
     std::vector<std::string> unset_env;
     std::optional<std::string> argv0;
     std::string cache_command; // --cache
-    std::optional<int> exit_status;
-    std::string message;
-
-    void fail(const std::string& why) {
-        if (!exit_status) {
-            exit_status = 1;
-            message = "ulna: " + why + "\n";
-        }
-    }
-    void answer(const std::string& text) {
-        if (!exit_status) {
-            exit_status = 0;
-            message = text;
-        }
-    }
 };
 
 using Apply = void (*)(Parse&, const std::string& value);
@@ -64,89 +46,32 @@ void split_commas(const std::string& list, std::vector<std::string>& to) {
 }
 
 void set_stack(Parse& parse, const std::string& value) {
-    u64 bytes = 0;
-    const char* const end = value.data() + value.size();
-    auto [rest, error] = std::from_chars(value.data(), end, bytes);
-    unsigned shift = 0;
-    if (error == std::errc{} && rest != end) {
-        constexpr std::string_view kSuffixes = "bkmg";
-        const auto suffix = kSuffixes.find(static_cast<char>(*rest | 0x20));
-        shift = suffix == kSuffixes.npos ? 0 : static_cast<unsigned>(suffix) * 10;
-        rest += suffix == kSuffixes.npos ? 0 : 1;
-    }
-    bytes <<= shift;
-    if (error != std::errc{} || rest != end || bytes < (64u << 10) || bytes > (u64{64} << 30)) {
+    constexpr u64 kLeast = u64{64} << 10, kMost = u64{64} << 30;
+    const std::optional<u64> bytes = runtime::parse_bytes(value);
+    if (!bytes || *bytes < kLeast || *bytes > kMost) {
         parse.fail("-s " + value + ": a stack size between 64K and 64G, such as 16M");
         return;
     }
-    parse.options.stack_bytes = bytes;
+    parse.options.stack_bytes = *bytes;
 }
 
 void set_code_cache(Parse& parse, const std::string& value) {
     constexpr u64 kMostMib = 1024; // blocks reach each other with 32-bit displacements
-    u64 mib = 0;
-    const char* const end = value.data() + value.size();
-    const auto [rest, error] = std::from_chars(value.data(), end, mib);
-    if (error != std::errc{} || rest != end || mib > kMostMib) {
+    const std::optional<u64> mib = runtime::parse_number(value);
+    if (!mib || *mib > kMostMib) {
         parse.fail("-tb-size " + value + ": a code cache of 1 to 1024 MiB, or 0 for the default");
         return;
     }
-    parse.options.code_cache_mib = mib;
-}
-
-void set_seed(Parse& parse, const std::string& value) {
-    const char* const end = value.data() + value.size();
-    u64 seed = 0;
-    const auto [rest, error] = std::from_chars(value.data(), end, seed);
-    if (error != std::errc{} || rest != end) {
-        parse.fail("-seed " + value + ": a number");
-        return;
-    }
-    parse.options.seed = seed;
+    parse.options.code_cache_mib = *mib;
 }
 
 void set_cpu(Parse& parse, const std::string& value) {
-    if (value == "help" || value == "?") {
-        std::string text = "Available CPUs (-cpu model[,feature=on|off]...):\n";
-        for (const frontend::CpuModel& model : frontend::cpu_models()) {
-            const std::size_t width = std::strlen(model.name);
-            text += "  " + std::string(model.name) + std::string(14 - width, ' ') +
-                    model.description + "\n   " + frontend::feature_names(model.features) + "\n";
-        }
-        parse.answer(text);
-        return;
-    }
-    std::string why_not;
-    const std::optional<frontend::CpuModel> model = frontend::parse_cpu(value, why_not);
-    if (!model) {
-        parse.fail("-cpu " + why_not + "; -cpu help lists them");
-        return;
-    }
-    parse.options.cpu_model = *model;
-    parse.options.cpu = value;
+    runtime::set_cpu(parse, value, runtime::CpuHelp::ModelsWithFeatures);
 }
 
 void set_log(Parse& parse, const std::string& value) {
-    if (value == "help" || value == "?") {
-        parse.answer(debug::log_item_help());
-        return;
-    }
-    std::string bad;
-    const std::optional<u32> items = debug::parse_log_items(value, bad);
-    if (!items) {
-        parse.fail("-d " + bad + ": no such log item; -d help lists them");
-        return;
-    }
-    parse.options.log_items |= *items;
-    parse.options.strace |= (*items & static_cast<u32>(debug::Item::Strace)) != 0;
-}
-
-void set_engine(Parse& parse, const std::string& value) {
-    if (value != "jit" && value != "interp") {
-        parse.fail("--engine=" + value + ": jit or interp");
-        return;
-    }
-    parse.options.interpreter_engine = value == "interp";
+    runtime::set_log(parse, value);
+    parse.options.strace |= (parse.options.log_items & static_cast<u32>(debug::Item::Strace)) != 0;
 }
 
 constexpr const char* kTierTwoNames[] = {"off", "server", "sync"};
@@ -201,10 +126,10 @@ constexpr Option kOptions[] = {
     {"D",       "file",     "LOG_FILENAME","where to log (%d: process id); standard error if not given",
         [](Parse& p, const std::string& v) { p.options.log_file = v; }},
     {"dfilter", "ranges",   "DFILTER",     "log only guest addresses in a..b, a+len or a-len",
-        [](Parse& p, const std::string& v) { p.options.dfilter = v; }},
+        runtime::set_log_filter},
     {"stats",   nullptr,    "STATS",       "print what was translated, and the time it took, at exit",
         [](Parse& p, const std::string&) { p.options.stats = true; }},
-    {"engine",  "jit|interp","ENGINE",     "translate to host code (default), or interpret the IR", set_engine},
+    {"engine",  "jit|interp","ENGINE",     "translate to host code (default), or interpret the IR", runtime::set_engine},
     {"tier2",   "off|server|sync", "TIER2", "compile hot code with LLVM: not at all, beside the program (default), or all code and wait for it", set_tier2},
     {"no-cache", nullptr,   "NO_CACHE",    "neither use nor fill the persistent translation cache",
         [](Parse& p, const std::string&) { p.options.persistent_cache = false; }},
@@ -221,7 +146,7 @@ constexpr Option kOptions[] = {
     {"B",       "address",  "GUEST_BASE",  "accepted for compatibility: guest addresses are host addresses", [](Parse&, const std::string&) {}},
     {"R",       "size",     "RESERVED_VA", "accepted for compatibility", [](Parse&, const std::string&) {}},
     {"p",       "pagesize", "PAGESIZE",    "accepted for compatibility: pages have 4096 bytes", [](Parse&, const std::string&) {}},
-    {"seed",    "number",   "RAND_SEED",   "the same random numbers (AT_RANDOM, RNDR, keys) every time",  set_seed},
+    {"seed",    "number",   "RAND_SEED",   "the same random numbers (AT_RANDOM, RNDR, keys) every time",  runtime::set_seed},
     {"version", nullptr,    nullptr,       "print the version",
         [](Parse& p, const std::string&) { p.answer(kVersionText); }},
     {"help",    nullptr,    nullptr,       "print this help", show_help},
@@ -339,7 +264,7 @@ void make_environment(Parse& parse, char** environment) {
 const char* tier2_name(TierTwo tier2) { return kTierTwoNames[static_cast<unsigned>(tier2)]; }
 
 CommandLine parse_command_line(int argc, char** argv, char** environment, Variables variables) {
-    Parse parse;
+    Parse parse{{.program = "ulna"}};
     if (variables == Variables::Apply) {
         apply_environment(parse, environment);
     }
@@ -359,9 +284,6 @@ CommandLine parse_command_line(int argc, char** argv, char** environment, Variab
         if (parse.argv0) {
             parse.options.args[0] = *parse.argv0;
         }
-    }
-    if (!parse.options.dfilter.empty() && !debug::parse_address_ranges(parse.options.dfilter)) {
-        parse.fail("-dfilter " + parse.options.dfilter + ": ranges are a..b, a+len or a-len");
     }
     return {std::move(parse.options), parse.exit_status, std::move(parse.message)};
 }

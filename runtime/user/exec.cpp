@@ -204,7 +204,7 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     }
     add("-d", log_items(options.log_items));
     add("-D", options.log_file);
-    add("-dfilter", options.dfilter);
+    add("-dfilter", options.log_filter);
     add("--cache-dir", options.cache_directory);
     add("--tier2", tier2_name(options.tier2));
     add_flag("-strace", options.strace);

@@ -43,7 +43,7 @@ struct Options {
     TierTwo tier2 = TierTwo::Server; // --tier2
     u32 log_items = 0;               // -d
     std::string log_file;            // -D
-    std::string dfilter;
+    std::string log_filter;          // -dfilter
 };
 
 struct Process {

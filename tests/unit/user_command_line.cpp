@@ -64,6 +64,7 @@ TEST_CASE("argv[0], stack, log items", "[user][options]") {
     CHECK(parse({"-tb-size", "1M", "p"}).exit_status == 1);
     CHECK(parse({"-s", "12k3", "p"}).exit_status == 1);
     CHECK(parse({"-s", "1", "p"}).exit_status == 1);
+    CHECK(parse({"-s", "17179869185g", "p"}).exit_status == 1); // 2^64 bytes and a GiB
 }
 
 TEST_CASE("mistakes get one clear line", "[user][options]") {

@@ -1,0 +1,15 @@
+// Numbers as users write them: decimal, or hexadecimal with 0x.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "ir/support/types.h"
+
+namespace ulna::runtime {
+
+[[nodiscard]] std::optional<u64> parse_number(std::string_view text);
+// "64", "64K", "2G": bytes, in units of `unit` without a suffix.
+[[nodiscard]] std::optional<u64> parse_bytes(std::string_view text, u64 unit = 1);
+
+} // namespace ulna::runtime
