@@ -9,6 +9,7 @@
 #include "runtime/devices/physical_memory.h"
 #include "runtime/system/boot.h"
 #include "runtime/system/boot_file.h"
+#include "tests/support/elf_header.h"
 #include "tests/system/temporary_file.h"
 
 #include "tests/support/catch.h"
@@ -70,19 +71,8 @@ Bytes zboot(const Bytes& payload, const char* compression) {
 // Code for 0x80000000.. linked at virtual addresses, with 0x100 bytes of file and a page in memory.
 Bytes elf(u16 machine = EM_AARCH64, u64 physical = 0x4100'0000, u64 file_bytes = 0x100) {
     Bytes file(0x1100, 0xbb);
-    Elf64_Ehdr header{};
-    std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-    header.e_ident[EI_CLASS] = ELFCLASS64;
-    header.e_ident[EI_DATA] = ELFDATA2LSB;
-    header.e_ident[EI_VERSION] = EV_CURRENT;
-    header.e_type = ET_EXEC;
+    Elf64_Ehdr header = test::arm_program_header(0xffff'8000'0000'0010, 2);
     header.e_machine = machine;
-    header.e_version = EV_CURRENT;
-    header.e_entry = 0xffff'8000'0000'0010;
-    header.e_phoff = sizeof header;
-    header.e_ehsize = sizeof header;
-    header.e_phentsize = sizeof(Elf64_Phdr);
-    header.e_phnum = 2;
     put(file, 0, header);
     Elf64_Phdr segment{};
     segment.p_type = PT_LOAD;

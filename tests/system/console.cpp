@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "runtime/devices/terminal.h"
+#include "tests/system/event_loop_fixture.h"
 
 #include "tests/support/catch.h"
 
@@ -60,128 +61,111 @@ struct Pipe {
     int ends[2];
 };
 
-struct Machine {
-    // Runs the loop until nothing has happened for some time.
-    void run_for(u64 milliseconds = 20) {
-        auto end = loop.add_timer([&] { loop.stop(); });
-        end->set(monotonic_ns() + milliseconds * kMillisecond);
-        loop.run();
-    }
-    std::mutex lock;
-    EventLoop loop{lock};
+struct Machine : LoopFixture {
+    // Until nothing has happened for some time.
+    void run_for(u64 milliseconds = 20) { LoopFixture::run_for(milliseconds * kMillisecond); }
 };
 
 void write_text(CharacterBackend& to, std::string_view text) {
     to.write({reinterpret_cast<const u8*>(text.data()), text.size()});
 }
 
-TEST_CASE("keys reach the guest as it has room", "[console]") {
-    Machine m;
+// A guest's console on two pipes.
+struct Attached : Machine {
+    Attached() { console.connect(&guest); }
     Pipe in, out;
     Guest guest;
-    guest.limit = 3;
-    Console console(m.loop, in.ends[0], out.ends[1]);
-    console.connect(&guest);
-    in.put("abcdef");
-    m.run_for();
-    CHECK(guest.got == "abc");
-    guest.limit = 5;
-    console.room_grew();
-    CHECK(guest.got == "abcde");
-    in.close_writer(); // the end of input is not the end of the machine
-    guest.limit = 100;
-    console.room_grew();
-    m.run_for();
-    CHECK(guest.got == "abcdef");
+    Console console{loop, in.ends[0], out.ends[1]};
+};
+
+TEST_CASE("keys reach the guest as it has room", "[console]") {
+    Attached a;
+    a.guest.limit = 3;
+    a.in.put("abcdef");
+    a.run_for();
+    CHECK(a.guest.got == "abc");
+    a.guest.limit = 5;
+    a.console.room_grew();
+    CHECK(a.guest.got == "abcde");
+    a.in.close_writer(); // the end of input is not the end of the machine
+    a.guest.limit = 100;
+    a.console.room_grew();
+    a.run_for();
+    CHECK(a.guest.got == "abcdef");
 }
 
 TEST_CASE("a guest that takes nothing stops a long input", "[console]") {
-    Machine m;
-    Pipe in, out;
-    Guest guest;
-    guest.limit = 0;
-    Console console(m.loop, in.ends[0], out.ends[1]);
-    console.connect(&guest);
-    in.put(std::string(50000, 'a'));
-    m.run_for();
-    CHECK(in.take().size() > 40000);
-    in.put("b");
-    guest.limit = 1 << 20;
-    console.room_grew();
-    m.run_for();
-    CHECK(guest.got.size() < 10000);
-    CHECK(guest.got.back() == 'b');
+    Attached a;
+    a.guest.limit = 0;
+    a.in.put(std::string(50000, 'a'));
+    a.run_for();
+    CHECK(a.in.take().size() > 40000);
+    a.in.put("b");
+    a.guest.limit = 1 << 20;
+    a.console.room_grew();
+    a.run_for();
+    CHECK(a.guest.got.size() < 10000);
+    CHECK(a.guest.got.back() == 'b');
 }
 
 TEST_CASE("Ctrl-A begins commands", "[console]") {
-    Machine m;
-    Pipe in, out;
-    Guest guest, monitor;
-    Console console(m.loop, in.ends[0], out.ends[1]);
-    console.connect(&guest);
+    Attached a;
+    Guest monitor;
     int quits = 0, entered = 0;
-    console.on_quit([&] { ++quits; });
-    in.put("a\x01\x01z\x01q\x01");
-    m.run_for();
-    CHECK(guest.got == "a\x01z");
-    in.put("x\x01h\x01"
-           "b\x01"
-           "c");
-    m.run_for();
+    a.console.on_quit([&] { ++quits; });
+    a.in.put("a\x01\x01z\x01q\x01");
+    a.run_for();
+    CHECK(a.guest.got == "a\x01z");
+    a.in.put("x\x01h\x01"
+             "b\x01"
+             "c");
+    a.run_for();
     CHECK(quits == 1);
-    CHECK(guest.breaks == 1);
-    const std::string said = out.take();
+    CHECK(a.guest.breaks == 1);
+    const std::string said = a.out.take();
     CHECK(said.find("Ctrl-A X") != std::string::npos);
     CHECK(said.find("no monitor") != std::string::npos);
-    console.set_monitor(&monitor, [&] { ++entered; });
-    in.put("\x01"
-           "cinfo\r\x01"
-           "Cback");
-    m.run_for();
+    a.console.set_monitor(&monitor, [&] { ++entered; });
+    a.in.put("\x01"
+             "cinfo\r\x01"
+             "Cback");
+    a.run_for();
     CHECK(entered == 1);
     CHECK(monitor.got == "info\r");
-    CHECK(guest.got == "a\x01zback");
+    CHECK(a.guest.got == "a\x01zback");
 }
 
 TEST_CASE("Ctrl-A X works when the guest takes nothing", "[console]") {
-    Machine m;
-    Pipe in, out;
-    Guest guest;
-    guest.limit = 0;
-    Console console(m.loop, in.ends[0], out.ends[1]);
-    console.connect(&guest);
+    Attached a;
+    a.guest.limit = 0;
     int quits = 0;
-    console.on_quit([&] { ++quits; });
-    in.put("hello\x01x");
-    m.run_for();
+    a.console.on_quit([&] { ++quits; });
+    a.in.put("hello\x01x");
+    a.run_for();
     CHECK(quits == 1);
 }
 
 TEST_CASE("output is gathered, and waits for a slow reader", "[console]") {
-    Machine m;
-    Pipe in, out;
-    Guest guest;
-    Console console(m.loop, in.ends[0], out.ends[1]);
-    console.connect(&guest);
-    write_text(console, "hel");
-    write_text(console, "lo");
-    CHECK(out.take().empty());
-    m.run_for();
-    CHECK(out.take() == "hello");
+    Attached a;
+    write_text(a.console, "hel");
+    write_text(a.console, "lo");
+    CHECK(a.out.take().empty());
+    a.run_for();
+    CHECK(a.out.take() == "hello");
     for (int i = 0; i < 200; ++i) {
-        write_text(console, std::string(1000, 'x'));
+        write_text(a.console, std::string(1000, 'x'));
     }
-    CHECK(console.congested());
-    m.run_for();
-    CHECK(console.congested()); // a pipe holds 64 KiB
+    CHECK(a.console.congested());
+    a.run_for();
+    CHECK(a.console.congested()); // a pipe holds 64 KiB
     std::size_t total = 0;
     for (int i = 0; i < 50; ++i) {
-        total += out.take().size();
-        m.run_for(10);
+        total += a.out.take().size();
+        a.run_for(10);
     }
     CHECK(total == 200'000);
-    CHECK_FALSE(console.congested());
-    CHECK(guest.resumed == 1);
+    CHECK_FALSE(a.console.congested());
+    CHECK(a.guest.resumed == 1);
 }
 
 TEST_CASE("a reader that has gone is no error", "[console]") {

@@ -3,15 +3,12 @@
 
 #include <random>
 
+#include "tests/system/seen_line.h"
+
 #include "tests/support/catch.h"
 
 namespace ulna::devices {
 namespace {
-
-struct Seen : InterruptLine {
-    void set(bool asserted) override { on = asserted; }
-    bool on = false;
-};
 
 constexpr u32 kNothing = 1023, kOtherGroup = 1022;
 constexpr u64 kCtlr = 0, kPmr = 4, kBpr = 8, kIar = 0xc, kEoir = 0x10, kRpr = 0x14, kHppir = 0x18,
@@ -51,7 +48,7 @@ struct Gic {
     bool fiq(unsigned n = 0) const { return lines[n].fiq.on; }
 
     struct Lines {
-        Seen irq, fiq;
+        SeenLine irq, fiq;
     };
     unsigned current = 0;
     std::vector<Lines> lines;
@@ -256,7 +253,7 @@ struct Guest : Gic {
     void hyp(u64 at, u32 value) { gic.hypervisor_interface().write(at, 4, value); }
     u32 virt(u64 at) { return static_cast<u32>(gic.virtual_interface().read(at, 4)); }
     void virt(u64 at, u32 value) { gic.virtual_interface().write(at, 4, value); }
-    Seen virq, vfiq;
+    SeenLine virq, vfiq;
 };
 
 TEST_CASE("GICv2: a guest has a CPU interface of its own", "[gicv2]") {

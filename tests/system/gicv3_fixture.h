@@ -5,15 +5,11 @@
 #include <vector>
 
 #include "runtime/devices/gicv3_registers.h"
+#include "tests/system/seen_line.h"
 
 #include "tests/support/catch.h"
 
 namespace ulna::devices {
-
-struct SeenLine : InterruptLine {
-    void set(bool asserted) override { on = asserted; }
-    bool on = false;
-};
 
 struct GicUnderTest {
     explicit GicUnderTest(unsigned cpus, unsigned spis = 288) : gic(cpus, spis) {

@@ -2,6 +2,8 @@
 
 #include <random>
 
+#include "tests/system/seen_line.h"
+
 #include "tests/support/catch.h"
 
 namespace ulna::devices {
@@ -26,11 +28,6 @@ struct FakeLine : CharacterBackend {
     int grew = 0;
 };
 
-struct Seen : InterruptLine {
-    void set(bool asserted) override { on = asserted; }
-    bool on = false;
-};
-
 constexpr u64 kDr = 0, kRsr = 4, kFr = 0x18, kLcrH = 0x2c, kCr = 0x30, kIfls = 0x34, kImsc = 0x38,
               kRis = 0x3c, kMis = 0x40, kIcr = 0x44;
 constexpr u64 kRxEmpty = 0x10, kTxFull = 0x20, kRxFull = 0x40, kTxEmpty = 0x80;
@@ -38,7 +35,7 @@ constexpr u64 kRx = 0x10, kTx = 0x20, kTimeout = 0x40, kBreak = 0x200, kOverrun 
 
 struct Port {
     FakeLine line;
-    Seen interrupt;
+    SeenLine interrupt;
     Pl011 uart{line, interrupt};
     u64 get(u64 at) { return uart.read(at, 4); }
     void set(u64 at, u64 value) { uart.write(at, 4, value); }

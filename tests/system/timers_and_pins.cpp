@@ -5,6 +5,8 @@
 #include "runtime/devices/pl031.h"
 #include "runtime/devices/pl061.h"
 #include "runtime/devices/power_key.h"
+#include "tests/system/event_loop_fixture.h"
+#include "tests/system/seen_line.h"
 
 #include "tests/support/catch.h"
 
@@ -12,25 +14,6 @@ namespace ulna::devices {
 namespace {
 
 constexpr u64 kMillisecond = 1'000'000, kSecond = 1'000'000'000;
-
-struct Seen : InterruptLine {
-    void set(bool asserted) override {
-        changes += on != asserted;
-        on = asserted;
-    }
-    bool on = false;
-    int changes = 0;
-};
-
-struct Machine {
-    void run_for(u64 ns) {
-        auto end = loop.add_timer([&] { loop.stop(); });
-        end->set(monotonic_ns() + ns);
-        loop.run();
-    }
-    std::mutex lock;
-    EventLoop loop{lock};
-};
 
 TEST_CASE("counts and nanoseconds", "[generic_timer]") {
     for (const u64 frequency : {u64{62'500'000}, kSecond, u64{24'000'000}, u64{32768}}) {
@@ -47,8 +30,8 @@ TEST_CASE("counts and nanoseconds", "[generic_timer]") {
 }
 
 TEST_CASE("generic timers assert their PPIs in time", "[generic_timer]") {
-    Machine m;
-    std::map<std::pair<unsigned, unsigned>, Seen> lines;
+    LoopFixture m;
+    std::map<std::pair<unsigned, unsigned>, SeenLine> lines;
     const SystemCounter counter{62'500'000, monotonic_ns()};
     GenericTimers timers(m.loop, counter, 2, [&](unsigned cpu, unsigned intid) -> InterruptLine& {
         return lines[{cpu, intid}];
@@ -78,8 +61,8 @@ TEST_CASE("generic timers assert their PPIs in time", "[generic_timer]") {
 }
 
 TEST_CASE("a clock counts seconds and rings", "[pl031]") {
-    Machine m;
-    Seen line;
+    LoopFixture m;
+    SeenLine line;
     Pl031 rtc(m.loop, line, 1'700'000'000 * kSecond + 995 * kMillisecond);
     CHECK(rtc.read(0, 4) == 1'700'000'000);
     rtc.write(4, 4, 1'700'000'001);
@@ -112,7 +95,7 @@ TEST_CASE("a clock counts seconds and rings", "[pl031]") {
 }
 
 TEST_CASE("pins are read and written by mask", "[pl061]") {
-    Seen interrupt, output;
+    SeenLine interrupt, output;
     Pl061 gpio(interrupt);
     gpio.connect_output(1, output);
     gpio.pin(7).set(true);
@@ -130,7 +113,7 @@ TEST_CASE("pins are read and written by mask", "[pl061]") {
 }
 
 TEST_CASE("pins interrupt on levels and edges", "[pl061]") {
-    Seen interrupt;
+    SeenLine interrupt;
     Pl061 gpio(interrupt);
     gpio.write(0x410, 4, 1 << 3); // enabled; falling edge
     gpio.pin(3).set(true);
@@ -168,8 +151,8 @@ TEST_CASE("pins interrupt on levels and edges", "[pl061]") {
 }
 
 TEST_CASE("the power key is pressed for a moment", "[pl061]") {
-    Machine m;
-    Seen interrupt;
+    LoopFixture m;
+    SeenLine interrupt;
     Pl061 gpio(interrupt);
     gpio.write(0x410, 4, 1 << 3);
     gpio.write(0x408, 4, 1 << 3);
@@ -184,8 +167,8 @@ TEST_CASE("the power key is pressed for a moment", "[pl061]") {
 }
 
 TEST_CASE("random accesses of clock and pins do no harm", "[pl061]") {
-    Machine m;
-    Seen first, second;
+    LoopFixture m;
+    SeenLine first, second;
     Pl061 gpio(first);
     Pl031 rtc(m.loop, second);
     std::mt19937 random(61);

@@ -7,12 +7,9 @@
 // without qemu-aarch64. The long form, `unit_tests "[fp-proof]"`, takes all pairs of edge values.
 #include <cstdio>
 #include <cstdlib>
-#include <elf.h>
 #include <map>
 #include <string>
 #include <string_view>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "frontend/frontend.h"
 #include "ir/interpreter.h"
@@ -20,6 +17,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/peer.h"
+#include "tests/support/peer_program.h"
 
 using namespace ulna;
 using namespace ulna::ir;
@@ -27,7 +25,6 @@ using test::Random;
 
 namespace {
 
-constexpr u64 kCodeBase = 0x10000000, kInputBase = 0x20000000, kOutputBase = 0x30000000;
 constexpr unsigned kInputCount = 1600, kWordsPerEncoding = 10;
 
 struct Input {
@@ -72,7 +69,7 @@ class OneWord final : public frontend::CodeSource {
   public:
     explicit OneWord(u32 word) : word_{word} {}
     std::span<const u32> words(GuestAddr pc) override {
-        return pc == kCodeBase ? std::span<const u32>{&word_, 1} : std::span<const u32>{};
+        return pc == test::kPeerCode ? std::span<const u32>{&word_, 1} : std::span<const u32>{};
     }
 
   private:
@@ -82,7 +79,7 @@ class OneWord final : public frontend::CodeSource {
 [[nodiscard]] bool translate_word(u32 word, u64 fpcr, Block& block) {
     OneWord source{word};
     BlockKey key{};
-    key.pc = kCodeBase;
+    key.pc = test::kPeerCode;
     key.mode = BlockMode::from_fpcr(fpcr);
     frontend::TranslateOptions options;
     options.max_instructions = 1;
@@ -198,7 +195,7 @@ void emit_number(std::vector<u32>& code, u32 Rd, u64 value) {
 }
 
 void emit_loop(std::vector<u32>& code, u32 word, std::size_t input_count) {
-    emit_number(code, 28, kInputBase);
+    emit_number(code, 28, test::kPeerInput);
     emit_number(code, 27, input_count);
     const std::size_t start = code.size();
     code.insert(code.end(), {
@@ -227,12 +224,12 @@ void emit_loop(std::vector<u32>& code, u32 word, std::size_t input_count) {
 
 [[nodiscard]] std::vector<u32> program(std::span<const u32> words, std::size_t input_count) {
     std::vector<u32> code;
-    emit_number(code, 29, kOutputBase);
+    emit_number(code, 29, test::kPeerOutput);
     for (const u32 word : words) {
         emit_loop(code, word, input_count);
     }
     const u32 kWrite = 64, kExit = 93, kSvc = 0xd4000001;
-    emit_number(code, 1, kOutputBase);
+    emit_number(code, 1, test::kPeerOutput);
     emit_number(code, 19, words.size() * input_count * sizeof(Output));
     const u32 retry[] = {
         movz(0, 1, 0),
@@ -248,50 +245,10 @@ void emit_loop(std::vector<u32>& code, u32 word, std::size_t input_count) {
     return code;
 }
 
-void write_elf(std::FILE* file, std::span<const u32> words, const std::vector<Input>& inputs) {
-    const std::vector<u32> code = program(words, inputs.size());
-    const u64 code_bytes = code.size() * 4, input_bytes = inputs.size() * sizeof(Input);
-    const u64 output_bytes = words.size() * inputs.size() * sizeof(Output);
-    const u64 code_offset = 0x1000, input_offset = align_up(code_offset + code_bytes, 0x1000);
-    Elf64_Ehdr header{};
-    std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-    header.e_ident[EI_CLASS] = ELFCLASS64;
-    header.e_ident[EI_DATA] = ELFDATA2LSB;
-    header.e_ident[EI_VERSION] = EV_CURRENT;
-    header.e_type = ET_EXEC;
-    header.e_machine = EM_AARCH64;
-    header.e_version = EV_CURRENT;
-    header.e_entry = kCodeBase;
-    header.e_phoff = sizeof header;
-    header.e_ehsize = sizeof header;
-    header.e_phentsize = sizeof(Elf64_Phdr);
-    header.e_phnum = 3;
-    const Elf64_Phdr segments[3] = {
-        {PT_LOAD, PF_R | PF_X, code_offset, kCodeBase, kCodeBase, code_bytes, code_bytes, 0x1000},
-        {PT_LOAD, PF_R, input_offset, kInputBase, kInputBase, input_bytes, input_bytes, 0x1000},
-        {PT_LOAD, PF_R | PF_W, 0, kOutputBase, kOutputBase, 0, output_bytes, 0x1000},
-    };
-    std::fwrite(&header, sizeof header, 1, file);
-    std::fwrite(segments, sizeof segments, 1, file);
-    std::fseek(file, static_cast<long>(code_offset), SEEK_SET);
-    std::fwrite(code.data(), 4, code.size(), file);
-    std::fseek(file, static_cast<long>(input_offset), SEEK_SET);
-    std::fwrite(inputs.data(), sizeof(Input), inputs.size(), file);
-}
-
 [[nodiscard]] std::vector<Output> run_with_qemu(std::span<const u32> words,
                                                 const std::vector<Input>& inputs) {
-    char path[] = "/tmp/ulna-fp-XXXXXX";
-    std::FILE* const file = fdopen(mkstemp(path), "wb");
-    write_elf(file, words, inputs);
-    std::fclose(file);
-    chmod(path, 0700);
-    std::vector<Output> outputs(words.size() * inputs.size());
-    std::FILE* const pipe = popen((std::string("exec qemu-aarch64 -cpu max ") + path).c_str(), "r");
-    outputs.resize(std::fread(outputs.data(), sizeof(Output), outputs.size(), pipe));
-    pclose(pipe);
-    unlink(path);
-    return outputs;
+    return test::run_on_peer<Output>(program(words, inputs.size()), inputs,
+                                     words.size() * inputs.size());
 }
 
 [[nodiscard]] std::string describe(const Input& input, const Output& want, const Output& got) {

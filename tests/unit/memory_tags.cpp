@@ -10,6 +10,7 @@
 #include "ir/printer.h"
 #include "ir/verifier.h"
 #include "runtime/user/tag_storage.h"
+#include "tests/unit/ir_refused.h"
 #include "tests/unit/runtime_guest.h"
 #include "tests/unit/x64_random.h"
 
@@ -122,17 +123,10 @@ TEST_CASE("tags: text form and rules of the operations", "[ir][tags]") {
     REQUIRE(parse(kText, block) == "");
     CHECK(verify(block) == "");
     CHECK(print(block) == kText);
-    const auto refused = [&](const char* line) {
-        Block bad;
-        REQUIRE(parse(std::string("block 0x1000\n  %0 = get.i64 x1\n  ") + line +
-                          "\n  exit direct 0x1004\n",
-                      bad) == "");
-        return !verify(bad).empty();
-    };
-    CHECK(refused("%1 = checktag [%0] 8"));
-    CHECK(refused("%1 = checktag [%0] 8 reads acquire"));
-    CHECK(refused("%1 = load.i64 [%0] 8 reads"));
-    CHECK(refused("sttag granule, %0, %0 {imm=0x2}"));
+    CHECK(is_refused("%1 = checktag [%0] 8"));
+    CHECK(is_refused("%1 = checktag [%0] 8 reads acquire"));
+    CHECK(is_refused("%1 = load.i64 [%0] 8 reads"));
+    CHECK(is_refused("sttag granule, %0, %0 {imm=0x2}"));
 }
 
 // --- translated code against the interpreter
@@ -203,8 +197,6 @@ TEST_CASE("x64: operations on tags agree with the interpreter", "[x64][tags]") {
         }
         block.exit = ExitDirect{0x20000}; // forwards: no look at what is pending
         REQUIRE(verify(block) == "");
-        Block optimised = block;
-        run_passes(optimised, {true, nullptr, nullptr});
         const u64 seed = random();
         const auto expected = std::make_unique<CpuState>();
         set_tags(seed);
@@ -216,27 +208,22 @@ TEST_CASE("x64: operations on tags agree with the interpreter", "[x64][tags]") {
         raised += reason == ExitReason::TagCheckLoad || reason == ExitReason::TagCheckStore;
         faults += reason == ExitReason::Fault;
         noted += expected->tfsre0_el1;
-        for (const bool passes : {false, true}) {
-            for (const bool spill : {false, true}) {
-                runner.reset();
-                runner.options = {};
-                runner.options.spill_everything = spill;
-                set_tags(seed);
-                randomise(*runner.state, seed, 0);
-                runner.state->tag_memory = user::tag_memory();
-                (void)runner.run(passes ? optimised : block);
-                std::string text = difference(*expected, *runner.state);
-                if (tags != all_tags()) {
-                    text += "tags differ\n";
-                }
-                if (expected->tfsre0_el1 != runner.state->tfsre0_el1 ||
-                    expected->pending != runner.state->pending) {
-                    text += "asynchronous faults differ\n";
-                }
-                INFO(print(block));
-                REQUIRE(text == "");
+        for_each_translation(runner, block, [&](const Block& translated) {
+            set_tags(seed);
+            randomise(*runner.state, seed, 0);
+            runner.state->tag_memory = user::tag_memory();
+            (void)runner.run(translated);
+            std::string text = difference(*expected, *runner.state);
+            if (tags != all_tags()) {
+                text += "tags differ\n";
             }
-        }
+            if (expected->tfsre0_el1 != runner.state->tfsre0_el1 ||
+                expected->pending != runner.state->pending) {
+                text += "asynchronous faults differ\n";
+            }
+            INFO(print(block));
+            REQUIRE(text == "");
+        });
     }
     CHECK((raised > 300 && noted > 300 && faults > 100));
 }

@@ -9,11 +9,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <elf.h>
 #include <string>
 #include <string_view>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <vector>
 
 #include "frontend/frontend.h"
@@ -21,6 +18,7 @@
 #include "ir/support/bits.h"
 #include "tests/support/catch.h"
 #include "tests/support/peer.h"
+#include "tests/support/peer_program.h"
 #include "tests/unit/simd_values.h"
 #include "tests/unit/x64_harness.h"
 
@@ -30,7 +28,6 @@ using namespace ulna::ir;
 namespace {
 
 constexpr unsigned kCasesPerEncoding = 40;
-constexpr u64 kCodeBase = 0x10000000, kInputBase = 0x20000000, kOutputBase = 0x30000000;
 
 struct Record {
     u64 x[8];
@@ -91,7 +88,7 @@ class OneWord final : public frontend::CodeSource {
   public:
     explicit OneWord(u32 word) : word_{word} {}
     std::span<const u32> words(GuestAddr pc) override {
-        return pc == kCodeBase ? std::span<const u32>{&word_, 1} : std::span<const u32>{};
+        return pc == test::kPeerCode ? std::span<const u32>{&word_, 1} : std::span<const u32>{};
     }
 
   private:
@@ -102,7 +99,7 @@ class OneWord final : public frontend::CodeSource {
 [[nodiscard]] bool translate_word(u32 word, Block& block) {
     OneWord source{word};
     BlockKey key{};
-    key.pc = kCodeBase;
+    key.pc = test::kPeerCode;
     frontend::TranslateOptions options;
     options.max_instructions = 1;
     frontend::translate(key, source, options, block);
@@ -182,66 +179,25 @@ void emit_case(std::vector<u32>& code, u32 word) {
 
 [[nodiscard]] std::vector<u32> program(const std::vector<TestCase>& cases) {
     std::vector<u32> code;
-    emit_address(code, kIn, kInputBase);
-    emit_address(code, kOut, kOutputBase);
+    emit_address(code, kIn, test::kPeerInput);
+    emit_address(code, kOut, test::kPeerOutput);
     for (const TestCase& test : cases) {
         emit_case(code, test.word);
     }
     const u32 kWrite = 64, kExit = 93, kSvc = 0xd4000001;
     code.push_back(movz(0, 1, 0));
-    emit_address(code, 1, kOutputBase);
+    emit_address(code, 1, test::kPeerOutput);
     emit_address(code, 2, cases.size() * sizeof(Record));
     code.insert(code.end(), {movz(8, kWrite, 0), kSvc, movz(0, 0, 0), movz(8, kExit, 0), kSvc});
     return code;
 }
 
-void write_elf(std::FILE* file, const std::vector<TestCase>& cases) {
-    const std::vector<u32> code = program(cases);
+[[nodiscard]] std::vector<Record> run_with_qemu(const std::vector<TestCase>& cases) {
     std::vector<Record> inputs;
     for (const TestCase& test : cases) {
         inputs.push_back(test.input);
     }
-    const u64 code_bytes = code.size() * 4, input_bytes = inputs.size() * sizeof(Record);
-    const u64 code_offset = 0x1000, input_offset = align_up(code_offset + code_bytes, 0x1000);
-
-    Elf64_Ehdr header{};
-    std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-    header.e_ident[EI_CLASS] = ELFCLASS64;
-    header.e_ident[EI_DATA] = ELFDATA2LSB;
-    header.e_ident[EI_VERSION] = EV_CURRENT;
-    header.e_type = ET_EXEC;
-    header.e_machine = EM_AARCH64;
-    header.e_version = EV_CURRENT;
-    header.e_entry = kCodeBase;
-    header.e_phoff = sizeof header;
-    header.e_ehsize = sizeof header;
-    header.e_phentsize = sizeof(Elf64_Phdr);
-    header.e_phnum = 3;
-    const Elf64_Phdr segments[3] = {
-        {PT_LOAD, PF_R | PF_X, code_offset, kCodeBase, kCodeBase, code_bytes, code_bytes, 0x1000},
-        {PT_LOAD, PF_R, input_offset, kInputBase, kInputBase, input_bytes, input_bytes, 0x1000},
-        {PT_LOAD, PF_R | PF_W, 0, kOutputBase, kOutputBase, 0, input_bytes, 0x1000},
-    };
-    std::fwrite(&header, sizeof header, 1, file);
-    std::fwrite(segments, sizeof segments, 1, file);
-    std::fseek(file, static_cast<long>(code_offset), SEEK_SET);
-    std::fwrite(code.data(), 4, code.size(), file);
-    std::fseek(file, static_cast<long>(input_offset), SEEK_SET);
-    std::fwrite(inputs.data(), sizeof(Record), inputs.size(), file);
-}
-
-[[nodiscard]] std::vector<Record> run_with_qemu(const std::vector<TestCase>& cases) {
-    char path[] = "/tmp/ulna-simd-XXXXXX";
-    std::FILE* const file = fdopen(mkstemp(path), "wb");
-    write_elf(file, cases);
-    std::fclose(file);
-    chmod(path, 0700);
-    std::vector<Record> outputs(cases.size());
-    std::FILE* const pipe = popen((std::string("exec qemu-aarch64 -cpu max ") + path).c_str(), "r");
-    outputs.resize(std::fread(outputs.data(), sizeof(Record), outputs.size(), pipe));
-    pclose(pipe);
-    unlink(path);
-    return outputs;
+    return test::run_on_peer<Record>(program(cases), inputs, cases.size());
 }
 
 [[nodiscard]] std::string difference(const Record& expected, const Record& actual) {

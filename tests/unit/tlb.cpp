@@ -2,7 +2,7 @@
 // it asks the runtime for.
 #include <random>
 
-#include "ir/parser.h"
+#include "tests/unit/ir_refused.h"
 #include "tests/unit/x64_random.h"
 //
 #include "tests/support/catch.h" // last: its CHECK is not that of the headers above
@@ -79,21 +79,14 @@ TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
     REQUIRE(parse(kText, block) == "");
     CHECK(verify(block) == "");
     CHECK(print(block) == kText);
-    const auto refused = [&](const char* line) {
-        Block bad;
-        REQUIRE(parse(std::string("block 0x1000\n  %0 = get.i64 x1\n  ") + line +
-                          "\n  exit direct 0x1004\n",
-                      bad) == "");
-        return !verify(bad).empty();
-    };
-    CHECK(refused("%1 = hostaddr [%0] 8"));
-    CHECK(refused("%1 = hostaddr [%0] 8 reads acquire"));
-    CHECK(refused("%1 = load.i64 [%0] 8 unprivileged"));
-    CHECK(refused("%1 = checktag [%0] 16 reads pair"));
-    CHECK(refused("%1 = hostrange [%0] 0 reads"));
-    CHECK(refused("%1 = hostrange [%0] 5000 reads"));
-    CHECK(refused("%1 = hostrange [%0] 12"));
-    CHECK(refused("%1 = hostrange [%0] 12 reads aligned"));
+    CHECK(is_refused("%1 = hostaddr [%0] 8"));
+    CHECK(is_refused("%1 = hostaddr [%0] 8 reads acquire"));
+    CHECK(is_refused("%1 = load.i64 [%0] 8 unprivileged"));
+    CHECK(is_refused("%1 = checktag [%0] 16 reads pair"));
+    CHECK(is_refused("%1 = hostrange [%0] 0 reads"));
+    CHECK(is_refused("%1 = hostrange [%0] 5000 reads"));
+    CHECK(is_refused("%1 = hostrange [%0] 12"));
+    CHECK(is_refused("%1 = hostrange [%0] 12 reads aligned"));
 }
 
 TEST_CASE("tlb: what an entry has to equal", "[ir][tlb]") {
@@ -150,8 +143,6 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
         }
         block.exit = ExitDirect{0x20000}; // forwards: no look at what is pending
         REQUIRE(verify(block) == "");
-        Block optimised = block;
-        run_passes(optimised, {true, nullptr, nullptr});
         const u64 seed = random();
         const auto expected = std::make_unique<CpuState>();
         randomise(*expected, seed, 0);
@@ -165,21 +156,16 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
         asked += g_asked;
         in_tlb += g_asked == 0 && reason == ExitReason::Lookup;
         const GuestMemory memory = guest_memory();
-        for (const bool passes : {false, true}) {
-            for (const bool spill : {false, true}) {
-                runner.reset();
-                runner.options = {};
-                runner.options.spill_everything = spill;
-                randomise(*runner.state, seed, 0);
-                fill(*runner.state);
-                g_asked = 0;
-                (void)runner.run(passes ? optimised : block);
-                INFO(print(block));
-                REQUIRE(difference(*expected, *runner.state) == "");
-                REQUIRE(g_asked == expected_asked);
-                REQUIRE(std::memcmp(&memory, &guest_memory(), sizeof memory) == 0);
-            }
-        }
+        for_each_translation(runner, block, [&](const Block& translated) {
+            randomise(*runner.state, seed, 0);
+            fill(*runner.state);
+            g_asked = 0;
+            (void)runner.run(translated);
+            INFO(print(block));
+            REQUIRE(difference(*expected, *runner.state) == "");
+            REQUIRE(g_asked == expected_asked);
+            REQUIRE(std::memcmp(&memory, &guest_memory(), sizeof memory) == 0);
+        });
     }
     CHECK((left > 300 && misaligned > 50 && asked > 1000 && in_tlb > 300));
 }

@@ -12,6 +12,7 @@
 #include "runtime/user/elf_loader.h"
 #include "runtime/user/guest_thread.h"
 #include "tests/support/catch.h"
+#include "tests/support/elf_header.h"
 
 using namespace ulna;
 using namespace ulna::user;
@@ -31,15 +32,7 @@ constexpr GuestAddr kData = kText + 0x10000;
 
 TestElf make_elf() {
     TestElf elf{};
-    std::memcpy(elf.header.e_ident, ELFMAG, SELFMAG);
-    elf.header.e_ident[EI_CLASS] = ELFCLASS64;
-    elf.header.e_ident[EI_DATA] = ELFDATA2LSB;
-    elf.header.e_type = ET_EXEC;
-    elf.header.e_machine = EM_AARCH64;
-    elf.header.e_entry = kText + offsetof(TestElf, code);
-    elf.header.e_phoff = offsetof(TestElf, segments);
-    elf.header.e_phentsize = sizeof(Elf64_Phdr);
-    elf.header.e_phnum = 3;
+    elf.header = test::arm_program_header(kText + offsetof(TestElf, code), 3);
     elf.segments[0] = {PT_LOAD, PF_R | PF_X, 0, kText, kText, 4096, 4096, 4096};
     elf.segments[1] = {PT_LOAD, PF_R | PF_W, 4096, kData, kData, 100, 10000, 4096};
     elf.segments[2] = {PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 0, 16};

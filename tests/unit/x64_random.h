@@ -559,6 +559,21 @@ run_difference(X64Runner& runner, const ir::Block& block, u64 state_seed, const 
     return outcome_difference(block, expected, *runner.state, guest_memory());
 }
 
+// Calls `run(block)` with a fresh state for translated code with and without passes, with and
+// without every value spilled.
+template <class Run> void for_each_translation(X64Runner& runner, const ir::Block& block, Run run) {
+    ir::Block optimised = block;
+    ir::run_passes(optimised, {true, nullptr, nullptr});
+    for (const bool passes : {false, true}) {
+        for (const bool spill : {false, true}) {
+            runner.reset();
+            runner.options = {};
+            runner.options.spill_everything = spill;
+            run(passes ? optimised : block);
+        }
+    }
+}
+
 // Runs the block in the interpreter and as translated code from equal states; returns what differs.
 inline std::string
 compare_with_interpreter(X64Runner& runner, const ir::Block& block, u64 state_seed) {

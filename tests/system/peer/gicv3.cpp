@@ -3,6 +3,7 @@
 #include "runtime/devices/gicv3_registers.h"
 #include "runtime/devices/virt_map.h"
 #include "tests/system/peer/peer_machine.h"
+#include "tests/system/seen_line.h"
 
 #include "tests/support/catch.h"
 
@@ -16,11 +17,6 @@ using test::Script;
 constexpr u64 kDist = virt::kGicDistributor.base, kRedist = virt::kGicRedistributors.base,
               kIts = virt::kGicIts.base;
 constexpr const char* kMachine = "gic-version=3,virtualization=on -smp 2";
-
-struct Seen : InterruptLine {
-    void set(bool asserted) override { on = asserted; }
-    bool on = false;
-};
 
 // Of the two CPUs, CPU 0 executes.
 class Model {
@@ -59,7 +55,7 @@ class Model {
     PhysicalMemory memory_;
     Gicv3 gic_{2, virt::kSpis};
     Gicv3Its its_{gic_, memory_};
-    Seen irq_, fiq_;
+    SeenLine irq_, fiq_;
 };
 
 void enable(Script& s) {
