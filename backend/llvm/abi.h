@@ -18,6 +18,18 @@ inline constexpr unsigned kPcArgument = 0, kFirstGprArgument = 1,
                           kFirstVecArgument = kStateArgument + 1,
                           kArgumentCount = kFirstVecArgument + kPinnedVecs.size();
 
+// Of pinned slots; 0: not pinned.
+inline constexpr auto kArgumentOfSlot = [] {
+    std::array<u8, ir::kSlotCount> table{};
+    for (unsigned i = 0; i < kPinnedGprs.size(); ++i) {
+        table[static_cast<unsigned>(kPinnedGprs[i].slot)] = static_cast<u8>(kFirstGprArgument + i);
+    }
+    for (unsigned i = 0; i < kPinnedVecs.size(); ++i) {
+        table[static_cast<unsigned>(kPinnedVecs[i])] = static_cast<u8>(kFirstVecArgument + i);
+    }
+    return table;
+}();
+
 enum class Vectors : u8 { None, Pinned };
 [[nodiscard]] constexpr unsigned argument_count(Vectors vectors) {
     return vectors == Vectors::None ? kFirstVecArgument : kArgumentCount;
