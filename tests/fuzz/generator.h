@@ -51,17 +51,15 @@ class Generator {
         std::size_t label; // number of an element, or of a function
     };
 
+    // generator_words.cpp
+    void find_system_registers(); // those that MRS and MSR may name
     [[nodiscard]] std::uint32_t field_value(const Field& field);
     [[nodiscard]] std::uint32_t random_word(const Row& row);
     [[nodiscard]] std::uint32_t memory_word(const Row& row, std::uint32_t word);
     [[nodiscard]] std::uint32_t system_register_word(const Row& row, std::uint32_t word);
     [[nodiscard]] bool usable(const Row& row, std::uint32_t word);
-    [[nodiscard]] bool is_harmless(const Row& row) const;
-    [[nodiscard]] bool clobbered(std::size_t start, unsigned reg) const;
 
-    // Parts of a program: each appends words.
-    void element();
-    void emit_row(const Row& row);
+    // generator_parts.cpp: each appends words
     bool emit_plain(const Row& row);
     void plain();
     void branch(const Row& row);
@@ -73,11 +71,15 @@ class Generator {
     void copy_or_set(const Row& row);
     void loop_end();
     void functions();
+    [[nodiscard]] bool is_harmless(const Row& row) const;
+    [[nodiscard]] bool clobbered(std::size_t start, unsigned reg) const;
     void branch_to(std::uint32_t word, const Field& field, std::size_t label);
-    void resolve();
     void push(std::uint32_t word) { words_.push_back(word); }
     [[nodiscard]] bool fits(std::size_t words) const { return words_.size() + words <= budget_; }
 
+    void element();
+    void emit_row(const Row& row);
+    void resolve();
     [[nodiscard]] const Row* row_named(std::string_view name) const;
     [[nodiscard]] std::uint64_t random_fpcr();
 
