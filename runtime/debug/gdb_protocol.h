@@ -33,11 +33,15 @@ class GdbSession {
     };
     static const Row kRows[];
 
+    // --- gdb_protocol.cpp
     Next support(std::string_view words, std::string& answer);
     Next start_no_acknowledgements(std::string_view words, std::string& answer);
     Next transfer(std::string_view words, std::string& answer);
-    Next why_stopped(std::string_view words, std::string& answer);
     Next is_attached(std::string_view words, std::string& answer);
+    Next why_stopped(std::string_view words, std::string& answer);
+    Next command(std::string_view words, std::string& answer);
+
+    // --- gdb_state.cpp
     Next read_registers(std::string_view words, std::string& answer);
     Next write_registers(std::string_view words, std::string& answer);
     Next read_register(std::string_view words, std::string& answer);
@@ -47,13 +51,18 @@ class GdbSession {
     Next write_memory_binary(std::string_view words, std::string& answer);
     Next insert_point(std::string_view words, std::string& answer);
     Next remove_point(std::string_view words, std::string& answer);
+    void write(std::string_view words, std::string& answer, bool binary);
+    void change_point(std::string_view words, std::string& answer, bool insert);
+    [[nodiscard]] std::vector<GdbRegister> registers() const;
+    [[nodiscard]] std::size_t registers_in_all() const; // the first ones
+
+    // --- gdb_threads.cpp
     Next choose_thread(std::string_view words, std::string& answer);
     Next is_alive(std::string_view words, std::string& answer);
     Next current_thread(std::string_view words, std::string& answer);
     Next list_threads(std::string_view words, std::string& answer);
     Next end_of_threads(std::string_view words, std::string& answer);
     Next describe_thread(std::string_view words, std::string& answer);
-    Next command(std::string_view words, std::string& answer);
     Next list_actions(std::string_view words, std::string& answer);
     Next resume_by_actions(std::string_view words, std::string& answer);
     Next resume_all(std::string_view words, std::string& answer);
@@ -61,13 +70,8 @@ class GdbSession {
     Next detach(std::string_view words, std::string& answer);
     Next kill(std::string_view words, std::string& answer);
     Next kill_with_answer(std::string_view words, std::string& answer);
-
-    void write(std::string_view words, std::string& answer, bool binary);
-    void change_point(std::string_view words, std::string& answer, bool insert);
     [[nodiscard]] Next resume(GdbOrder order, int signal);
     [[nodiscard]] u64 current();
-    [[nodiscard]] std::vector<GdbRegister> registers() const;
-    [[nodiscard]] std::size_t registers_in_all() const; // the first ones
 
     GdbTarget& target_;
     u64 thread_ = 0;           // of Hg; 0: any

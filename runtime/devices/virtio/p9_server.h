@@ -33,11 +33,13 @@ class P9Server {
     static const Message kMessages[];
 
     // Each takes the message's fields and puts the answer's, or returns an errno.
+    // --- p9_server.cpp
     int version(P9Reader& in, P9Writer& out);
     int attach(P9Reader& in, P9Writer& out);
     int flush(P9Reader& in, P9Writer& out);
     int walk(P9Reader& in, P9Writer& out);
     int clunk(P9Reader& in, P9Writer& out);
+    // --- p9_files.cpp
     int statfs(P9Reader& in, P9Writer& out);
     int getattr(P9Reader& in, P9Writer& out);
     int setattr(P9Reader& in, P9Writer& out);
@@ -50,6 +52,7 @@ class P9Server {
     int lock(P9Reader& in, P9Writer& out);
     int getlock(P9Reader& in, P9Writer& out);
     int readlink(P9Reader& in, P9Writer& out);
+    // --- p9_folders.cpp
     int symlink(P9Reader& in, P9Writer& out);
     int mknod(P9Reader& in, P9Writer& out);
     int mkdir(P9Reader& in, P9Writer& out);
@@ -64,6 +67,8 @@ class P9Server {
     [[nodiscard]] int add(u32 fid, std::string path, u32 uid);
     [[nodiscard]] int status(const Fid& fid, struct stat& info) const;
     int put_qid(const std::string& path, P9Writer& out) const;
+    template <class How>
+    int make(const Fid& folder, const std::string& name, P9Writer& out, How how);
     int move(const std::string& from, const Fid& folder, const std::string& name);
     // How much data an answer may have that has `fields` bytes besides.
     [[nodiscard]] u64 room(u64 fields, u32 asked) const;
