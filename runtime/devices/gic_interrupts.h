@@ -49,7 +49,6 @@ struct InterruptWord {
 
 // IGROUPR to ICFGR and IGRPMODR. `word` is the interrupt word that the offset belongs to, or null
 // when the frame has none (reads as zero, ignores writes).
-inline constexpr u64 kBankEnd = 0xe00;
 [[nodiscard]] bool is_bank_register(u64 offset);
 [[nodiscard]] unsigned bank_word(u64 offset); // index of the word
 [[nodiscard]] u32 read_bank(const InterruptWord& word, u64 offset);

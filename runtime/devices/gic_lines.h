@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "runtime/devices/device.h"
+#include "runtime/devices/virt_map.h"
 
 namespace ulna::devices::gic {
 
-inline constexpr u32 kFirstPpi = 16, kFirstSpi = 32;
+using virt::kFirstPpi;
+using virt::kFirstSpi;
 
 class InputLines {
   public:

@@ -21,8 +21,6 @@ namespace ulna::devices {
 class Gicv2 {
   public:
     static constexpr unsigned kMaxCpus = 8, kMaxSpis = 960;
-    static constexpr u64 kDistributorBytes = 0x10000, kCpuInterfaceBytes = 0x10000;
-    static constexpr unsigned kMaintenancePpi = 25; // of GICH_*
 
     // `accessing_cpu`: on whose behalf the current access to a frame is made.
     Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_cpu);

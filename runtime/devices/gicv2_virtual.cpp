@@ -53,7 +53,7 @@ u32 to_list_register(u64 list) {
 void Gicv2::update_virtual(Cpu& cpu) {
     VirtualInterface& guest = cpu.guest;
     cpu.virtual_output.drive(guest.signals(), guest.best().group == 0 && guest.fiq_enabled);
-    set_line(cpu, kMaintenancePpi, guest.interrupts());
+    set_line(cpu, virt::ppi::kGicMaintenance, guest.interrupts());
 }
 
 void Gicv2::set_virtual_control(VirtualInterface& guest, u32 value) {

@@ -38,8 +38,7 @@ class PhysicalMemory;
 class Gicv3 {
   public:
     static constexpr unsigned kMaxSpis = 960; // INTIDs 32..991
-    static constexpr u64 kDistributorBytes = 0x10000, kRedistributorBytes = 0x20000;
-    static constexpr unsigned kMaintenancePpi = 25; // of ICH_*
+    static constexpr u64 kRedistributorBytes = 0x20000;
 
     Gicv3(unsigned cpus, unsigned spis); // spis: a multiple of 32
     ~Gicv3();
@@ -51,7 +50,7 @@ class Gicv3 {
     // INTID 32 + n, and 16 to 31.
     [[nodiscard]] InterruptLine& spi(unsigned n) { return inputs_.spi(n); }
     [[nodiscard]] InterruptLine& ppi(unsigned cpu, u32 intid) { return inputs_.ppi(cpu, intid); }
-    [[nodiscard]] Device& distributor(); // kDistributorBytes
+    [[nodiscard]] Device& distributor();
     // kRedistributorBytes for each CPU, in their order.
     [[nodiscard]] Device& redistributors();
 

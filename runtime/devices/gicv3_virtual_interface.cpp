@@ -77,7 +77,7 @@ bool Gicv3::traps_to_el2(unsigned cpu, u32 encoding, bool imo, bool fmo) const {
 void Gicv3::update_virtual(Cpu& cpu) {
     gic::VirtualInterface& guest = cpu.guest;
     cpu.virtual_output.drive(guest.signals(), guest.best().group == 0 && guest.fiq_enabled);
-    set_line(cpu, kMaintenancePpi, guest.interrupts());
+    set_line(cpu, virt::ppi::kGicMaintenance, guest.interrupts());
 }
 
 void Gicv3::deactivate_physical(Cpu& cpu, const gic::VirtualInterface::Ended& ended) {

@@ -170,7 +170,6 @@ void reset(Cpu& cpu, unsigned el, GuestAddr pc) {
     std::ranges::fill(cpu.sp_bank, 0);
     std::ranges::fill(cpu.pmu_base, 0);
     cpu.event = false;
-    cpu.reset_vector = pc;
     cpu.reg(RVBAR_EL1) = cpu.reg(RVBAR_EL2) = cpu.reg(RVBAR_EL3) = pc;
     fill_identification(cpu);
     reset_state(*cpu.state, pc);

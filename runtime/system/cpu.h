@@ -12,6 +12,7 @@
 
 #include "runtime/system/cpu_host.h"
 #include "runtime/system/exceptions.h"
+#include "runtime/system/psci_method.h"
 #include "runtime/system/sysregs.h"
 
 namespace ulna::system {
@@ -27,20 +28,17 @@ namespace line {
 inline constexpr u32 kIrq = 1, kFiq = 2, kSError = 4, kVirtualIrq = 8, kVirtualFiq = 16;
 }
 
-enum class PsciConduit : u8 { None, Hvc, Smc };
-
 struct Cpu {
     // --- what it is: set before reset()
     ir::CpuState* state = nullptr;
     unsigned index = 0;
     const frontend::CpuModel* model = nullptr;
     CpuHost* host = nullptr;
-    u64 affinity = 0; // MPIDR_EL1.Aff3..Aff0 in their places: see affinity_of()
+    u64 affinity = 0; // MPIDR_EL1.Aff3..Aff0 in their places
     bool has_el2 = false, has_el3 = false;
     bool has_gic_registers = false; // GICv3: ID_AA64PFR0_EL1.GIC
     u8 physical_address_bits = 48;
-    PsciConduit psci = PsciConduit::None; // firmware of ours answers HVC or SMC
-    GuestAddr reset_vector = 0;           // RVBAR
+    PsciMethod psci = PsciMethod::None;
 
     // --- its state
     Pstate pstate;
@@ -57,12 +55,6 @@ struct Cpu {
     [[nodiscard]] u64 reg(SysReg r) const { return regs[static_cast<unsigned>(r)]; }
     [[nodiscard]] bool has(frontend::Feature feature) const { return model->features.has(feature); }
 };
-
-// Aff1:Aff0 of the index-th CPU, as `virt` numbers them: clusters of 16 with GICv3 (its SGIs reach
-// 16), of 8 with GICv2.
-[[nodiscard]] constexpr u64 affinity_of(unsigned index, unsigned cluster) {
-    return u64{index / cluster} << 8 | index % cluster;
-}
 
 // Cold reset into `el`, which may be lower than the highest: then the ELs above are set up as
 // firmware does before it starts a kernel. X registers are zero.

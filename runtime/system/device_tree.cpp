@@ -46,9 +46,7 @@ class Writer {
             }
             pmu_and_timer();
             interrupt_controller();
-            if (machine_.has_flash) {
-                flash();
-            }
+            flash();
             cpus();
             to_.node("aliases", [&] { to_.text("serial0", kUartPath); });
             to_.node("chosen", [&] { to_.text("stdout-path", kUartPath); });
@@ -107,7 +105,7 @@ class Writer {
     }
 
     void virtio() {
-        for (unsigned slot = 0; slot < machine_.virtio_slots; ++slot) {
+        for (unsigned slot = 0; slot < virt::kVirtioSlots; ++slot) {
             to_.node(at("virtio_mmio", virt::virtio_slot(slot)), [&] {
                 to_.flag("dma-coherent");
                 spi(virt::spi::kVirtio + slot, kEdgeRising);
@@ -240,12 +238,10 @@ class Writer {
     void pmu_and_timer() {
         const auto ppi = [](unsigned intid) { return u32{intid - virt::kFirstPpi}; };
         const u32 flags = ppi_flags();
-        if (machine_.has_pmu) {
-            to_.node("pmu", [&] {
-                to_.cells("interrupts", {kPpi, ppi(virt::ppi::kPmu), flags});
-                to_.text("compatible", "arm,armv8-pmuv3");
-            });
-        }
+        to_.node("pmu", [&] {
+            to_.cells("interrupts", {kPpi, ppi(virt::ppi::kPmu), flags});
+            to_.text("compatible", "arm,armv8-pmuv3");
+        });
         std::vector<u32> timers;
         for (const unsigned intid : {virt::ppi::kSecurePhysicalTimer, virt::ppi::kPhysicalTimer,
                                      virt::ppi::kVirtualTimer, virt::ppi::kHypervisorTimer}) {

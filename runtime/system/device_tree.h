@@ -7,12 +7,11 @@
 #include <vector>
 
 #include "runtime/devices/device.h"
+#include "runtime/system/psci_method.h"
 
 namespace ulna::system {
 
 enum class GicVersion : u8 { V2 = 2, V3 = 3 };
-// How PSCI is called; with firmware of its own at EL3 the machine has none.
-enum class PsciMethod : u8 { None, Hvc, Smc };
 
 // What the tree says about the machine. Addresses are devices/virt_map.h's.
 struct MachineDescription {
@@ -24,9 +23,6 @@ struct MachineDescription {
     GicVersion gic = GicVersion::V3;
     bool has_its = false; // GICv3's, or GICv2's MSI frame
     bool has_pcie = false;
-    bool has_pmu = true;
-    bool has_flash = true;
-    unsigned virtio_slots = 32;
 };
 
 // What a boot loader adds to it, under /chosen.

@@ -38,7 +38,7 @@ Outcome execute_svc(Cpu& cpu, const Instruction& insn) {
 Outcome execute_brk(Cpu&, const Instruction& insn) { return brk(imm16(insn), insn.pc); }
 
 Outcome execute_hvc(Cpu& cpu, const Instruction& insn) {
-    if (cpu.pstate.el != 0 && cpu.psci == PsciConduit::Hvc) {
+    if (cpu.pstate.el != 0 && cpu.psci == PsciMethod::Hvc) {
         call_psci(cpu);
         return std::nullopt;
     }
@@ -51,7 +51,7 @@ Outcome execute_hvc(Cpu& cpu, const Instruction& insn) {
 }
 
 Outcome execute_smc(Cpu& cpu, const Instruction& insn) {
-    const bool ours = cpu.psci == PsciConduit::Smc;
+    const bool ours = cpu.psci == PsciMethod::Smc;
     if (cpu.pstate.el == 0 || (!cpu.has_el3 && !ours)) {
         return undefined(insn.pc);
     }

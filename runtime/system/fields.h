@@ -12,50 +12,48 @@ namespace hcr { // HCR_EL2
 inline constexpr u64 VM = field_bit(0), PTW = field_bit(2), FMO = field_bit(3), IMO = field_bit(4),
                      AMO = field_bit(5), VF = field_bit(6), VI = field_bit(7), VSE = field_bit(8),
                      FB = field_bit(9), DC = field_bit(12), TWI = field_bit(13),
-                     TWE = field_bit(14), TID0 = field_bit(15), TID1 = field_bit(16),
-                     TID2 = field_bit(17), TID3 = field_bit(18), TSC = field_bit(19),
-                     TIDCP = field_bit(20), TACR = field_bit(21), TSW = field_bit(22),
-                     TPCP = field_bit(23), TPU = field_bit(24), TTLB = field_bit(25),
-                     TVM = field_bit(26), TGE = field_bit(27), TDZ = field_bit(28),
-                     HCD = field_bit(29), TRVM = field_bit(30), RW = field_bit(31),
-                     E2H = field_bit(34), TERR = field_bit(36), TEA = field_bit(37),
-                     APK = field_bit(40), API = field_bit(41), FWB = field_bit(46),
-                     TID4 = field_bit(49), TICAB = field_bit(50), TOCU = field_bit(52),
-                     EnSCXT = field_bit(53), TTLBIS = field_bit(54), TTLBOS = field_bit(55),
-                     ATA = field_bit(56), DCT = field_bit(57), TID5 = field_bit(58);
+                     TWE = field_bit(14), TID1 = field_bit(16), TID2 = field_bit(17),
+                     TID3 = field_bit(18), TSC = field_bit(19), TIDCP = field_bit(20),
+                     TACR = field_bit(21), TSW = field_bit(22), TPCP = field_bit(23),
+                     TPU = field_bit(24), TTLB = field_bit(25), TVM = field_bit(26),
+                     TGE = field_bit(27), TDZ = field_bit(28), HCD = field_bit(29),
+                     TRVM = field_bit(30), RW = field_bit(31), E2H = field_bit(34),
+                     TERR = field_bit(36), TEA = field_bit(37), APK = field_bit(40),
+                     API = field_bit(41), FWB = field_bit(46), TID4 = field_bit(49),
+                     TICAB = field_bit(50), TOCU = field_bit(52), EnSCXT = field_bit(53),
+                     TTLBIS = field_bit(54), TTLBOS = field_bit(55), ATA = field_bit(56),
+                     DCT = field_bit(57), TID5 = field_bit(58);
 inline constexpr u64 kVirtualInterrupts = VF | VI | VSE;
 } // namespace hcr
 
 namespace scr { // SCR_EL3
 inline constexpr u64 NS = field_bit(0), IRQ = field_bit(1), FIQ = field_bit(2), EA = field_bit(3),
-                     SMD = field_bit(7), HCE = field_bit(8), SIF = field_bit(9), RW = field_bit(10),
-                     ST = field_bit(11), TWI = field_bit(12), TWE = field_bit(13),
-                     TERR = field_bit(15), APK = field_bit(16), API = field_bit(17),
-                     EnSCXT = field_bit(25), ATA = field_bit(26), HXEn = field_bit(38);
+                     SMD = field_bit(7), HCE = field_bit(8), RW = field_bit(10), ST = field_bit(11),
+                     TWI = field_bit(12), TWE = field_bit(13), TERR = field_bit(15),
+                     APK = field_bit(16), API = field_bit(17), EnSCXT = field_bit(25),
+                     ATA = field_bit(26), HXEn = field_bit(38);
 } // namespace scr
 
 namespace sctlr { // SCTLR_ELx
 inline constexpr u64 M = field_bit(0), A = field_bit(1), C = field_bit(2), SA = field_bit(3),
-                     SA0 = field_bit(4), nAA = field_bit(6), UMA = field_bit(9), I = field_bit(12),
+                     SA0 = field_bit(4), UMA = field_bit(9), I = field_bit(12),
                      EnDB = field_bit(13), DZE = field_bit(14), UCT = field_bit(15),
                      nTWI = field_bit(16), nTWE = field_bit(18), WXN = field_bit(19),
                      TSCXT = field_bit(20), SPAN = field_bit(23), EE = field_bit(25),
                      UCI = field_bit(26), EnDA = field_bit(27), EnIB = field_bit(30),
-                     EnIA = field_bit(31), BT0 = field_bit(35), BT1 = field_bit(36),
-                     ATA0 = field_bit(42), ATA = field_bit(43), DSSBS = field_bit(44),
-                     EPAN = field_bit(57);
+                     EnIA = field_bit(31), ATA0 = field_bit(42), ATA = field_bit(43),
+                     DSSBS = field_bit(44), EPAN = field_bit(57);
 inline constexpr u64 kPacKeys = EnIA | EnIB | EnDA | EnDB;
 } // namespace sctlr
 
 namespace mdcr2 { // MDCR_EL2
-inline constexpr u64 HPMN = 0x1f, TPMCR = field_bit(5), TPM = field_bit(6), HPME = field_bit(7),
-                     TDE = field_bit(8), TDA = field_bit(9), TDOSA = field_bit(10),
-                     TDRA = field_bit(11), HPMD = field_bit(17);
+inline constexpr u64 HPMN = 0x1f, TPMCR = field_bit(5), TPM = field_bit(6), TDE = field_bit(8),
+                     TDA = field_bit(9), TDOSA = field_bit(10), TDRA = field_bit(11);
 } // namespace mdcr2
 
 namespace mdcr3 { // MDCR_EL3
 inline constexpr u64 TPM = field_bit(6), TDA = field_bit(9), TDOSA = field_bit(10),
-                     SDD = field_bit(16), SPME = field_bit(17);
+                     SDD = field_bit(16);
 } // namespace mdcr3
 
 namespace mdscr { // MDSCR_EL1
@@ -86,7 +84,7 @@ inline constexpr u64 ENABLE = field_bit(0), IMASK = field_bit(1), ISTATUS = fiel
 } // namespace timer_ctl
 
 namespace spsr { // SPSR_ELx; what CpuState::pstate and btype hold is in ir::pstate
-inline constexpr u64 kModeMask = 0x1f, kAArch32 = field_bit(4), kReserved = field_bit(1),
+inline constexpr u64 kAArch32 = field_bit(4), kReserved = field_bit(1),
                      kStackPointer = field_bit(0), IL = field_bit(20), SS = field_bit(21),
                      PAN = field_bit(22), UAO = field_bit(23);
 inline constexpr unsigned kElHigh = 3, kElLow = 2, kDaifShift = 6, kNzcvShift = 28;

@@ -34,7 +34,7 @@ PsciMethod psci_method(bool has_el2, bool has_el3, bool has_firmware) {
 }
 
 u64 cpu_affinity(GicVersion gic, unsigned index) {
-    return affinity_of(index, gic == GicVersion::V2 ? 8 : 16);
+    return gic == GicVersion::V2 ? index : devices::gicv3_affinity(index);
 }
 
 Machine::Machine(const MachineConfig& config)
@@ -102,17 +102,7 @@ void Machine::connect_cpu(unsigned index) {
     cpu.has_el2 = config_.has_el2;
     cpu.has_el3 = config_.has_el3;
     cpu.has_gic_registers = gic_->has_registers();
-    switch (psci_method(config_.has_el2, config_.has_el3, config_.has_firmware)) {
-    case PsciMethod::None:
-        cpu.psci = PsciConduit::None;
-        break;
-    case PsciMethod::Hvc:
-        cpu.psci = PsciConduit::Hvc;
-        break;
-    case PsciMethod::Smc:
-        cpu.psci = PsciConduit::Smc;
-        break;
-    }
+    cpu.psci = psci_method(config_.has_el2, config_.has_el3, config_.has_firmware);
     const auto input = [&](u32 bit) {
         inputs_.push_back(std::make_unique<CpuInput>(vcpu, bit));
         return inputs_.back().get();

@@ -39,7 +39,7 @@ struct MachineConfig {
 
 // What the machine's own firmware answers to: none where the guest brings firmware for EL3.
 [[nodiscard]] PsciMethod psci_method(bool has_el2, bool has_el3, bool has_firmware);
-[[nodiscard]] u64 cpu_affinity(GicVersion gic, unsigned index);
+[[nodiscard]] u64 cpu_affinity(GicVersion gic, unsigned index); // GICv2 has one cluster
 
 class Machine {
   public:

@@ -68,7 +68,6 @@ TEST_CASE("the tree follows the machine's options", "[boot]") {
     machine.has_el2 = true;
     machine.has_its = true;
     machine.has_pcie = true;
-    machine.has_pmu = false;
     machine.psci = PsciMethod::Smc;
     std::vector<u8> tree = make_device_tree(machine);
     CHECK(text(tree, "/psci", "method") == "smc");
@@ -80,7 +79,6 @@ TEST_CASE("the tree follows the machine's options", "[boot]") {
                 0x2000000, 0,    0x10000000, 0,    0x10000000, 0,    0x2eff0000,
                 0x3000000, 0x80, 0,          0x80, 0,          0x80, 0});
     CHECK(cells(tree, "/pcie@10000000", "interrupt-map").size() == 160);
-    CHECK_FALSE(has(tree, "/pmu"));
 
     machine.gic = GicVersion::V2;
     machine.cpus = {0, 1};

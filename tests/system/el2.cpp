@@ -71,7 +71,7 @@ TEST_CASE("HCR_EL2 traps registers of EL1", "[system]") {
 
 TEST_CASE("EL2 traps WFI, WFE and SMC of its guests", "[system]") {
     GuestFixture f(hcr::TWI | hcr::TWE | hcr::TSC);
-    f.cpu.psci = PsciConduit::Smc;
+    f.cpu.psci = PsciMethod::Smc;
     CHECK(f.traps(kWfi, 0x01));
     CHECK(f.traps(kWfe, 0x01));
     CHECK((f.esr(2) & 3) == 1);

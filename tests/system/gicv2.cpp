@@ -291,7 +291,7 @@ TEST_CASE("GICv2: virtual SGIs have a sender", "[gicv2]") {
     g.virt(kEoir, 2 << 10 | 5);
     CHECK(g.hyp(0x10) == 1);
     CHECK(g.hyp(0x20) == 2);
-    CHECK(g.dist(0x200) == 1u << Gicv2::kMaintenancePpi);
+    CHECK(g.dist(0x200) == 1u << virt::ppi::kGicMaintenance);
     CHECK(g.irq());
     g.hyp(0x104, 0);
     CHECK_FALSE(g.irq());

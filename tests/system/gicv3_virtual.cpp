@@ -19,7 +19,7 @@ struct Hypervisor : GicUnderTest {
     u64 list(unsigned n) { return get(0, ICH_LR0_EL2 + n); }
     void set_list(unsigned n, u64 value) { set(0, ICH_LR0_EL2 + n, value); }
     u64 status() { return get(0, ICH_MISR_EL2); }
-    bool maintenance() { return (redist_read(0, 0x10200) >> Gicv3::kMaintenancePpi & 1) != 0; }
+    bool maintenance() { return (redist_read(0, 0x10200) >> virt::ppi::kGicMaintenance & 1) != 0; }
 };
 
 TEST_CASE("a guest acknowledges and ends what is in list registers", "[gicv3]") {

@@ -7,7 +7,7 @@ namespace ulna::system {
 namespace {
 
 struct PsciFixture : CpuFixture {
-    PsciFixture() { cpu.psci = PsciConduit::Hvc; }
+    PsciFixture() { cpu.psci = PsciMethod::Hvc; }
     u64 call(u64 id, u64 a1 = 0, u64 a2 = 0, u64 a3 = 0) {
         state->x[0] = id, state->x[1] = a1, state->x[2] = a2, state->x[3] = a3;
         run(hvc_word(0));
@@ -59,7 +59,7 @@ TEST_CASE("PSCI has one conduit", "[system]") {
     f.enter(0);
     CHECK(f.is_undefined(hvc_word(0)));
     CpuFixture g(2);
-    g.cpu.psci = PsciConduit::Smc;
+    g.cpu.psci = PsciMethod::Smc;
     g.enter(1);
     g.state->x[0] = 0x8400'0000;
     g.run(smc_word(0));
