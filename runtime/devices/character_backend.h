@@ -1,7 +1,6 @@
 // The two ends of a serial line: a device, and where its bytes go and come from.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>

@@ -1,7 +1,6 @@
 // The physical address space of a machine: RAM, ROM and devices.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <bitset>
-#include <optional>
 
 #include "ir/guest_state.h"
 #include "runtime/system/mapping_sizes.h"

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <atomic>
-#include <optional>
 
 #include "runtime/system/cpu_host.h"
 #include "runtime/system/exceptions.h"

@@ -1,8 +1,6 @@
 // Fields of translation table descriptors (DDI 0487 D8.3).
 #pragma once
 
-#include <optional>
-
 #include "ir/support/bits.h"
 #include "runtime/system/walk_parameters.h"
 

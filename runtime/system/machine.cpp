@@ -1,6 +1,5 @@
 #include "runtime/system/machine.h"
 
-#include <csignal>
 #include <cstring>
 #include <thread>
 

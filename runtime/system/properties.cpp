@@ -1,7 +1,6 @@
 #include "runtime/system/properties.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "runtime/numbers.h"
 

@@ -7,10 +7,8 @@
 // its next safe point.
 #pragma once
 
-#include <array>
 #include <condition_variable>
 #include <mutex>
-#include <variant>
 #include <vector>
 
 #include "frontend/frontend.h"

@@ -1,6 +1,5 @@
 // Accesses that translated code does not make itself: those that fault, and those that go the long
 // way, one instruction in the interpreter.
-#include <cstring>
 
 #include "runtime/system/fields.h"
 #include "runtime/system/machine.h"

@@ -1,7 +1,6 @@
 // The two stages of translation, each by itself.
 #pragma once
 
-#include <optional>
 #include <variant>
 
 #include "runtime/system/memory_attributes.h"

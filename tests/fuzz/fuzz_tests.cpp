@@ -2,8 +2,6 @@
 // say.
 #include <csignal>
 #include <cstdio>
-#include <cstring>
-#include <set>
 
 #include "tests/fuzz/generator.h"
 #include "tests/fuzz/judge.h"

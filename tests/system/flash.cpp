@@ -1,7 +1,5 @@
 #include "runtime/devices/flash.h"
 
-#include <cstdio>
-
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/boot_file.h"
 #include "tests/system/temporary_file.h"

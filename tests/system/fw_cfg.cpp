@@ -1,7 +1,5 @@
 #include "runtime/devices/fw_cfg.h"
 
-#include <cstring>
-
 #include "runtime/system/boot_firmware.h"
 #include "tests/system/temporary_file.h"
 

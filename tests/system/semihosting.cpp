@@ -1,6 +1,5 @@
 #include "runtime/system/semihosting.h"
 
-#include <cstdio>
 #include <cstring>
 
 #include "tests/support/catch.h"

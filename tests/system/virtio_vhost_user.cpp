@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <random>
-#include <set>
 #include <thread>
 
 #include "tests/system/virtio_driver.h"

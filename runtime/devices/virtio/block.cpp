@@ -1,7 +1,5 @@
 #include "runtime/devices/virtio/block.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 namespace ulna::devices::virtio {

@@ -1,7 +1,5 @@
 #include "runtime/devices/virtio/p9_device.h"
 
-#include <algorithm>
-
 namespace ulna::devices::virtio {
 namespace {
 

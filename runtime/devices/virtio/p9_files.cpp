@@ -5,6 +5,7 @@
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <array>
 
 #include "runtime/devices/virtio/p9_names.h"
 #include "runtime/devices/virtio/p9_qid.h"

@@ -2,7 +2,6 @@
 // has run out gives zeroes and says so in the end, so that a message is taken apart in one line.
 #pragma once
 
-#include <array>
 #include <cstring>
 #include <span>
 #include <string>

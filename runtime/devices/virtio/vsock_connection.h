@@ -2,7 +2,6 @@
 // send (credits: virtio 1.2, section 5.10.6.3). It knows nothing of queues.
 #pragma once
 
-#include <span>
 #include <vector>
 
 #include "runtime/devices/virtio/file_descriptor.h"
