@@ -87,6 +87,7 @@ struct CpuFixture {
     NotingHost host;
     std::unique_ptr<Cpu> owned = std::make_unique<Cpu>();
     Cpu& cpu = *owned;
+    frontend::CpuModel other_model;
 
     // Starts in `el`, the highest unless said otherwise.
     explicit CpuFixture(unsigned el = 1, bool el2 = false, bool el3 = false) {
@@ -99,6 +100,13 @@ struct CpuFixture {
         cpu.reg(SysReg::VBAR_EL1) = kVbar1;
         cpu.reg(SysReg::VBAR_EL2) = kVbar2;
         cpu.reg(SysReg::VBAR_EL3) = kVbar3;
+    }
+    // Another CPU, at EL1.
+    void become(const char* model) {
+        std::string why_not;
+        other_model = frontend::parse_cpu(model, why_not).value();
+        cpu.model = &other_model;
+        reset(cpu, 1, kCode);
     }
     void run(u32 word) { execute_system(cpu, word); }
     void enter(u8 el, bool sp_sel = true) { // as if by ERET

@@ -136,11 +136,8 @@ TEST_CASE("identification is what the model says, and there is no AArch32", "[sy
 }
 
 TEST_CASE("a model of Armv8.0 has no later registers", "[system]") {
-    std::string why_not;
-    const auto model = frontend::parse_cpu("cortex-a53", why_not);
     CpuFixture f;
-    f.cpu.model = &*model;
-    reset(f.cpu, 1, kCode);
+    f.become("cortex-a53");
     CHECK(f.is_undefined(mrs(PAN, 0)));
     CHECK(f.is_undefined(0xd500'419f)); // MSR PAN, #1
     CHECK(f.is_undefined(mrs(DIT, 0)));
@@ -148,7 +145,7 @@ TEST_CASE("a model of Armv8.0 has no later registers", "[system]") {
     CHECK(f.is_undefined(mrs(GCR_EL1, 0)));
     CHECK(f.read(ID_AA64MMFR1_EL1) == 0);
     CHECK(f.read(ID_AA64MMFR2_EL1) == 0);
-    CHECK(f.read(MIDR_EL1) == model->midr_el1);
+    CHECK(f.read(MIDR_EL1) == f.cpu.model->midr_el1);
     f.state->pc = kCode;
     f.run(mrs(sysreg_encoding(3, 1, 15, 2, 1), 1)); // CPUECTLR_EL1
     CHECK(f.went_on());

@@ -106,11 +106,8 @@ TEST_CASE("TLBI of EL2 and EL3", "[system]") {
 }
 
 TEST_CASE("TLBI of later versions need their features", "[system]") {
-    std::string why_not;
-    const auto model = frontend::parse_cpu("cortex-a72", why_not);
     CpuFixture f;
-    f.cpu.model = &*model;
-    reset(f.cpu, 1, kCode);
+    f.become("cortex-a72");
     CHECK(f.is_undefined(sys(0, 8, 1, 1, 1))); // VAE1OS
     CHECK(f.is_undefined(sys(0, 8, 6, 1, 1))); // RVAE1
     CHECK(f.is_undefined(sys(0, 9, 7, 1, 1))); // VAE1NXS

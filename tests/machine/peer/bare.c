@@ -21,3 +21,8 @@ void put_hex(u64 value) {
     } while (value);
     put(at);
 }
+
+void put_field(const char* name, u64 value) {
+    put(name);
+    put_hex(value);
+}

@@ -13,5 +13,6 @@ extern volatile u64 resume_at, resume_spsr;
 
 void put(const char* text);
 void put_hex(u64 value);
+void put_field(const char* name, u64 value);
 
 #define EC(esr) ((esr) >> 26)

@@ -18,15 +18,11 @@ static void show(const char* what, u64 base) {
         put(": nothing\n");
         return;
     }
-    put(": esr ");
-    put_hex(taken.esr);
-    put(" spsr ");
-    put_hex(taken.spsr & ~0xf0000c00ul);
-    put(" elr ");
-    put_hex(taken.elr - base);
+    put_field(": esr ", taken.esr);
+    put_field(" spsr ", taken.spsr & ~0xf0000c00ul);
+    put_field(" elr ", taken.elr - base);
     if (EC(taken.esr) == 0x25 || EC(taken.esr) == 0x35) {
-        put(" far ");
-        put_hex(taken.far - (u64)data);
+        put_field(" far ", taken.far - (u64)data);
     }
     put("\n");
 }

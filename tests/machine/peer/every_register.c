@@ -42,10 +42,8 @@ static void put_outcome(const char* kind, u32 op0, u32 number) {
         width = lsb == 11 || lsb == 7 ? 4 : 3;
     }
     if (taken.level) {
-        put(" EL");
-        put_hex(taken.level);
-        put(" ");
-        put_hex(taken.esr);
+        put_field(" EL", taken.level);
+        put_field(" ", taken.esr);
     } else {
         put(" ok");
     }

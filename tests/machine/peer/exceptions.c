@@ -7,19 +7,13 @@ static void show(const char* what, const u64* at, int with_far) {
         put(": nothing\n");
         return;
     }
-    put(": EL");
-    put_hex(taken.level);
-    put(" esr ");
-    put_hex(taken.esr);
-    put(" vector ");
-    put_hex(taken.vector);
-    put(" spsr ");
-    put_hex(taken.spsr & ~0xc00ul); // without BTYPE
-    put(" elr ");
-    put_hex(taken.elr - (u64)at);
+    put_field(": EL", taken.level);
+    put_field(" esr ", taken.esr);
+    put_field(" vector ", taken.vector);
+    put_field(" spsr ", taken.spsr & ~0xc00ul); // without BTYPE
+    put_field(" elr ", taken.elr - (u64)at);
     if (with_far) {
-        put(" far ");
-        put_hex(taken.far);
+        put_field(" far ", taken.far);
     }
     put("\n");
 }

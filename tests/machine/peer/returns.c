@@ -26,14 +26,10 @@ static void try(u64 spsr) {
                      : "r"(spsr)
                      : "x0", "x1", "memory", "cc");
     put_hex(spsr);
-    put(": EL");
-    put_hex(taken.level);
-    put(" esr ");
-    put_hex(taken.esr);
-    put(" vector ");
-    put_hex(taken.vector);
-    put(" spsr ");
-    put_hex(taken.spsr);
+    put_field(": EL", taken.level);
+    put_field(" esr ", taken.esr);
+    put_field(" vector ", taken.vector);
+    put_field(" spsr ", taken.spsr);
     put("\n");
 }
 
