@@ -2,8 +2,6 @@
 // bit 63 says that one is valid. The guest is not to write them, but can.
 #include "runtime/devices/gicv3_its.h"
 
-#include "runtime/devices/gicv3_frames.h"
-
 namespace ulna::devices {
 
 namespace {

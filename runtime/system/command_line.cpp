@@ -6,7 +6,6 @@
 #include "runtime/common_options.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/command_line_parse.h"
-#include "runtime/system/properties.h"
 #include "runtime/version.h"
 
 namespace ulna::system {

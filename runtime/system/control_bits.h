@@ -2,8 +2,6 @@
 // D19.2. Bits of SCTLR_ELx and HCR_EL2 are in fields.h.
 #pragma once
 
-#include "ir/support/types.h"
-
 namespace ulna::system::control {
 
 // TCR_EL1, and TCR_EL2 with E2H; a field of TTBR1's is where the second number says.

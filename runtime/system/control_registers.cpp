@@ -1,5 +1,4 @@
 // Registers that are cells, and those whose change others must hear of.
-#include "ir/support/bits.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/sysreg_behaviours.h"
 

@@ -5,7 +5,6 @@
 #include "runtime/system/fields.h"
 #include "runtime/system/pointer_auth.h"
 #include "runtime/system/psci.h"
-#include "runtime/system/sysreg_behaviours.h"
 #include "runtime/system/system_instructions.h"
 #include "runtime/system/take_exception.h"
 #include "runtime/system/timers.h"

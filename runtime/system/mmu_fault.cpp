@@ -1,5 +1,4 @@
 // How results of translations are told to the guest: status codes and PAR_EL1.
-#include "ir/support/bits.h"
 #include "runtime/system/mmu.h"
 
 namespace ulna::system {

@@ -1,5 +1,7 @@
 #include "runtime/system/semihosting.h"
 
+#include "ir/helpers.h"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>

@@ -1,5 +1,5 @@
 // Registers that translated code uses, and that therefore are in ir::CpuState.
-#include "ir/support/bits.h"
+#include "ir/helpers.h"
 #include "runtime/system/sysreg_behaviours.h"
 
 namespace ulna::system {

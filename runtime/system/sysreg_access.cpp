@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "ir/support/bits.h"
 #include "runtime/debug/log.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/sysreg_behaviours.h"

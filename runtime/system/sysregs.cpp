@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "ir/helpers.h"
+
 namespace ulna::system {
 
 namespace {

@@ -5,7 +5,6 @@
 #include <span>
 
 #include "frontend/frontend.h"
-#include "ir/helpers.h"
 
 namespace ulna::system {
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "ir/support/check.h"
+#include "runtime/system/debug_exceptions.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"

@@ -18,7 +18,6 @@
 #include "runtime/system/code_pages.h"
 #include "runtime/system/cpu.h"
 #include "runtime/system/data_tlb.h"
-#include "runtime/system/debug_exceptions.h"
 #include "runtime/system/mmu.h"
 
 namespace ulna::system {

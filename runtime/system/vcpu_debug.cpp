@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ir/support/bits.h"
+#include "runtime/system/debug_exceptions.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"

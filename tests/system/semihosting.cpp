@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "ir/helpers.h"
 #include "tests/support/catch.h"
 #include "tests/system/cpu_fixture.h"
 
