@@ -8,7 +8,7 @@
 
 #include "frontend/frontend.h"
 #include "runtime/debug/log.h"
-#include "runtime/numbers.h"
+#include "runtime/option_values.h"
 
 namespace ulna::runtime {
 

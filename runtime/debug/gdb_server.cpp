@@ -20,12 +20,16 @@ namespace ulna::runtime::debug {
 std::unique_ptr<GdbServer>
 GdbServer::listen(GdbTarget& target, const std::string& where, std::string& why_not) {
     std::string path;
-    const int fd = listen_for_gdb(where, path, why_not);
-    return fd < 0 ? nullptr : std::unique_ptr<GdbServer>{new GdbServer{target, fd, path}};
+    FileDescriptor listener = listen_for_gdb(where, path, why_not);
+    return listener ? std::unique_ptr<GdbServer>{new GdbServer{target, std::move(listener), path}}
+                    : nullptr;
 }
 
-GdbServer::GdbServer(GdbTarget& target, int listener, std::string path)
-    : target_{target}, listener_{listener}, path_{std::move(path)}, quit_{eventfd(0, EFD_CLOEXEC)} {
+GdbServer::GdbServer(GdbTarget& target, FileDescriptor listener, std::string path)
+    : target_{target},
+      listener_{std::move(listener)},
+      path_{std::move(path)},
+      quit_{eventfd(0, EFD_CLOEXEC)} {
     CHECK(quit_ >= 0);
 }
 
@@ -39,7 +43,6 @@ GdbServer::~GdbServer() {
     if (thread_.joinable()) {
         thread_.join();
     }
-    close(listener_);
     close(quit_);
     if (!path_.empty()) {
         static_cast<void>(unlink(path_.c_str()));
@@ -49,7 +52,7 @@ GdbServer::~GdbServer() {
 unsigned GdbServer::port() const {
     sockaddr_storage address{};
     socklen_t bytes = sizeof address;
-    if (getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &bytes) != 0) {
+    if (getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &bytes) != 0) {
         return 0;
     }
     return address.ss_family == AF_INET ? ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port)
@@ -174,9 +177,9 @@ void GdbServer::run() {
     sigset_t all;
     sigfillset(&all);
     static_cast<void>(pthread_sigmask(SIG_BLOCK, &all, nullptr));
-    pollfd fds[] = {{quit_, POLLIN, 0}, {listener_, POLLIN, 0}};
+    pollfd fds[] = {{quit_, POLLIN, 0}, {listener_.get(), POLLIN, 0}};
     while (wait_for(fds) && !is_readable(fds[0])) {
-        const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+        const int client = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
         if (client >= 0) {
             const int on = 1; // answers are small, and waited for
             static_cast<void>(setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "runtime/debug/gdb_target.h"
+#include "runtime/file_descriptor.h"
 
 namespace ulna::runtime::debug {
 
@@ -27,12 +28,12 @@ class GdbServer {
     [[nodiscard]] unsigned port() const;
 
   private:
-    GdbServer(GdbTarget& target, int listener, std::string path);
+    GdbServer(GdbTarget& target, FileDescriptor listener, std::string path);
     void run();
     void serve(int client);
 
     GdbTarget& target_;
-    const int listener_;
+    const FileDescriptor listener_;
     const std::string path_; // of a Unix socket, to be removed
     const int quit_;
     std::atomic<int> exit_status_ = 0;

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "runtime/numbers.h"
+#include "runtime/option_values.h"
 
 namespace ulna::runtime::debug {
 

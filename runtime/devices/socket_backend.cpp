@@ -1,16 +1,16 @@
 #include "runtime/devices/socket_backend.h"
 
-#include <netdb.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "runtime/host_socket.h"
+#include "runtime/option_values.h"
 
 namespace ulna::devices {
 
@@ -21,16 +21,6 @@ struct SocketOptions {
     std::string host, port; // host empty: any, or this one
     bool server = false, wait = true;
 };
-
-std::optional<bool> parse_switch(std::string_view value) {
-    if (value == "on" || value == "yes" || value == "true") {
-        return true;
-    }
-    if (value == "off" || value == "no" || value == "false") {
-        return false;
-    }
-    return std::nullopt;
-}
 
 // One of ",server", ",server=on", ",nowait", ",wait=off".
 bool parse_option(std::string_view text, SocketOptions& options) {
@@ -44,7 +34,8 @@ bool parse_option(std::string_view text, SocketOptions& options) {
     }
     const auto equals = text.find('=');
     const auto name = text.substr(0, equals);
-    const auto value = equals == text.npos ? std::nullopt : parse_switch(text.substr(equals + 1));
+    const auto value =
+        equals == text.npos ? std::nullopt : runtime::parse_switch(text.substr(equals + 1));
     if (!value || (name != "server" && name != "wait")) {
         return false;
     }
@@ -80,57 +71,14 @@ std::optional<SocketOptions> parse(std::string_view words, std::string& why_not)
     return options;
 }
 
-// Connects to or listens at one address; -1 with errno.
-int open_socket(int family, const sockaddr* address, socklen_t bytes, bool server) {
-    const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int one = 1;
-    const bool done =
-        fd >= 0 && (server ? (family == AF_UNIX ||
-                              setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0) &&
-                                 bind(fd, address, bytes) == 0 && listen(fd, 1) == 0
-                           : ::connect(fd, address, bytes) == 0);
-    if (!done && fd >= 0) {
-        const int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
+runtime::FileDescriptor open(const SocketOptions& options, std::string& why_not) {
+    constexpr int kBacklog = 1;
+    if (!options.unix_path.empty()) {
+        return options.server ? runtime::listen_unix(options.unix_path, kBacklog, why_not)
+                              : runtime::connect_unix(options.unix_path, why_not);
     }
-    return fd;
-}
-
-int open_unix(const SocketOptions& options) {
-    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    if (options.unix_path.size() >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    std::copy(options.unix_path.begin(), options.unix_path.end(), address.sun_path);
-    struct stat old;
-    if (options.server && lstat(options.unix_path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) {
-        unlink(options.unix_path.c_str()); // of a machine before; other files stay, and are in use
-    }
-    return open_socket(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address,
-                       options.server);
-}
-
-int open_tcp(const SocketOptions& options, std::string& why_not) {
-    const addrinfo hints{.ai_flags = options.server ? AI_PASSIVE : 0,
-                         .ai_family = AF_UNSPEC,
-                         .ai_socktype = SOCK_STREAM};
-    addrinfo* found = nullptr;
-    const int error = getaddrinfo(options.host.empty() ? nullptr : options.host.c_str(),
-                                  options.port.c_str(), &hints, &found);
-    if (error != 0) {
-        why_not = gai_strerror(error);
-        return -1;
-    }
-    int fd = -1;
-    for (const addrinfo* at = found; at != nullptr && fd < 0; at = at->ai_next) {
-        fd = open_socket(at->ai_family, at->ai_addr, at->ai_addrlen, options.server);
-    }
-    why_not = std::strerror(errno);
-    freeaddrinfo(found);
-    return fd;
+    return options.server ? runtime::listen_tcp(options.host, options.port, kBacklog, why_not)
+                          : runtime::connect_tcp(options.host, options.port, why_not);
 }
 
 } // namespace
@@ -142,11 +90,10 @@ SocketBackend::create(std::string_view words, EventLoop& loop, std::string& why_
         return nullptr;
     }
     std::string reason;
-    const bool is_unix = !options->unix_path.empty();
-    const int fd = is_unix ? open_unix(*options) : open_tcp(*options, reason);
+    const int fd = open(*options, reason).release();
     if (fd < 0) {
         why_not = std::string(options->server ? "cannot listen at " : "cannot connect to ") +
-                  std::string(words) + ": " + (is_unix ? std::strerror(errno) : reason);
+                  std::string(words) + ": " + reason;
         return nullptr;
     }
     std::unique_ptr<SocketBackend> backend(new SocketBackend(

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "runtime/debug/log.h"
-#include "runtime/numbers.h"
+#include "runtime/option_values.h"
 #include "runtime/system/cpu_registers.h"
 #include "runtime/system/machine_report.h"
 #include "runtime/system/memory_format.h"

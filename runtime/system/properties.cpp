@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "runtime/numbers.h"
+#include "runtime/option_values.h"
 
 namespace ulna::system {
 
@@ -34,20 +34,6 @@ std::string quoted_list(const std::vector<std::string>& names) {
 }
 
 } // namespace
-
-std::optional<bool> parse_switch(const std::string& text) {
-    for (const char* const yes : {"on", "yes", "true", "y"}) {
-        if (text == yes) {
-            return true;
-        }
-    }
-    for (const char* const no : {"off", "no", "false", "n"}) {
-        if (text == no) {
-            return false;
-        }
-    }
-    return std::nullopt;
-}
 
 Properties::Properties(const std::string& text, const std::string& implied) {
     const std::vector<std::string> parts = split(text);
@@ -97,7 +83,7 @@ bool Properties::flag(const std::string& key, bool fallback) {
         return fallback;
     }
     const std::string value = text(key);
-    const std::optional<bool> parsed = parse_switch(value);
+    const std::optional<bool> parsed = runtime::parse_switch(value);
     if (!parsed) {
         fail(key + "=" + value + ": on or off");
     }

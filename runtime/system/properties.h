@@ -9,8 +9,6 @@
 
 namespace ulna::system {
 
-[[nodiscard]] std::optional<bool> parse_switch(const std::string& text); // on, off, yes, no...
-
 // Values are taken by name; what nobody took is an error in the end. The first error stays.
 class Properties {
   public:

@@ -8,28 +8,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "runtime/file_descriptor.h"
+
 namespace ulna::runtime {
 
 namespace {
 
 constexpr unsigned kWaitMilliseconds = 50;
 constexpr std::chrono::milliseconds kLookPeriod{500};
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_{fd} {}
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-
-  private:
-    const int fd_;
-};
 
 int new_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
@@ -80,7 +66,7 @@ ServerConnection::Reached ServerConnection::connect_to_server(int& socket) const
 // requests can be sent before it runs.
 bool ServerConnection::start() {
     constexpr int kBacklog = 128;
-    const Descriptor socket(new_socket());
+    const FileDescriptor socket(new_socket());
     sockaddr_un address;
     const socklen_t bytes = fill_address(name_, address);
     if (socket.get() < 0) {
@@ -102,7 +88,7 @@ bool ServerConnection::send(int memory_fd, u32 priority) {
         }
         result = connect_to_server(reached);
     }
-    const Descriptor socket(reached);
+    const FileDescriptor socket(reached);
     if (result != Reached::Yes) {
         return false;
     }
@@ -128,7 +114,7 @@ bool ServerConnection::submit(u64 job, std::span<const u8> request, u32 priority
     }
     int fd = -1;
     auto memory = JobMemory::create(request, fd);
-    const Descriptor memory_fd(fd);
+    const FileDescriptor memory_fd(fd);
     if (memory == nullptr || !send(memory_fd.get(), priority)) {
         return false;
     }
@@ -177,7 +163,7 @@ std::optional<CompileService::Finished> ServerConnection::take_finished(bool wai
 void ServerConnection::look_after_server() {
     int socket = -1;
     const Reached result = connect_to_server(socket);
-    const Descriptor closes(socket);
+    const FileDescriptor closes(socket);
     if (result != Reached::No) {
         return;
     }

@@ -14,6 +14,9 @@
 #include "tests/support/catch.h"
 
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 struct TemporaryFolder {

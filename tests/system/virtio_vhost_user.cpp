@@ -18,6 +18,9 @@
 #include "tests/support/catch.h"
 
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 struct TemporaryFolder {

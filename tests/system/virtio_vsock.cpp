@@ -12,6 +12,9 @@
 #include "tests/support/catch.h"
 
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 constexpr u64 kCid = 3;

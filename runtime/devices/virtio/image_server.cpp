@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -12,10 +11,14 @@
 #include <cstring>
 
 #include "runtime/devices/virtio/nbd_client.h"
+#include "runtime/host_socket.h"
 
 extern char** environ;
 
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 constexpr char kProgram[] = "qemu-nbd";
@@ -32,18 +35,8 @@ class PrivateSocket {
             return;
         }
         path_ = folder_ + "/socket";
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        if (path_.size() < sizeof address.sun_path) {
-            std::memcpy(address.sun_path, path_.data(), path_.size());
-            FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-            if (socket &&
-                bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
-                    0 &&
-                listen(socket.get(), 1) == 0) {
-                listener_ = std::move(socket);
-            }
-        }
+        std::string why_not;
+        listener_ = runtime::listen_unix(path_, 1, why_not);
     }
     ~PrivateSocket() {
         if (!folder_.empty()) {

@@ -1,16 +1,19 @@
 #include "runtime/devices/virtio/nbd_client.h"
 
 #include <endian.h>
-#include <netdb.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/host_socket.h"
+
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 // The NBD protocol's document, "Values"; all big-endian.
@@ -72,39 +75,6 @@ template <class Call> bool transfer_all(std::vector<iovec> list, Call call) {
     return true;
 }
 
-FileDescriptor connect_to_path(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (path.size() >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return {};
-    }
-    std::memcpy(address.sun_path, path.data(), path.size());
-    const bool connected =
-        socket &&
-        connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    return connected ? std::move(socket) : FileDescriptor();
-}
-
-FileDescriptor connect_to_host(const std::string& host, const std::string& port) {
-    addrinfo hints{}, *found = nullptr;
-    hints.ai_socktype = SOCK_STREAM;
-    if (getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) {
-        errno = EADDRNOTAVAIL;
-        return {};
-    }
-    FileDescriptor socket;
-    for (const addrinfo* at = found; at != nullptr && !socket; at = at->ai_next) {
-        FileDescriptor candidate(::socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        if (candidate && ::connect(candidate.get(), at->ai_addr, at->ai_addrlen) == 0) {
-            socket = std::move(candidate);
-        }
-    }
-    freeaddrinfo(found);
-    return socket;
-}
-
 } // namespace
 
 std::optional<NbdClient::Address> NbdClient::parse(std::string_view text) {
@@ -133,11 +103,12 @@ std::optional<NbdClient::Address> NbdClient::parse(std::string_view text) {
 
 std::unique_ptr<NbdClient>
 NbdClient::connect(const Address& address, bool read_only, std::string& why_not) {
-    FileDescriptor socket = address.path.empty() ? connect_to_host(address.host, address.port)
-                                                 : connect_to_path(address.path);
+    std::string wrong;
+    FileDescriptor socket = address.path.empty()
+                                ? runtime::connect_tcp(address.host, address.port, wrong)
+                                : runtime::connect_unix(address.path, wrong);
     const std::string name =
         address.path.empty() ? address.host + ":" + address.port : address.path;
-    std::string wrong = socket ? "" : std::strerror(errno);
     std::unique_ptr<NbdClient> client;
     if (socket) {
         client.reset(new NbdClient(std::move(socket)));

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "runtime/devices/virtio/block_backend.h"
-#include "runtime/devices/virtio/file_descriptor.h"
+#include "runtime/file_descriptor.h"
 
 namespace ulna::devices::virtio {
 
@@ -33,7 +33,7 @@ class NbdClient final : public BlockBackend {
     [[nodiscard]] int write_zeroes(u64 offset, u64 bytes) override;
 
   private:
-    explicit NbdClient(FileDescriptor socket) : socket_(std::move(socket)) {}
+    explicit NbdClient(runtime::FileDescriptor socket) : socket_(std::move(socket)) {}
 
     [[nodiscard]] std::string negotiate(const std::string& export_name); // empty, or what is wrong
     [[nodiscard]] std::string read_option_answers();
@@ -42,7 +42,7 @@ class NbdClient final : public BlockBackend {
     [[nodiscard]] int request(u16 command, u64 offset, u64 bytes, Scatter out, Scatter in);
     [[nodiscard]] int by_parts(u16 command, u64 offset, u64 bytes);
 
-    FileDescriptor socket_;
+    runtime::FileDescriptor socket_;
     u64 bytes_ = 0;
     u16 export_flags_ = 0;
     bool read_only_ = false;

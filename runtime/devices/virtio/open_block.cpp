@@ -10,6 +10,9 @@
 #include "runtime/devices/virtio/snapshot.h"
 
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 bool is_qcow2(const std::string& path) {

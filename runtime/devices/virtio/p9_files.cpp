@@ -12,6 +12,9 @@
 #include "runtime/devices/virtio/p9_server.h"
 
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 // The bits of Tsetattr's `valid`.

@@ -26,8 +26,8 @@ class P9Server {
     // What a client's number stands for. `path` follows renames by this client.
     struct Fid {
         std::string path;
-        u32 uid;             // of the guest's user who attached
-        FileDescriptor file; // once opened
+        u32 uid;                      // of the guest's user who attached
+        runtime::FileDescriptor file; // once opened
     };
     struct Message;
     static const Message kMessages[];

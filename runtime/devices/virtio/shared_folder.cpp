@@ -13,6 +13,9 @@
 #include "runtime/devices/virtio/mapped_attributes.h"
 
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 int open_inside(int root, const std::string& path, int flags) {

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "ir/support/types.h"
-#include "runtime/devices/virtio/file_descriptor.h"
+#include "runtime/file_descriptor.h"
 
 namespace ulna::devices::virtio {
 
@@ -39,7 +39,8 @@ class SharedFolder {
     [[nodiscard]] int status(int file, struct stat& info) const;
     // A file or folder for reading and writing, by open(2)'s access mode, O_TRUNC, O_APPEND and
     // O_SYNC. Nothing else is ever opened: special files are the guest's own business.
-    [[nodiscard]] int open_file(const std::string& path, int flags, FileDescriptor& file) const;
+    [[nodiscard]] int
+    open_file(const std::string& path, int flags, runtime::FileDescriptor& file) const;
     [[nodiscard]] int read_link(const std::string& path, std::string& target) const;
     [[nodiscard]] int file_system(const std::string& path, struct statfs& info) const;
 
@@ -52,7 +53,7 @@ class SharedFolder {
                              const std::string& name,
                              int flags,
                              const Creation& creation,
-                             FileDescriptor& file) const;
+                             runtime::FileDescriptor& file) const;
     [[nodiscard]] int
     make_folder(const std::string& folder, const std::string& name, const Creation& creation) const;
     [[nodiscard]] int make_node(const std::string& folder,
@@ -79,14 +80,15 @@ class SharedFolder {
   private:
     explicit SharedFolder(Options options) : options_(std::move(options)) {}
 
-    [[nodiscard]] int look_up(const std::string& path, int flags, FileDescriptor& place) const;
-    [[nodiscard]] int parent(const std::string& path, FileDescriptor& place) const;
+    [[nodiscard]] int
+    look_up(const std::string& path, int flags, runtime::FileDescriptor& place) const;
+    [[nodiscard]] int parent(const std::string& path, runtime::FileDescriptor& place) const;
     [[nodiscard]] int
     claim(int folder, const std::string& name, const Creation& creation, dev_t device) const;
     [[nodiscard]] bool is_mapped() const { return options_.ownership == Ownership::Mapped; }
 
     Options options_;
-    FileDescriptor root_;
+    runtime::FileDescriptor root_;
 };
 
 } // namespace ulna::devices::virtio

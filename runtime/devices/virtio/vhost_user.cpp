@@ -8,6 +8,9 @@
 #include <cstring>
 
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 constexpr u32 kBlockId = 2, kFileSystemId = 26;

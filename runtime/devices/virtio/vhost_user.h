@@ -38,7 +38,7 @@ class VhostUser final : public VirtioDevice {
 
   private:
     struct Ring {
-        FileDescriptor kick, call; // eventfds: to the back end, and from it
+        runtime::FileDescriptor kick, call; // eventfds: to the back end, and from it
         bool runs = false;
     };
 

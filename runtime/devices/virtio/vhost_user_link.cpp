@@ -2,13 +2,17 @@
 
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/host_socket.h"
+
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 struct Header {
@@ -23,17 +27,8 @@ constexpr timeval kPatience{5, 0};
 } // namespace
 
 bool VhostUserLink::connect(const std::string& path, std::string& why_not) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    socket_ = FileDescriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (path.size() >= sizeof address.sun_path) {
-        why_not = "the path is too long";
-        return false;
-    }
-    std::memcpy(address.sun_path, path.data(), path.size());
-    if (!socket_ || ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address),
-                              sizeof address) != 0) {
-        why_not = std::strerror(errno);
+    socket_ = runtime::connect_unix(path, why_not);
+    if (!socket_) {
         return false;
     }
     for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO}) {

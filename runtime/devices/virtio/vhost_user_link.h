@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ir/support/types.h"
-#include "runtime/devices/virtio/file_descriptor.h"
+#include "runtime/file_descriptor.h"
 
 namespace ulna::devices::virtio {
 
@@ -56,7 +56,7 @@ class VhostUserLink {
   private:
     bool receive_all(std::span<u8> bytes);
 
-    FileDescriptor socket_;
+    runtime::FileDescriptor socket_;
     bool is_lost_ = true; // until it is connected
 };
 

@@ -2,8 +2,6 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,7 +10,12 @@
 #include <optional>
 #include <string_view>
 
+#include "runtime/host_socket.h"
+
 namespace ulna::devices::virtio {
+
+using runtime::FileDescriptor;
+
 namespace {
 
 using State = VsockConnection::State;
@@ -26,20 +29,6 @@ constexpr u32 kMostDataBytes = 65536;
 constexpr u32 kFirstHostPort = 1u << 30; // of connections that the host makes
 // Connections whose guest's port is not known yet have a key that no packet can have.
 constexpr u32 kNoPort = ~u32{0};
-
-std::optional<sockaddr_un> address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return std::nullopt;
-    }
-    std::memcpy(address.sun_path, path.data(), path.size());
-    return address;
-}
-
-FileDescriptor unix_socket() {
-    return FileDescriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-}
 
 // The port of "CONNECT port\n".
 std::optional<u32> parse_greeting(std::string_view line) {
@@ -59,17 +48,10 @@ std::optional<u32> parse_greeting(std::string_view line) {
 
 std::unique_ptr<Vsock>
 Vsock::open(EventLoop& loop, const std::string& path, u64 guest_cid, std::string& why_not) {
-    const auto address = address_of(path);
-    FileDescriptor listener = unix_socket();
-    struct stat info;
-    if (lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
-        unlink(path.c_str()); // of an earlier run; anything else stays, and bind() says so
-    }
-    if (!address || !listener ||
-        bind(listener.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
-        listen(listener.get(), 16) != 0) {
-        why_not = "cannot listen at '" + path +
-                  "': " + (address ? std::strerror(errno) : "the path is too long");
+    constexpr int kBacklog = 16;
+    FileDescriptor listener = runtime::listen_unix(path, kBacklog, why_not, SOCK_NONBLOCK);
+    if (!listener) {
+        why_not = "cannot listen at '" + path + "': " + why_not;
         return nullptr;
     }
     return std::unique_ptr<Vsock>(new Vsock(loop, path, guest_cid, std::move(listener)));
@@ -186,10 +168,13 @@ bool Vsock::serve(VsockConnection& connection,
 }
 
 void Vsock::connect_to_host(const Key& key, const VsockHeader& request) {
-    const auto address = address_of(path_ + "_" + std::to_string(key.host_port));
-    FileDescriptor socket = unix_socket();
-    if (!address || !socket || connections_.size() >= kMostConnections ||
-        connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+    std::string why_not;
+    FileDescriptor socket;
+    if (connections_.size() < kMostConnections) {
+        socket = runtime::connect_unix(path_ + "_" + std::to_string(key.host_port), why_not,
+                                       SOCK_NONBLOCK);
+    }
+    if (!socket) {
         return refuse_packet(request);
     }
     auto connection = std::make_unique<VsockConnection>(std::move(socket), State::Open,

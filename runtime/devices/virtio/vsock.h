@@ -39,7 +39,7 @@ class Vsock final : public VirtioDevice {
     };
     using Connections = std::map<Key, std::unique_ptr<VsockConnection>>;
 
-    Vsock(EventLoop& loop, std::string path, u64 guest_cid, FileDescriptor listener);
+    Vsock(EventLoop& loop, std::string path, u64 guest_cid, runtime::FileDescriptor listener);
 
     // --- the guest's packets
     void transmit_all();
@@ -72,7 +72,7 @@ class Vsock final : public VirtioDevice {
     std::string path_;
     u64 guest_cid_;
     std::array<u8, 8> config_{};
-    FileDescriptor listener_;
+    runtime::FileDescriptor listener_;
     Connections connections_;
     std::deque<VsockHeader> waiting_; // without data, until the driver has a buffer
     bool is_starved_ = false;         // the driver has no buffer for data

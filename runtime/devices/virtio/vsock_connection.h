@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "runtime/devices/virtio/file_descriptor.h"
 #include "runtime/devices/virtio/vsock_wire.h"
+#include "runtime/file_descriptor.h"
 
 namespace ulna::devices::virtio {
 
@@ -19,7 +19,7 @@ class VsockConnection {
         Open,
     };
 
-    VsockConnection(FileDescriptor socket, State state, u32 host_port, u32 guest_port)
+    VsockConnection(runtime::FileDescriptor socket, State state, u32 host_port, u32 guest_port)
         : socket_(std::move(socket)),
           state_(state),
           host_port_(host_port),
@@ -57,7 +57,7 @@ class VsockConnection {
         return in_flight < peer_buffer_;
     }
 
-    FileDescriptor socket_;
+    runtime::FileDescriptor socket_;
     State state_;
     u32 host_port_, guest_port_;
     std::vector<u8> waiting_; // for the host; its first sent_ bytes have gone

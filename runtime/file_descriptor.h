@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace ulna::devices::virtio {
+namespace ulna::runtime {
 
 class FileDescriptor {
   public:
@@ -23,10 +23,11 @@ class FileDescriptor {
     }
 
     [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] int release() { return std::exchange(fd_, -1); }
     explicit operator bool() const { return fd_ >= 0; }
 
   private:
     int fd_ = -1;
 };
 
-} // namespace ulna::devices::virtio
+} // namespace ulna::runtime

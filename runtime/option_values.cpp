@@ -1,4 +1,4 @@
-#include "runtime/numbers.h"
+#include "runtime/option_values.h"
 
 #include <charconv>
 
@@ -25,6 +25,20 @@ std::optional<u64> parse_bytes(std::string_view text, u64 unit) {
     }
     const std::optional<u64> value = parse_number(text);
     return value && *value <= ~u64{0} / unit ? std::optional(*value * unit) : std::nullopt;
+}
+
+std::optional<bool> parse_switch(std::string_view text) {
+    for (const char* const yes : {"on", "yes", "true", "y"}) {
+        if (text == yes) {
+            return true;
+        }
+    }
+    for (const char* const no : {"off", "no", "false", "n"}) {
+        if (text == no) {
+            return false;
+        }
+    }
+    return std::nullopt;
 }
 
 } // namespace ulna::runtime
