@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "runtime/host_socket.h"
 #include "runtime/option_values.h"
