@@ -1,4 +1,5 @@
 // IRQ, FIQ and SError: where they go, what masks them (DDI 0487 D1.3.6).
+#include "runtime/system/exception_log.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/take_exception.h"
 
@@ -9,6 +10,8 @@ using enum SysReg;
 namespace {
 
 struct Kind {
+    const char* name;
+    const char* virtual_name;
     u32 physical_line, virtual_line;
     u64 route_hcr, route_scr; // to EL2, to EL3
     u64 virtual_pending;      // HCR_EL2.VI and the like
@@ -17,9 +20,11 @@ struct Kind {
 };
 // The most urgent first, which is for the implementation to choose.
 constexpr Kind kKinds[] = {
-    {line::kSError, 0, hcr::AMO, scr::EA, hcr::VSE, daif::A, 0x180},
-    {line::kFiq, line::kVirtualFiq, hcr::FMO, scr::FIQ, hcr::VF, daif::F, 0x100},
-    {line::kIrq, line::kVirtualIrq, hcr::IMO, scr::IRQ, hcr::VI, daif::I, 0x080},
+    {"SError", "virtual SError", line::kSError, 0, hcr::AMO, scr::EA, hcr::VSE, daif::A, 0x180},
+    {"FIQ", "virtual FIQ", line::kFiq, line::kVirtualFiq, hcr::FMO, scr::FIQ, hcr::VF, daif::F,
+     0x100},
+    {"IRQ", "virtual IRQ", line::kIrq, line::kVirtualIrq, hcr::IMO, scr::IRQ, hcr::VI, daif::I,
+     0x080},
 };
 
 u8 physical_target(const Cpu& cpu, const Kind& kind) {
@@ -96,7 +101,9 @@ bool take_pending_interrupt(Cpu& cpu) {
     if (due->kind->physical_line == line::kSError) {
         set_serror_syndrome(cpu, *due, target);
     }
+    const u8 from = cpu.pstate.el;
     enter_exception(cpu, target, due->kind->vector_offset, cpu.state->pc);
+    log_taken(cpu, due->is_virtual ? due->kind->virtual_name : due->kind->name, from);
     return true;
 }
 

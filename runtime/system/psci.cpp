@@ -1,6 +1,7 @@
 #include "runtime/system/psci.h"
 
 #include "ir/support/bits.h"
+#include "runtime/system/exception_log.h"
 
 namespace ulna::system {
 
@@ -91,6 +92,7 @@ i64 call(Cpu& cpu, u32 function, const u64 (&argument)[4]) {
 void call_psci(Cpu& cpu) {
     const auto id = static_cast<u32>(cpu.state->x[0]);
     const auto function = known(id);
+    log_psci(cpu, {id, cpu.state->x[1], cpu.state->x[2], cpu.state->x[3]});
     if (!function) {
         cpu.state->x[0] = static_cast<u64>(result(PsciResult::NotSupported));
         return;

@@ -3,9 +3,9 @@
 #include "runtime/system/take_exception.h"
 
 #include "ir/support/bits.h"
-#include "runtime/debug/log.h"
 #include "runtime/system/control_bits.h"
 #include "runtime/system/debug_exceptions.h"
+#include "runtime/system/exception_log.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/stack_pointers.h"
 
@@ -116,14 +116,9 @@ void take_exception(Cpu& cpu, const Exception& e) {
     if (e.stage2 && target == 2) {
         cpu.reg(HPFAR_EL2) = (e.ipa >> 12 << 4) & row_of(HPFAR_EL2).writable;
     }
-    if (runtime::debug::log_enabled(runtime::debug::Item::Int)) {
-        runtime::debug::log_printf(
-            "cpu %u: exception at 0x%llx, EL%u to EL%u: ESR 0x%llx, FAR 0x%llx\n", cpu.index,
-            static_cast<unsigned long long>(e.preferred_return), cpu.pstate.el, target,
-            static_cast<unsigned long long>(cpu.reg(to.esr)),
-            static_cast<unsigned long long>(e.far));
-    }
+    const u8 from = cpu.pstate.el;
     enter_exception(cpu, target, kSynchronous, e.preferred_return);
+    log_taken(cpu, e, cpu.reg(to.esr), from);
 }
 
 // --- Return
@@ -180,7 +175,8 @@ GuestAddr branch_address(const Cpu& cpu, GuestAddr address) {
 }
 
 void return_from_exception(Cpu& cpu, GuestAddr to) {
-    const u64 spsr = cpu.reg(kElRegisters[cpu.pstate.el].spsr);
+    const u8 from = cpu.pstate.el;
+    const u64 spsr = cpu.reg(kElRegisters[from].spsr);
     const auto target = legal_target(cpu, spsr);
     const bool steps = target && step_bit_after_return(cpu, spsr, *target);
     if (target) {
@@ -197,6 +193,7 @@ void return_from_exception(Cpu& cpu, GuestAddr to) {
     cpu.event = true;          // SendEventLocal
     update_translated_state(cpu);
     cpu.host->translation_changed(cpu);
+    log_return(cpu, from, spsr);
 }
 
 void exception_return(Cpu& cpu) {
