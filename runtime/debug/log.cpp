@@ -1,5 +1,6 @@
 #include "runtime/debug/log.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -26,6 +27,12 @@ constexpr ItemRow kItems[] = {
 #undef LOG_ITEM
 };
 
+constexpr u32 kAllItems = 0
+#define LOG_ITEM(id, bit, name, meaning) | static_cast<u32>(Item::id)
+#include "runtime/debug/log_items.def"
+#undef LOG_ITEM
+    ;
+
 int log_fd = 2;
 AddressRanges log_filter;
 
@@ -42,6 +49,11 @@ template <class Use> bool for_each_part(std::string_view list, Use use) {
     return true;
 }
 
+// A range reaches at most to the last address, which it then leaves out.
+constexpr u64 saturated(u64 address, u64 more) {
+    return address + std::min(more, ~u64{0} - address);
+}
+
 // "a..b" (inclusive, as in QEMU), "a+len", "a-len".
 bool parse_range(std::string_view text, std::pair<GuestAddr, GuestAddr>& range) {
     const auto at = text.find_first_of("+-.");
@@ -56,13 +68,13 @@ bool parse_range(std::string_view text, std::pair<GuestAddr, GuestAddr>& range) 
     }
     switch (text[at]) {
     case '+':
-        range = {*from, *from + *to};
+        range = {*from, saturated(*from, *to)};
         break;
     case '-':
-        range = {*from - *to, *from + 1};
+        range = {*from - std::min(*from, *to), saturated(*from, 1)};
         break;
     default:
-        range = {*from, *to + 1};
+        range = {*from, saturated(*to, 1)};
         break;
     }
     return true;
@@ -105,9 +117,15 @@ std::string configure_log(u32 items, const std::string& file, const AddressRange
     return {};
 }
 
+void set_log_items(u32 items) { log_items_ = items; }
+
 std::optional<u32> parse_log_items(std::string_view list, std::string& bad_name) {
     u32 items = 0;
     const bool good = for_each_part(list, [&](std::string_view name) {
+        if (name == "all") {
+            items = kAllItems;
+            return true;
+        }
         for (const ItemRow& row : kItems) {
             if (name == row.name) {
                 items |= static_cast<u32>(row.item);

@@ -35,7 +35,10 @@ extern u32 log_items_; // bit set of Items; use log_enabled()
 [[nodiscard]] std::string
 configure_log(u32 items, const std::string& file, const AddressRanges& filter);
 
-// "in_asm,op" -> bit set; nullopt and the bad name for an unknown one.
+// Other items, with the file and the filter that there are.
+void set_log_items(u32 items);
+
+// "in_asm,op" or "all" -> bit set; nullopt and the bad name for an unknown one.
 [[nodiscard]] std::optional<u32> parse_log_items(std::string_view list, std::string& bad_name);
 // "a..b,a+len,a-len" -> ranges; nullopt when malformed.
 [[nodiscard]] std::optional<AddressRanges> parse_address_ranges(std::string_view list);

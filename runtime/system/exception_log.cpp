@@ -4,6 +4,7 @@
 #include <string>
 
 #include "runtime/debug/log.h"
+#include "runtime/system/cpu_registers.h"
 #include "runtime/system/exceptions.h"
 #include "runtime/system/fields.h"
 
@@ -124,6 +125,21 @@ void log_psci(const Cpu& cpu, const u64 (&argument)[4]) {
         debug::log_printf("cpu %u: PSCI call 0x%llx: 0x%llx, 0x%llx, 0x%llx\n", cpu.index,
                           static_cast<Ull>(argument[0]), static_cast<Ull>(argument[1]),
                           static_cast<Ull>(argument[2]), static_cast<Ull>(argument[3]));
+    }
+}
+
+void log_no_memory(const Cpu& cpu, GuestAddr address, bool write, GuestAddr pc) {
+    if (debug::log_enabled(debug::Item::InvalidMem) && debug::log_wants(pc)) {
+        debug::log_printf("cpu %u: nothing at 0x%llx for the %s at 0x%llx\n", cpu.index,
+                          static_cast<Ull>(address), write ? "write" : "read",
+                          static_cast<Ull>(pc));
+    }
+}
+
+void log_reset(Cpu& cpu) {
+    if (debug::log_enabled(debug::Item::CpuReset)) {
+        debug::log_text("cpu " + std::to_string(cpu.index) + ": reset\n" +
+                        print_registers(cpu, false));
     }
 }
 

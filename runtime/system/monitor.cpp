@@ -257,8 +257,8 @@ std::string Monitor::log(const Words& arguments) {
         return "'" + bad_name + "' is no log item:\n" + debug::log_item_help();
     }
     const Pause pause{machine_.run_control()};
-    const std::string why_not = debug::configure_log(*items, "", {});
-    return why_not.empty() ? "" : why_not + "\n";
+    debug::set_log_items(*items);
+    return "";
 }
 
 } // namespace ulna::system

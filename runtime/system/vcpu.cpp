@@ -6,6 +6,7 @@
 #include "ir/support/check.h"
 #include "runtime/system/debug_exceptions.h"
 #include "runtime/system/fields.h"
+#include "runtime/system/exception_log.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"
 #include "runtime/system/pmu.h"
@@ -78,6 +79,7 @@ bool Vcpu::wait_until_on() {
         return false;
     }
     if (power_.load() == Power::Starting) {
+        log_reset(cpu_);
         reset(cpu_, start_el_, entry_);
         cpu_.state->x[0] = context_;
         forget_everything();

@@ -1,6 +1,7 @@
 // Accesses that translated code does not make itself: those that fault, and those that go the long
 // way, one instruction in the interpreter.
 
+#include "runtime/system/exception_log.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"
@@ -39,6 +40,8 @@ Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
         if (where.fault->stage2 && !where.fault->s1ptw) {
             detail.access_syndrome = access_syndrome(word);
         }
+    } else {
+        log_no_memory(cpu_, where.address, where.write, pc);
     }
     return data_abort(where.address, detail, pc);
 }

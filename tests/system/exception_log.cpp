@@ -1,8 +1,9 @@
-// `-d int`: one line for each exception, return and PSCI call.
+// `-d int`: one line for each exception, return and PSCI call; other items of CPUs.
 #include <fstream>
 #include <sstream>
 
 #include "runtime/debug/log.h"
+#include "runtime/system/exception_log.h"
 #include "runtime/system/exceptions.h"
 #include "tests/support/catch.h"
 #include "tests/system/cpu_fixture.h"
@@ -16,8 +17,9 @@ namespace debug = runtime::debug;
 
 class LoggedExceptions {
   public:
-    explicit LoggedExceptions(const debug::AddressRanges& only = {}) {
-        REQUIRE(debug::configure_log(static_cast<u32>(debug::Item::Int), file_.path(), only) == "");
+    explicit LoggedExceptions(const debug::AddressRanges& only = {},
+                              debug::Item item = debug::Item::Int) {
+        REQUIRE(debug::configure_log(static_cast<u32>(item), file_.path(), only) == "");
     }
     ~LoggedExceptions() { (void)debug::configure_log(0, "", {}); }
     LoggedExceptions(const LoggedExceptions&) = delete;
@@ -74,6 +76,20 @@ TEST_CASE("-dfilter leaves out exceptions that return elsewhere", "[system]") {
     f.state->pc = kCode + 0x180;
     f.run(svc_word(0));
     CHECK(log.text().find("EL1 at 0x40080184 to") != std::string::npos);
+}
+
+TEST_CASE("-d invalid_mem and cpu_reset", "[system]") {
+    CpuFixture f;
+    {
+        const LoggedExceptions log({}, debug::Item::InvalidMem);
+        log_no_memory(f.cpu, 0x1'0000'0000, true, kCode);
+        CHECK(log.text() == "cpu 0: nothing at 0x100000000 for the write at 0x40080000\n");
+    }
+    const LoggedExceptions log({}, debug::Item::CpuReset);
+    f.state->x[3] = 0xabcdef;
+    log_reset(f.cpu);
+    CHECK(log.text().find("cpu 0: reset\n") == 0);
+    CHECK(log.text().find("abcdef") != std::string::npos);
 }
 
 } // namespace ulna::system
