@@ -103,7 +103,7 @@ GdbSession::Next GdbSession::is_attached(std::string_view, std::string& answer) 
 // --- Stops
 
 GdbSession::Next GdbSession::why_stopped(std::string_view, std::string& answer) {
-    answer = last_stop_;
+    answer = last_stop_.empty() ? describe({.thread = current()}) : last_stop_;
     return Next::Answer;
 }
 
