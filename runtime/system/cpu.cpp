@@ -182,6 +182,7 @@ void reset(Cpu& cpu, unsigned el, GuestAddr pc) {
         set_up_el2(cpu);
     }
     update_translated_state(cpu);
+    cpu.host->translation_changed(cpu); // the MMU is off again
 }
 
 } // namespace ulna::system

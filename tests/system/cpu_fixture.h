@@ -16,7 +16,8 @@ class NotingHost : public CpuHost {
     u64 par = 0;
     u64 count = 1000;
     u64 instruction_count = 0;
-    unsigned waits = 0, events = 0, timer_changes = 0, offs = 0, resets = 0;
+    unsigned waits = 0, events = 0, timer_changes = 0, translation_changes = 0, offs = 0,
+             resets = 0;
     std::vector<u64> invalidated_code, cpu_on_arguments;
     bool pmu_line = false;
     GicAccess gic = GicAccess::Undefined;
@@ -41,6 +42,7 @@ class NotingHost : public CpuHost {
     u64 counter() override { return count; }
     u64 instructions(Cpu&) override { return instruction_count; }
     void timer_changed(Cpu&) override { ++timer_changes; }
+    void translation_changed(Cpu&) override { ++translation_changes; }
     void pmu_interrupt(Cpu&, bool level) override { pmu_line = level; }
     GicAccess read_gic(Cpu&, u16 encoding, u64& value) override {
         gic_encoding = encoding;

@@ -135,6 +135,15 @@ TEST_CASE("identification is what the model says, and there is no AArch32", "[sy
     CHECK(f.is_undefined(mrs(RVBAR_EL1, 0))); // EL3 is higher
 }
 
+TEST_CASE("a reset turns the MMU off, and its host hears of it", "[system]") {
+    CpuFixture f;
+    f.write(SCTLR_EL1, f.read(SCTLR_EL1) | 1);
+    f.host.translation_changes = 0;
+    reset(f.cpu, 1, kCode);
+    CHECK((f.cpu.reg(SCTLR_EL1) & 1) == 0);
+    CHECK(f.host.translation_changes == 1);
+}
+
 TEST_CASE("a model of Armv8.0 has no later registers", "[system]") {
     CpuFixture f;
     f.become("cortex-a53");
