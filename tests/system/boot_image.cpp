@@ -13,6 +13,7 @@
 #include "tests/system/temporary_file.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::system {
 namespace {
@@ -164,7 +165,7 @@ TEST_CASE("damaged images never crash", "[boot]") {
     const Bytes image = linux_image(0, 0x10'0000);
     const Bytes seeds[] = {image, elf(), gzip(image), zboot(gzip(image), "gzip"),
                            zboot(zstd(image), "zstd")};
-    u64 random = 7;
+    u64 random = test::seed(7);
     std::string why_not;
     for (const Bytes& seed : seeds) {
         for (int i = 0; i < 3000; ++i) {

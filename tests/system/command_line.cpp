@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::system {
 namespace {
@@ -274,7 +275,7 @@ TEST_CASE("random words are understood or refused with a line", "[boot]") {
         "=",         "a=b",      "file=",    "file=a",    "id=a",       "user",     "user,id=a",
         "if=pflash", "unit=9",   "-1",       "0x",        "cpus=",      "=,=,=",    "local",
         "hostfwd=:", "stdio",    "chardev:", "chardev:a", "stdio,id=a", "x"};
-    u64 random = 11;
+    u64 random = test::seed(11);
     const auto next = [&random] {
         random = random * 6364136223846793005 + 1442695040888963407;
         return random >> 33;

@@ -5,6 +5,7 @@
 #include "tests/system/temporary_file.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::devices {
 namespace {
@@ -189,7 +190,7 @@ TEST_CASE("files that are no flash", "[flash]") {
 
 TEST_CASE("random writes keep flash within its bank", "[flash]") {
     const auto flash = opened({});
-    u64 random = 3;
+    u64 random = test::seed(3);
     for (int i = 0; i < 100'000; ++i) {
         random = random * 6364136223846793005 + 1442695040888963407;
         const unsigned bytes = 1u << (random >> 62);

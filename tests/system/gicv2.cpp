@@ -6,6 +6,7 @@
 #include "tests/system/seen_line.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::devices {
 namespace {
@@ -354,7 +355,7 @@ TEST_CASE("GICv2m turns writes into edges", "[gicv2]") {
 }
 
 TEST_CASE("GICv2: random accesses do no harm", "[gicv2]") {
-    std::mt19937_64 random(48);
+    std::mt19937_64 random(test::seed(48));
     for (int round = 0; round < 20; ++round) {
         Gic g(1 + random() % 8);
         if (round % 2 == 0) {

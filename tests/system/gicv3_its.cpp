@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "tests/support/seed.h"
 #include "tests/system/gicv3_fixture.h"
 
 namespace ulna::devices {
@@ -253,7 +254,7 @@ TEST_CASE("LPIs outside the guest's tables are disabled", "[its]") {
 }
 
 TEST_CASE("random commands and tables do no harm", "[its]") {
-    std::mt19937_64 random(5);
+    std::mt19937_64 random(test::seed(5));
     for (int round = 0; round < 30; ++round) {
         ItsUnderTest t;
         for (int i = 0; i < 3000; ++i) {

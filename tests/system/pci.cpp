@@ -8,6 +8,7 @@
 #include "tests/system/virtio_driver.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::devices::pci {
 namespace {
@@ -249,7 +250,7 @@ TEST_CASE("a bus has 31 slots to give", "[pci]") {
 
 TEST_CASE("random accesses do PCI functions no harm", "[pci][fuzz]") {
     Machine machine;
-    std::mt19937_64 random(11);
+    std::mt19937_64 random(test::seed(11));
     const auto size = [&] { return 1u << random() % 4; };
     for (int i = 0; i < 300'000; ++i) {
         const unsigned slot = 1 + static_cast<unsigned>(random() % 5), bytes = size();

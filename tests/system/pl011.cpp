@@ -5,6 +5,7 @@
 #include "tests/system/seen_line.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::devices {
 namespace {
@@ -162,7 +163,7 @@ TEST_CASE("a serial port says what it is", "[pl011]") {
 
 TEST_CASE("random accesses of a serial port do no harm", "[pl011]") {
     Port p;
-    std::mt19937 random(11);
+    std::mt19937 random(test::seed(11));
     for (int i = 0; i < 100000; ++i) {
         const unsigned bytes = 1u << random() % 4;
         const u64 at = (random() % 2 != 0 ? random() % 0x50 : random() % 0x1000) & ~u64{bytes - 1};

@@ -9,6 +9,7 @@
 #include "tests/system/seen_line.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::devices {
 namespace {
@@ -171,7 +172,7 @@ TEST_CASE("random accesses of clock and pins do no harm", "[pl061]") {
     SeenLine first, second;
     Pl061 gpio(first);
     Pl031 rtc(m.loop, second);
-    std::mt19937 random(61);
+    std::mt19937 random(test::seed(61));
     for (int i = 0; i < 50000; ++i) {
         const unsigned bytes = 1u << random() % 4;
         const u64 at =

@@ -11,6 +11,7 @@
 #include "tests/system/virtio_driver.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::devices::virtio {
 namespace {
@@ -162,7 +163,7 @@ void check_alive(TestDriver& driver, u32 queue, std::mutex& lock) {
 void run_chaos(TestDriver& driver, VirtioDevice& device, std::mutex& lock, u32 queue) {
     driver.attach(&device);
     for (u32 seed = 1; seed <= 5; ++seed) {
-        Chaos chaos(driver, device.queue_count() + 1, seed);
+        Chaos chaos(driver, device.queue_count() + 1, static_cast<u32>(test::seed(seed)));
         for (int i = 0; i < 100'000; ++i) {
             const std::lock_guard held(lock);
             chaos.step();

@@ -15,6 +15,7 @@
 #include "tests/system/virtio_driver.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::devices::virtio {
 namespace {
@@ -490,7 +491,7 @@ TEST_CASE("an answer keeps to the room that there is", "[virtio][9p]") {
 TEST_CASE("random messages do a server no harm", "[virtio][9p][fuzz]") {
     Folders folders;
     Client client(folders.shared + "/sub");
-    std::mt19937 random(3);
+    std::mt19937 random(test::seed(3));
     const u8 types[] = {8,  12, 14, 16, 18, 20,  22,  24,  26,  40,  50,  52,
                         54, 70, 72, 74, 76, 104, 108, 110, 116, 118, 120, 122};
     const char* names[] = {"a", "b", "inner", "deep", "..", ".", "", "x/y"};

@@ -16,6 +16,7 @@
 #include "tests/system/virtio_driver.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/seed.h"
 
 namespace ulna::devices::virtio {
 
@@ -321,7 +322,7 @@ TEST_CASE("a back end that is not there, or lies, is said in one line", "[virtio
     CHECK(VhostUser::open_block(loop, unshared, folder.path + "/none", why_not) == nullptr);
     CHECK(why_not.find("not shared") != std::string::npos);
     const FileDescriptor listener = listen_at(folder.path + "/socket");
-    std::mt19937 random(2);
+    std::mt19937 random(test::seed(2));
     for (int i = 0; i < 200; ++i) {
         std::thread liar([&] {
             const FileDescriptor peer(accept(listener.get(), nullptr, nullptr));
