@@ -76,24 +76,17 @@ bool add_debugger(system::Machine& machine,
 }
 
 // From power on, or a reset, to the end, or the next one.
-std::optional<system::Machine::End> live(system::Machine& machine,
-                                         const system::SystemOptions& options,
-                                         system::Monitor& monitor,
-                                         std::string& why_not) {
+std::optional<system::Machine::End>
+live(system::Machine& machine, const system::SystemOptions& options, std::string& why_not) {
     const auto boot = system::load_boot(system::boot_request(options), system::describe(options),
                                         machine.memory(), why_not);
-    Debugger debugger;
-    if (!boot || !add_debugger(machine, options, monitor, debugger, why_not)) {
+    if (!boot) {
         return std::nullopt;
     }
     // Kernels are started where firmware would, everything else where a CPU starts.
     const u8 kernel_el = options.el2 ? 2 : 1;
     const u8 el = options.el3 && !boot->is_linux ? 3 : kernel_el;
-    const system::Machine::End end = machine.run(boot->pc, boot->x0, el);
-    if (debugger.server != nullptr) {
-        debugger.server->set_exit_status(end.status);
-    }
-    return end;
+    return machine.run(boot->pc, boot->x0, el);
 }
 
 int run(const system::SystemOptions& options) {
@@ -107,13 +100,21 @@ int run(const system::SystemOptions& options) {
     if (!monitor.connect(options.monitor, why_not)) {
         return fail(why_not);
     }
+    Debugger debugger;
+    if (!add_debugger(*machine, options, monitor.monitor(), debugger, why_not)) {
+        return fail(why_not);
+    }
     if (options.start_stopped) {
         machine->run_control().stop();
     }
-    auto end = live(*machine, options, monitor.monitor(), why_not);
+    auto end = live(*machine, options, why_not);
     while (end && end->reset && !options.no_reboot) {
         machine->reset();
-        end = live(*machine, options, monitor.monitor(), why_not);
+        end = live(*machine, options, why_not);
+    }
+    machine->run_control().finish();
+    if (debugger.server != nullptr && end) {
+        debugger.server->set_exit_status(end->status);
     }
     if (!end) {
         return fail(why_not);

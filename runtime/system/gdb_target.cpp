@@ -209,8 +209,17 @@ void GdbMachine::detach() {
     machine_.run_control().resume();
 }
 
+// After a reset the debugger goes on with CPUs that are ready to be looked at.
 std::optional<std::string> GdbMachine::command(std::string_view line) {
-    return monitor_ ? std::optional{monitor_(line)} : std::nullopt;
+    if (!monitor_) {
+        return std::nullopt;
+    }
+    std::string answer = monitor_(line);
+    RunControl& control = machine_.run_control();
+    if (control.wait_until_restarted() && control.is_stopped()) {
+        static_cast<void>(control.wait_until_parked());
+    }
+    return answer;
 }
 
 } // namespace ulna::system

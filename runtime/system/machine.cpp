@@ -115,6 +115,7 @@ void Machine::connect_cpu(unsigned index) {
 // --- running
 
 Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
+    run_control_.restart();
     static_cast<void>(vcpus_.front()->start(entry, argument, el));
     std::vector<std::thread> threads;
     for (const auto& vcpu : vcpus_) {
@@ -143,7 +144,6 @@ void Machine::reset() {
         }
     }
     engine_->invalidate(0, ~u64{0});
-    run_control_.restart();
     end_ = {};
     stopping_.store(false);
 }

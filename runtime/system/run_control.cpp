@@ -75,9 +75,13 @@ void RunControl::resume(const std::vector<Order>& orders) {
     changed_.notify_all();
 }
 
+bool RunControl::all_stay() const {
+    return std::ranges::all_of(orders_, [](Order order) { return order == Order::Stay; });
+}
+
 bool RunControl::is_stopped() const {
     const std::lock_guard lock{mutex_};
-    return std::ranges::all_of(orders_, [](Order order) { return order == Order::Stay; });
+    return all_stay();
 }
 
 std::optional<RunControl::Stop> RunControl::take_stop() {
@@ -121,11 +125,36 @@ void RunControl::end() {
 }
 
 void RunControl::restart() {
+    std::function<void()> call;
+    {
+        const std::lock_guard lock{mutex_};
+        ended_ = false;
+        active_.assign(active_.size(), false);
+        active_.front() = true;
+        if (!all_stay()) {
+            std::ranges::fill(orders_, Order::Run);
+            stop_.reset();
+        } else if (stop_) { // who asked may have looked for it in vain
+            call = on_stop_;
+        }
+        update_wanted();
+        changed_.notify_all();
+    }
+    if (call) {
+        call();
+    }
+}
+
+void RunControl::finish() {
     const std::lock_guard lock{mutex_};
-    ended_ = false;
-    std::ranges::fill(orders_, Order::Run);
-    stop_.reset();
-    update_wanted();
+    finished_ = true;
+    changed_.notify_all();
+}
+
+bool RunControl::wait_until_restarted() {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [&] { return finished_ || !ended_; });
+    return !finished_;
 }
 
 } // namespace ulna::system

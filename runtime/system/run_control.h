@@ -54,14 +54,19 @@ class RunControl {
     // Called in the thread that reports; replaces the one there was.
     void on_stop(std::function<void()> call);
 
-    void end();     // nobody waits any longer
-    void restart(); // after end(): all may run
+    void end(); // nobody waits any longer
+    // The first CPU is about to be turned on, the others are off. Who was stopped stays stopped.
+    void restart();
+    void finish(); // after end(): there is no restart
+    // False: there will be none.
+    [[nodiscard]] bool wait_until_restarted();
 
   private:
     friend class Pause;
     void pause();
     void unpause();
     [[nodiscard]] bool may_run(unsigned cpu) const;
+    [[nodiscard]] bool all_stay() const;
     void update_wanted(); // after each change of orders_ and pauses_
 
     const std::function<void()> kick_;
@@ -70,7 +75,7 @@ class RunControl {
     std::vector<Order> orders_;
     std::vector<bool> active_; // on, and not parked
     unsigned pauses_ = 0;
-    bool ended_ = false;
+    bool ended_ = false, finished_ = false;
     std::optional<Stop> stop_;
     std::function<void()> on_stop_;
     const std::unique_ptr<std::atomic<bool>[]> wanted_;

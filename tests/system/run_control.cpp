@@ -37,6 +37,28 @@ struct CountingCpu {
     }
 };
 
+TEST_CASE("who was stopped before a reset is afterwards", "[system]") {
+    RunControl control{2, [] {}};
+    unsigned calls = 0;
+    control.on_stop([&] { ++calls; });
+    control.stop();
+    control.end();
+    CHECK_FALSE(control.wait_until_parked());
+    control.restart();
+    CHECK(control.wait_until_restarted());
+    CHECK(control.is_stopped());
+    CHECK(calls == 2);
+    CHECK(control.take_stop()->reason == Reason::Requested);
+    control.resume({Order::Step, Order::Stay});
+    control.end();
+    control.restart();
+    CHECK(control.wait(0) == Order::Run);
+    CHECK(control.wait(1) == Order::Run);
+    control.end();
+    control.finish();
+    CHECK_FALSE(control.wait_until_restarted());
+}
+
 TEST_CASE("CPUs stop, step and go on as they are told", "[system]") {
     RunControl control{2, [] {}};
     control.cpu_on(0);
