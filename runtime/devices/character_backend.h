@@ -19,6 +19,7 @@ class CharacterSink {
     [[nodiscard]] virtual std::size_t room() const = 0;  // how many bytes it takes now
     virtual void receive(std::span<const u8> bytes) = 0; // at most room()
     virtual void receive_break() {}
+    virtual void opened() {}         // somebody has come to the other end
     virtual void output_resumed() {} // CharacterBackend::congested() is false again
 };
 

@@ -145,6 +145,9 @@ void SocketBackend::attach(int connection) {
     if (listening_ >= 0) {
         loop_.change_fd(listening_, 0);
     }
+    if (sink_ != nullptr) {
+        sink_->opened();
+    }
     update_interest();
 }
 
@@ -164,6 +167,9 @@ void SocketBackend::detach() {
 
 void SocketBackend::connect(CharacterSink* sink) {
     CharacterBackend::connect(sink);
+    if (sink_ != nullptr && connection_ >= 0) {
+        sink_->opened();
+    }
     update_interest();
 }
 

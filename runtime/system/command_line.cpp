@@ -26,13 +26,6 @@ void set_gdb(Parse& parse, const std::string& value) {
     parse.options.gdb = value == "none" ? "" : value;
 }
 
-void set_monitor(Parse& parse, const std::string& value) {
-    if (value != "stdio" && value != "none" && value != "null" && value != "mon:stdio") {
-        parse.fail("-monitor " + value + ": stdio or none");
-    }
-    parse.options.monitor = value;
-}
-
 void set_display(Parse& parse, const std::string& value) {
     if (value != "none" && value != "nographic") {
         parse.fail("-display " + value + ": there is no graphics; none");
@@ -83,11 +76,11 @@ constexpr Option kOptions[] = {
     {"net",      "none",       nullptr, add_nic},
     {"fsdev",    "local,id=...", "a folder for a guest: path=, security_model=none|mapped, readonly=on|off", add_folder},
     {"virtfs",   "local,...",  "the same with its device: mount_tag=", add_virtfs},
-    {"chardev",  "type,id=...", "where a console goes: stdio, null, or file,path=", add_characters},
+    {"chardev",  "type,id=...", "where a console goes: stdio, null, file,path= or socket,path= (or host= and port=; server=on)", add_characters},
     {"fw_cfg",   "name=...",   "an item for firmware: name=,string= or file=", add_firmware_item},
     {"object",   "type,...",   nullptr, add_object},
-    {"serial",   "where",      "the serial port: stdio, mon:stdio (default), file:PATH or null", add_serial},
-    {"monitor",  "where",      "the monitor: stdio or none; else Ctrl-A C on the console", set_monitor},
+    {"serial",   "where",      "the serial port: stdio, mon:stdio (default), file:PATH, unix:PATH, tcp:HOST:PORT, chardev:ID or null", add_serial},
+    {"monitor",  "where",      "the monitor: as the serial port, or none; else Ctrl-A C on the console", set_monitor},
     {"nographic", nullptr,     "accepted: there is no graphics", ignore},
     {"display",  "none",       nullptr, set_display},
     {"vga",      "none",       nullptr, set_display},
@@ -260,7 +253,7 @@ void check(Parse& parse) {
 SystemCommandLine parse_system_command_line(int argc, const char* const* argv) {
     Parse parse;
     apply_arguments(parse, argc, argv);
-    resolve_serials(parse);
+    resolve_characters(parse);
     set_default_serial(parse);
     check(parse);
     return {std::move(parse.options), parse.exit_status, std::move(parse.message)};

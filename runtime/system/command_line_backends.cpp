@@ -139,6 +139,18 @@ void add_virtfs(CommandLineParse& parse, const std::string& value) {
     parse.finish("-virtfs", properties);
 }
 
+namespace {
+
+std::string socket_of(Properties& properties) {
+    const std::string host = properties.text("host"), port = properties.text("port");
+    if (!port.empty()) {
+        return "tcp:" + host + ":" + port;
+    }
+    return "unix:" + properties.required("path");
+}
+
+} // namespace
+
 void add_characters(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "backend");
     const std::vector<std::string> kinds = {"stdio", "null", "file", "socket"};
@@ -147,7 +159,7 @@ void add_characters(CommandLineParse& parse, const std::string& value) {
     if (kind == 2) {
         characters.words += ":" + properties.required("path");
     } else if (kind == 3) {
-        characters.words = "unix:" + properties.required("path");
+        characters.words = socket_of(properties);
         const bool waits = properties.flag("wait", true);
         if (properties.flag("server")) {
             characters.words += waits ? ",server=on" : ",server=on,wait=off";
@@ -185,39 +197,66 @@ void add_object(CommandLineParse& parse, const std::string& value) {
     parse.fail("-object " + type + ": no such object");
 }
 
-void add_serial(CommandLineParse& parse, const std::string& value) {
-    parse.options.serials.push_back(value);
+namespace {
+
+// What make_character_backend() knows, or a -chardev.
+void check_characters(CommandLineParse& parse, const char* option, const std::string& value) {
     for (const char* const known : {"stdio", "mon:stdio", "null", "none"}) {
         if (value == known) {
             return;
         }
     }
     const std::size_t colon = value.find(':');
-    const std::string kind = value.substr(0, colon);
     const bool has_rest = colon != value.npos && colon + 1 < value.size();
-    if (!has_rest || (kind != "file" && kind != "chardev")) {
-        parse.fail("-serial " + value + ": stdio, mon:stdio, file:PATH, chardev:ID or null");
-    }
-}
-
-// A serial port gets what its character device is, which nobody else has then.
-void resolve_serials(CommandLineParse& parse) {
-    constexpr std::string_view kPrefix = "chardev:";
-    auto& all = parse.options.characters;
-    for (std::string& serial : parse.options.serials) {
-        if (!serial.starts_with(kPrefix)) {
-            continue;
-        }
-        const auto found = std::find_if(all.begin(), all.end(), [&](const CharacterOption& one) {
-            return one.id == serial.substr(kPrefix.size());
-        });
-        if (found == all.end()) {
-            parse.fail("-serial " + serial + ": no -chardev with this id");
+    for (const char* const kind : {"file", "unix", "tcp", "chardev"}) {
+        if (has_rest && value.substr(0, colon) == kind) {
             return;
         }
-        serial = found->words;
-        all.erase(found);
     }
+    parse.fail(option + (" " + value) +
+               ": stdio, mon:stdio, file:PATH, unix:PATH[,server=on], tcp:HOST:PORT[,server=on], "
+               "chardev:ID or null");
+}
+
+} // namespace
+
+void add_serial(CommandLineParse& parse, const std::string& value) {
+    parse.options.serials.push_back(value);
+    check_characters(parse, "-serial", value);
+}
+
+void set_monitor(CommandLineParse& parse, const std::string& value) {
+    parse.options.monitor = value;
+    check_characters(parse, "-monitor", value);
+}
+
+namespace {
+
+// Whoever names a character device gets what it is, which nobody else has then.
+void resolve(CommandLineParse& parse, const char* option, std::string& where) {
+    constexpr std::string_view kPrefix = "chardev:";
+    if (!where.starts_with(kPrefix)) {
+        return;
+    }
+    auto& all = parse.options.characters;
+    const auto found = std::find_if(all.begin(), all.end(), [&](const CharacterOption& one) {
+        return one.id == where.substr(kPrefix.size());
+    });
+    if (found == all.end()) {
+        parse.fail(option + (" " + where) + ": no -chardev with this id");
+        return;
+    }
+    where = found->words;
+    all.erase(found);
+}
+
+} // namespace
+
+void resolve_characters(CommandLineParse& parse) {
+    for (std::string& serial : parse.options.serials) {
+        resolve(parse, "-serial", serial);
+    }
+    resolve(parse, "-monitor", parse.options.monitor);
 }
 
 } // namespace ulna::system

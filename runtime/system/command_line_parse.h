@@ -38,8 +38,9 @@ void add_characters(CommandLineParse& parse, const std::string& value);
 void add_firmware_item(CommandLineParse& parse, const std::string& value);
 void add_object(CommandLineParse& parse, const std::string& value);
 void add_serial(CommandLineParse& parse, const std::string& value);
-// Puts the words of character devices where serial ports name them.
-void resolve_serials(CommandLineParse& parse);
+void set_monitor(CommandLineParse& parse, const std::string& value);
+// Puts the words of character devices where serial port and monitor name them.
+void resolve_characters(CommandLineParse& parse);
 
 // command_line_devices.cpp
 void add_device(CommandLineParse& parse, const std::string& value);

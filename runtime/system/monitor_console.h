@@ -21,6 +21,7 @@ class MonitorConsole final : public devices::CharacterSink {
 
     [[nodiscard]] std::size_t room() const override { return 256; }
     void receive(std::span<const u8> bytes) override;
+    void opened() override { prompt(); }
 
   private:
     static constexpr std::size_t kMostBytes = 1024; // of a line

@@ -198,6 +198,14 @@ TEST_CASE("consoles, folders and streams", "[boot]") {
     CHECK(refused({"-chardev", "stdio,id=a", "-serial", "stdio"}).starts_with("stdio is used"));
     CHECK(accepted({"-chardev", "stdio,id=a,mux=on", "-serial", "chardev:a"}).serials ==
           std::vector<std::string>{"mon:stdio"});
+    CHECK(accepted({"-serial", "unix:/tmp/s,server=on,wait=off"}).serials.front() ==
+          "unix:/tmp/s,server=on,wait=off");
+    CHECK(accepted({"-chardev", "socket,id=a,host=localhost,port=4444,server=on", "-monitor",
+                    "chardev:a"})
+              .monitor == "tcp:localhost:4444,server=on");
+    CHECK(accepted({"-monitor", "tcp::4444,server,nowait"}).monitor == "tcp::4444,server,nowait");
+    CHECK(refused({"-monitor", "chardev:b"}) == "-monitor chardev:b: no -chardev with this id\n");
+    CHECK(refused({"-monitor", "vc"}).starts_with("-monitor vc: "));
     CHECK(refused({"-serial", "chardev:b"}) == "-serial chardev:b: no -chardev with this id\n");
 }
 
