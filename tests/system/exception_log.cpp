@@ -58,7 +58,7 @@ TEST_CASE("-d int tells of interrupts, aborts and PSCI", "[system]") {
     REQUIRE(take_pending_interrupt(f.cpu));
     f.enter(1);
     take_exception(f.cpu, data_abort(0x1234, {.fsc = 0x07, .write = true}, kCode));
-    f.cpu.psci = PsciConduit::Hvc;
+    f.cpu.psci = PsciMethod::Hvc;
     f.state->x[0] = 0x8400'0000;
     f.state->x[1] = f.state->x[2] = f.state->x[3] = 1;
     f.run(hvc_word(0));
