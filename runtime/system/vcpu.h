@@ -116,7 +116,8 @@ class Vcpu final : public CpuHost {
     void on_memory_access();
     void on_refused_access(GuestAddr pc);
     void step_slowly();
-    void translate_one(GuestAddr pc, u64 page); // into slow_block_
+    // The instruction at pc by itself, with `page` as in BlockKey.
+    [[nodiscard]] const ir::Block& one_instruction(GuestAddr pc, u64 page);
     [[nodiscard]] bool checks_sp() const;
     void on_misaligned_sp();
     void idle(std::optional<u64> until, bool for_event);
@@ -137,6 +138,7 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] TranslationResult
     translate(GuestAddr va, ir::Access access, bool unprivileged, bool misaligned);
     [[nodiscard]] u64 find_host_address(GuestAddr address, ir::MemInfo mem);
+    [[nodiscard]] u64 join_pages(GuestAddr address, ir::MemInfo mem);
     [[nodiscard]] u64 find_host_range(GuestAddr address, ir::MemInfo mem, unsigned bytes);
     [[nodiscard]] std::optional<u64>
     find_checked(GuestAddr address, ir::MemInfo mem, bool privileged) const;
@@ -163,7 +165,14 @@ class Vcpu final : public CpuHost {
     DataTlb tlb_;
     bool checks_branch_targets_ = false;                            // there have been guarded pages
     CodePages code_pages_[2] = {CodePages{false}, CodePages{true}}; // by privilege
-    ir::Block slow_block_;
+    // Of instructions that went the long way, which mostly go it again.
+    std::array<ir::Block, 64> slow_blocks_;
+    // What reads of two pages found, the last few.
+    struct alignas(16) Joined {
+        u8 bytes[16];
+    };
+    std::array<Joined, 4> joined_ = {};
+    unsigned next_joined_ = 0;
     Stepped stepped_ = Stepped::Nothing; // the last instruction, while software step is active
     bool watches_ = false;               // watchpoints_possible()
     GuestAddr last_wait_ = ~GuestAddr{0};

@@ -150,13 +150,20 @@ bool Vcpu::checks_sp() const {
     return (sctlr & (cpu_.pstate.el == 0 ? sctlr::SA0 : sctlr::SA)) != 0;
 }
 
-void Vcpu::translate_one(GuestAddr pc, u64 page) {
+const ir::Block& Vcpu::one_instruction(GuestAddr pc, u64 page) {
     const ir::CpuState& state = *cpu_.state;
     const u64 sp = checks_sp() ? state.sp : 0;
     const u32 bits = ir::BlockMode::from_registers(state.fpcr, sp).bits | state.mode_bits;
-    frontend::TranslateOptions options = machine_.translate_options();
-    options.max_instructions = 1;
-    frontend::translate({pc, {bits}, page}, machine_.code(), options, slow_block_);
+    const ir::BlockKey key{pc, {bits}, page};
+    ir::Block& block = slow_blocks_[pc / 4 % slow_blocks_.size()];
+    const bool is_there = block.key == key && block.guest_words.size() == 1 &&
+                          block.guest_words.front() == word_at(pc);
+    if (!is_there) {
+        frontend::TranslateOptions options = machine_.translate_options();
+        options.max_instructions = 1;
+        frontend::translate(key, machine_.code(), options, block);
+    }
+    return block;
 }
 
 // Translated code always checks SP; without SCTLR_ELx.SA or SA0 the instruction goes the long way.
@@ -166,8 +173,7 @@ void Vcpu::on_misaligned_sp() {
     if (checks_sp() || !page) {
         return raise(sp_alignment(pc));
     }
-    translate_one(pc, *page);
-    after_step(ir::interpret(slow_block_, *cpu_.state), /*steps=*/false);
+    after_step(ir::interpret(one_instruction(pc, *page), *cpu_.state), /*steps=*/false);
 }
 
 void Vcpu::step_slowly() {
@@ -177,9 +183,8 @@ void Vcpu::step_slowly() {
     if (!page) {
         return; // it went away: fetching it says so
     }
-    translate_one(pc, *page);
     Port port{*this};
-    const auto reason = ir::interpret(slow_block_, state, port);
+    const auto reason = ir::interpret(one_instruction(pc, *page), state, port);
     if (reason == ir::ExitReason::MemoryAccess) {
         on_refused_access(pc);
     } else if (reason != ir::ExitReason::Lookup && reason != ir::ExitReason::ContextSync) {

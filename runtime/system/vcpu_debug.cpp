@@ -44,10 +44,9 @@ ExitReason Vcpu::execute_one() {
     u32 word;
     std::memcpy(&word, page->bytes + state.pc % (u64{1} << ir::kTlbPageLog2), sizeof word);
     stepped_ = is_load_exclusive(word) ? Stepped::LoadExclusive : Stepped::Other;
-    translate_one(state.pc, page->number);
     state.btype = 0;
     no_place_ = {};
-    return ir::interpret(slow_block_, state);
+    return ir::interpret(one_instruction(state.pc, page->number), state);
 }
 
 void Vcpu::after_step(ExitReason reason, bool steps) {

@@ -1,4 +1,6 @@
 // How a virtual CPU finds data: walks, and what of them its TLB keeps.
+#include <cstring>
+
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"
 #include "runtime/system/walk_registers.h"
@@ -73,7 +75,7 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
         return 0;
     }
     if (crosses_page(address, mem.bytes())) {
-        return 0;
+        return writes ? 0 : join_pages(address, mem);
     }
     if (const auto known = find_checked(address, mem, !unprivileged)) {
         return *known;
@@ -108,6 +110,34 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
                 .forbidden_by_pan = page.pan_forbids},
                !unprivileged);
     return reinterpret_cast<u64>(host) + address % kPageBytes;
+}
+
+// A read of two pages of memory: a copy of what it reads. 0: the slow path's.
+u64 Vcpu::join_pages(GuestAddr address, MemInfo mem) {
+    const bool unprivileged = mem.unprivileged || cpu_.pstate.el == 0;
+    const bool misaligned = address % mem.unit_bytes() != 0;
+    const u64 first = kPageBytes - address % kPageBytes;
+    const struct {
+        GuestAddr at;
+        u64 bytes;
+    } parts[] = {{address, first}, {address + first, mem.bytes() - first}};
+    Joined& joined = joined_[next_joined_++ % joined_.size()];
+    u8* to = joined.bytes;
+    for (const auto& part : parts) {
+        const TranslationResult result =
+            translate(part.at, ir::Access::Reads, unprivileged, misaligned);
+        const auto* const page = std::get_if<Translation>(&result);
+        if (page == nullptr || !page->normal || is_watched_page(part.at)) {
+            return 0;
+        }
+        const u8* const host = machine_.memory().readable(page->page, kPageBytes);
+        if (host == nullptr) {
+            return 0;
+        }
+        std::memcpy(to, host + part.at % kPageBytes, part.bytes);
+        to += part.bytes;
+    }
+    return reinterpret_cast<u64>(joined.bytes);
 }
 
 // For several accesses, none of which is looked at alone: in the TLB or nowhere. The first of those
