@@ -140,7 +140,8 @@ class Builder {
     }
     // Where the access finds its bytes, in a whole machine.
     Value host_address(Value addr, MemInfo mem, i64 disp) {
-        return emit(Opcode::HostAddress, Type::I64, {addr}, mem.pack(), static_cast<u64>(disp));
+        return emit(Opcode::HostAddress, Type::I64, {addr, Value{}}, mem.pack(),
+                    static_cast<u64>(disp));
     }
     Value host_range(Value addr, MemInfo mem, RangeInfo range) {
         return emit(Opcode::HostRange, Type::I64, {addr}, mem.pack(), range.pack());

@@ -135,13 +135,13 @@ GuestAddr Interpreter::address_of(const Inst& inst) const {
     GuestAddr address = arg(inst, 0).lo;
     if (inst.op == Opcode::CheckTag) {
         address += inst.imm;
-    } else if (inst.op == Opcode::Load || inst.op == Opcode::Store) {
+    } else if (is_indexed(inst.op)) {
         if (inst.args[1] != kNoValue) {
             address += arg(inst, 1).lo << inst.mem().index_shift;
         }
         address += inst.imm;
     }
-    return untagged(address);
+    return inst.op == Opcode::HostAddress ? address : untagged(address);
 }
 
 // Arm's acquire and release are sequentially consistent among themselves (LDAR, STLR); the fence
@@ -238,7 +238,7 @@ bool Interpreter::check_tag(const Inst& inst, V128& result) {
 // The address may have a tag, which the TLB does not know.
 bool Interpreter::host_address(const Inst& inst, V128& result) {
     const MemInfo mem = inst.mem();
-    const u64 address = arg(inst, 0).lo + inst.imm;
+    const u64 address = address_of(inst);
     if (mem.aligned && !mem.allows(address)) {
         leave(pc_of(inst), ExitReason::Alignment, address);
         return false;
@@ -316,7 +316,9 @@ GuestAddr Interpreter::pc_of(const Inst& inst) const {
 
 bool Interpreter::port_step(const Inst& inst, V128& result) {
     const MemInfo mem = inst.mem();
-    const GuestAddr address = arg(inst, 0).lo + (inst.op == Opcode::ZeroBlock ? 0 : inst.imm);
+    const GuestAddr address = inst.op == Opcode::HostAddress ? address_of(inst)
+                              : inst.op == Opcode::ZeroBlock ? arg(inst, 0).lo
+                                                             : arg(inst, 0).lo + inst.imm;
     bool done = false;
     switch (inst.op) {
     case Opcode::HostAddress:

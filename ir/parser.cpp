@@ -313,7 +313,7 @@ class Parser {
     }
 
     void address(Line& line, Inst& inst, MemInfo& mem) {
-        const bool full = inst.op == Opcode::Load || inst.op == Opcode::Store;
+        const bool full = is_indexed(inst.op);
         line.expect("[");
         add_arg(line, inst, value(line));
         if (full) {

@@ -176,8 +176,7 @@ class Verifier {
             param == Param::Flag) {
             require(inst.aux == 0 || inst.op == Opcode::ExitIf, "aux has no meaning here");
         }
-        const bool displaced = inst.op == Opcode::Load || inst.op == Opcode::Store ||
-                               inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress ||
+        const bool displaced = is_indexed(inst.op) || inst.op == Opcode::CheckTag ||
                                inst.op == Opcode::HostRange || // a RangeInfo
                                inst.op == Opcode::AtomicRmw;   // the operation
         if (param == Param::None || param == Param::Cond || (param == Param::Mem && !displaced)) {
@@ -202,7 +201,7 @@ class Verifier {
         }
         require(mem.pack() == inst.aux && mem.size_log2 <= 4 && mem.index_shift <= 4,
                 "access size or index shift too large");
-        const bool indexed = inst.op == Opcode::Load || inst.op == Opcode::Store;
+        const bool indexed = is_indexed(inst.op);
         const bool loads = inst.op == Opcode::Load || inst.op == Opcode::LoadExcl;
         const bool stores = inst.op == Opcode::Store || inst.op == Opcode::StoreExcl;
         const bool checks = inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress;

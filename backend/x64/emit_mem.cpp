@@ -116,7 +116,7 @@ void emit_Probe(Emitter& e, const Inst& inst) {
 
 // base + (index << shift) + displacement.
 Mem Emitter::address_expression(const Inst& inst) {
-    const bool is_access = inst.op == Opcode::Load || inst.op == Opcode::Store;
+    const bool is_access = ir::is_indexed(inst.op);
     const ValueId base = inst.args[0], index = is_access ? inst.args[1] : kNoValue;
     const unsigned shift = is_access ? inst.mem().index_shift : 0;
     const u64 disp = is_access ? inst.imm : 0;
@@ -176,7 +176,7 @@ Gpr Emitter::memory_address_copy(const Inst& inst) {
 }
 
 Gpr Emitter::memory_address(const Inst& inst) {
-    const bool is_access = inst.op == Opcode::Load || inst.op == Opcode::Store;
+    const bool is_access = ir::is_indexed(inst.op);
     const bool plain = !is_access || (inst.args[1] == kNoValue && inst.imm == 0);
     if (plain && !options_->mask_tags) {
         return use_gpr(inst.args[0]);

@@ -10,7 +10,6 @@ using ir::CpuState;
 using ir::ExitReason;
 using ir::MemInfo;
 using ir::TlbEntry;
-using ir::ValueId;
 
 namespace {
 
@@ -28,9 +27,11 @@ struct Lookup {
 
 // Elements of an array are mostly on pages with one addend, and what depends on them (a table of
 // what to do next) waits for each look otherwise. Accesses that nobody waits for gain nothing.
-bool reads_array(const Emitter& e, ValueId base, MemInfo mem) {
-    const Inst& inst = e.inst_of(base);
-    return mem.access == Access::Reads && inst.op == Opcode::Add && !e.is_const(inst.args[1]);
+bool reads_array(const Emitter& e, const Inst& inst) {
+    const Inst& base = e.inst_of(inst.args[0]);
+    const bool indexed = (inst.arg_count > 1 && inst.args[1] != ir::kNoValue) ||
+                         (base.op == Opcode::Add && !e.is_const(base.args[1]));
+    return inst.mem().access == Access::Reads && indexed;
 }
 
 // Makes of the address that of its bytes.
@@ -100,14 +101,11 @@ void emit_lookup(Emitter& e, const Lookup& look) {
 void emit_HostAddress(Emitter& e, const Inst& inst) {
     const MemInfo mem = inst.mem();
     const Gpr rax = e.take_gpr(HostReg::RAX);
-    const Gpr base = e.use_gpr(inst.args[0]);
-    const Gpr address = e.scratch_gpr();
-    e.c.lea(address, e.c.ptr[base + static_cast<i32>(inst.imm)]);
+    const Gpr address = e.memory_address_copy(inst);
     if (mem.aligned) {
         e.check_alignment(address, mem);
     }
-    emit_lookup(e, {mem, mem.bytes(), false, reads_array(e, inst.args[0], mem), e.branch_pc(),
-                    address, rax});
+    emit_lookup(e, {mem, mem.bytes(), false, reads_array(e, inst), e.branch_pc(), address, rax});
     e.define(inst, address);
 }
 
@@ -117,8 +115,8 @@ void emit_HostRange(Emitter& e, const Inst& inst) {
     const Gpr base = e.use_gpr(inst.args[0]);
     const Gpr address = e.scratch_gpr();
     e.c.lea(address, e.c.ptr[base + range.displacement]);
-    emit_lookup(e, {inst.mem(), range.bytes, true, reads_array(e, inst.args[0], inst.mem()),
-                    e.branch_pc(), address, rax});
+    emit_lookup(e,
+                {inst.mem(), range.bytes, true, reads_array(e, inst), e.branch_pc(), address, rax});
     e.define(inst, address);
 }
 

@@ -34,9 +34,10 @@ constexpr auto kTreatments = [] {
     set(Opcode::Get, Treatment::Get);
     set(Opcode::Set, Treatment::Set);
     set(Opcode::CallHelper, Treatment::Call);
-    for (const Opcode op : {Opcode::VToF, Opcode::FToI, Opcode::IToF, Opcode::VAnd, Opcode::VOr,
-                            Opcode::VXor, Opcode::Select, Opcode::ExitIf, Opcode::RaiseIf,
-                            Opcode::Load, Opcode::Store, Opcode::MemCopy, Opcode::MemSet}) {
+    for (const Opcode op :
+         {Opcode::VToF, Opcode::FToI, Opcode::IToF, Opcode::VAnd, Opcode::VOr, Opcode::VXor,
+          Opcode::Select, Opcode::ExitIf, Opcode::RaiseIf, Opcode::Load, Opcode::Store,
+          Opcode::HostAddress, Opcode::MemCopy, Opcode::MemSet}) {
         set(op, Treatment::Rules);
     }
     return table;

@@ -65,8 +65,8 @@ class Sharing {
     std::span<Member> members() { return {members_.data(), member_count_}; }
 
     static bool can_share(const Inst& inst) {
-        return inst.op == Opcode::HostAddress && !inst.dead && !inst.mem().aligned &&
-               inst.mem().access != Access::ReadsAndWrites;
+        return inst.op == Opcode::HostAddress && !inst.dead && inst.args[1] == kNoValue &&
+               !inst.mem().aligned && inst.mem().access != Access::ReadsAndWrites;
     }
 
     void find_members() {
@@ -178,6 +178,7 @@ class Sharing {
         Inst& leader = block_[group.leader->id];
         const i64 displacement = static_cast<i64>(leader.imm) - (group.leader->offset - group.low);
         leader.op = Opcode::HostRange;
+        leader.arg_count = 1;
         leader.aux = MemInfo{.access = group.access, .unprivileged = group.unprivileged}.pack();
         leader.imm =
             RangeInfo{static_cast<i32>(displacement), static_cast<u32>(group.high - group.low)}
