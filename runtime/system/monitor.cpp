@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <sstream>
 
 #include "runtime/debug/log.h"
@@ -16,7 +17,9 @@ namespace ulna::system {
 // --- Commands. The longest name that fits counts, so that "info cpus" is one.
 
 const Monitor::Row Monitor::kRows[] = {
-    {"help", "", "this list", 0, 1, &Monitor::help},
+    {"help", "[COMMAND]", "this list, or what it says of a command", 0, 2, &Monitor::help},
+    {"?", "[COMMAND]", "the same", 0, 2, &Monitor::help},
+    {"info", "", "what there is to look at", 0, 0, &Monitor::info},
     {"info registers", "[-a]", "of the chosen CPU, or of all", 0, 1, &Monitor::info_registers},
     {"info cpus", "", "what they do; * is the chosen one", 0, 0, &Monitor::info_cpus},
     {"info tlb", "", "pages that the chosen CPU remembers", 0, 0, &Monitor::info_tlb},
@@ -28,6 +31,10 @@ const Monitor::Row Monitor::kRows[] = {
     {"cpu", "N", "choose a CPU", 1, 1, &Monitor::choose_cpu},
     {"x", "[/FMT] ADDR", "show memory, such as x /8xw $sp or x /4i $pc", 1, 2, &Monitor::examine},
     {"xp", "[/FMT] ADDR", "the same by physical address", 1, 2, &Monitor::examine_physical},
+    {"print", "VALUE", "a number or a register, such as $x0", 1, 1, &Monitor::print},
+    {"p", "VALUE", "the same", 1, 1, &Monitor::print},
+    {"memsave", "ADDR BYTES FILE", "write memory to a file", 3, 3, &Monitor::save},
+    {"pmemsave", "ADDR BYTES FILE", "the same by physical address", 3, 3, &Monitor::save_physical},
     {"stop", "", "stop all CPUs", 0, 0, &Monitor::stop},
     {"cont", "", "let them go on", 0, 0, &Monitor::cont},
     {"c", "", "the same", 0, 0, &Monitor::cont},
@@ -80,13 +87,24 @@ std::string Monitor::execute(std::string_view line) {
     return (this->*row->handler)(words);
 }
 
-std::string Monitor::help(const Words&) {
+// The commands whose names begin so.
+std::string Monitor::list(std::string_view start) {
     std::string text;
     for (const Row& row : kRows) {
-        text += fmt::format("{:<22} {}\n", usage(row), row.help);
+        if (std::string_view{row.name}.starts_with(start)) {
+            text += fmt::format("{:<22} {}\n", usage(row), row.help);
+        }
     }
     return text;
 }
+
+std::string Monitor::help(const Words& arguments) {
+    const std::string start = fmt::format("{}", fmt::join(arguments, " "));
+    const std::string text = list(start);
+    return text.empty() ? "'" + start + "' is no command; help lists them\n" : text;
+}
+
+std::string Monitor::info(const Words&) { return list("info "); }
 
 // --- Looking
 
@@ -216,6 +234,39 @@ std::string Monitor::dump(const Words& arguments, bool physical) {
                ? print_memory(*format, *address, bytes)
                : fmt::format("cannot read {} bytes at {:#x}\n", bytes.size(), *address);
 }
+
+std::string Monitor::print(const Words& arguments) {
+    const Pause pause{machine_.run_control()};
+    std::string why_not;
+    const auto value = value_of(arguments[0], why_not);
+    return value ? fmt::format("{:#x}\n", *value) : why_not;
+}
+
+std::string Monitor::write_file(const Words& arguments, bool physical) {
+    constexpr u64 kPiece = 1 << 20;
+    const Pause pause{machine_.run_control()};
+    std::string why_not;
+    const auto address = value_of(arguments[0], why_not);
+    const auto count = address ? value_of(arguments[1], why_not) : std::nullopt;
+    if (!count) {
+        return why_not;
+    }
+    std::ofstream file{arguments[2], std::ios::binary | std::ios::trunc};
+    std::vector<u8> bytes(kPiece);
+    for (u64 done = 0; file && done < *count; done += kPiece) {
+        const u64 piece = std::min(kPiece, *count - done);
+        if (!read(*address + done, bytes.data(), piece, physical)) {
+            return fmt::format("cannot read {} bytes at {:#x}\n", piece, *address + done);
+        }
+        file.write(reinterpret_cast<const char*>(bytes.data()),
+                   static_cast<std::streamsize>(piece));
+    }
+    file.close();
+    return file ? "" : "cannot write '" + arguments[2] + "'\n";
+}
+
+std::string Monitor::save(const Words& arguments) { return write_file(arguments, false); }
+std::string Monitor::save_physical(const Words& arguments) { return write_file(arguments, true); }
 
 std::string Monitor::examine(const Words& arguments) { return dump(arguments, false); }
 std::string Monitor::examine_physical(const Words& arguments) { return dump(arguments, true); }

@@ -32,8 +32,10 @@ class Monitor {
     };
     static const Row kRows[];
     [[nodiscard]] static std::string usage(const Row& row);
+    [[nodiscard]] static std::string list(std::string_view start);
 
     std::string help(const Words& arguments);
+    std::string info(const Words& arguments);
     std::string info_registers(const Words& arguments);
     std::string info_cpus(const Words& arguments);
     std::string info_tlb(const Words& arguments);
@@ -45,6 +47,9 @@ class Monitor {
     std::string choose_cpu(const Words& arguments);
     std::string examine(const Words& arguments);
     std::string examine_physical(const Words& arguments);
+    std::string print(const Words& arguments);
+    std::string save(const Words& arguments);
+    std::string save_physical(const Words& arguments);
     std::string stop(const Words& arguments);
     std::string cont(const Words& arguments);
     std::string system_reset(const Words& arguments);
@@ -56,6 +61,7 @@ class Monitor {
     // A number, or a register: $pc. Without a value, `why_not` is a line.
     [[nodiscard]] std::optional<u64> value_of(const std::string& word, std::string& why_not);
     [[nodiscard]] std::string dump(const Words& arguments, bool physical);
+    [[nodiscard]] std::string write_file(const Words& arguments, bool physical);
     [[nodiscard]] bool read(u64 at, u8* to, u64 count, bool physical);
 
     Machine& machine_;
