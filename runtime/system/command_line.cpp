@@ -41,6 +41,40 @@ void refuse_snapshots(Parse& parse, const std::string&) {
     parse.fail("-loadvm: states of machines are not kept");
 }
 
+// The name of a file, whole, as -drive has it.
+std::string file_property(const std::string& name) {
+    std::string value = "file=";
+    for (const char c : name) {
+        value += c == ',' ? ",," : std::string{c};
+    }
+    return value;
+}
+
+// Panics and watchdogs are nothing that this machine hears of.
+void set_actions(Parse& parse, const std::string& value) {
+    Properties properties(value, "");
+    const auto is_second = [&](const char* key, const char* first, const char* second, bool now) {
+        return properties.choice(key, {first, second}, now ? 1 : 0) == 1;
+    };
+    SystemOptions& options = parse.options;
+    options.no_reboot = is_second("reboot", "reset", "shutdown", options.no_reboot);
+    options.no_shutdown = is_second("shutdown", "poweroff", "pause", options.no_shutdown);
+    properties.ignore("panic");
+    properties.ignore("watchdog");
+    parse.finish("-action", properties);
+}
+
+void add_monitor(Parse& parse, const std::string& value) {
+    Properties properties(value, "chardev");
+    parse.options.monitor = "chardev:" + properties.required("chardev");
+    (void)properties.choice("mode", {"readline"}, 0);
+    parse.finish("-mon", properties);
+}
+
+void refuse_kvm(Parse& parse, const std::string&) {
+    parse.fail("-enable-kvm: Arm's code is translated, as -accel tcg says");
+}
+
 struct Option {
     const char* name;  // without dashes; one or two dashes are both accepted
     const char* value; // name of the argument in the help; null: a flag
@@ -68,8 +102,11 @@ constexpr Option kOptions[] = {
     {"bios",     "file",       "firmware, put into the first flash bank",
         [](Parse& p, const std::string& v) { p.options.firmware = v; }},
     {"drive",    "file=...",   "a disk: file=,if=virtio|pflash|none,id=,readonly=on|off,unit=", add_drive},
-    {"hda",      "file",       nullptr, [](Parse& p, const std::string& v) { add_drive(p, v); }},
-    {"pflash",   "file",       nullptr, [](Parse& p, const std::string& v) { add_drive(p, v + ",if=pflash"); }},
+    {"hda",      "file",       nullptr, [](Parse& p, const std::string& v) { add_drive(p, file_property(v)); }},
+    {"cdrom",    "file",       nullptr,
+        [](Parse& p, const std::string& v) { add_drive(p, file_property(v) + ",media=cdrom,readonly=on"); }},
+    {"pflash",   "file",       nullptr,
+        [](Parse& p, const std::string& v) { add_drive(p, v + ",if=pflash"); }},
     {"device",   "name[,...]", "a device; -device help lists them", add_device},
     {"netdev",   "user,id=...","a network behind this host: hostfwd=tcp::2222-:22, restrict=on|off", add_network},
     {"nic",      "user[,...]", "the same with its device; or none", add_nic},
@@ -81,6 +118,7 @@ constexpr Option kOptions[] = {
     {"object",   "type,...",   nullptr, add_object},
     {"serial",   "where",      "the serial port: stdio, mon:stdio (default), file:PATH, unix:PATH, tcp:HOST:PORT, chardev:ID or null", add_serial},
     {"monitor",  "where",      "the monitor: as the serial port, or none; else Ctrl-A C on the console", set_monitor},
+    {"mon",      "chardev=id", nullptr, add_monitor},
     {"nographic", nullptr,     "accepted: there is no graphics", ignore},
     {"display",  "none",       nullptr, set_display},
     {"vga",      "none",       nullptr, set_display},
@@ -90,12 +128,17 @@ constexpr Option kOptions[] = {
     {"uuid",     "uuid",       nullptr, ignore},
     {"boot",     "order",      nullptr, ignore},
     {"accel",    "tcg[,...]",  nullptr, set_accelerator},
+    {"enable-kvm", nullptr,    nullptr, refuse_kvm},
+    {"k",        "language",   nullptr, ignore},
+    {"msg",      "...",        nullptr, ignore},
+    {"overcommit", "...",      nullptr, ignore},
     {"snapshot", nullptr,      "leave disk images as they are",
         [](Parse& p, const std::string&) { p.options.snapshot = true; }},
     {"no-reboot", nullptr,     "exit instead of rebooting",
         [](Parse& p, const std::string&) { p.options.no_reboot = true; }},
     {"no-shutdown", nullptr,   "stop instead of exiting",
         [](Parse& p, const std::string&) { p.options.no_shutdown = true; }},
+    {"action",   "event=what", "reboot=reset|shutdown, shutdown=poweroff|pause", set_actions},
     {"semihosting", nullptr,   "answer semihosting calls",
         [](Parse& p, const std::string&) { p.options.semihosting.enabled = true; }},
     {"semihosting-config", "enable=on,...", "the same, with arguments: arg=", set_semihosting},

@@ -205,6 +205,18 @@ TEST_CASE("consoles, folders and streams", "[boot]") {
               .monitor == "tcp:localhost:4444,server=on");
     CHECK(accepted({"-monitor", "tcp::4444,server,nowait"}).monitor == "tcp::4444,server,nowait");
     CHECK(refused({"-monitor", "chardev:b"}) == "-monitor chardev:b: no -chardev with this id\n");
+    CHECK(accepted({"-chardev", "file,id=a,path=/tmp/x", "-mon", "chardev=a,mode=readline"})
+              .monitor == "file:/tmp/x");
+    CHECK(refused({"-chardev", "null,id=a", "-mon", "chardev=a,mode=control"}) ==
+          "-mon mode=control: readline\n");
+    CHECK(accepted({"-action", "reboot=shutdown"}).no_reboot);
+    CHECK(accepted({"-action", "shutdown=pause,panic=none"}).no_shutdown);
+    CHECK_FALSE(accepted({"-no-reboot", "-action", "reboot=reset"}).no_reboot);
+    CHECK(refused({"-action", "boot=x"}) == "-action boot: no such property\n");
+    const DriveOption disc = accepted({"-cdrom", "a,b.iso"}).drives.front();
+    CHECK(disc.file == "a,b.iso");
+    CHECK(disc.read_only);
+    CHECK(accepted({"-hda", "a=b,c"}).drives.front().file == "a=b,c");
     CHECK(refused({"-monitor", "vc"}).starts_with("-monitor vc: "));
     CHECK(refused({"-serial", "chardev:b"}) == "-serial chardev:b: no -chardev with this id\n");
 }
