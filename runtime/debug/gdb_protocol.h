@@ -78,7 +78,7 @@ class GdbSession {
     u64 thread_to_resume_ = 0; // of Hc; 0: all
     bool acknowledges_ = true;
     bool reports_breakpoints_ = false; // swbreak and hwbreak in stop replies
-    std::string last_stop_; // empty: it was found stopped
+    std::string last_stop_;            // empty: it was found stopped
 };
 
 } // namespace ulna::runtime::debug
