@@ -55,10 +55,14 @@ read_file(const std::string& path, u64 most_bytes, std::string& why_not) {
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::vector<u8> bytes;
     std::size_t used = 0;
-    if (struct stat status; file.get() >= 0 && fstat(file.get(), &status) == 0 &&
-                            S_ISREG(status.st_mode) &&
-                            static_cast<u64>(status.st_size) <= most_bytes) {
-        bytes.resize(static_cast<std::size_t>(status.st_size) + 1); // the one more meets the end
+    if (struct stat status;
+        file.get() >= 0 && fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode)) {
+        const u64 all = static_cast<u64>(status.st_size);
+        if (all > most_bytes) {
+            why_not = path + ": " + too_large(most_bytes);
+            return std::nullopt;
+        }
+        bytes.resize(all + 1); // the one more meets the end
     }
     while (file.get() >= 0) {
         if (used > most_bytes || (used == bytes.size() && !grow(bytes, used, most_bytes))) {

@@ -279,6 +279,7 @@ TEST_CASE("what cannot be loaded is named", "[boot]") {
           "/nonexistent: No such file or directory");
     CHECK(why({.kernel = kernel.path(), .initrd = large.path()}) ==
           large.path() + ": more than 64 MiB");
+    CHECK(why({.kernel = "/dev/zero"}) == "/dev/zero: more than 64 MiB"); // which has no size
     CHECK(why({.kernel = kernel.path(), .device_tree = kernel.path()}) ==
           kernel.path() + ": not a flattened device tree, or a damaged one");
     CHECK(why({.kernel = kernel.path(), .command_line = std::string(3 << 20, 'x')}) ==
