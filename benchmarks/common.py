@@ -92,7 +92,7 @@ def line_chart(title, x_label, y_label, series):
            '<rect width="100%" height="100%" fill="white"/>',
            f'<text x="{left}" y="20" font-size="14">{title}</text>',
            f'<text x="{left + width}" y="{top + height + 36}" text-anchor="end">{x_label}</text>',
-           f'<text x="{left}" y="{top - 6}" text-anchor="end">{y_label}</text>']
+           f'<text x="4" y="{top - 6}">{y_label}</text>']
     for decade in range(x_low, x_high + 1):
         x, _ = place(10.0**decade, 10.0**y_low)
         out.append(f'<path d="M{x:.1f} {top}v{height}" stroke="#dddddd"/><text x="{x:.1f}" y="{top + height + 18}" text-anchor="middle">{10.0**decade:g}</text>')
