@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
+KERNELS = TOP / "benchmarks" / "kernels"
 GUESTS = TOP / "benchmarks" / "guests"
 FLAGS = ["-O2", "-ftree-vectorize", "-ffp-contract=off", "-pthread"]
 COMPILERS = {
