@@ -75,8 +75,8 @@ struct BlockMode {
     static constexpr u32 kFpDisabled = 1u << 20;
     static constexpr u32 kOnSpEl0 = 1u << 21; // PSTATE.SP is 0
     static constexpr u32 kUao = 1u << 22;     // PSTATE.UAO: LDTR and STTR access as others do
-    // Each access looks for its own bytes: no HostRange. Of a block that goes on where one found
-    // nothing; not of those that follow.
+    // Each access looks for its own bytes (no HostRange), and stores may be to two pages. Of a
+    // block that goes on where another could not; not of those that follow.
     static constexpr u32 kNoRanges = 1u << 23;
     [[nodiscard]] constexpr bool no_ranges() const { return bits & kNoRanges; }
     [[nodiscard]] constexpr BlockMode of_successors() const { return {bits & ~kNoRanges}; }

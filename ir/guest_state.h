@@ -154,6 +154,8 @@ struct alignas(64) CpuState {
     u64 sync_due = 0;          // not 0: the next DSB waits for other CPUs
     u64 irq_lines = 0;         // not 0: some interrupt waits, masked or not; set by any thread
     u64 find_host_address = 0; // FindHostAddress
+    u64 commit_store = 0;      // CommitStore
+    u64 uncommitted = 0;       // not 0: it has something to do
     TlbEntry* tlb[2] = {};     // of accesses without and with privilege
     // Addends that reads of arrays found in the TLB last, by guest address: such a read takes its
     // own for granted and goes on while it looks. Any value is right, since it is compared.
@@ -162,8 +164,12 @@ struct alignas(64) CpuState {
 };
 // The place of an access that is not in the TLB, which gets it if that is possible; 0: the block
 // leaves with ExitReason::MemoryAccess. `mem` is a MemInfo; above its 16 bits, the bytes of a
-// HostRange, whose place is the TLB's or none.
+// HostRange, whose place is the TLB's or none, and kStoresAreCommitted.
 using FindHostAddress = u64 (*)(CpuState&, u64 address, u64 mem);
+// Takes a store to where it belongs, if the place that FindHostAddress gave it was another. Only
+// blocks without ranges call it, so only they may store across two pages.
+using CommitStore = void (*)(CpuState&);
+inline constexpr u64 kStoresAreCommitted = u64{1} << 31; // in a block without ranges
 inline constexpr int kStateBias = 128;
 inline constexpr u32 kPendingRequest =
     1; // bit of CpuState::pending: the caller of run() is asked for

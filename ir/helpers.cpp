@@ -61,6 +61,13 @@ u64 helper_FindHostAddress(CpuState& state, u64 address, u64 mem, u64, u64) {
     return reinterpret_cast<FindHostAddress>(state.find_host_address)(state, address, mem);
 }
 
+u64 helper_CommitStore(CpuState& state, u64, u64, u64, u64) {
+    if (state.uncommitted != 0) {
+        reinterpret_cast<ir::CommitStore>(state.commit_store)(state);
+    }
+    return 0;
+}
+
 u64 helper_ComputePac(CpuState& state, u64 pointer, u64 modifier, u64 selector, u64) {
     const u64* const key = &state.pac_keys[2 * (selector & 0xff)];
     const bool qarma3 = static_cast<PacAlgorithm>(selector >> 8) == PacAlgorithm::Qarma3;

@@ -252,7 +252,8 @@ bool Interpreter::host_address(const Inst& inst, V128& result) {
         return true;
     }
     const auto find = reinterpret_cast<FindHostAddress>(state_.find_host_address);
-    result = {find(state_, address, mem.pack()), 0};
+    const u64 commits = block_.key.mode.no_ranges() ? kStoresAreCommitted : 0;
+    result = {find(state_, address, mem.pack() | commits), 0};
     if (result.lo == 0) {
         leave(pc_of(inst), ExitReason::MemoryAccess);
     }

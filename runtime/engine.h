@@ -74,6 +74,9 @@ class Engine {
     // that runs the virtual CPU, outside run().
     virtual void forget_code_addresses(ir::CpuState& state, bool privileged) = 0;
 
+    // Of a machine: the next block that run() executes is one with BlockMode::kNoRanges.
+    virtual void run_without_ranges(ir::CpuState& state) = 0;
+
     // Makes a thread leave run() with Safepoint soon. Async-signal-safe, callable from any thread.
     virtual void request_safepoint(ir::CpuState& state) = 0;
 

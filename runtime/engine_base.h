@@ -20,6 +20,9 @@ class EngineBase : public Engine {
     void delete_thread(ir::CpuState* state) override;
     void request_safepoint(ir::CpuState& state) override;
     void forget_code_addresses(ir::CpuState& state, bool privileged) override;
+    void run_without_ranges(ir::CpuState& state) override {
+        thread_of(state).no_ranges_next = true;
+    }
     void add_mode(u32 bits) override;
     void set_tag_memory(const ir::TagMemory& memory) override;
     void invalidate(GuestAddr start, u64 bytes) override;

@@ -13,7 +13,10 @@ namespace {
 void emit_nothing(Emitter&, const Inst&) {} // constants appear where they are used
 void emit_Get(Emitter& e, const Inst& inst) { e.get_slot(inst); }
 void emit_Set(Emitter& e, const Inst& inst) { e.set_slot(inst); }
-void emit_CallHelper(Emitter& e, const Inst& inst) { e.call_helper(inst); }
+void emit_CallHelper(Emitter& e, const Inst& inst) {
+    inst.imm == static_cast<u64>(ir::HelperId::CommitStore) ? e.commit_store()
+                                                            : e.call_helper(inst);
+}
 void emit_ExitIf(Emitter& e, const Inst& inst) { e.emit_exit_if(inst); }
 void emit_RaiseIf(Emitter& e, const Inst& inst) { e.emit_raise_if(inst); }
 

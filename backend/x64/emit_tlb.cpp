@@ -47,7 +47,11 @@ void emit_miss(Emitter& e, const Lookup& look) {
         crosses = e.jcc(Cc::A);
     }
     e.c.mov(scratch(0), look.address);
-    e.c.mov(scratch(1), look.mem.pack() | (look.is_range ? look.bytes << 16 : 0));
+    const u64 further = look.is_range          ? u64{look.bytes} << 16
+                        : e.mode().no_ranges() ? ir::kStoresAreCommitted
+                                               : 0;
+    e.c.mov(look.rax.cvt32(), static_cast<u32>(look.mem.pack() | further));
+    e.c.mov(scratch(1), look.rax);
     e.c.mov(look.rax.cvt32(), static_cast<u32>(ir::HelperId::FindHostAddress));
     e.c.call(e.thunk(offsetof(ir::HostThunks, call_helper)));
     e.c.mov(look.address, look.rax);

@@ -526,6 +526,7 @@ class Emitter {
         return state(offsetof(ir::CpuState, thunks) + offset);
     }
     void call_helper(const Inst& inst);
+    void commit_store();
     [[nodiscard]] Mem memory_operand(const Inst& inst);
     [[nodiscard]] Gpr memory_address(const Inst& inst);
     void check_alignment(Gpr address, ir::MemInfo mem);

@@ -154,4 +154,14 @@ void Emitter::call_helper(const Inst& inst) {
     }
 }
 
+// Rarely more than a look.
+void Emitter::commit_store() {
+    static_cast<void>(take_gpr(HostReg::RAX));
+    c.cmp(state(offsetof(ir::CpuState, uncommitted)), 0);
+    cold(jcc(Cc::NE), [](Emitter& e) {
+        e.c.mov(e.c.eax, static_cast<u32>(ir::HelperId::CommitStore));
+        e.c.call(e.thunk(offsetof(ir::HostThunks, call_helper)));
+    });
+}
+
 } // namespace ulna::backend::x64

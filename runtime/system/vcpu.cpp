@@ -5,8 +5,8 @@
 
 #include "ir/support/check.h"
 #include "runtime/system/debug_exceptions.h"
-#include "runtime/system/fields.h"
 #include "runtime/system/exception_log.h"
+#include "runtime/system/fields.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"
 #include "runtime/system/pmu.h"
@@ -46,10 +46,13 @@ Vcpu::Vcpu(Machine& machine, runtime::Engine& engine, unsigned index)
         static_cast<ir::FindHostAddress>([](ir::CpuState& state, u64 address, u64 mem) {
             Vcpu& vcpu = *static_cast<Vcpu*>(state.runtime);
             const auto info = ir::MemInfo::unpack(static_cast<u16>(mem));
-            const auto range_bytes = static_cast<unsigned>(mem >> 16);
+            const bool commits = (mem & ir::kStoresAreCommitted) != 0;
+            const auto range_bytes = static_cast<unsigned>((mem & ~ir::kStoresAreCommitted) >> 16);
             return range_bytes != 0 ? vcpu.find_host_range(address, info, range_bytes)
-                                    : vcpu.find_host_address(address, info);
+                                    : vcpu.find_host_address(address, info, commits);
         }));
+    cpu_.state->commit_store = reinterpret_cast<u64>(static_cast<ir::CommitStore>(
+        [](ir::CpuState& state) { static_cast<Vcpu*>(state.runtime)->commit_store(); }));
     cpu_.index = index;
     cpu_.host = this;
 }

@@ -98,6 +98,15 @@ class Vcpu final : public CpuHost {
         GuestAddr address = 0;
         bool write = false;
         Watcher watcher = Watcher::None; // else a watchpoint matches there, whose it is
+        bool two_pages = false;          // to write, which a block without ranges can
+    };
+    // What is accessed in two pages, side by side; what was written goes there with commit_store.
+    struct alignas(16) Joined {
+        u8 bytes[16];
+        struct {
+            u8* host;
+            u64 count;
+        } parts[2];
     };
     class Port;
     enum class Stepped : u8 { Nothing, LoadExclusive, Other };
@@ -137,8 +146,12 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] const RegimeRegisters& regime();
     [[nodiscard]] TranslationResult
     translate(GuestAddr va, ir::Access access, bool unprivileged, bool misaligned);
-    [[nodiscard]] u64 find_host_address(GuestAddr address, ir::MemInfo mem);
-    [[nodiscard]] u64 join_pages(GuestAddr address, ir::MemInfo mem);
+    [[nodiscard]] u64
+    find_host_address(GuestAddr address, ir::MemInfo mem, bool commits_stores = false);
+    [[nodiscard]] bool join_pages(GuestAddr address, ir::MemInfo mem, Joined& joined);
+    [[nodiscard]] u64 read_two_pages(GuestAddr address, ir::MemInfo mem);
+    [[nodiscard]] u64 write_two_pages(GuestAddr address, ir::MemInfo mem);
+    void commit_store();
     [[nodiscard]] u64 find_host_range(GuestAddr address, ir::MemInfo mem, unsigned bytes);
     [[nodiscard]] std::optional<u64>
     find_checked(GuestAddr address, ir::MemInfo mem, bool privileged) const;
@@ -167,12 +180,9 @@ class Vcpu final : public CpuHost {
     CodePages code_pages_[2] = {CodePages{false}, CodePages{true}}; // by privilege
     // Of instructions that went the long way, which mostly go it again.
     std::array<ir::Block, 64> slow_blocks_;
-    // What reads of two pages found, the last few.
-    struct alignas(16) Joined {
-        u8 bytes[16];
-    };
-    std::array<Joined, 4> joined_ = {};
-    unsigned next_joined_ = 0;
+    std::array<Joined, 4> read_of_two_ = {}; // some may be in use at a time
+    unsigned next_read_of_two_ = 0;
+    Joined written_to_two_ = {};
     Stepped stepped_ = Stepped::Nothing; // the last instruction, while software step is active
     bool watches_ = false;               // watchpoints_possible()
     GuestAddr last_wait_ = ~GuestAddr{0};

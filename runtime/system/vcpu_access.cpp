@@ -48,7 +48,13 @@ Exception Vcpu::abort(const NoPlace& where, GuestAddr pc) {
 
 void Vcpu::on_memory_access() {
     const bool refused = no_place_.fault || no_place_.watcher != Watcher::None;
-    refused ? on_refused_access(cpu_.state->pc) : step_slowly();
+    if (refused) {
+        on_refused_access(cpu_.state->pc);
+    } else if (no_place_.two_pages) {
+        engine_.run_without_ranges(*cpu_.state);
+    } else {
+        step_slowly();
+    }
 }
 
 void Vcpu::on_refused_access(GuestAddr pc) {

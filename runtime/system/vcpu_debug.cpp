@@ -50,6 +50,7 @@ ExitReason Vcpu::execute_one() {
 }
 
 void Vcpu::after_step(ExitReason reason, bool steps) {
+    no_place_.two_pages = false; // an instruction by itself goes the long way
     if (reason != ExitReason::Lookup && reason != ExitReason::ContextSync) {
         on_exit(reason);
     }

@@ -63,7 +63,7 @@ std::optional<u64> Vcpu::find_checked(GuestAddr address, MemInfo mem, bool privi
 }
 
 // Of an access that translated code does not find in the TLB. 0: no_place_ says why.
-u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
+u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem, bool commits_stores) {
     const bool unprivileged = mem.unprivileged || cpu_.pstate.el == 0;
     const bool writes = mem.access != ir::Access::Reads;
     no_place_ = {{}, address, writes};
@@ -75,7 +75,10 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
         return 0;
     }
     if (crosses_page(address, mem.bytes())) {
-        return writes ? 0 : join_pages(address, mem);
+        no_place_.two_pages = writes && !commits_stores;
+        return !writes          ? read_two_pages(address, mem)
+               : commits_stores ? write_two_pages(address, mem)
+                                : 0;
     }
     if (const auto known = find_checked(address, mem, !unprivileged)) {
         return *known;
@@ -112,32 +115,54 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem) {
     return reinterpret_cast<u64>(host) + address % kPageBytes;
 }
 
-// A read of two pages of memory: a copy of what it reads. 0: the slow path's.
-u64 Vcpu::join_pages(GuestAddr address, MemInfo mem) {
+// Where the parts of an access to two pages of memory are; false: it is the slow path's.
+bool Vcpu::join_pages(GuestAddr address, MemInfo mem, Joined& joined) {
     const bool unprivileged = mem.unprivileged || cpu_.pstate.el == 0;
+    const bool writes = mem.access != ir::Access::Reads;
     const bool misaligned = address % mem.unit_bytes() != 0;
     const u64 first = kPageBytes - address % kPageBytes;
-    const struct {
-        GuestAddr at;
-        u64 bytes;
-    } parts[] = {{address, first}, {address + first, mem.bytes() - first}};
-    Joined& joined = joined_[next_joined_++ % joined_.size()];
-    u8* to = joined.bytes;
-    for (const auto& part : parts) {
-        const TranslationResult result =
-            translate(part.at, ir::Access::Reads, unprivileged, misaligned);
+    GuestAddr at = address;
+    for (const u64 count : {first, mem.bytes() - first}) {
+        const TranslationResult result = translate(at, mem.access, unprivileged, misaligned);
         const auto* const page = std::get_if<Translation>(&result);
-        if (page == nullptr || !page->normal || is_watched_page(part.at)) {
-            return 0;
+        if (page == nullptr || !page->normal || is_watched_page(at)) {
+            return false;
         }
-        const u8* const host = machine_.memory().readable(page->page, kPageBytes);
+        const u8* const host = writes ? machine_.memory().ram(page->page, kPageBytes)
+                                      : machine_.memory().readable(page->page, kPageBytes);
         if (host == nullptr) {
-            return 0;
+            return false;
         }
-        std::memcpy(to, host + part.at % kPageBytes, part.bytes);
-        to += part.bytes;
+        joined.parts[at != address] = {const_cast<u8*>(host) + at % kPageBytes, count};
+        at += count;
     }
+    return true;
+}
+
+u64 Vcpu::read_two_pages(GuestAddr address, MemInfo mem) {
+    Joined& joined = read_of_two_[next_read_of_two_++ % read_of_two_.size()];
+    if (!join_pages(address, mem, joined)) {
+        return 0;
+    }
+    const auto& [first, second] = joined.parts;
+    std::memcpy(joined.bytes, first.host, first.count);
+    std::memcpy(joined.bytes + first.count, second.host, second.count);
     return reinterpret_cast<u64>(joined.bytes);
+}
+
+u64 Vcpu::write_two_pages(GuestAddr address, MemInfo mem) {
+    if (!join_pages(address, mem, written_to_two_)) {
+        return 0;
+    }
+    cpu_.state->uncommitted = 1;
+    return reinterpret_cast<u64>(written_to_two_.bytes);
+}
+
+void Vcpu::commit_store() {
+    const auto& [first, second] = written_to_two_.parts;
+    std::memcpy(first.host, written_to_two_.bytes, first.count);
+    std::memcpy(second.host, written_to_two_.bytes + first.count, second.count);
+    cpu_.state->uncommitted = 0;
 }
 
 // For several accesses, none of which is looked at alone: in the TLB or nowhere. The first of those

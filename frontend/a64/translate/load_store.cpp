@@ -120,6 +120,7 @@ bool store_pair(Translator& t, unsigned scale, Imm<7> imm7, Wback wback, Reg Rt2
         store_gpr(t, at, scale, Rt);
         store_gpr(t, at.plus(1 << scale), scale, Rt2);
     }
+    commit_store(t);
     access.write_back();
     return true;
 }

@@ -50,10 +50,19 @@ inline Address resolve(Translator& t, const Address& at, MemInfo mem, Access acc
     mem.index_shift = at.index_shift;
     return t.b.load(type, at.base, mem, at.disp, at.index);
 }
+// After the stores of a resolved address.
+inline void commit_store(Translator& t) {
+    if (t.mode().no_ranges()) {
+        t.b.call(ir::HelperId::CommitStore);
+    }
+}
 inline void store(Translator& t, const Address& address, Value value, MemInfo mem) {
     const Address at = resolve(t, address, mem, Access::Writes);
     mem.index_shift = at.index_shift;
     t.b.store(at.base, value, mem, at.disp, at.index);
+    if (!address.resolved) {
+        commit_store(t);
+    }
 }
 // [Rn|SP], the only form of exclusives and atomics; without a check when it is SP.
 [[nodiscard]] inline Address base_only(Translator& t, Reg Rn) {
