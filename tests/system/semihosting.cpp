@@ -1,5 +1,6 @@
 #include "runtime/system/semihosting.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ir/helpers.h"
@@ -45,9 +46,10 @@ struct SemihostingFixture : CpuFixture {
     void put(GuestAddr at, std::string_view text) {
         std::memcpy(&flat.memory[at], text.data(), text.size());
     }
-    i64 call(u32 operation, std::vector<u64> block) {
+    i64 call(u32 operation, const std::vector<u64>& block) {
         constexpr GuestAddr kBlock = 0x100;
-        std::memcpy(&flat.memory[kBlock], block.data(), block.size() * sizeof(u64));
+        const auto* const bytes = reinterpret_cast<const u8*>(block.data());
+        std::copy_n(bytes, block.size() * sizeof(u64), &flat.memory[kBlock]);
         return call_at(operation, kBlock);
     }
     i64 call_at(u32 operation, u64 parameter) {
