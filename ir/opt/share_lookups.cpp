@@ -13,13 +13,17 @@ namespace ulna::ir::opt {
 namespace {
 
 // More bytes are more often in two pages.
-constexpr i64 kMostBytes = 512;
+constexpr u64 kMostBytes = 512;
 
 // root + offset; a constant address has no root.
 struct Place {
     ValueId root = kNoValue;
     i64 offset = 0;
 };
+
+// Offsets are modulo 2^64, as addresses are.
+constexpr i64 plus(i64 offset, u64 by) { return static_cast<i64>(static_cast<u64>(offset) + by); }
+constexpr u64 distance(i64 from, i64 to) { return static_cast<u64>(to) - static_cast<u64>(from); }
 
 constexpr u8 kNoGroup = 0xff;
 
@@ -113,19 +117,15 @@ class Sharing {
 
     [[nodiscard]] Place place_of(const Inst& inst) const {
         Place place{inst.args[0], static_cast<i64>(inst.imm)};
-        const auto move = [&](u64 by) {
-            place.offset = static_cast<i64>(static_cast<u64>(place.offset) + by);
-        };
         for (;;) {
             const Inst& base = block_[place.root];
             if (base.op == Opcode::Const) {
-                move(base.imm);
-                return {kNoValue, place.offset};
+                return {kNoValue, plus(place.offset, base.imm)};
             }
             if (base.op != Opcode::Add || !block_.is_const(base.args[1])) {
                 return place;
             }
-            move(block_[base.args[1]].imm);
+            place.offset = plus(place.offset, block_[base.args[1]].imm);
             place.root = base.args[0];
         }
     }
@@ -136,12 +136,16 @@ class Sharing {
         const MemInfo mem = inst.mem();
         const Place place = place_of(inst);
         member.offset = place.offset;
-        const i64 end = place.offset + mem.bytes();
+        const i64 end = plus(place.offset, mem.bytes());
+        if (end < place.offset) {
+            return false;
+        }
         for (std::size_t i = 0; i < group_count_; ++i) {
             Group& group = groups_[i];
             const i64 low = std::min(group.low, place.offset), high = std::max(group.high, end);
             if (group.root == place.root && group.unprivileged == mem.unprivileged &&
-                high - low <= kMostBytes && accepts(group, member, mem.access)) {
+                distance(low, high) <= kMostBytes && has_displacement(group, low) &&
+                accepts(group, member, mem.access)) {
                 if (mem.access == Access::Writes && group.access == Access::Reads) {
                     group.access = Access::ReadsAndWrites;
                 }
@@ -157,6 +161,16 @@ class Sharing {
             place.root,   mem.access, mem.unprivileged, member.calls_before, &member,
             place.offset, end};
         return false;
+    }
+
+    // From the leader's base.
+    [[nodiscard]] i64 displacement_of(const Group& group, i64 offset) const {
+        return plus(static_cast<i64>(block_[group.leader->id].imm),
+                    distance(group.leader->offset, offset));
+    }
+    [[nodiscard]] bool has_displacement(const Group& group, i64 low) const {
+        const i64 displacement = displacement_of(group, low);
+        return displacement == static_cast<i32>(displacement);
     }
 
     // What is called may change what is mapped. A write joins reads when it is sure to come: what
@@ -176,13 +190,13 @@ class Sharing {
             }
         }
         Inst& leader = block_[group.leader->id];
-        const i64 displacement = static_cast<i64>(leader.imm) - (group.leader->offset - group.low);
+        const i64 displacement = displacement_of(group, group.low);
         leader.op = Opcode::HostRange;
         leader.arg_count = 1;
         leader.aux = MemInfo{.access = group.access, .unprivileged = group.unprivileged}.pack();
-        leader.imm =
-            RangeInfo{static_cast<i32>(displacement), static_cast<u32>(group.high - group.low)}
-                .pack();
+        leader.imm = RangeInfo{static_cast<i32>(displacement),
+                               static_cast<u32>(distance(group.low, group.high))}
+                         .pack();
     }
 
     void redirect(Inst& inst) {
@@ -197,7 +211,7 @@ class Sharing {
                 std::lower_bound(all.begin(), all.end(), inst.args[0],
                                  [](const Member& m, ValueId id) { return m.id < id; });
             const Group& group = groups_[member->group];
-            inst.imm += static_cast<u64>(member->offset - group.low);
+            inst.imm += distance(group.low, member->offset);
             inst.args[0] = group.leader->id;
         }
     }

@@ -1,5 +1,6 @@
 #include "runtime/system/cpu_registers.h"
 
+#define FMT_HEADER_ONLY
 #include <fmt/format.h>
 
 #include <cstring>

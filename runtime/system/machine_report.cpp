@@ -1,5 +1,6 @@
 #include "runtime/system/machine_report.h"
 
+#define FMT_HEADER_ONLY
 #include <fmt/format.h>
 
 #include "ir/support/bits.h"

@@ -1,5 +1,6 @@
 #include "runtime/system/monitor.h"
 
+#define FMT_HEADER_ONLY
 #include <fmt/format.h>
 
 #include <algorithm>

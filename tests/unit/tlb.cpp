@@ -2,6 +2,7 @@
 // it asks the runtime for.
 #include <random>
 
+#include "ir/opt/passes.h"
 #include "tests/unit/ir_refused.h"
 #include "tests/unit/x64_random.h"
 //
@@ -269,4 +270,35 @@ TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]")
         }
     }
     CHECK((ranges > 2000 && missed > 500 && left > 200));
+}
+
+TEST_CASE("tlb: addresses at the ends of what offsets can say share looks, or none", "[ir][tlb]") {
+    const auto shared = [](u64 first, u64 second, i64 displacement, bool constant) {
+        Block block;
+        block.reset({0x10000, BlockMode{BlockMode::level_bits(1)}});
+        Builder b{block};
+        b.begin_guest_instruction(0x10000, 0);
+        const Value root = constant ? b.c64(0) : b.get(x_slot(1));
+        for (const u64 offset : {first, second}) {
+            const MemInfo mem{.size_log2 = 3, .access = Access::Reads};
+            const Value at = b.host_address(b.add(root, b.c64(offset)), mem, displacement);
+            b.set(x_slot(2), b.load(Type::I64, at, {.size_log2 = 3}));
+            b.set(x_slot(3), b.get(x_slot(2)));
+        }
+        block.exit = ExitDirect{0x20000};
+        opt::share_lookups(block);
+        return std::any_of(block.insts.begin(), block.insts.end(),
+                           [](const Inst& inst) { return inst.op == Opcode::HostRange; });
+    };
+    constexpr u64 kTop = u64{1} << 63;
+    for (const bool constant : {false, true}) {
+        CHECK(shared(0x1000, 0x1010, 0, constant));
+        CHECK_FALSE(shared(0x1000, 0x1300, 0, constant));
+        CHECK_FALSE(shared(0x4000'0000, kTop, 0, constant));
+        CHECK_FALSE(shared(kTop, 0x4000'0000, 0, constant));
+        CHECK_FALSE(shared(kTop - 8, kTop, 0, constant)); // the largest and the least
+        CHECK(shared(kTop + 8, kTop, 0, constant));
+        CHECK(shared(0x1000, 0x1010, INT32_MIN, constant));
+        CHECK_FALSE(shared(0x1010, 0x1000, INT32_MIN, constant));
+    }
 }
