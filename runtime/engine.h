@@ -58,6 +58,10 @@ class Engine {
     // MisalignedPc, SpAlignment, Halt. Lookup, InvalidateCache and ContextSync are handled inside.
     [[nodiscard]] virtual ir::ExitReason run(ir::CpuState& state) = 0;
 
+    // The same for the one instruction at pc, as `code` shows it: for debuggers. It is interpreted.
+    // Lookup: it leads to the next one.
+    [[nodiscard]] virtual ir::ExitReason step(ir::CpuState& state, frontend::CodeSource& code) = 0;
+
     // From here on all threads run blocks with these bits of BlockMode as well, and no older ones.
     // kBti: before the first page with CodeSource::guarded_word can be executed. kShared: before
     // anybody but one thread can see the guest's memory. Callable often, outside run().

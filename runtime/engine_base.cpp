@@ -3,16 +3,43 @@
 #include <cstdio>
 #include <utility>
 
+#include "ir/interpreter.h"
 #include "ir/support/check.h"
 #include "runtime/debug/log.h"
 #include "runtime/debug/perf_map.h"
+#include "runtime/jit/host_context.h"
 
 namespace ulna::runtime {
+
+namespace {
+
+frontend::TranslateOptions one_instruction(frontend::TranslateOptions options) {
+    options.max_instructions = 1;
+    return options;
+}
+
+[[noreturn]] void land(void* thread) {
+    std::longjmp(static_cast<EngineThread*>(thread)->fault_landing, 1);
+}
+
+ir::ExitReason interpret(EngineThread& thread, const ir::Block& block) {
+    if (setjmp(thread.fault_landing) != 0) { // a guest access faulted (leave_interpreter)
+        thread.interpreting.store(false, std::memory_order_relaxed);
+        return ir::ExitReason::Fault;
+    }
+    thread.interpreting.store(true, std::memory_order_relaxed);
+    const ir::ExitReason reason = ir::interpret(block, thread.state);
+    thread.interpreting.store(false, std::memory_order_relaxed);
+    return reason;
+}
+
+} // namespace
 
 thread_local EngineThread* EngineBase::current_ = nullptr;
 
 EngineBase::EngineBase(const EngineConfig& config)
     : code_{*config.code},
+      step_options_{one_instruction(config.translate)},
       features_{config.translate.cpu->features},
       system_{config.translate.system},
       lifter_{config, filter_, statistics_},
@@ -51,6 +78,44 @@ std::string EngineBase::stats() const {
     registry_.for_each([this](EngineThread& thread) { collect_counters(thread); });
     return statistics_.text();
 }
+
+// --- the interpreter
+
+bool EngineBase::leave_interpreter(EngineThread& thread, void* ucontext) const {
+    if (!thread.interpreting.load(std::memory_order_relaxed)) {
+        return false;
+    }
+    thread.state.pc = ir::interpreter_guest_pc;
+    debug::count(statistics_.faults);
+    divert(ucontext, land, &thread);
+    return true;
+}
+
+ir::ExitReason EngineBase::step(ir::CpuState& state, frontend::CodeSource& code) {
+    EngineThread& thread = thread_of(state);
+    current_ = &thread;
+    if (!is_aligned(state.pc, 4)) {
+        return ir::ExitReason::MisalignedPc;
+    }
+    if (is_wrong_target(state)) {
+        return ir::ExitReason::BranchTarget;
+    }
+    if (code.words(state.pc).empty()) {
+        return ir::ExitReason::FetchFault;
+    }
+    ir::Block block;
+    frontend::translate(key_of(state), code, step_options_, block);
+    state.btype = 0;
+    const ir::ExitReason reason = interpret(thread, block);
+    state.pc = ir::untagged(state.pc);
+    if (reason == ir::ExitReason::InvalidateCache) {
+        invalidate_line(thread);
+        return ir::ExitReason::Lookup;
+    }
+    return reason == ir::ExitReason::ContextSync ? ir::ExitReason::Lookup : reason;
+}
+
+// ---
 
 void EngineBase::request_safepoint(ir::CpuState& state) {
     pending_of(state).fetch_or(kPendingSafepoint);

@@ -18,6 +18,7 @@ class EngineBase : public Engine {
 
     [[nodiscard]] ir::CpuState* new_thread() override;
     void delete_thread(ir::CpuState* state) override;
+    [[nodiscard]] ir::ExitReason step(ir::CpuState& state, frontend::CodeSource& code) override;
     void request_safepoint(ir::CpuState& state) override;
     void forget_code_addresses(ir::CpuState& state, bool privileged) override;
     void run_without_ranges(ir::CpuState& state) override {
@@ -49,6 +50,8 @@ class EngineBase : public Engine {
 
     // Does what CpuState::pending asks for; true when the caller of run() asked.
     [[nodiscard]] bool take_pending(EngineThread& thread);
+    // For on_host_fault(): true when the thread was interpreting; it goes on in fault_landing.
+    [[nodiscard]] bool leave_interpreter(EngineThread& thread, void* ucontext) const;
     // IC IVAU.
     void invalidate_line(EngineThread& thread);
     [[nodiscard]] ir::BlockMode mode_of(const ir::CpuState& state) const {
@@ -98,6 +101,7 @@ class EngineBase : public Engine {
     void collect_counters(EngineThread& thread) const;
 
     frontend::CodeSource& code_;
+    const frontend::TranslateOptions step_options_;
     const frontend::FeatureSet features_;
     const bool system_;                // of a whole machine
     std::atomic<u32> process_mode_{0}; // bits of BlockMode that all threads share

@@ -9,7 +9,6 @@
 #include "ir/support/check.h"
 #include "runtime/debug/log.h"
 #include "runtime/jit/block_table.h"
-#include "runtime/jit/host_context.h"
 
 namespace ulna::runtime {
 
@@ -68,7 +67,7 @@ InterpreterEngine::InterpreterEngine(const EngineConfig& config)
 ExitReason InterpreterEngine::run(ir::CpuState& state) {
     EngineThread& thread = thread_of(state);
     current_ = &thread;
-    if (setjmp(thread.fault_landing) != 0) { // a guest access faulted (on_host_fault)
+    if (setjmp(thread.fault_landing) != 0) { // a guest access faulted (leave_interpreter)
         thread.interpreting.store(false, std::memory_order_relaxed);
         registry_.leave(thread);
         return ExitReason::Fault;
@@ -197,20 +196,9 @@ void InterpreterEngine::invalidate_blocks(GuestAddr start, u64 bytes, EngineThre
     });
 }
 
-[[noreturn]] void land(void* thread) {
-    std::longjmp(static_cast<EngineThread*>(thread)->fault_landing, 1);
-}
-
 bool InterpreterEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& resumed) {
     resumed = false;
-    EngineThread& thread = thread_of(state);
-    if (!thread.interpreting.load(std::memory_order_relaxed)) {
-        return false;
-    }
-    state.pc = ir::interpreter_guest_pc;
-    debug::count(statistics_.faults);
-    divert(ucontext, land, &thread);
-    return true;
+    return leave_interpreter(thread_of(state), ucontext);
 }
 
 } // namespace

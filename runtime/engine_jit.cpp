@@ -535,10 +535,10 @@ void JitEngine::fork_child() {
 bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& resumed) {
     resumed = false;
     const u64 pc = host_pc(ucontext);
-    if (!memory_.contains(pc)) {
-        return false;
-    }
     EngineThread& thread = thread_of(state);
+    if (!memory_.contains(pc)) {
+        return leave_interpreter(thread, ucontext); // of step()
+    }
     const HostTrap trap = host_trap(ucontext);
     const u64 address = host_fault_address(ucontext);
     if (trap == HostTrap::PageFault && address >= thread.guard_low && address < thread.guard_high) {

@@ -45,6 +45,38 @@ TEST_CASE("engine: a loop", "[runtime][engine]") {
     }
 }
 
+TEST_CASE("engine: one instruction, as another source shows it", "[runtime][engine]") {
+    const FaultHandling faults;
+    GuestArea area{1u << 20};
+    GuestArea nothing{4096};
+    const auto kind = any_kind();
+    const auto engine = make_engine(kind, nothing); // whose own source shows nothing
+    GuestCpu cpu{*engine};
+    const GuestAddr start = area.put(0, {add(0, 0, 1), bl(2), kSvc, ldr(1, 2), brk(3)});
+    running = {engine.get(), &*cpu};
+    cpu->pc = start;
+    CHECK(engine->step(*cpu, area) == ExitReason::Lookup);
+    CHECK((cpu->pc == start + 4 && cpu->x[0] == 1));
+    CHECK(engine->step(*cpu, area) == ExitReason::Lookup);
+    CHECK((cpu->pc == start + 12 && cpu->x[kLr] == start + 8));
+    cpu->x[2] = 8;
+    CHECK(engine->step(*cpu, area) == ExitReason::Fault);
+    CHECK(cpu->pc == start + 12);
+    cpu->x[2] = start;
+    CHECK(engine->step(*cpu, area) == ExitReason::Lookup);
+    CHECK((cpu->pc == start + 16 && static_cast<u32>(cpu->x[1]) == add(0, 0, 1)));
+    CHECK(engine->step(*cpu, area) == ExitReason::Breakpoint);
+    CHECK(cpu->pc == start + 16);
+    cpu->pc = start + 8;
+    CHECK(engine->step(*cpu, area) == ExitReason::Svc);
+    CHECK(cpu->pc == start + 12);
+    cpu->pc = start + 2;
+    CHECK(engine->step(*cpu, area) == ExitReason::MisalignedPc);
+    cpu->pc = area.end();
+    CHECK(engine->step(*cpu, area) == ExitReason::FetchFault);
+    CHECK(engine->run(*cpu) == ExitReason::FetchFault); // as ever
+}
+
 TEST_CASE("engine: calls, also deeper than the return stack", "[runtime][engine]") {
     const FaultHandling faults;
     GuestArea area{16u << 20};
