@@ -1,6 +1,7 @@
 // A file descriptor that is closed with its owner.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -29,5 +30,11 @@ class FileDescriptor {
   private:
     int fd_ = -1;
 };
+
+// The same with a number that is at least `lowest`. What cannot be moved stays.
+[[nodiscard]] inline FileDescriptor renumbered(FileDescriptor fd, int lowest) {
+    FileDescriptor moved{fd && fd.get() < lowest ? fcntl(fd.get(), F_DUPFD_CLOEXEC, lowest) : -1};
+    return moved ? std::move(moved) : std::move(fd);
+}
 
 } // namespace ulna::runtime

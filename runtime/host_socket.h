@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "ir/support/types.h"
 #include "runtime/file_descriptor.h"
 
 namespace ulna::runtime {
@@ -15,7 +16,11 @@ connect_unix(const std::string& path, std::string& why_not, int flags = 0);
 [[nodiscard]] FileDescriptor
 listen_unix(const std::string& path, int backlog, std::string& why_not, int flags = 0);
 
-// An empty host is this one, or for listening all of its addresses.
+// TCP, for this host's own programs only.
+[[nodiscard]] FileDescriptor listen_loopback(u16 port, int backlog, std::string& why_not);
+
+// By name (host_socket_names.cpp). An empty host is this one, or for listening all of its
+// addresses.
 [[nodiscard]] FileDescriptor
 connect_tcp(const std::string& host, const std::string& port, std::string& why_not);
 [[nodiscard]] FileDescriptor

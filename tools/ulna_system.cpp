@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "runtime/debug/gdb_server.h"
+#include "runtime/debug/gdb_socket.h"
 #include "runtime/debug/log.h"
 #include "runtime/debug/perf_map.h"
 #include "runtime/devices/virt_map.h"
@@ -67,10 +67,12 @@ bool add_debugger(system::Machine& machine,
     }
     debugger.target = std::make_unique<system::GdbMachine>(
         machine, [&monitor](std::string_view line) { return monitor.execute(line); });
-    debugger.server = runtime::debug::GdbServer::listen(*debugger.target, options.gdb, why_not);
-    if (debugger.server == nullptr) {
+    auto listener = runtime::debug::listen_for_gdb(options.gdb, why_not);
+    if (!listener.socket) {
         return false;
     }
+    debugger.server =
+        std::make_unique<runtime::debug::GdbServer>(*debugger.target, std::move(listener));
     machine.loop().post([&] { debugger.server->start(); }); // when the first CPU is on
     return true;
 }

@@ -12,6 +12,7 @@ namespace ulna::runtime::debug {
 const GdbSession::Row GdbSession::kRows[] = {
     {"qSupported", &GdbSession::support},
     {"QStartNoAckMode", &GdbSession::start_no_acknowledgements},
+    {"QPassSignals:", &GdbSession::pass_signals},
     {"qXfer:", &GdbSession::transfer},
     {"qfThreadInfo", &GdbSession::list_threads},
     {"qsThreadInfo", &GdbSession::end_of_threads},
@@ -63,6 +64,10 @@ GdbSession::Next GdbSession::support(std::string_view words, std::string& answer
     answer = "PacketSize=" + hex_number(kPacketBytes) +
              ";QStartNoAckMode+;qXfer:features:read+;qXfer:threads:read+;vContSupported+;swbreak+;"
              "hwbreak+";
+    for (const std::string_view name : target_.documents()) {
+        answer += ";qXfer:" + std::string{name} + ":read+";
+    }
+    answer += target_.pass_signals({}) ? ";QPassSignals+" : "";
     return Next::Answer;
 }
 
@@ -72,15 +77,35 @@ GdbSession::Next GdbSession::start_no_acknowledgements(std::string_view, std::st
     return Next::Answer;
 }
 
+// Takes what names it off `words`.
+std::optional<std::string> GdbSession::document(std::string_view& words) {
+    if (take(words, "features:read:target.xml:")) {
+        return target_xml(target_.features());
+    }
+    if (take(words, "threads:read::")) {
+        return threads_xml(target_.threads());
+    }
+    for (const std::string_view name : target_.documents()) {
+        // The annex of exec-file is a process, and there is but one.
+        const std::size_t colon = words.find(':', name.size() + std::string_view{":read:"}.size());
+        if (words.starts_with(std::string{name} + ":read:") && colon != words.npos) {
+            words.remove_prefix(colon + 1);
+            return target_.document(name, current());
+        }
+    }
+    return std::nullopt;
+}
+
 // features:read:target.xml:OFFSET,LENGTH
 GdbSession::Next GdbSession::transfer(std::string_view words, std::string& answer) {
-    std::string document;
-    if (take(words, "features:read:target.xml:")) {
-        document = target_xml(target_.features());
-    } else if (take(words, "threads:read::")) {
-        document = threads_xml(target_.threads());
-    } else {
-        answer = words.starts_with("features:read:") ? "E00" : ""; // there is no such file
+    const std::string_view before = words;
+    const auto found = document(words);
+    if (!found) {
+        const bool is_known = std::ranges::any_of(target_.documents(), [&](std::string_view name) {
+            return name == before.substr(0, before.find(':'));
+        });
+        // There is no such file, or nothing of the kind.
+        answer = is_known || before.starts_with("features:read:") ? "E00" : "";
         return Next::Answer;
     }
     const auto piece = take_pair(words);
@@ -89,14 +114,15 @@ GdbSession::Next GdbSession::transfer(std::string_view words, std::string& answe
         return Next::Answer;
     }
     const auto [offset, length] = *piece;
-    const u64 start = std::min<u64>(offset, document.size());
-    const u64 count = std::min({document.size() - start, length, kPacketBytes / 2});
-    answer = (start + count == document.size() ? "l" : "m") + document.substr(start, count);
+    const u64 start = std::min<u64>(offset, found->size());
+    const u64 count = std::min({found->size() - start, length, kPacketBytes / 2});
+    answer = (start + count == found->size() ? "l" : "m") + found->substr(start, count);
     return Next::Answer;
 }
 
+// Without, gdb kills when it ends.
 GdbSession::Next GdbSession::is_attached(std::string_view, std::string& answer) {
-    answer = "1"; // gdb detaches when it ends, and does not kill
+    answer = target_.is_attached() ? "1" : "0";
     return Next::Answer;
 }
 

@@ -17,6 +17,7 @@ class GdbSession {
         Answer, // `answer` is to be sent
         Run,    // the target runs: nothing is to be sent until it stops
         Leave,  // `answer` is to be sent, and the connection to be closed
+        Kill,   // likewise, and then the target to be killed
     };
     [[nodiscard]] Next handle(std::string_view packet, std::string& answer);
     // What tells gdb of it; its thread is the one that is meant from now on.
@@ -37,6 +38,7 @@ class GdbSession {
     Next support(std::string_view words, std::string& answer);
     Next start_no_acknowledgements(std::string_view words, std::string& answer);
     Next transfer(std::string_view words, std::string& answer);
+    [[nodiscard]] std::optional<std::string> document(std::string_view& words);
     Next is_attached(std::string_view words, std::string& answer);
     Next why_stopped(std::string_view words, std::string& answer);
     Next command(std::string_view words, std::string& answer);
@@ -67,6 +69,7 @@ class GdbSession {
     Next resume_by_actions(std::string_view words, std::string& answer);
     Next resume_all(std::string_view words, std::string& answer);
     Next step_all(std::string_view words, std::string& answer);
+    Next pass_signals(std::string_view words, std::string& answer);
     Next detach(std::string_view words, std::string& answer);
     Next kill(std::string_view words, std::string& answer);
     Next kill_with_answer(std::string_view words, std::string& answer);

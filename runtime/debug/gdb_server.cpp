@@ -13,24 +13,22 @@
 #include "ir/support/check.h"
 #include "runtime/debug/gdb_packet.h"
 #include "runtime/debug/gdb_protocol.h"
-#include "runtime/debug/gdb_socket.h"
 
 namespace ulna::runtime::debug {
 
-std::unique_ptr<GdbServer>
-GdbServer::listen(GdbTarget& target, const std::string& where, std::string& why_not) {
-    std::string path;
-    FileDescriptor listener = listen_for_gdb(where, path, why_not);
-    return listener ? std::unique_ptr<GdbServer>{new GdbServer{target, std::move(listener), path}}
-                    : nullptr;
+GdbServer::GdbServer(GdbTarget& target, GdbListener listener, int lowest_fd)
+    : target_{target},
+      lowest_fd_{lowest_fd},
+      listener_{renumbered(std::move(listener.socket), lowest_fd)},
+      path_{std::move(listener.path)},
+      quit_{renumbered(FileDescriptor{eventfd(0, EFD_CLOEXEC)}, lowest_fd)} {
+    CHECK(quit_);
 }
 
-GdbServer::GdbServer(GdbTarget& target, FileDescriptor listener, std::string path)
-    : target_{target},
-      listener_{std::move(listener)},
-      path_{std::move(path)},
-      quit_{eventfd(0, EFD_CLOEXEC)} {
-    CHECK(quit_ >= 0);
+void GdbServer::abandon() {
+    listener_ = FileDescriptor{};
+    quit_ = FileDescriptor{};
+    client_ = FileDescriptor{};
 }
 
 void GdbServer::start() {
@@ -39,11 +37,10 @@ void GdbServer::start() {
 
 GdbServer::~GdbServer() {
     const u64 one = 1;
-    CHECK(::write(quit_, &one, sizeof one) == sizeof one);
+    CHECK(::write(quit_.get(), &one, sizeof one) == sizeof one);
     if (thread_.joinable()) {
         thread_.join();
     }
-    close(quit_);
     if (!path_.empty()) {
         static_cast<void>(unlink(path_.c_str()));
     }
@@ -93,9 +90,9 @@ class Conversation {
             send_packet(session_.describe(*stop));
         }
     }
-    void ended(int status) {
+    void ended(const GdbStop& how) {
         if (!over_) {
-            send_packet(session_.describe({.kind = GdbStop::Kind::Exited, .signal = status}));
+            send_packet(session_.describe(how));
         }
     }
     [[nodiscard]] bool running() const { return running_; }
@@ -140,6 +137,11 @@ class Conversation {
             send_packet(answer);
             over_ = left_ = true;
             break;
+        case GdbSession::Next::Kill:
+            send_packet(answer);
+            over_ = left_ = true;
+            target_.kill();
+            break;
         }
     }
     void acknowledge(char c) {
@@ -177,14 +179,15 @@ void GdbServer::run() {
     sigset_t all;
     sigfillset(&all);
     static_cast<void>(pthread_sigmask(SIG_BLOCK, &all, nullptr));
-    pollfd fds[] = {{quit_, POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+    pollfd fds[] = {{quit_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
     while (wait_for(fds) && !is_readable(fds[0])) {
-        const int client = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
-        if (client >= 0) {
+        client_ = renumbered(
+            FileDescriptor{accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC)}, lowest_fd_);
+        if (client_) {
             const int on = 1; // answers are small, and waited for
-            static_cast<void>(setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
-            serve(client);
-            close(client);
+            static_cast<void>(setsockopt(client_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+            serve(client_.get());
+            client_ = FileDescriptor{};
         }
     }
 }
@@ -192,10 +195,14 @@ void GdbServer::run() {
 void GdbServer::serve(int client) {
     target_.attach();
     Conversation conversation{target_, client};
-    pollfd fds[] = {{quit_, POLLIN, 0}, {client, POLLIN, 0}, {target_.stop_fd(), POLLIN, 0}};
+    pollfd fds[] = {{quit_.get(), POLLIN, 0}, {client, POLLIN, 0}, {target_.stop_fd(), POLLIN, 0}};
     while (wait_for(fds)) {
         if (is_readable(fds[0])) {
-            return conversation.ended(exit_status_.load());
+            const int signal = killed_by_.load();
+            return conversation.ended(
+                signal != 0
+                    ? GdbStop{.kind = GdbStop::Kind::Killed, .signal = signal}
+                    : GdbStop{.kind = GdbStop::Kind::Exited, .signal = exit_status_.load()});
         }
         if (is_readable(fds[1]) && !conversation.read()) {
             break;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <memory>
 #include <string>
 #include <thread>
 
@@ -12,31 +11,39 @@
 
 namespace ulna::runtime::debug {
 
+struct GdbListener {
+    FileDescriptor socket;
+    std::string path; // of a Unix socket, to be removed
+};
+
 class GdbServer {
   public:
-    // Listens at "tcp:[HOST]:PORT" (no HOST: this host's own programs only), or at "unix:PATH".
-    // Null, with a reason, when it cannot. Who connects is served after start().
-    [[nodiscard]] static std::unique_ptr<GdbServer>
-    listen(GdbTarget& target, const std::string& where, std::string& why_not);
+    // Who connects is served after start(). Descriptors are numbered from `lowest_fd` on: a program
+    // has those below.
+    GdbServer(GdbTarget& target, GdbListener listener, int lowest_fd = 0);
     ~GdbServer(); // tells the debugger that the target has ended
     GdbServer(const GdbServer&) = delete;
     GdbServer& operator=(const GdbServer&) = delete;
 
     void start();
+    // How the target has ended.
     void set_exit_status(int status) { exit_status_ = status; }
+    void set_killed_by(int gdb_signal) { killed_by_ = gdb_signal; }
+    // In a forked child, where the thread is not: closes what it has.
+    void abandon();
     // The port of TCP, which the host chose if it was given as 0.
     [[nodiscard]] unsigned port() const;
 
   private:
-    GdbServer(GdbTarget& target, FileDescriptor listener, std::string path);
     void run();
     void serve(int client);
 
     GdbTarget& target_;
-    const FileDescriptor listener_;
-    const std::string path_; // of a Unix socket, to be removed
-    const int quit_;
-    std::atomic<int> exit_status_ = 0;
+    const int lowest_fd_;
+    FileDescriptor listener_;
+    std::string path_;
+    FileDescriptor quit_, client_;
+    std::atomic<int> exit_status_ = 0, killed_by_ = 0;
     std::thread thread_;
 };
 

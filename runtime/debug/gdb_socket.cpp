@@ -30,19 +30,19 @@ FileDescriptor listen_by_words(std::string_view words, std::string& why_not) {
 
 } // namespace
 
-FileDescriptor listen_for_gdb(const std::string& where, std::string& path, std::string& why_not) {
+GdbListener listen_for_gdb(const std::string& where, std::string& why_not) {
     std::string_view words = where;
     constexpr std::string_view kTcp = "tcp:", kUnix = "unix:";
     std::string reason = "tcp:[host]:port or unix:path";
-    FileDescriptor listener;
+    GdbListener listener;
     if (words.starts_with(kTcp)) {
-        listener = listen_by_words(words.substr(kTcp.size()), reason);
+        listener.socket = listen_by_words(words.substr(kTcp.size()), reason);
     } else if (words.starts_with(kUnix)) {
         words.remove_prefix(kUnix.size());
-        path = words.substr(0, words.find(',')); // options of QEMU's, such as ,server=on
-        listener = listen_unix(path, kBacklog, reason);
+        listener.path = words.substr(0, words.find(',')); // QEMU's options, such as ,server=on
+        listener.socket = listen_unix(listener.path, kBacklog, reason);
     }
-    if (!listener) {
+    if (!listener.socket) {
         why_not = "cannot listen at " + where + ": " + reason;
     }
     return listener;

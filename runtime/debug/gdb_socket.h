@@ -2,13 +2,12 @@
 
 #include <string>
 
-#include "runtime/file_descriptor.h"
+#include "runtime/debug/gdb_server.h"
 
 namespace ulna::runtime::debug {
 
-// A socket that listens, by words as GdbServer::listen takes them; none, and a reason. `path`: of a
-// Unix socket.
-[[nodiscard]] FileDescriptor
-listen_for_gdb(const std::string& where, std::string& path, std::string& why_not);
+// A socket that listens at "tcp:[HOST]:PORT" (no HOST: this host's own programs only), or at
+// "unix:PATH"; none, and a reason.
+[[nodiscard]] GdbListener listen_for_gdb(const std::string& where, std::string& why_not);
 
 } // namespace ulna::runtime::debug

@@ -34,8 +34,8 @@ struct GdbStop {
     enum class Kind : u8 { Signal, Breakpoint, Watchpoint, Exited, Killed };
     Kind kind = Kind::Signal;
     u64 thread = 0;
-    int signal = 5;        // as gdb numbers them, which are Linux's up to 15; Exited: the status
-    GuestAddr address = 0; // Watchpoint
+    int signal = 5;                    // as gdb numbers them (gdb_signals.h); Exited: the status
+    GuestAddr address = 0;             // Watchpoint
     bool reads = false, writes = true; // Watchpoint: what it was set for
 };
 
@@ -43,7 +43,7 @@ enum class GdbOrder : u8 { Stay, Run, Step };
 struct GdbResumption {
     u64 thread = 0;
     GdbOrder order = GdbOrder::Stay;
-    int signal = 0; // to be delivered
+    int signal = 0; // to be delivered; as gdb numbers them
 };
 
 // Numbered as in Z packets.
@@ -65,6 +65,7 @@ class GdbTarget {
     [[nodiscard]] virtual u64 read_memory(u64 thread, GuestAddr at, std::span<u8> to) = 0;
     [[nodiscard]] virtual bool write_memory(u64 thread, GuestAddr at, std::span<const u8> from) = 0;
 
+    [[nodiscard]] virtual bool knows(GdbPoint) const { return true; }
     [[nodiscard]] virtual bool insert(GdbPoint kind, GuestAddr at, u64 bytes) = 0;
     [[nodiscard]] virtual bool remove(GdbPoint kind, GuestAddr at, u64 bytes) = 0;
 
@@ -79,6 +80,15 @@ class GdbTarget {
     virtual void attach() = 0; // stops the target
     virtual void detach() = 0; // without any breakpoint left; it goes on
     virtual void kill() = 0;
+    // Did it run before the debugger came, so that the debugger leaves it running when it goes?
+    [[nodiscard]] virtual bool is_attached() const { return true; }
+    // What there is to read by "qXfer:NAME:read": "auxv", "exec-file"...
+    [[nodiscard]] virtual std::vector<std::string_view> documents() const { return {}; }
+    [[nodiscard]] virtual std::optional<std::string> document(std::string_view, u64 /*thread*/) {
+        return std::nullopt;
+    }
+    // These signals are delivered without a stop; any others before do stop. False: it has none.
+    [[nodiscard]] virtual bool pass_signals(std::span<const int>) { return false; }
     // An answer to "monitor ..."; without a value: there is none of that.
     [[nodiscard]] virtual std::optional<std::string> command(std::string_view line) = 0;
 };

@@ -140,16 +140,24 @@ GdbSession::Next GdbSession::step_all(std::string_view words, std::string&) {
     return resume(GdbOrder::Step, signal_of(words));
 }
 
+// SIGNAL;SIGNAL...
+GdbSession::Next GdbSession::pass_signals(std::string_view words, std::string& answer) {
+    std::vector<int> signals;
+    while (const auto signal = take_hex(words)) {
+        signals.push_back(static_cast<int>(*signal));
+        static_cast<void>(take(words, ";"));
+    }
+    answer = !words.empty() ? kBadRequest : target_.pass_signals(signals) ? kOk : "";
+    return Next::Answer;
+}
+
 GdbSession::Next GdbSession::detach(std::string_view, std::string& answer) {
     target_.detach();
     answer = kOk;
     return Next::Leave;
 }
 
-GdbSession::Next GdbSession::kill(std::string_view, std::string&) {
-    target_.kill();
-    return Next::Leave;
-}
+GdbSession::Next GdbSession::kill(std::string_view, std::string&) { return Next::Kill; }
 
 GdbSession::Next GdbSession::kill_with_answer(std::string_view words, std::string& answer) {
     answer = kOk;

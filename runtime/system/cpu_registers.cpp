@@ -6,33 +6,16 @@
 #include <cstring>
 
 #include "ir/support/bits.h"
+#include "runtime/debug/gdb_aarch64.h"
 #include "runtime/system/sysregs.h"
 
 namespace ulna::system {
 
 using runtime::debug::GdbFeature;
-using runtime::debug::GdbRegister;
 
 namespace {
 
-// Numbers: gdb has fixed those of its own two features.
-constexpr unsigned kSp = 31, kPc = 32, kCpsr = 33, kV0 = 34, kFpsr = 66, kFpcr = 67, kSystem = 68;
-
-constexpr const char* kVectorType = R"(<vector id="v2d" type="ieee_double" count="2"/>
-<vector id="v2u" type="uint64" count="2"/>
-<vector id="v4f" type="ieee_single" count="4"/>
-<vector id="v4u" type="uint32" count="4"/>
-<vector id="v8u" type="uint16" count="8"/>
-<vector id="v16u" type="uint8" count="16"/>
-<union id="aarch64v">
-<field name="d" type="v2d"/>
-<field name="s" type="v4f"/>
-<field name="u64" type="v2u"/>
-<field name="u32" type="v4u"/>
-<field name="u16" type="v8u"/>
-<field name="u8" type="v16u"/>
-</union>
-)";
+using N = runtime::debug::GdbNumber;
 
 // FPCR and FPSR have numbers of their own, and what is written only has no value.
 std::vector<SysReg> shown_system_registers() {
@@ -52,46 +35,18 @@ const std::vector<SysReg>& system_numbers() {
 }
 
 std::vector<GdbFeature> make_features() {
-    GdbFeature core{.name = "org.gnu.gdb.aarch64.core"};
-    for (unsigned n = 0; n < 31; ++n) {
-        core.registers.push_back({.name = fmt::format("x{}", n)});
-    }
-    core.registers.push_back({.name = "sp", .type = "data_ptr"});
-    core.registers.push_back({.name = "pc", .type = "code_ptr"});
-    core.registers.push_back({.name = "cpsr", .bits = 32});
-    GdbFeature fpu{.name = "org.gnu.gdb.aarch64.fpu", .types = kVectorType};
-    for (unsigned n = 0; n < 32; ++n) {
-        fpu.registers.push_back({.name = fmt::format("v{}", n), .bits = 128, .type = "aarch64v"});
-    }
-    fpu.registers.push_back({.name = "fpsr", .bits = 32, .group = "float"});
-    fpu.registers.push_back({.name = "fpcr", .bits = 32, .group = "float"});
     GdbFeature system{.name = "org.ulna.gdb.aarch64.system", .in_all = false};
     for (const SysReg reg : system_numbers()) {
         system.registers.push_back({.name = row_of(reg).name, .group = "system"});
     }
-    return {core, fpu, system};
-}
-
-// Where a register of CpuState is, with its bytes; null: it is elsewhere.
-u8* cell_of(ir::CpuState& state, unsigned n, std::size_t& bytes) {
-    bytes = sizeof(u64);
-    if (n < kSp) {
-        return reinterpret_cast<u8*>(&state.x[n]);
-    }
-    if (n >= kV0 && n < kFpsr) {
-        bytes = sizeof(V128);
-        return reinterpret_cast<u8*>(&state.v[n - kV0]);
-    }
-    return n == kSp   ? reinterpret_cast<u8*>(&state.sp)
-           : n == kPc ? reinterpret_cast<u8*>(&state.pc)
-                      : nullptr;
+    return {runtime::debug::core_feature(), runtime::debug::fpu_feature(), system};
 }
 
 std::optional<SysReg> register_of(unsigned n) {
-    return n == kFpsr   ? std::optional{SysReg::FPSR}
-           : n == kFpcr ? std::optional{SysReg::FPCR}
-           : n >= kSystem && n - kSystem < system_numbers().size()
-               ? std::optional{system_numbers()[n - kSystem]}
+    return n == N::kFpsr   ? std::optional{SysReg::FPSR}
+           : n == N::kFpcr ? std::optional{SysReg::FPCR}
+           : n >= N::kOthers && n - N::kOthers < system_numbers().size()
+               ? std::optional{system_numbers()[n - N::kOthers]}
                : std::nullopt;
 }
 
@@ -109,12 +64,12 @@ const std::vector<GdbFeature>& cpu_features() {
 }
 
 bool read_numbered(Cpu& cpu, unsigned n, std::span<u8> to) {
-    std::size_t bytes = 0;
-    if (const u8* const cell = cell_of(*cpu.state, n, bytes)) {
-        return to.size() == bytes && std::memcpy(to.data(), cell, bytes) != nullptr;
+    if (const auto cell = runtime::debug::cell_of(*cpu.state, n); !cell.empty()) {
+        return to.size() == cell.size() &&
+               std::memcpy(to.data(), cell.data(), cell.size()) != nullptr;
     }
     const auto reg = register_of(n);
-    if ((n != kCpsr && !reg) || to.size() > sizeof(u64)) {
+    if ((n != N::kCpsr && !reg) || to.size() > sizeof(u64)) {
         return false;
     }
     const u64 value = reg ? read_register(cpu, *reg) : spsr_from_pstate(cpu);
@@ -123,12 +78,12 @@ bool read_numbered(Cpu& cpu, unsigned n, std::span<u8> to) {
 }
 
 bool write_numbered(Cpu& cpu, unsigned n, std::span<const u8> from) {
-    std::size_t bytes = 0;
-    if (u8* const cell = cell_of(*cpu.state, n, bytes)) {
-        return from.size() == bytes && std::memcpy(cell, from.data(), bytes) != nullptr;
+    if (const auto cell = runtime::debug::cell_of(*cpu.state, n); !cell.empty()) {
+        return from.size() == cell.size() &&
+               std::memcpy(cell.data(), from.data(), cell.size()) != nullptr;
     }
     const auto reg = register_of(n);
-    if ((n != kCpsr && !reg) || from.size() > sizeof(u64)) {
+    if ((n != N::kCpsr && !reg) || from.size() > sizeof(u64)) {
         return false;
     }
     u64 value = 0;

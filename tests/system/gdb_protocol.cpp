@@ -4,6 +4,7 @@
 #include <map>
 
 #include "runtime/debug/gdb_packet.h"
+#include "runtime/debug/gdb_signals.h"
 #include "runtime/debug/gdb_xml.h"
 #include "tests/support/catch.h"
 
@@ -60,7 +61,8 @@ class Toy final : public GdbTarget {
     u8 memory[16] = {};
     std::vector<GdbResumption> resumed;
     std::vector<std::string> points;
-    bool detached = false, killed = false;
+    bool detached = false;
+    std::vector<int> passed;
 
     std::span<const GdbFeature> features() const override { return all; }
     std::vector<GdbThread> threads() override { return {{1, "one"}, {0x1f, "two"}}; }
@@ -97,7 +99,17 @@ class Toy final : public GdbTarget {
     std::optional<GdbStop> take_stop() override { return std::nullopt; }
     void attach() override {}
     void detach() override { detached = true; }
-    void kill() override { killed = true; }
+    void kill() override {}
+    bool knows(GdbPoint kind) const override { return kind != GdbPoint::Read; }
+    bool is_attached() const override { return false; }
+    std::vector<std::string_view> documents() const override { return {"auxv", "none"}; }
+    std::optional<std::string> document(std::string_view name, u64 thread) override {
+        return name == "auxv" ? std::optional{"of " + std::to_string(thread)} : std::nullopt;
+    }
+    bool pass_signals(std::span<const int> signals) override {
+        passed = {signals.begin(), signals.end()};
+        return true;
+    }
     std::optional<std::string> command(std::string_view line) override {
         return line == "none" ? std::nullopt : std::optional{"<" + std::string{line} + ">"};
     }
@@ -212,6 +224,35 @@ TEST_CASE("documents come in pieces", "[gdb]") {
     CHECK(talk.ask("qXfer:threads:read::0,1000").find("id=\"1f\"") != std::string::npos);
 }
 
+TEST_CASE("targets have documents of their own", "[gdb]") {
+    Talk talk;
+    const std::string support = talk.ask("qSupported:");
+    CHECK(support.find(";qXfer:auxv:read+;qXfer:none:read+;QPassSignals+") != std::string::npos);
+    CHECK(talk.ask("qXfer:auxv:read::0,100") == "lof 1");
+    CHECK(talk.ask("qXfer:auxv:read:1f:0,2") == "mof");
+    CHECK(talk.ask("qXfer:none:read::0,100") == "E00");
+    CHECK(talk.ask("qXfer:auxv:read::") == "E01");
+    CHECK(talk.ask("qXfer:auxv:read").find_first_not_of("E0") == std::string::npos);
+    CHECK(talk.ask("qXfer:auxiliary:read::0,1").empty());
+    CHECK(talk.ask("qAttached") == "0");
+    CHECK(talk.ask("Z3,40,8").empty());
+    CHECK(talk.ask("QPassSignals:e;1e") == "OK");
+    CHECK(talk.toy.passed == std::vector{14, 30});
+    CHECK(talk.ask("QPassSignals:") == "OK");
+    CHECK(talk.toy.passed.empty());
+    CHECK(talk.ask("QPassSignals:x") == "E01");
+}
+
+TEST_CASE("signals have numbers of gdb's own", "[gdb]") {
+    CHECK((gdb_signal(7) == 10 && gdb_signal(11) == 11 && gdb_signal(10) == 30));
+    CHECK((gdb_signal(32) == 77 && gdb_signal(33) == 45 && gdb_signal(63) == 75));
+    CHECK(gdb_signal(16) == kUnknownGdbSignal); // SIGSTKFLT
+    for (int signal = 1; signal <= 64; ++signal) {
+        CHECK((signal == 16 || linux_signal(gdb_signal(signal)) == signal));
+    }
+    CHECK((linux_signal(0) == 0 && linux_signal(7) == 0 && linux_signal(143) == 0));
+}
+
 TEST_CASE("the other packets", "[gdb]") {
     Talk talk;
     CHECK(talk.ask("qfThreadInfo") == "m1,1f");
@@ -235,7 +276,7 @@ TEST_CASE("the other packets", "[gdb]") {
     CHECK(talk.ask("D") == "OK");
     CHECK((talk.toy.detached && talk.next == GdbSession::Next::Leave));
     CHECK(talk.ask("vKill;1") == "OK");
-    CHECK((talk.toy.killed && talk.next == GdbSession::Next::Leave));
+    CHECK(talk.next == GdbSession::Next::Kill);
 }
 
 } // namespace

@@ -112,5 +112,5 @@ class Machine:
 
 
 def symbols(program):
-    lines = subprocess.run(["aarch64-linux-gnu-nm", program], capture_output=True, text=True, check=True)
+    lines = subprocess.run(["aarch64-linux-gnu-nm", "--defined-only", program], capture_output=True, text=True, check=True)
     return {name: int(value, 16) for value, _, name in (line.split() for line in lines.stdout.splitlines())}
