@@ -21,6 +21,7 @@
 #include "runtime/user/address_space.h"
 #include "runtime/user/command_line.h"
 #include "runtime/user/compile_server.h"
+#include "runtime/user/debugger.h"
 #include "runtime/user/elf_loader.h"
 #include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_thread.h"
@@ -76,6 +77,16 @@ runtime::EngineConfig engine_config(const Options& options, AddressSpace& space)
     return config;
 }
 
+// Code ends before breakpoints, so none is kept, and tier 2 makes none.
+Debugger& open_debugger(const Options& options, AddressSpace& space) {
+    std::string why_not;
+    process().debugger = Debugger::listen(options.gdb, space, why_not);
+    if (process().debugger == nullptr) {
+        fail(1, "-g " + options.gdb + ": cannot listen there: " + why_not);
+    }
+    return *process().debugger;
+}
+
 // Not when dumps are to show each translation being made. That the directory cannot be used is no
 // reason to say anything: `ulna --cache stats` says why.
 std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& options,
@@ -89,7 +100,7 @@ std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& o
     const std::optional<u64> configuration = runtime::translation_configuration(config);
     std::string why_not;
     if (!options.persistent_cache || is_privileged || !configuration ||
-        (options.log_items & kShowTranslation) != 0) {
+        (options.log_items & kShowTranslation) != 0 || process().debugger != nullptr) {
         return nullptr;
     }
     return runtime::PersistentCache::open(runtime::cache_directory(options.cache_directory),
@@ -99,7 +110,8 @@ std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& o
 // Dumps of tier 1 and -d regs are for looking at tier 1.
 std::unique_ptr<runtime::CompileService> open_tier2(const Options& options, bool is_privileged) {
     const std::optional<u64> build = runtime::build_identity();
-    if (options.tier2 == TierTwo::Off || options.interpreter_engine || is_privileged || !build) {
+    if (options.tier2 == TierTwo::Off || options.interpreter_engine || is_privileged || !build ||
+        process().debugger != nullptr) {
         return nullptr;
     }
     const auto kind = options.tier2 == TierTwo::Sync ? runtime::ServerKind::Waited
@@ -202,6 +214,9 @@ int main(int argc, char** argv, char** environment) {
     resolve_sysroot(self.options.sysroot);
     start_log(self.options);
     runtime::EngineConfig config = engine_config(self.options, space);
+    if (!self.options.gdb.empty() && !is_privileged) {
+        config.code = &open_debugger(self.options, space).code();
+    }
     self.tier2 = open_tier2(self.options, is_privileged);
     config.tier2 = self.tier2.get();
     config.tier2_policy = self.options.tier2 == TierTwo::Sync ? runtime::TierTwoPolicy::Always
@@ -239,6 +254,9 @@ int main(int argc, char** argv, char** environment) {
     thread.cpu->pc = program.start;
     thread.cpu->sp = *sp;
     init_guest_cpu(*thread.cpu);
+    if (self.debugger != nullptr) {
+        self.debugger->start(thread);
+    }
     run_thread(thread);
     return thread.exit_status;
 }

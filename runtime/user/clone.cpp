@@ -33,15 +33,6 @@ void copy_guest_state(ir::CpuState& to, const ir::CpuState& from) {
     to.rgsr_el1 = from.rgsr_el1;
 }
 
-// When the host's libc makes its first thread, it takes signal 33 and unblocks 32 and 33, which are
-// the guest's.
-void take_back_libc_signals(ThreadSignals& signals) {
-    block_signals_again();
-    for (const int signal : {32, 33}) {
-        install_host_action(signal, action_of(signals, signal));
-    }
-}
-
 // The kernel's rules (copy_process) for what it does not see itself.
 bool is_valid_thread(const CloneRequest& request) {
     const u64 flags = request.flags;
@@ -62,6 +53,15 @@ void enter_child_state(ir::CpuState& cpu, const CloneRequest& request) {
         cpu.tpidr_el0 = request.tls;
     }
     cpu.excl_bytes = 0;
+}
+
+// When the host's libc makes its first thread, it takes signal 33 and unblocks 32 and 33, which are
+// the guest's.
+void take_back_libc_signals(ThreadSignals& signals) {
+    block_signals_again();
+    for (const int signal : {32, 33}) {
+        install_host_action(signal, action_of(signals, signal));
+    }
 }
 
 void ChildDeleter::operator()(GuestThread* child) const {

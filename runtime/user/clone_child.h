@@ -30,6 +30,9 @@ using Child = std::unique_ptr<GuestThread, ChildDeleter>;
 [[nodiscard]] int
 start_host_thread(ThreadSignals& signals, void* (*function)(void*), void* argument);
 
+// What it touches.
+void take_back_libc_signals(ThreadSignals& signals);
+
 // With all signals blocked: the tid of the child, 0 in a forked child, or -errno.
 [[nodiscard]] i64 clone_thread(GuestThread& parent, const CloneRequest& request);
 [[nodiscard]] i64 clone_borrowing_memory(GuestThread& parent, const CloneRequest& request);

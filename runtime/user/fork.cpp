@@ -10,6 +10,7 @@
 
 #include "runtime/user/address_space.h"
 #include "runtime/user/clone_child.h"
+#include "runtime/user/debugger.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/io_uring.h"
 
@@ -98,8 +99,15 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
     if (space != nullptr) {
         space->before_fork();
     }
+    Debugger* const debugger = process().debugger;
+    if (debugger != nullptr) {
+        debugger->before_fork();
+    }
     const i64 forked = plain ? fork() : fork_with_flags_and_malloc(request);
     const i64 pid = plain && forked < 0 ? -errno : forked;
+    if (debugger != nullptr) {
+        debugger->after_fork(pid == 0);
+    }
     if (space != nullptr) {
         space->after_fork();
     }

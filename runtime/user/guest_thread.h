@@ -13,6 +13,7 @@
 
 namespace ulna::user {
 
+class Debugger;       // debugger.h
 class AddressSpace;   // address_space.h: guest mappings with guest permissions
 struct ThreadSignals; // signals.h: mask, alternate stack, pending synchronous signal of one thread
 
@@ -34,6 +35,7 @@ struct Options {
     u64 stack_bytes = 8u << 20; // -s
     u64 code_cache_mib = 0;     // -tb-size; 0: the engine's choice
     std::optional<u64> seed;    // -seed: random numbers that the guest gets are always the same
+    std::string gdb;            // -g; empty: no debugger
     bool strace = false;
     bool stats = false;
     bool perf_map = false;
@@ -52,8 +54,9 @@ struct Process {
     std::unique_ptr<runtime::CompileService> tier2;       // null: there is none
     std::unique_ptr<runtime::Engine> engine;
     AddressSpace* space = nullptr;
-    std::string exe_path;   // absolute host path of the guest program: /proc/self/exe
-    std::vector<char> auxv; // as on the guest's stack: /proc/self/auxv
+    Debugger* debugger = nullptr; // -g; null: none
+    std::string exe_path;         // absolute host path of the guest program: /proc/self/exe
+    std::vector<char> auxv;       // as on the guest's stack: /proc/self/auxv
     GuestAddr arg_start = 0, arg_end = 0, env_start = 0, env_end = 0; // /proc/self/cmdline, environ
     GuestAddr stack_start = 0;
     GuestAddr vdso_base = 0;

@@ -31,15 +31,6 @@ void remember(const struct stat& status) {
     g_own.inode = status.st_ino;
 }
 
-// Above what guests count up to, below what makes the kernel's table large.
-int high_descriptor() {
-    constexpr u64 kHighDescriptor = 1000;
-    rlimit limit = {};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    return static_cast<int>(
-        std::min<u64>(kHighDescriptor, limit.rlim_cur - limit.rlim_cur / 16 - 1));
-}
-
 // Takes over a descriptor.
 void keep(int opened) {
     struct stat status = {};
@@ -65,6 +56,15 @@ int open_by_start_path() {
 }
 
 } // namespace
+
+// Below what makes the kernel's table large.
+int high_descriptor() {
+    constexpr u64 kHighDescriptor = 1000;
+    rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return static_cast<int>(
+        std::min<u64>(kHighDescriptor, limit.rlim_cur - limit.rlim_cur / 16 - 1));
+}
 
 bool is_own_file(const struct stat& status) {
     return g_own.inode != 0 && status.st_dev == g_own.device && status.st_ino == g_own.inode;

@@ -16,6 +16,9 @@ void init_own_file(int handed_over);
 // Before the guest changes what names mean.
 void keep_own_file();
 
+// Above what guests count up to, for descriptors of ours that stay.
+[[nodiscard]] int high_descriptor();
+
 // The kept descriptor; -1 when there is none, or the guest has closed it.
 [[nodiscard]] int own_file_descriptor();
 [[nodiscard]] bool own_path_is_visible();

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "runtime/user/debugger.h"
 #include "runtime/user/own_file.h"
 #include "runtime/user/signals_state.h"
 #include "runtime/user/thread_group.h"
@@ -53,6 +54,9 @@ void exit_process(GuestThread& thread, int status) {
     if (g_exit_hook != nullptr && !thread.signals->group->borrows_memory) {
         g_exit_hook();
     }
+    if (Debugger* const debugger = debugger_of(thread)) {
+        debugger->exited(thread, status);
+    }
     while (true) {
         host_syscall(SYS_exit_group, static_cast<u64>(status));
     }
@@ -68,6 +72,10 @@ void exit_thread(GuestThread& thread, int status) {
         thread.exit_status = status;
         thread.exiting = true;
         return;
+    }
+    if (Debugger* const debugger = debugger_of(thread)) {
+        static_cast<void>(debugger->threads().wait(thread));
+        debugger->threads().remove(thread);
     }
     // The host's libc must not unwind its first thread: that would end the process.
     set_host_mask(kAllSignals);

@@ -78,8 +78,7 @@ void save_cpu(const ir::CpuState& cpu, const FrameRequest& request, SigContext& 
     std::copy(std::begin(cpu.x), std::end(cpu.x), context.regs);
     context.sp = cpu.sp;
     context.pc = cpu.pc;
-    context.pstate =
-        u64{cpu.nzcv} << kPstateNzcvShift | cpu.pstate | u64{cpu.btype} << pstate::kBtypeShift;
+    context.pstate = pstate_of(cpu);
 
     RecordWriter records(context.reserved);
     FpsimdContext fpsimd = {.head = {kFpsimdMagic, sizeof(FpsimdContext)},
@@ -240,6 +239,18 @@ bool push_signal_frame(GuestThread& thread, const FrameRequest& request) {
     return true;
 }
 
+u64 pstate_of(const ir::CpuState& cpu) {
+    return u64{cpu.nzcv} << kPstateNzcvShift | cpu.pstate | u64{cpu.btype} << pstate::kBtypeShift;
+}
+
+void set_pstate(ir::CpuState& cpu, u64 value) {
+    cpu.nzcv = static_cast<u32>(value >> kPstateNzcvShift) & 0xf;
+    cpu.pstate = value & own_pstate_bits();
+    cpu.btype = features().has(frontend::Feature::BTI)
+                    ? static_cast<u32>((value & pstate::kBtypeMask) >> pstate::kBtypeShift)
+                    : 0;
+}
+
 bool read_signal_frame(u64 sp, RtSigframe& frame) {
     return is_aligned(sp, 16) && copy_from_guest_unchecked(&frame, sp, sizeof frame);
 }
@@ -257,11 +268,7 @@ void restore_cpu(ir::CpuState& cpu, const SigContext& context) {
     std::copy(std::begin(context.regs), std::end(context.regs), cpu.x);
     cpu.sp = context.sp;
     cpu.pc = context.pc;
-    cpu.nzcv = static_cast<u32>(context.pstate >> kPstateNzcvShift) & 0xf;
-    cpu.pstate = context.pstate & own_pstate_bits();
-    cpu.btype = features().has(frontend::Feature::BTI)
-                    ? static_cast<u32>((context.pstate & pstate::kBtypeMask) >> pstate::kBtypeShift)
-                    : 0;
+    set_pstate(cpu, context.pstate);
     std::copy(std::begin(records.fpsimd.v), std::end(records.fpsimd.v), cpu.v);
     cpu.fpsr = records.fpsimd.fpsr & kFpsrBits;
     cpu.fpcr = records.fpsimd.fpcr & frontend::fpcr_mask(features());

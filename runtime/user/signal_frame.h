@@ -60,6 +60,10 @@ struct FrameRequest {
 // Builds the frame and makes the CPU enter the handler. False: the stack is not writable.
 [[nodiscard]] bool push_signal_frame(GuestThread& thread, const FrameRequest& request);
 
+// PSTATE as SPSR_EL1 holds it, and what EL0 may set of it.
+[[nodiscard]] u64 pstate_of(const ir::CpuState& cpu);
+void set_pstate(ir::CpuState& cpu, u64 value);
+
 // For rt_sigreturn: the frame at SP, false when it is misaligned or unreadable.
 [[nodiscard]] bool read_signal_frame(u64 sp, RtSigframe& frame);
 [[nodiscard]] bool is_valid_context(const SigContext& context);

@@ -27,6 +27,7 @@ constexpr SignalSet kAllAsynchronous = kAllSignals & ~kSynchronous;
 
 SignalSet g_initial_mask = 0;
 std::shared_ptr<SignalTable> g_initial_table;
+std::atomic<bool> g_reports_all = false; // to a debugger
 
 u64 address(const void* pointer) { return reinterpret_cast<u64>(pointer); }
 
@@ -38,8 +39,15 @@ i64 host_sigaction(int signal, const SignalAction* action, SignalAction* old) {
 // Flags of the guest that decide what the kernel does by itself: whom it tells, what it restarts.
 constexpr u64 kPassedFlags = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
 
+// The host does what the guest asked for by itself.
+bool is_left_to_host(int signal, const SignalAction& guest) {
+    const bool is_reported =
+        g_reports_all.load() && guest.handler == kHandlerDefault && ends_process(signal);
+    return !is_handler(guest.handler) && !is_synchronous(signal) && !is_reported;
+}
+
 SignalAction host_action_for(int signal, const SignalAction& guest) {
-    if (!is_handler(guest.handler) && !is_synchronous(signal)) {
+    if (is_left_to_host(signal, guest)) {
         return {guest.handler, (guest.flags & kPassedFlags) | kSaRestorer,
                 address(ulna_host_sigreturn), 0};
     }
@@ -173,6 +181,14 @@ i64 install_host_action(int signal, const SignalAction& guest) {
 void install_host_default(int signal) {
     const SignalAction action;
     host_sigaction(signal, &action, nullptr);
+}
+
+void report_all_signals(bool on) {
+    const std::lock_guard guard(g_initial_table->lock);
+    g_reports_all = on;
+    for (int signal = 1; signal <= kSignalCount; ++signal) {
+        install_host_action(signal, g_initial_table->actions[signal]);
+    }
 }
 
 void install_host_ignore(int signal) {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "runtime/user/crash_report.h"
+#include "runtime/user/debugger.h"
 #include "runtime/user/signal_frame.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/signals_state.h"
@@ -130,6 +131,7 @@ class Restart {
         if (*result == kRestartSys || *result == kRestartNoIntr || *result == kRestartNoHand) {
             reason_ = *result;
             cpu_.pc -= kSvcBytes; // x0 still is the first argument
+            svc_ = cpu_.pc;
         } else if (*result != kSigreturnDone) {
             cpu_.x[0] = static_cast<u64>(*result);
         }
@@ -138,7 +140,7 @@ class Restart {
     void before_handler(const SignalAction& action) {
         const bool ends =
             reason_ == kRestartNoHand || (reason_ == kRestartSys && !(action.flags & SA_RESTART));
-        if (ends) {
+        if (ends && cpu_.pc == svc_) { // a debugger may have moved it
             cpu_.x[0] = static_cast<u64>(-EINTR);
             cpu_.pc += kSvcBytes;
         }
@@ -149,6 +151,7 @@ class Restart {
     static constexpr u64 kSvcBytes = 4;
     ir::CpuState& cpu_;
     i64 reason_ = 0;
+    GuestAddr svc_ = 0;
 };
 
 void deliver_to_handler(GuestThread& thread, const Pending& pending, const SignalAction& action) {
@@ -195,7 +198,26 @@ void deliver_one(GuestThread& thread, const Pending& pending, Restart& restart) 
     }
 }
 
+// Takes what the debugger wants in its place; none: nothing.
+std::optional<Pending> ask_debugger(Debugger& debugger, GuestThread& thread, Pending pending) {
+    const int wanted = debugger.threads().report_signal(thread, pending.info);
+    if (wanted == 0) {
+        return std::nullopt;
+    }
+    if (wanted != pending.info.si_signo) {
+        pending = {};
+        pending.info.si_signo = wanted;
+        pending.info.si_code = SI_USER;
+    }
+    return pending;
+}
+
 } // namespace
+
+bool ends_process(int signal) {
+    const DefaultAction action = default_action(signal);
+    return action == DefaultAction::Terminate || action == DefaultAction::Core;
+}
 
 void raise_sync(GuestThread& thread, const SyncSignal& sync) {
     thread.signals->sync = sync;
@@ -220,7 +242,12 @@ void deliver_pending(GuestThread& thread, const i64* syscall_result) {
         const SignalSet mask_before = signals.mask;
         const std::optional<Pending> pending = next_pending(signals, host_mask_is_stale);
         if (pending) {
-            deliver_one(thread, *pending, restart);
+            Debugger* const debugger = debugger_of(thread);
+            const auto wanted =
+                debugger != nullptr ? ask_debugger(*debugger, thread, *pending) : pending;
+            if (wanted) {
+                deliver_one(thread, *wanted, restart);
+            }
         } else if (signals.has_saved_mask) { // nothing was delivered: the call's own mask ends here
             signals.has_saved_mask = false;
             signals.mask = signals.saved_mask;
@@ -244,6 +271,9 @@ void die_by_signal(GuestThread& thread, const siginfo_t& info) {
     }
     constexpr std::size_t kWorthWriting = 4;
     save_translations(thread, kWorthWriting);
+    if (Debugger* const debugger = debugger_of(thread)) {
+        debugger->killed(thread, signal);
+    }
     install_host_default(signal);
     const SignalSet only_this = ~signal_bit(signal);
     set_host_mask(only_this);

@@ -5,6 +5,7 @@
 #include "ir/support/bits.h"
 #include "ir/support/check.h"
 #include "runtime/user/address_space.h"
+#include "runtime/user/debugger.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/memory_copy.h"
 #include "runtime/user/signals.h"
@@ -78,8 +79,25 @@ void on_data_fault(GuestThread& thread) {
         make_esr(ExceptionClass::DataAbort, status | (signals.fault_is_write ? kWriteNotRead : 0)));
 }
 
+// Is there to be a look for a debugger at each system call?
+enum class Debugged : u8 { No, Maybe };
+template <Debugged debugged> void on_exit(GuestThread& thread, ir::ExitReason reason);
+
+void step(GuestThread& thread) {
+    const auto reason = process().engine->step(*thread.cpu, *process().space);
+    if (reason != ir::ExitReason::Lookup) {
+        on_exit<Debugged::Maybe>(thread, reason);
+    }
+}
+
 void on_fetch_fault(GuestThread& thread) {
     const GuestAddr pc = thread.cpu->pc;
+    if (process().debugger != nullptr && !process().space->words(pc).empty()) {
+        if (!process().debugger->stops_at(thread, pc)) {
+            step(thread);
+        }
+        return;
+    }
     const bool mapped = process().space != nullptr && process().space->protection(pc).has_value();
     const int code = mapped ? SEGV_ACCERR : SEGV_MAPERR;
     raise(thread, SIGSEGV, code, pc,
@@ -105,8 +123,22 @@ void report_asynchronous_tag_fault(GuestThread& thread) {
     }
 }
 
-void on_svc(GuestThread& thread, bool repeat) {
-    const i64 result = repeat ? kRestartNoIntr : dispatch_syscall(thread);
+// A debugger may stop the program meanwhile.
+i64 call_debugged(GuestThread& thread) {
+    Debugger* const debugger = debugger_of(thread);
+    if (debugger != nullptr) {
+        debugger->threads().enter_call(thread);
+    }
+    const i64 result = dispatch_syscall(thread);
+    if (debugger_of(thread) != nullptr) { // not in a forked child
+        debugger->threads().leave_call(thread);
+    }
+    return result;
+}
+
+template <Debugged debugged> void on_svc(GuestThread& thread, bool repeat) {
+    const auto call = debugged == Debugged::Maybe ? call_debugged : dispatch_syscall;
+    const i64 result = repeat ? kRestartNoIntr : call(thread);
     if (thread.exiting) {
         return;
     }
@@ -119,7 +151,7 @@ void on_svc(GuestThread& thread, bool repeat) {
     }
 }
 
-void on_exit(GuestThread& thread, ir::ExitReason reason) {
+template <Debugged debugged> void on_exit(GuestThread& thread, ir::ExitReason reason) {
     const GuestAddr pc = thread.cpu->pc;
     const bool tag_fault = thread.cpu->tfsre0_el1 != 0;
     if (tag_fault) [[unlikely]] {
@@ -127,7 +159,7 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
     }
     switch (reason) {
     case ir::ExitReason::Svc:
-        on_svc(thread, tag_fault); // the signal comes before the call
+        on_svc<debugged>(thread, tag_fault); // the signal comes before the call
         break;
     case ir::ExitReason::Undefined:
         raise(thread, SIGILL, ILL_ILLOPC, pc, 0);
@@ -184,6 +216,28 @@ void on_exit(GuestThread& thread, ir::ExitReason reason) {
     }
 }
 
+// Until it ends, or is a forked child's, which has no debugger.
+void run_debugged(GuestThread& thread, ThreadControl& control) {
+    control.add(thread);
+    while (!thread.exiting && debugger_of(thread) != nullptr) {
+        if (has_signal_work(thread)) {
+            deliver_pending(thread, nullptr);
+        }
+        const ThreadControl::Turn turn = control.wait(thread);
+        if (turn.order != ThreadControl::Order::Step) {
+            on_exit<Debugged::Maybe>(thread, process().engine->run(*thread.cpu));
+            continue;
+        }
+        step(thread);
+        if (!has_signal_work(thread)) { // else the step is not done yet
+            control.report_step(thread, turn);
+        }
+    }
+    if (thread.exiting) {
+        control.remove(thread);
+    }
+}
+
 } // namespace
 
 GuestThread* current_thread() { return t_current; }
@@ -194,12 +248,15 @@ void run_thread(GuestThread& thread) {
         enter_host_thread(thread);
         t_current = &thread;
     }
+    if (Debugger* const debugger = debugger_of(thread)) {
+        run_debugged(thread, debugger->threads());
+    }
     runtime::Engine& engine = *process().engine;
     while (!thread.exiting) {
         if (has_signal_work(thread)) [[unlikely]] {
             deliver_pending(thread, nullptr);
         }
-        on_exit(thread, engine.run(*thread.cpu));
+        on_exit<Debugged::No>(thread, engine.run(*thread.cpu));
     }
 }
 

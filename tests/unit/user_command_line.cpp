@@ -73,7 +73,6 @@ TEST_CASE("mistakes get one clear line", "[user][options]") {
                                                                   {},
                                                                   {"-d", "nonsense", "p"},
                                                                   {"-cpu", "z80", "p"},
-                                                                  {"-g", "1234", "p"},
                                                                   {"-dfilter", "?", "p"},
                                                                   {"--engine=vm", "p"}}) {
         const CommandLine line = parse(args);

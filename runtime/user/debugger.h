@@ -1,0 +1,68 @@
+// -g: the program under gdb, as the rest of user mode sees it. Without it none of this is there,
+// and nothing asks for it but what happens rarely.
+//
+// It is of the first process only: forked children, those that borrow memory and what execve starts
+// have none.
+#pragma once
+
+#include <memory>
+
+#include "runtime/debug/gdb_server.h"
+#include "runtime/user/gdb_target.h"
+
+namespace ulna::user {
+
+// Code that ends before breakpoints.
+class DebuggedCode final : public frontend::CodeSource {
+  public:
+    DebuggedCode(AddressSpace& space, const runtime::debug::StopPoints& points)
+        : space_{space}, points_{points} {}
+    [[nodiscard]] std::span<const u32> words(GuestAddr pc) override {
+        return points_.before(pc, space_.words(pc));
+    }
+    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
+        return space_.guarded_word(pc);
+    }
+
+  private:
+    AddressSpace& space_;
+    const runtime::debug::StopPoints& points_;
+};
+
+class Debugger {
+  public:
+    // Waits for debuggers at a TCP port of this host's, or at the path of a Unix socket. Null, with
+    // a reason, when it cannot. Never destroyed.
+    [[nodiscard]] static Debugger*
+    listen(const std::string& port_or_path, AddressSpace& space, std::string& why_not);
+
+    [[nodiscard]] frontend::CodeSource& code() { return code_; } // for the engine
+    // On the program's first thread, before it runs.
+    void start(GuestThread& first);
+
+    [[nodiscard]] ThreadControl& threads() { return program_.control(); }
+    // Code was not to be fetched here, although it is there. True: this thread stops.
+    [[nodiscard]] bool stops_at(const GuestThread& thread, GuestAddr pc);
+    // Reports the end of the process, which it is just before.
+    void exited(const GuestThread& thread, int status);
+    void killed(const GuestThread& thread, int signal);
+
+    // Around a fork. The child has no debugger afterwards.
+    void before_fork();
+    void after_fork(bool in_child);
+
+  private:
+    explicit Debugger(AddressSpace& space) : program_{space, points_}, code_{space, points_} {}
+    void end_of(const GuestThread& thread);
+
+    runtime::debug::StopPoints points_;
+    GdbProgram program_;
+    DebuggedCode code_;
+    std::unique_ptr<runtime::debug::GdbServer> server_;
+    std::mutex end_; // held from then on
+};
+
+// The one that a thread is under; null: none.
+[[nodiscard]] Debugger* debugger_of(const GuestThread& thread);
+
+} // namespace ulna::user
