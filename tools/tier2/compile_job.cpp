@@ -16,7 +16,7 @@ class RequestedCode final : public frontend::CodeSource {
     explicit RequestedCode(const std::vector<CodePage>& pages) : pages_{pages} {}
 
     [[nodiscard]] std::span<const u32> words(GuestAddr pc) override {
-        const CodePage* const page = page_of(pc);
+        const CodePage* const page = requested_page(pc);
         if (page == nullptr) {
             return {};
         }
@@ -26,7 +26,7 @@ class RequestedCode final : public frontend::CodeSource {
         return words_;
     }
     [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
-        const CodePage* const page = page_of(pc);
+        const CodePage* const page = requested_page(pc);
         if (page == nullptr || !page->guarded) {
             return std::nullopt;
         }
@@ -36,7 +36,7 @@ class RequestedCode final : public frontend::CodeSource {
     }
 
   private:
-    [[nodiscard]] const CodePage* page_of(GuestAddr pc) const {
+    [[nodiscard]] const CodePage* requested_page(GuestAddr pc) const {
         for (const CodePage& page : pages_) {
             if (pc - page.address < CodePage::kBytes && pc % 4 == 0) {
                 return &page;
