@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,17 @@ def build(folder, source, architecture, flags=(), inputs=()):
     if not output.exists() or output.stat().st_mtime < max(path.stat().st_mtime for path in (source, *inputs)):
         subprocess.run([*COMPILERS[architecture], *FLAGS, *flags, str(source), "-o", str(output), "-lm"], check=True)
     return output
+
+
+def further_flags(source, architecture):
+    """Of one kernel: those after "// arm64 flags:" or "// native flags:" in it."""
+    prefix = f"// {architecture} flags:"
+    lines = source.read_text().splitlines()
+    return [flag for line in lines if line.startswith(prefix) for flag in shlex.split(line[len(prefix):])]
+
+
+def build_kernel(folder, source, architecture):
+    return build(folder, source, architecture, further_flags(source, architecture), [KERNELS / "kernel.h"])
 
 
 def build_meter(folder):

@@ -245,7 +245,7 @@ bool Interpreter::host_address(const Inst& inst, V128& result) {
     }
     const bool privileged = block_.key.mode.privileged() && !mem.unprivileged;
     const TlbEntry& entry = state_.tlb[privileged][tlb_index(address)];
-    const u64 tag = tlb_tag(address, mem);
+    const u64 tag = tlb_tag(address, mem.bytes());
     const bool reads = mem.access != Access::Writes, writes = mem.access != Access::Reads;
     if ((!reads || entry.read == tag) && (!writes || entry.write == tag)) {
         result = {address + entry.addend, 0};
@@ -266,7 +266,7 @@ bool Interpreter::host_range(const Inst& inst, V128& result) {
     const u64 address = arg(inst, 0).lo + static_cast<u64>(i64{range.displacement});
     const bool privileged = block_.key.mode.privileged() && !mem.unprivileged;
     const TlbEntry& entry = state_.tlb[privileged][tlb_index(address)];
-    const u64 tag = range.tlb_tag(address);
+    const u64 tag = tlb_tag(address, range.bytes);
     if ((mem.access == Access::Reads ? entry.read : entry.write) == tag) {
         result = {address + entry.addend, 0};
         return true;

@@ -27,8 +27,8 @@ struct Tlb {
     return address >> kTlbPageLog2 & ones(kTlbLog2);
 }
 // What an entry has to equal: the other page when the access ends there.
-[[nodiscard]] constexpr u64 tlb_tag(u64 address, MemInfo mem) {
-    return (address + mem.bytes() - 1) & ~ones(kTlbPageLog2);
+[[nodiscard]] constexpr u64 tlb_tag(u64 address, u32 bytes) {
+    return (address + bytes - 1) & ~ones(kTlbPageLog2);
 }
 // Set in an entry's addresses: accesses are looked up for their alignment, which may be a fault.
 inline constexpr u64 kTlbChecked = 1;
@@ -43,9 +43,6 @@ struct RangeInfo {
     }
     [[nodiscard]] static constexpr RangeInfo unpack(u64 imm) {
         return {static_cast<i32>(static_cast<u32>(imm)), static_cast<u32>(imm >> 32)};
-    }
-    [[nodiscard]] constexpr u64 tlb_tag(u64 address) const {
-        return (address + bytes - 1) & ~ones(kTlbPageLog2);
     }
 };
 

@@ -2,8 +2,8 @@
 // constants mostly are in one page: fields of a structure, a frame of the stack. Where they are
 // not, a block without ranges goes on, so nothing depends on it.
 #include <algorithm>
+#include <array>
 #include <span>
-#include <vector>
 
 #include "ir/opt/passes.h"
 #include "ir/opt/scratch.h"

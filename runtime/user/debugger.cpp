@@ -15,8 +15,8 @@ runtime::debug::GdbListener listen_at(const std::string& port_or_path, std::stri
     constexpr u64 kMostPort = 0xffff;
     const auto port = runtime::parse_number(port_or_path);
     runtime::debug::GdbListener listener;
-    if (port && *port > kMostPort) {
-        why_not = "ports end at 65535";
+    if (port && (*port == 0 || *port > kMostPort)) {
+        why_not = "ports are 1 to 65535";
     } else if (port) {
         listener.socket = runtime::listen_loopback(static_cast<u16>(*port), kBacklog, why_not);
     } else {

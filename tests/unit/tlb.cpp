@@ -92,14 +92,14 @@ TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
 
 TEST_CASE("tlb: what an entry has to equal", "[ir][tlb]") {
     const MemInfo one{.size_log2 = 0}, eight{.size_log2 = 3}, pair{.size_log2 = 4, .pair = true};
-    CHECK(tlb_tag(0x5fff, one) == 0x5000);
-    CHECK(tlb_tag(0x5ff8, eight) == 0x5000);
-    CHECK(tlb_tag(0x5ff4, eight) == 0x5000);
-    CHECK(tlb_tag(0x5ff9, eight) == 0x6000); // ends in the next page
-    CHECK(tlb_tag(0x5ff0, pair) == 0x5000);
-    CHECK(tlb_tag(0x5ff8, pair) == 0x6000);
-    CHECK(tlb_tag(0x5000, one) != (0x5000 | kTlbChecked));
-    CHECK(tlb_tag(kNoTlbPage, kAny) != kNoTlbPage);
+    CHECK(tlb_tag(0x5fff, one.bytes()) == 0x5000);
+    CHECK(tlb_tag(0x5ff8, eight.bytes()) == 0x5000);
+    CHECK(tlb_tag(0x5ff4, eight.bytes()) == 0x5000);
+    CHECK(tlb_tag(0x5ff9, eight.bytes()) == 0x6000); // ends in the next page
+    CHECK(tlb_tag(0x5ff0, pair.bytes()) == 0x5000);
+    CHECK(tlb_tag(0x5ff8, pair.bytes()) == 0x6000);
+    CHECK(tlb_tag(0x5000, one.bytes()) != (0x5000 | kTlbChecked));
+    CHECK(tlb_tag(kNoTlbPage, kAny.bytes()) != kNoTlbPage);
 }
 
 TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]") {
