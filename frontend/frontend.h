@@ -69,7 +69,8 @@ struct TranslateOptions {
     unsigned max_side_exits = 4; // conditional branches that a block goes on after
     bool system = false;         // a whole machine: keys have BlockMode::kSystem
     bool follow_branches = true; // past unconditional direct branches within the page, and past
-                                 // conditional ones by side exits
+                                 // conditional ones by side exits; false: nothing behind the
+                                 // first branch is looked at
 };
 
 // Translates the extended block at key.pc. Never fails: an unallocated encoding ends the block with

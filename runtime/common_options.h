@@ -80,6 +80,13 @@ template <class Parse> void set_engine(Parse& parse, const std::string& value) {
     parse.options.interpreter_engine = value == "interp";
 }
 
+template <class Parse> void set_tier0(Parse& parse, const std::string& value) {
+    if (value != "on" && value != "off") {
+        parse.fail("--tier0=" + value + ": on or off");
+    }
+    parse.options.tier0 = value == "on";
+}
+
 template <class Parse> void set_seed(Parse& parse, const std::string& value) {
     parse.options.seed = parse_number(value);
     if (!parse.options.seed) {

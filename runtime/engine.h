@@ -29,6 +29,7 @@ struct EngineConfig {
     frontend::TranslateOptions translate;
     backend::CompileOptions compile;
     bool passes = true;
+    bool tier0 = false; // the JIT's: what is executed for the first time is interpreted
     PersistentCache* persistent = nullptr; // null: none; the JIT's only, and outlives the engine
     CompileService* tier2 = nullptr;       // null: no tier 2; as persistent
     TierTwoPolicy tier2_policy = TierTwoPolicy::Hot;

@@ -91,6 +91,16 @@ bool EngineBase::leave_interpreter(EngineThread& thread, void* ucontext) const {
     return true;
 }
 
+ir::ExitReason EngineBase::lift_and_interpret(EngineThread& thread,
+                                              ir::BlockKey key,
+                                              frontend::CodeSource& code,
+                                              const frontend::TranslateOptions& options) {
+    static thread_local ir::Block block;
+    frontend::translate(key, code, options, block);
+    thread.state.btype = 0;
+    return interpret(thread, block);
+}
+
 ir::ExitReason EngineBase::step(ir::CpuState& state, frontend::CodeSource& code) {
     EngineThread& thread = thread_of(state);
     current_ = &thread;
@@ -103,10 +113,7 @@ ir::ExitReason EngineBase::step(ir::CpuState& state, frontend::CodeSource& code)
     if (code.words(state.pc).empty()) {
         return ir::ExitReason::FetchFault;
     }
-    ir::Block block;
-    frontend::translate(key_of(state), code, step_options_, block);
-    state.btype = 0;
-    const ir::ExitReason reason = interpret(thread, block);
+    const ir::ExitReason reason = lift_and_interpret(thread, key_of(state), code, step_options_);
     state.pc = ir::untagged(state.pc);
     if (reason == ir::ExitReason::InvalidateCache) {
         invalidate_line(thread);

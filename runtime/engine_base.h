@@ -33,7 +33,7 @@ class EngineBase : public Engine {
 
   protected:
     // Why there is no translation to run.
-    enum class Miss : u8 { None, FetchFault, MisalignedPc, CacheFull };
+    enum class Miss : u8 { None, FetchFault, MisalignedPc, CacheFull, FirstRun };
     [[nodiscard]] static ir::ExitReason exit_for(Miss miss);
 
     // Prepares the architecture-independent part's counterpart in a new thread.
@@ -52,6 +52,12 @@ class EngineBase : public Engine {
     [[nodiscard]] bool take_pending(EngineThread& thread);
     // For on_host_fault(): true when the thread was interpreting; it goes on in fault_landing.
     [[nodiscard]] bool leave_interpreter(EngineThread& thread, void* ucontext) const;
+    // Executes what `options` make of the code at `key`, which leaves no trace in the engine.
+    [[nodiscard]] static ir::ExitReason
+    lift_and_interpret(EngineThread& thread,
+                       ir::BlockKey key,
+                       frontend::CodeSource& code,
+                       const frontend::TranslateOptions& options);
     // IC IVAU.
     void invalidate_line(EngineThread& thread);
     [[nodiscard]] ir::BlockMode mode_of(const ir::CpuState& state) const {

@@ -7,6 +7,7 @@
 
 #include "runtime/engine_base.h"
 
+#include <algorithm>
 #include <array>
 #include <ctime>
 #include <unordered_set>
@@ -18,6 +19,7 @@
 #include "runtime/debug/log.h"
 #include "runtime/debug/perf_map.h"
 #include "runtime/debug/register_histogram.h"
+#include "runtime/jit/executed_blocks.h"
 #include "runtime/jit/host_context.h"
 #include "runtime/persist/persistent_cache.h"
 #include "runtime/tier2/sampler.h"
@@ -35,6 +37,13 @@ constexpr std::size_t kTaggedSitesBeforeAll = 64;
 
 // A forked child that soon executes another program is not worth a sampler: it needs fewer blocks.
 constexpr u32 kBlocksBeforeSamples = 200;
+
+// Everything that is executed is to be seen in the log.
+bool shows_translation() {
+    constexpr Item kOfTranslation[] = {Item::InAsm, Item::Op, Item::OpOpt, Item::OutAsm,
+                                       Item::Regs};
+    return std::any_of(std::begin(kOfTranslation), std::end(kOfTranslation), debug::log_enabled);
+}
 
 class JitEngine final : public EngineBase {
   public:
@@ -73,6 +82,8 @@ class JitEngine final : public EngineBase {
     void switch_view(EngineThread& thread, ir::BlockMode mode);
     [[nodiscard]] Found find_or_translate(ir::BlockKey key);
     [[nodiscard]] Found obtain(const TranslationLock& lock, ir::BlockKey key);
+    [[nodiscard]] bool is_first_run(ir::BlockKey key) const;
+    [[nodiscard]] ExitReason run_first(EngineThread& thread, ir::BlockKey key);
     [[nodiscard]] u64 find_stored(const TranslationLock& lock, ir::BlockKey key);
     [[nodiscard]] u64 install_stored(const TranslationLock& lock, ir::BlockKey key);
     void keep(bool masks_tags);
@@ -95,6 +106,8 @@ class JitEngine final : public EngineBase {
     ExitReason (*enter_)(ir::CpuState*, u64) = nullptr;
     bool link_blocks_ = true;
     std::unique_ptr<debug::RegisterHistogram> histogram_; // -d regs
+    frontend::TranslateOptions tier0_options_;
+    std::unique_ptr<ExecutedBlocks> executed_; // null: no tier 0
 
     // Under the translation lock.
     backend::CompiledBlock compiled_;
@@ -104,13 +117,18 @@ class JitEngine final : public EngineBase {
     std::atomic<u32> fp_trap_costs_{0};
 };
 
-JitEngine::JitEngine(const EngineConfig& config) : EngineBase{config}, config_{config} {
+JitEngine::JitEngine(const EngineConfig& config)
+    : EngineBase{config}, config_{config}, tier0_options_{config.translate} {
+    tier0_options_.follow_branches = false;
     constexpr Item kEachBlock[] = {Item::Exec, Item::Cpu, Item::NoChain};
     for (Item item : kEachBlock) {
         link_blocks_ = link_blocks_ && !debug::log_enabled(item);
     }
     if (debug::log_enabled(Item::Regs)) {
         histogram_ = std::make_unique<debug::RegisterHistogram>();
+    }
+    if (config_.tier0 && link_blocks_ && !shows_translation()) {
+        executed_ = std::make_unique<ExecutedBlocks>();
     }
     if (config_.fp_trap_budget != 0) {
         add_mode(ir::BlockMode::kTrapsFp);
@@ -159,7 +177,7 @@ ExitReason JitEngine::run(ir::CpuState& state) {
         bring_up_to_date(thread, generation);
         const auto key = next_key(thread);
         const Found found = key ? find_or_translate(*key) : Found{0, Miss::FetchFault};
-        if (found.host == 0) {
+        if (found.host == 0 && found.miss != Miss::FirstRun) {
             registry_.leave(thread);
             if (found.miss != Miss::CacheFull) {
                 return exit_for(found.miss);
@@ -171,7 +189,8 @@ ExitReason JitEngine::run(ir::CpuState& state) {
             log_execution(state);
         }
         state.btype = 0;
-        const ExitReason reason = enter_(&state, found.host);
+        const ExitReason reason =
+            found.host != 0 ? enter_(&state, found.host) : run_first(thread, *key);
         registry_.leave(thread);
         ++thread.entries;
         state.pc = ir::untagged(state.pc); // of an indirect branch (AArch64.BranchAddr with TBI)
@@ -276,7 +295,24 @@ JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key
     if (const u64 host = find_stored(lock, key); host != 0) {
         return {host};
     }
+    if (is_first_run(key)) {
+        return {0, Miss::FirstRun};
+    }
     return translate(lock, key);
+}
+
+// Much of a program, most of a short one, is executed once, and to translate it costs several times
+// what interpreting it does. What is kept of a file shows that the file is used again and again:
+// all that is executed of it is worth keeping.
+bool JitEngine::is_first_run(ir::BlockKey key) const {
+    return executed_ != nullptr && !executed_->contains(key) &&
+           (config_.persistent == nullptr || !config_.persistent->has_translations_at(key.pc));
+}
+
+ExitReason JitEngine::run_first(EngineThread& thread, ir::BlockKey key) {
+    executed_->add(key);
+    debug::count(statistics_.first_runs);
+    return lift_and_interpret(thread, key, code_, tier0_options_);
 }
 
 // From the persistent cache; 0: it is not there, or the arena is full. What it leads to was mostly

@@ -71,6 +71,7 @@ runtime::EngineConfig engine_config(const Options& options, AddressSpace& space)
     config.translate.cpu = &process().options.cpu_model;
     config.kind =
         options.interpreter_engine ? runtime::EngineKind::Interpreter : runtime::EngineKind::Jit;
+    config.tier0 = options.tier0 && options.tier2 != TierTwo::Sync;
     if (options.code_cache_mib != 0) {
         config.code_cache_bytes = options.code_cache_mib << 20;
     }

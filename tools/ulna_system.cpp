@@ -42,6 +42,7 @@ system::MachineConfig config_of(const system::SystemOptions& options) {
             .model = &options.cpu_model,
             .engine = options.interpreter_engine ? runtime::EngineKind::Interpreter
                                                  : runtime::EngineKind::Jit,
+            .tier0 = options.tier0,
             .code_cache_bytes = options.code_cache_mib << 20,
             .has_el2 = options.el2,
             .has_el3 = options.el3,

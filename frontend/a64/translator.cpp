@@ -51,7 +51,8 @@ void Translator::run() {
             go_on = go_on && keep_sp_aligned();
         }
     }
-    b.block().nzcv_live_out = !wrote_nzcv_ || !nzcv_dead_after(b.block().exit);
+    b.block().nzcv_live_out =
+        !wrote_nzcv_ || !options_.follow_branches || !nzcv_dead_after(b.block().exit);
 }
 
 bool Translator::undefined() { return leave(ir::ExitReason::Undefined, pc_); }

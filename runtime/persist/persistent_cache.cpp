@@ -166,6 +166,12 @@ bool PersistentCache::find(ir::BlockKey key,
     });
 }
 
+bool PersistentCache::has_translations_at(GuestAddr pc) {
+    const std::lock_guard lock{mutex_};
+    const Image* const image = image_at(pc);
+    return image != nullptr && image->file->stored.is_open();
+}
+
 bool PersistentCache::add(const backend::CompiledBlock& compiled,
                           const TranslationOrigin& origin,
                           frontend::CodeSource& source) {

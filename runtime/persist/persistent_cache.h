@@ -57,6 +57,8 @@ class PersistentCache {
                             frontend::CodeSource& source,
                             StoredBlock& block,
                             backend::CompiledBlock& compiled);
+    // Some were stored when find() first looked at the file that is there.
+    [[nodiscard]] bool has_translations_at(GuestAddr pc);
     // Keeps a new translation until save(); false when it belongs to no file.
     bool add(const backend::CompiledBlock& compiled,
              const TranslationOrigin& origin,

@@ -158,6 +158,7 @@ constexpr Option kOptions[] = {
         [](Parse& p, const std::string&) { p.options.stats = true; }},
     {"perfmap",  nullptr,      "write /tmp/perf-PID.map for perf",
         [](Parse& p, const std::string&) { p.options.perf_map = true; }},
+    {"tier0",    "on|off", "interpret what is executed for the first time (default), or translate it at once", runtime::set_tier0},
     {"engine",   "jit|interp", "translate to host code (default), or interpret the IR", runtime::set_engine},
     {"version",  nullptr,      "print the version",
         [](Parse& p, const std::string&) { p.answer("ulna-system " ULNA_VERSION "\n"); }},

@@ -88,7 +88,7 @@ struct SystemOptions {
 
     u32 log_items = 0;
     std::string log_file, log_filter;
-    bool stats = false, perf_map = false, interpreter_engine = false;
+    bool stats = false, perf_map = false, interpreter_engine = false, tier0 = true;
     u64 code_cache_mib = 0; // 0: the default
 };
 

@@ -63,6 +63,7 @@ bool Machine::build(std::string& why_not) {
     engine.kind = config_.engine;
     engine.code = &stoppable_code_;
     engine.translate = translate_;
+    engine.tier0 = config_.tier0;
     if (config_.code_cache_bytes != 0) {
         engine.code_cache_bytes = config_.code_cache_bytes;
     }

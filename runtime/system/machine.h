@@ -28,6 +28,7 @@ struct MachineConfig {
     u64 ram_bytes = u64{1} << 30;
     const frontend::CpuModel* model = &frontend::default_cpu();
     runtime::EngineKind engine = runtime::EngineKind::Jit;
+    bool tier0 = false;       // EngineConfig::tier0
     u64 code_cache_bytes = 0; // 0: the engine's default
     bool has_el2 = false, has_el3 = false;
     bool has_firmware = false; // the machine starts in flash

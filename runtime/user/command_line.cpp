@@ -130,6 +130,7 @@ constexpr Option kOptions[] = {
     {"stats",   nullptr,    "STATS",       "print what was translated, and the time it took, at exit",
         [](Parse& p, const std::string&) { p.options.stats = true; }},
     {"engine",  "jit|interp","ENGINE",     "translate to host code (default), or interpret the IR", runtime::set_engine},
+    {"tier0",   "on|off",   "TIER0",       "interpret what is executed for the first time (default), or translate it at once", runtime::set_tier0},
     {"tier2",   "off|server|sync", "TIER2", "compile hot code with LLVM: not at all, beside the program (default), or all code and wait for it", set_tier2},
     {"no-cache", nullptr,   "NO_CACHE",    "neither use nor fill the persistent translation cache",
         [](Parse& p, const std::string&) { p.options.persistent_cache = false; }},

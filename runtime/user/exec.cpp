@@ -211,6 +211,7 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     add_flag("-stats", options.stats);
     add_flag("-perfmap", options.perf_map);
     add_flag("--engine=interp", options.interpreter_engine);
+    add_flag("--tier0=off", !options.tier0);
     add_flag("--no-cache", !options.persistent_cache);
 }
 

@@ -40,6 +40,7 @@ struct Options {
     bool stats = false;
     bool perf_map = false;
     bool interpreter_engine = false; // --engine=interp
+    bool tier0 = true;               // --tier0
     bool persistent_cache = true;    // --no-cache
     std::string cache_directory;     // --cache-dir; empty: the user's
     TierTwo tier2 = TierTwo::Server; // --tier2

@@ -277,6 +277,7 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-serial", "null", "-serial", "null"}) == "-serial: there is one serial port\n");
     CHECK(refused({"-append", "a"}) == "-append: only with -kernel\n");
     CHECK(refused({"-fw_cfg", "name=opt/x"}) == "-fw_cfg needs either string= or file=\n");
+    CHECK(refused({"--tier0=qemu"}) == "--tier0=qemu: on or off\n");
     CHECK(refused({"--engine=qemu"}) == "--engine=qemu: jit or interp\n");
     std::vector<std::string> disks(33, "file=a");
     std::vector<const char*> many;

@@ -235,7 +235,7 @@ namespace {
 constexpr u32 kLdrX2X1 = a64::ldr(2, 1), kMsrTco1 = 0xd503'419f | 1 << 8, kMsrTco0 = 0xd503'409f;
 
 struct Fixture {
-    explicit Fixture(runtime::EngineKind kind) : engine{make_engine(kind, area)}, cpu{*engine} {
+    explicit Fixture(Engines which) : engine{make_engine(which, area)}, cpu{*engine} {
         area.put(0, {kLdrX2X1, a64::kSvc});
         area.put(64, {kMsrTco1, kLdrX2X1, kMsrTco0, kLdrX2X1, a64::kSvc});
         cpu->gcr_el1 = 0;
@@ -253,7 +253,7 @@ struct Fixture {
 
 TEST_CASE("engine: accesses are checked once there are tags and the thread asks for it",
           "[runtime][engine][tags]") {
-    Fixture f{GENERATE(runtime::EngineKind::Jit, runtime::EngineKind::Interpreter)};
+    Fixture f{any_engine()};
     f.check(TagCheck::Sync);
     CHECK(f.cpu.run(f.area.at(0)) == ExitReason::Svc); // no page has tags
     const TaggedPages pages{f.area.at(8192), f.area.at(12288)};
@@ -280,7 +280,7 @@ TEST_CASE("engine: accesses are checked once there are tags and the thread asks 
 
 TEST_CASE("engine: PSTATE.TCO suspends checks from the next instruction on",
           "[runtime][engine][tags]") {
-    Fixture f{GENERATE(runtime::EngineKind::Jit, runtime::EngineKind::Interpreter)};
+    Fixture f{any_engine()};
     const TaggedPages pages{f.area.at(8192), f.area.at(12288)};
     f.engine->set_tag_memory(user::tag_memory());
     f.check(TagCheck::Sync);

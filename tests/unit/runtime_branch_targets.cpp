@@ -7,14 +7,11 @@ using namespace ulna;
 using namespace ulna::test;
 using namespace ulna::test::a64;
 using ir::ExitReason;
-using runtime::EngineKind;
 
 namespace {
 
 constexpr u32 kBti = 0xd503241f, kBtiC = 0xd503245f, kBtiJ = 0xd503249f, kBtiJc = 0xd50324df;
 constexpr u32 kPaciasp = 0xd503233f, kPacibsp = 0xd503237f, kPaciaz = 0xd503231f;
-
-EngineKind any_kind() { return GENERATE(EngineKind::Jit, EngineKind::Interpreter); }
 
 // An area whose pages from `guarded_from` on are guarded.
 class GuardedArea final : public frontend::CodeSource {
@@ -32,7 +29,7 @@ constexpr u64 kTarget = 4096;  // guarded
 constexpr u64 kGuarded = 8192; // branches that are guarded themselves
 
 struct Fixture {
-    Fixture() : engine{make_engine(any_kind(), code)}, cpu{*engine} {
+    Fixture() : engine{make_engine(any_engine(), code)}, cpu{*engine} {
         engine->add_mode(ir::BlockMode::kBti);
         code.area.put(0, {blr(9), kSvc});             // BTYPE 2
         code.area.put(16, {br(9)});                   // BTYPE 1
@@ -151,7 +148,7 @@ TEST_CASE("engine: BTYPE that is set before running counts", "[runtime][engine][
 
 TEST_CASE("engine: nothing is checked before it is asked for", "[runtime][engine][bti]") {
     GuardedArea code;
-    const auto engine = make_engine(any_kind(), code);
+    const auto engine = make_engine(any_engine(), code);
     GuestCpu cpu{*engine};
     code.area.put(0, {blr(9), kSvc});
     code.area.put(kTarget, {kNop, kRet});

@@ -9,11 +9,8 @@ using namespace ulna;
 using namespace ulna::test;
 using namespace ulna::test::a64;
 using ir::ExitReason;
-using runtime::EngineKind;
 
 namespace {
-
-EngineKind any_kind() { return GENERATE(EngineKind::Jit, EngineKind::Interpreter); }
 
 // x0 = x0 + (x0 - 1) + ... + 1, by a loop.
 const std::vector<u32> kSumLoop = {
@@ -30,7 +27,7 @@ const std::vector<u32> kRecursion = {
 
 TEST_CASE("engine: a loop", "[runtime][engine]") {
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     area.put(0, kSumLoop);
     cpu->x[0] = 1000;
@@ -49,8 +46,7 @@ TEST_CASE("engine: one instruction, as another source shows it", "[runtime][engi
     const FaultHandling faults;
     GuestArea area{1u << 20};
     GuestArea nothing{4096};
-    const auto kind = any_kind();
-    const auto engine = make_engine(kind, nothing); // whose own source shows nothing
+    const auto engine = make_engine(any_engine(), nothing); // whose own source shows nothing
     GuestCpu cpu{*engine};
     const GuestAddr start = area.put(0, {add(0, 0, 1), bl(2), kSvc, ldr(1, 2), brk(3)});
     running = {engine.get(), &*cpu};
@@ -80,8 +76,7 @@ TEST_CASE("engine: one instruction, as another source shows it", "[runtime][engi
 TEST_CASE("engine: calls, also deeper than the return stack", "[runtime][engine]") {
     const FaultHandling faults;
     GuestArea area{16u << 20};
-    const auto kind = any_kind();
-    const auto engine = make_engine(kind, area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     area.put(0, {bl(15), kSvc});
     area.put(60, kRecursion);
@@ -96,7 +91,7 @@ TEST_CASE("engine: calls, also deeper than the return stack", "[runtime][engine]
 
 TEST_CASE("engine: indirect branches", "[runtime][engine]") {
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     // Eight functions, each adds its number to x0; a loop calls them through a table at x1.
     for (u32 i = 0; i < 8; ++i) {
@@ -114,7 +109,7 @@ TEST_CASE("engine: indirect branches", "[runtime][engine]") {
 
 TEST_CASE("engine: exits that are the caller's business", "[runtime][engine]") {
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     area.put(0, {kNop, brk(7)});
     CHECK(cpu.run(area.at(0)) == ExitReason::Breakpoint);
@@ -142,7 +137,7 @@ TEST_CASE("engine: exits that are the caller's business", "[runtime][engine]") {
 TEST_CASE("engine: a faulting access is precise and can be retried", "[runtime][engine]") {
     const FaultHandling faults;
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     area.put(0, {movz(2, 1), add(3, 3, 5), ldr(4, 1), add(3, 3, 6), movz(2, 2), kSvc});
     for (unsigned i = 0; i < 3; ++i) {
@@ -164,7 +159,7 @@ TEST_CASE("engine: a faulting access is precise and can be retried", "[runtime][
 TEST_CASE("engine: tagged pointers work, non-canonical ones fault", "[runtime][engine]") {
     const FaultHandling faults;
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     area.put(0, {movz(2, 1), ldr(4, 1), str(4, 1, 8), movz(2, 2), kSvc});
     area.cell(0x8000) = 1234;
@@ -183,7 +178,7 @@ TEST_CASE("engine: tagged pointers work, non-canonical ones fault", "[runtime][e
 
 TEST_CASE("engine: code that rewrites itself and says so", "[runtime][engine]") {
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     // x1: a function `movz x3, #n; ret`, x2: its first word; loop: call, add, rewrite with n + 1.
     area.put(0x4000, {movz(3, 0), kRet});
@@ -199,7 +194,7 @@ TEST_CASE("engine: code that rewrites itself and says so", "[runtime][engine]") 
 
 TEST_CASE("engine: invalidation from outside", "[runtime][engine]") {
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     area.put(0, {bl(1024), kSvc});
     for (u32 i = 0; i < 20; ++i) {
@@ -212,7 +207,7 @@ TEST_CASE("engine: invalidation from outside", "[runtime][engine]") {
 
 TEST_CASE("engine: FPCR changes take effect at once", "[runtime][engine]") {
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     // 1 + 2^-30 rounded to nearest, then towards plus infinity, then to nearest.
     area.put(0,
@@ -234,7 +229,7 @@ TEST_CASE("engine: FPCR changes take effect at once", "[runtime][engine]") {
 
 TEST_CASE("engine: a request ends an endless loop", "[runtime][engine]") {
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     const auto interrupted = [&](GuestAddr pc) {
         std::thread other{[&] {
@@ -264,7 +259,7 @@ TEST_CASE("engine: a request ends an endless loop", "[runtime][engine]") {
 TEST_CASE("engine: a forked child goes on, translates and invalidates on its own",
           "[runtime][engine]") {
     GuestArea area{1u << 20};
-    const auto engine = make_engine(any_kind(), area);
+    const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};
     area.put(0, kSumLoop);
     area.put(4096, {bl(1024), kSvc});
@@ -294,4 +289,36 @@ TEST_CASE("engine: a forked child goes on, translates and invalidates on its own
         REQUIRE(waitpid(child, &status, 0) == child);
         REQUIRE(status == 0);
     }
+}
+
+TEST_CASE("engine: code is interpreted once, then translated", "[runtime][engine]") {
+    const FaultHandling faults;
+    GuestArea area{1u << 20};
+    const auto engine = make_engine(Engines::JitWithTier0, area);
+    GuestCpu cpu{*engine};
+    const auto count = [&](const std::string& name) {
+        const std::string stats = engine->stats();
+        const std::size_t at = stats.find(name);
+        REQUIRE(at != std::string::npos);
+        return std::stoul(stats.substr(at + name.size()));
+    };
+    const std::string interpreted = "basic blocks interpreted, as executed for the first time";
+    const std::string translated = "blocks translated";
+    area.put(0, {bl(2), kSvc, add(0, 0, 1), kRet});
+    const auto run = [&] { REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc); };
+    run();
+    CHECK((count(interpreted) == 3 && count(translated) == 0));
+    run();
+    CHECK((count(interpreted) == 3 && count(translated) >= 2));
+    CHECK(cpu->x[0] == 2);
+    // New code in the place of what was executed before is translated at once.
+    area.put(8, {add(0, 0, 5)});
+    engine->invalidate(area.at(8), 4);
+    run();
+    CHECK((count(interpreted) == 3 && cpu->x[0] == 7));
+    // A loop: before, body, behind.
+    area.put(4096, kSumLoop);
+    cpu->x[0] = 1000;
+    REQUIRE(cpu.run(area.at(4096)) == ExitReason::Svc);
+    CHECK((cpu->x[0] == 500500 && count(interpreted) == 6));
 }

@@ -181,10 +181,17 @@ class GuestCpu {
     ir::CpuState* state_;
 };
 
+enum class Engines : u8 { Jit, JitWithTier0, Interpreter };
+inline Engines any_engine() {
+    return GENERATE(Engines::Jit, Engines::JitWithTier0, Engines::Interpreter);
+}
+
 inline std::unique_ptr<runtime::Engine>
-make_engine(runtime::EngineKind kind, frontend::CodeSource& code, u64 cache_bytes = 16u << 20) {
+make_engine(Engines which, frontend::CodeSource& code, u64 cache_bytes = 16u << 20) {
     runtime::EngineConfig config;
-    config.kind = kind;
+    config.kind =
+        which == Engines::Interpreter ? runtime::EngineKind::Interpreter : runtime::EngineKind::Jit;
+    config.tier0 = which == Engines::JitWithTier0;
     config.code = &code;
     config.code_cache_bytes = cache_bytes;
     std::string why_not;

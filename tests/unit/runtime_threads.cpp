@@ -9,7 +9,6 @@ using namespace ulna;
 using namespace ulna::test;
 using namespace ulna::test::a64;
 using ir::ExitReason;
-using runtime::EngineKind;
 
 namespace {
 
@@ -32,7 +31,7 @@ bool run_chain(GuestCpu& cpu, GuestArea& area, u64 entry, u64 rounds, u64 count)
 } // namespace
 
 TEST_CASE("engine: a cache that is too small restarts again and again", "[runtime][engine]") {
-    const auto kind = GENERATE(EngineKind::Jit, EngineKind::Interpreter);
+    const auto kind = any_engine();
     constexpr u64 kTiny = 128u << 10;
     constexpr u32 kFunctions = 20'000;
     GuestArea area{4u << 20};
@@ -64,7 +63,7 @@ TEST_CASE("engine: a cache that is too small restarts again and again", "[runtim
 }
 
 TEST_CASE("engine: threads run while another invalidates under them", "[runtime][engine]") {
-    const auto kind = GENERATE(EngineKind::Jit, EngineKind::Interpreter);
+    const auto kind = any_engine();
     constexpr u32 kFunctions = 40;
     GuestArea area{1u << 20};
     const auto engine = make_engine(kind, area);
@@ -96,7 +95,7 @@ TEST_CASE("engine: threads run while another invalidates under them", "[runtime]
 
 TEST_CASE("engine: an invalidation reaches code that another thread is looping in",
           "[runtime][engine]") {
-    const auto kind = GENERATE(EngineKind::Jit, EngineKind::Interpreter);
+    const auto kind = any_engine();
     GuestArea area{1u << 20};
     const auto engine = make_engine(kind, area);
     // Loop: call f through x1 and store its result at x2, until it is 2.
