@@ -85,7 +85,11 @@ class JitEngine final : public EngineBase {
     [[nodiscard]] bool is_first_run(ir::BlockKey key) const;
     [[nodiscard]] ExitReason run_first(EngineThread& thread, ir::BlockKey key);
     [[nodiscard]] u64 find_stored(const TranslationLock& lock, ir::BlockKey key);
-    [[nodiscard]] u64 install_stored(const TranslationLock& lock, ir::BlockKey key);
+    void install_what_followed(const TranslationLock& lock, ir::BlockKey key, u64 first);
+    [[nodiscard]] u64 install(const TranslationLock& lock, const StoredBlock& stored);
+    [[nodiscard]] PersistentCache::Tiers stored_tiers() const {
+        return tiering_ != nullptr ? PersistentCache::Tiers::Both : PersistentCache::Tiers::First;
+    }
     void keep(bool masks_tags);
     [[nodiscard]] Found translate(const TranslationLock& lock, ir::BlockKey key);
     [[nodiscard]] bool must_mask_tags(std::span<const GuestAddr> guest_pcs) const;
@@ -286,7 +290,7 @@ JitEngine::Found JitEngine::find_or_translate(ir::BlockKey key) {
 
 // A block that the current generation does not have.
 JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key) {
-    if (tiering_ != nullptr && ++obtained_ % kBlocksBeforeSamples == 0) {
+    if (++obtained_ % kBlocksBeforeSamples == 0 && tiering_ != nullptr) {
         sampler_.start();
     }
     if (const u64 host = cache_->adopt(lock, key); host != 0) {
@@ -315,45 +319,54 @@ ExitReason JitEngine::run_first(EngineThread& thread, ir::BlockKey key) {
     return lift_and_interpret(thread, key, code_, tier0_options_);
 }
 
-// From the persistent cache; 0: it is not there, or the arena is full. What it leads to was mostly
-// executed, too, when it was stored. It is installed at once and linked before anything is
-// executed: later, each link would cost a way through its stub, and patch code that the CPU has in
-// its pipeline.
+// From the persistent cache; 0: it is not there, or the arena is full.
 u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
     if (config_.persistent == nullptr) {
         return 0;
     }
     const debug::StageTimer timer{statistics_.install_ticks};
-    const u64 first = install_stored(lock, key);
-    if (first == 0 || !link_blocks_) {
-        return first;
+    StoredBlock stored;
+    if (!config_.persistent->find(key, stored_tiers(), lifter_.source(), stored, compiled_)) {
+        return 0;
     }
-    constexpr std::size_t kMostAtOnce = 16;
-    std::array<u64, kMostAtOnce> installed{first};
+    const u64 host = install(lock, stored);
+    if (host != 0 && link_blocks_) {
+        install_what_followed(lock, key, host);
+    }
+    return host;
+}
+
+// What was stored after a block was executed after it, and will be again. It is installed at once,
+// as it lies beside it, and linked before anything is executed: later, each link would cost a way
+// through its stub, and patch code that the CPU has in its pipeline. A child that soon executes
+// another program does better with little.
+void JitEngine::install_what_followed(const TranslationLock& lock, ir::BlockKey key, u64 first) {
+    constexpr std::size_t kLeast = 16, kMost = 64;
+    std::array<u64, kMost> installed{first};
     std::size_t count = 1;
-    for (std::size_t i = 0; i < count; ++i) {
-        cache_->for_each_link_target(lock, installed[i], [&](GuestAddr target) {
-            const ir::BlockKey next{target, key.mode};
-            if (count < kMostAtOnce && BlockTable::representable(target) &&
-                cache_->find(next) == 0) {
-                const u64 host = install_stored(lock, next);
-                installed[count] = host;
-                count += host != 0;
-            }
-        });
+    const std::size_t most = std::clamp<std::size_t>(obtained_ / 8, kLeast, kMost);
+    for (std::size_t looks = 1; looks < most; ++looks) {
+        const std::optional<ir::BlockKey> next = config_.persistent->next_key();
+        if (!next) {
+            break;
+        }
+        StoredBlock stored;
+        if (next->mode == key.mode && BlockTable::representable(next->pc) &&
+            cache_->find(*next) == 0 &&
+            config_.persistent->find_next(*next, stored_tiers(), lifter_.source(), stored,
+                                          compiled_)) {
+            installed[count] = install(lock, stored);
+            count += installed[count] != 0;
+        }
     }
     for (std::size_t i = 0; i < count; ++i) {
         cache_->connect_all(lock, installed[i]);
     }
-    return first;
 }
 
-u64 JitEngine::install_stored(const TranslationLock& lock, ir::BlockKey key) {
-    using Tiers = PersistentCache::Tiers;
-    StoredBlock stored;
-    if (!config_.persistent->find(key, tiering_ != nullptr ? Tiers::Both : Tiers::First,
-                                  lifter_.source(), stored, compiled_) ||
-        (!stored.masks_tags && must_mask_tags(compiled_.guest_pcs))) {
+// compiled_, as it was stored.
+u64 JitEngine::install(const TranslationLock& lock, const StoredBlock& stored) {
+    if (!stored.masks_tags && must_mask_tags(compiled_.guest_pcs)) {
         return 0;
     }
     GuestExtent extent;
@@ -367,7 +380,7 @@ u64 JitEngine::install_stored(const TranslationLock& lock, ir::BlockKey key) {
     if (host != 0) {
         debug::count(stored.is_region ? statistics_.stored_regions : statistics_.stored_blocks);
         if (debug::perf_map_enabled()) {
-            debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
+            debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), stored.key.pc);
         }
     }
     return host;

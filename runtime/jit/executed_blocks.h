@@ -9,13 +9,12 @@
 
 namespace ulna::runtime {
 
-// A set of block keys. It forgets nothing, and may hold a key that was not added; without memory for
-// it, it holds all. Lock-free.
+// A set of block keys. It forgets nothing, and may hold a key that was not added; without memory
+// for it, it holds all. Lock-free.
 class ExecutedBlocks {
   public:
     [[nodiscard]] bool contains(ir::BlockKey key) const {
-        return words_ == nullptr ||
-               (word(key).load(std::memory_order_relaxed) & mask(key)) != 0;
+        return words_ == nullptr || (word(key).load(std::memory_order_relaxed) & mask(key)) != 0;
     }
     void add(ir::BlockKey key) { word(key).fetch_or(mask(key), std::memory_order_relaxed); }
 

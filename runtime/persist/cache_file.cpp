@@ -1,6 +1,7 @@
 #include "runtime/persist/cache_file.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
@@ -45,7 +46,8 @@ struct SegmentHeader {
     u64 slot_count = 0;
     u64 block_count = 0;
     u64 record_bytes = 0;
-    u64 reserved[2] = {};
+    u64 region_count = 0;
+    u64 reserved = 0;
     u64 checksum = 0; // of the fields before
     [[nodiscard]] u64 right_checksum() const {
         return runtime::checksum(
@@ -158,13 +160,15 @@ bool append_segment(int fd, u64 at, std::span<const u8> segment) {
            write_at(fd, at, header);
 }
 
-// The newest record of each key and of what else tells translations apart, from a file's bytes.
+// The newest record of each key and of what else tells translations apart, from a file's bytes: in
+// the order in which they were stored, regions behind what they replace.
 NewBlocks merged(std::span<const u8> file, const FileKey& key) {
     struct Kept {
         ir::BlockKey key;
+        bool is_region = false;
         std::span<const u8> record;
     };
-    std::map<std::tuple<u64, bool, bool, bool>, Kept> newest; // regions last
+    std::map<std::tuple<u64, bool, bool, bool>, Kept> newest;
     const auto read = [&](u64 at, void* to, u64 bytes) {
         std::memcpy(to, file.data() + at, bytes);
         return true;
@@ -185,14 +189,21 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
                 Kept& kept =
                     newest[{tag_of(block.key), block.is_region, block.masks_tags, block.guarded}];
                 if (record.data() >= kept.record.data()) { // what is newer lies further back
-                    kept = {block.key, record};
+                    kept = {block.key, block.is_region, record};
                 }
             }
         }
     });
-    NewBlocks blocks;
+    std::vector<Kept> in_order;
     for (const auto& [what, kept] : newest) {
-        blocks.add(kept.key, kept.record);
+        in_order.push_back(kept);
+    }
+    std::sort(in_order.begin(), in_order.end(), [](const Kept& a, const Kept& b) {
+        return std::tuple(a.is_region, a.record.data()) < std::tuple(b.is_region, b.record.data());
+    });
+    NewBlocks blocks;
+    for (const Kept& kept : in_order) {
+        blocks.add(kept.key, kept.record, kept.is_region);
     }
     return blocks;
 }
@@ -246,9 +257,11 @@ void NewBlocks::add(const backend::CompiledBlock& compiled, const Origin& origin
     const u32 offset = static_cast<u32>(records_.size());
     const u32 bytes = append_record(records_, compiled, origin);
     slots_.push_back({tag_of(compiled.key), offset, bytes});
+    regions_ += origin.is_region;
 }
 
-void NewBlocks::add(ir::BlockKey key, std::span<const u8> record) {
+void NewBlocks::add(ir::BlockKey key, std::span<const u8> record, bool is_region) {
+    regions_ += is_region;
     slots_.push_back(
         {tag_of(key), static_cast<u32>(records_.size()), static_cast<u32>(record.size())});
     records_.insert(records_.end(), record.begin(), record.end());
@@ -257,6 +270,7 @@ void NewBlocks::add(ir::BlockKey key, std::span<const u8> record) {
 void NewBlocks::clear() {
     slots_ = {};
     records_ = {};
+    regions_ = 0;
 }
 
 std::vector<u8> NewBlocks::segment() const {
@@ -264,6 +278,7 @@ std::vector<u8> NewBlocks::segment() const {
     header.slot_count = std::bit_ceil(slots_.size() * 3 / 2 + 1);
     header.block_count = slots_.size();
     header.record_bytes = records_.size();
+    header.region_count = regions_;
     const u64 records_at = sizeof header + header.slot_count * sizeof(SegmentSlot);
     header.bytes =
         (records_at + records_.size() + kSegmentAlign - 1) / kSegmentAlign * kSegmentAlign;
@@ -314,6 +329,7 @@ bool CacheFile::open(const std::string& path, const FileKey& key) {
         segments_.push_back({slots, header.slot_count - 1,
                              slots + header.slot_count * sizeof(SegmentSlot), header.record_bytes,
                              false});
+        has_regions_ = has_regions_ || header.region_count != 0;
     });
     if (is_large()) {
         keep_tables_only();
@@ -333,13 +349,44 @@ bool CacheFile::next_candidate(Segment& segment, u64 tag, u64& index) {
         }
         if (slot.tag == tag && slot.offset <= segment.record_bytes &&
             slot.bytes <= segment.record_bytes - slot.offset) {
-            const u64 record_at = segment.records_at + slot.offset;
-            scratch_.resize(slot.bytes);
-            const bool whole = copy_or_fault(scratch_.data(), map_ + record_at, slot.bytes);
-            note_read(segment, record_at, slot.bytes);
-            return whole;
+            last_ = {static_cast<std::size_t>(&segment - segments_.data()), slot.offset,
+                     slot.bytes};
+            return copy_record(segment, slot.offset, slot.bytes);
         }
     }
+}
+
+bool CacheFile::copy_record(Segment& segment, u64 offset, u64 bytes) {
+    const u64 at = segment.records_at + offset;
+    scratch_.resize(bytes);
+    const bool whole = copy_or_fault(scratch_.data(), map_ + at, bytes);
+    note_read(segment, at, bytes);
+    return whole;
+}
+
+std::optional<ir::BlockKey> CacheFile::next_key() {
+    if (last_.segment >= segments_.size()) {
+        return std::nullopt;
+    }
+    const Segment& segment = segments_[last_.segment];
+    const u64 offset = last_.offset + last_.bytes;
+    std::array<u8, RecordHead::kBytes> bytes;
+    if (offset + bytes.size() > segment.record_bytes ||
+        !copy_or_fault(bytes.data(), map_ + segment.records_at + offset, bytes.size())) {
+        return std::nullopt;
+    }
+    const RecordHead head = read_head(bytes);
+    if (head.bytes > segment.record_bytes - offset) {
+        return std::nullopt; // damaged
+    }
+    last_ = {last_.segment, offset, head.bytes};
+    return head.key;
+}
+
+bool CacheFile::next(StoredBlock& block) {
+    return last_.segment < segments_.size() &&
+           copy_record(segments_[last_.segment], last_.offset, last_.bytes) &&
+           decode_record(scratch_, block);
 }
 
 // Maps the tables, which every look-up reads, and then forgets what came with them.

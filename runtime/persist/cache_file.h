@@ -9,6 +9,7 @@
 // same, reads fail and nothing else happens (fault_safe_copy.h).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,7 @@ struct SegmentSlot {
 class NewBlocks {
   public:
     void add(const backend::CompiledBlock& compiled, const Origin& origin);
-    void add(ir::BlockKey key, std::span<const u8> record);
+    void add(ir::BlockKey key, std::span<const u8> record, bool is_region);
     void clear();
 
     [[nodiscard]] std::size_t count() const { return slots_.size(); }
@@ -47,6 +48,7 @@ class NewBlocks {
   private:
     std::vector<SegmentSlot> slots_;
     std::vector<u8> records_;
+    u64 regions_ = 0;
 };
 
 class CacheFile {
@@ -63,6 +65,20 @@ class CacheFile {
     // Calls accept(block) for every stored translation of `key`, newest first, until it says true.
     // Returns whether one did.
     template <class Accept> [[nodiscard]] bool find(ir::BlockKey key, Accept accept);
+
+    // The key of the record behind the one that find(), next_key() or next() looked at last, which
+    // was stored, and so probably executed, after it. Without a value: there is none.
+    [[nodiscard]] std::optional<ir::BlockKey> next_key();
+    // The record that next_key() named.
+    [[nodiscard]] bool next(StoredBlock& block);
+    // Some records may be older than a region of the same key.
+    [[nodiscard]] bool has_regions() const { return has_regions_; }
+    struct Place {
+        std::size_t segment = 0;
+        u64 offset = 0, bytes = 0; // of a record, among the segment's
+    };
+    [[nodiscard]] Place place() const { return last_; }
+    void go_back_to(Place place) { last_ = place; }
 
     // Adds to the file, or makes it. False, with errno: it could not be written and is as before.
     [[nodiscard]] static bool
@@ -85,6 +101,7 @@ class CacheFile {
     // Copies the record of slot `index` or of one after it that has this tag to scratch_; false:
     // there is none.
     [[nodiscard]] bool next_candidate(Segment& segment, u64 tag, u64& index);
+    [[nodiscard]] bool copy_record(Segment& segment, u64 offset, u64 bytes);
 
     // A record is mostly read once, then its code is in the translation cache: pages of records are
     // given back now and then. They stay in the kernel's page cache. With a page that is touched
@@ -103,6 +120,8 @@ class CacheFile {
     std::vector<bool> is_mapped_;             // windows of map_, by their number
     u64 mapped_windows_ = 0, read_bytes_ = 0; // since records were given back
     std::vector<Segment> segments_;
+    bool has_regions_ = false;
+    Place last_; // looked at
     std::vector<u8> scratch_;
 };
 

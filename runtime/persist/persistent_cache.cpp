@@ -155,15 +155,49 @@ bool PersistentCache::find(ir::BlockKey key,
         file.opened = true;
         (void)file.stored.open(path_of(image->key), image->key);
     }
+    last_found_in_ = &file.stored;
     return file.stored.find(key, [&](const StoredBlock& candidate) {
-        if ((candidate.is_region && tiers == Tiers::First) ||
-            !is_same_code(candidate, source, guest_bytes_)) {
-            return false;
-        }
-        unpack(candidate, compiled);
-        block = candidate;
-        return true;
+        return accept(candidate, tiers, source, block, compiled);
     });
+}
+
+bool PersistentCache::accept(const StoredBlock& candidate,
+                             Tiers tiers,
+                             frontend::CodeSource& source,
+                             StoredBlock& block,
+                             backend::CompiledBlock& compiled) {
+    if ((candidate.is_region && tiers == Tiers::First) ||
+        !is_same_code(candidate, source, guest_bytes_)) {
+        return false;
+    }
+    unpack(candidate, compiled);
+    block = candidate;
+    return true;
+}
+
+std::optional<ir::BlockKey> PersistentCache::next_key() {
+    const std::lock_guard lock{mutex_};
+    return last_found_in_ != nullptr ? last_found_in_->next_key() : std::nullopt;
+}
+
+bool PersistentCache::find_next(ir::BlockKey key,
+                                Tiers tiers,
+                                frontend::CodeSource& source,
+                                StoredBlock& block,
+                                backend::CompiledBlock& compiled) {
+    const std::lock_guard lock{mutex_};
+    CacheFile& file = *last_found_in_;
+    const auto accepts = [&](const StoredBlock& candidate) {
+        return accept(candidate, tiers, source, block, compiled);
+    };
+    if (!file.has_regions()) {
+        StoredBlock candidate;
+        return file.next(candidate) && candidate.key == key && accepts(candidate);
+    }
+    const CacheFile::Place place = file.place();
+    const bool found = file.find(key, accepts);
+    file.go_back_to(place);
+    return found;
 }
 
 bool PersistentCache::has_translations_at(GuestAddr pc) {

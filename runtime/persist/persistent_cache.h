@@ -57,6 +57,15 @@ class PersistentCache {
                             frontend::CodeSource& source,
                             StoredBlock& block,
                             backend::CompiledBlock& compiled);
+    // The key of what was stored behind what find() or find_next() gave last. Without a value:
+    // nothing.
+    [[nodiscard]] std::optional<ir::BlockKey> next_key();
+    // As find(), for the key that next_key() gave.
+    [[nodiscard]] bool find_next(ir::BlockKey key,
+                                 Tiers tiers,
+                                 frontend::CodeSource& source,
+                                 StoredBlock& block,
+                                 backend::CompiledBlock& compiled);
     // Some were stored when find() first looked at the file that is there.
     [[nodiscard]] bool has_translations_at(GuestAddr pc);
     // Keeps a new translation until save(); false when it belongs to no file.
@@ -92,6 +101,11 @@ class PersistentCache {
           placement_seed_{placement_seed} {}
 
     [[nodiscard]] Image* image_at(GuestAddr pc);
+    [[nodiscard]] bool accept(const StoredBlock& candidate,
+                              Tiers tiers,
+                              frontend::CodeSource& source,
+                              StoredBlock& block,
+                              backend::CompiledBlock& compiled);
     void remove_locked(GuestAddr start, GuestAddr end);
     void save_locked(std::size_t least_blocks);
     [[nodiscard]] std::string path_of(const FileKey& key) const {
@@ -104,7 +118,8 @@ class PersistentCache {
     const u64 placement_seed_;
     std::map<GuestAddr, Image> images_;                                // by start
     std::map<std::pair<u64, GuestAddr>, std::unique_ptr<File>> files_; // by identity and base
-    std::vector<u8> guest_bytes_;                                      // scratch
+    CacheFile* last_found_in_ = nullptr;
+    std::vector<u8> guest_bytes_; // scratch
 };
 
 } // namespace ulna::runtime

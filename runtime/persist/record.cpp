@@ -17,7 +17,12 @@ struct Header {
     u32 range_bytes, guest_bytes, code_bytes, link_bytes, fault_bytes, location_bytes,
         location_end_bytes, reserved2;
 };
-static_assert(sizeof(Header) == 56);
+static_assert(sizeof(Header) == RecordHead::kBytes);
+
+u64 bytes_of_parts(const Header& header) {
+    return u64{header.range_bytes} + header.guest_bytes + header.code_bytes + header.link_bytes +
+           header.fault_bytes + header.location_bytes + header.location_end_bytes;
+}
 
 struct PackedLink {
     u32 displacement_offset, stub_offset;
@@ -151,6 +156,12 @@ u32 append_record(std::vector<u8>& out,
     return static_cast<u32>(out.size() - start);
 }
 
+RecordHead read_head(std::span<const u8, RecordHead::kBytes> bytes) {
+    const auto header = read<Header>(bytes.data());
+    const u64 end = sizeof header + bytes_of_parts(header);
+    return {{header.pc, {header.mode}}, (end + kAlign - 1) / kAlign * kAlign};
+}
+
 bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
     if (bytes.size() < sizeof(Header)) {
         return false;
@@ -165,10 +176,7 @@ bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
         rest = rest.subspan(count);
         return part;
     };
-    const u64 parts = u64{header.range_bytes} + header.guest_bytes + header.code_bytes +
-                      header.link_bytes + header.fault_bytes + header.location_bytes +
-                      header.location_end_bytes;
-    if (parts > rest.size()) {
+    if (bytes_of_parts(header) > rest.size()) {
         return false;
     }
     out.key = {header.pc, {header.mode}};

@@ -43,6 +43,14 @@ u32 append_record(std::vector<u8>& out,
                   const backend::CompiledBlock& compiled,
                   const Origin& origin);
 
+// What a record begins with, which says where it ends.
+struct RecordHead {
+    static constexpr std::size_t kBytes = 56;
+    ir::BlockKey key;
+    u64 bytes; // of the whole record
+};
+[[nodiscard]] RecordHead read_head(std::span<const u8, RecordHead::kBytes> bytes);
+
 // False: these bytes are not a whole, undamaged record.
 [[nodiscard]] bool decode_record(std::span<const u8> bytes, StoredBlock& out);
 

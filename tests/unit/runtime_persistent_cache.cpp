@@ -78,6 +78,24 @@ bool holds(const std::string& path, GuestAddr pc, u8 filling = 0x90) {
     });
 }
 
+// The keys of up to `most` records behind that of `pc`, each of which is read.
+std::vector<GuestAddr> behind(const std::string& path, GuestAddr pc, unsigned most) {
+    CacheFile file;
+    std::vector<GuestAddr> keys;
+    REQUIRE(file.open(path, kKey));
+    REQUIRE(file.find({pc, {0}}, [](const StoredBlock&) { return true; }));
+    for (unsigned i = 0; i < most; ++i) {
+        const std::optional<ir::BlockKey> key = file.next_key();
+        if (!key) {
+            break;
+        }
+        StoredBlock block;
+        CHECK((file.next(block) && block.key == *key));
+        keys.push_back(key->pc);
+    }
+    return keys;
+}
+
 // Of translations at the start of the code.
 constexpr GuestRange kRange{0x401000, 8};
 const TranslationOrigin kOrigin{.ranges = {&kRange, 1}};
@@ -178,6 +196,37 @@ TEST_CASE("many segments become one, with every block", "[persist]") {
         CHECK(holds(directory.file(), 0x401020 + i * 0x100));
     }
     CHECK(CacheFile::inspect(directory.file()).blocks == 120);
+    CHECK(behind(directory.file(), 0x401000, 3) ==
+          std::vector<GuestAddr>{0x401010, 0x401020, 0x401100});
+}
+
+TEST_CASE("what was stored behind a record is found by its place", "[persist]") {
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 100)));
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x403000, 2)));
+    CHECK(behind(directory.file(), 0x401600, 9) ==
+          std::vector<GuestAddr>{0x401610, 0x401620, 0x401630});
+    CHECK(behind(directory.file(), 0x403000, 9) == std::vector<GuestAddr>{0x403010});
+    CacheFile none;
+    CHECK_FALSE(none.next_key());
+    std::vector<u8> damaged = contents(directory.file());
+    const auto any = [](const StoredBlock&) { return true; };
+    for (std::size_t at = 64; at < damaged.size(); at += 13) {
+        damaged[at] ^= 0x55;
+    }
+    for (int i = 0; i < 64; ++i) { // the header of the file and of the first segment stay
+        damaged[64 + i] = contents(directory.file())[64 + i];
+    }
+    overwrite(directory.file(), damaged);
+    CacheFile file;
+    REQUIRE(file.open(directory.file(), kKey));
+    StoredBlock block;
+    for (GuestAddr pc = 0x401000; pc < 0x401640; pc += 16) {
+        CHECK_FALSE(file.find({pc, {0}}, any));
+        for (unsigned i = 0; i < 200 && file.next_key(); ++i) {
+            CHECK_FALSE(file.next(block));
+        }
+    }
 }
 
 TEST_CASE("a large file does not stay mapped when all of it has been read", "[persist]") {
@@ -406,6 +455,13 @@ TEST_CASE("a region is kept with its ranges and locations, and preferred", "[per
     REQUIRE(compiled.locations.size() == 2);
     CHECK(compiled.locations[1].value == -8);
     CHECK(compiled.location_ends == region.location_ends);
+    // Behind a block that was stored before the region comes the region, not what it replaced.
+    REQUIRE(cache->find({0x401000, {0}}, PersistentCache::Tiers::First, code, stored, compiled));
+    CHECK_FALSE(stored.is_region);
+    const std::optional<ir::BlockKey> next = cache->next_key();
+    REQUIRE((next && next->pc == 0x401000));
+    REQUIRE(cache->find_next(*next, kTiers, code, stored, compiled));
+    CHECK(stored.is_region);
     // Tier 1 alone, or after a change in the second range.
     REQUIRE(cache->find({0x401000, {0}}, PersistentCache::Tiers::First, code, stored, compiled));
     CHECK_FALSE(stored.is_region);
