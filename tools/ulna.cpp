@@ -6,6 +6,7 @@
 #include <new>
 #include <string_view>
 
+#include <malloc.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -195,6 +196,9 @@ int main(int argc, char** argv, char** environment) {
         return 1;
     }
     std::set_new_handler([] { out_of_memory("ulna itself"); });
+    // Tables grow by moving into twice the memory, and what they leave goes back to the host. By
+    // itself glibc would keep what it has seen once: 3 MiB of node's size.
+    ::mallopt(M_MMAP_THRESHOLD, 256 << 10);
     std::vector<char*> arguments = registered_arguments(argc, argv);
     const Handover handover =
         take_handover(static_cast<int>(arguments.size()) - 1, arguments.data());

@@ -97,6 +97,11 @@ void CodeMemory::write(u32 offset, std::span<const u8> code) {
     if (!code.empty()) {
         std::memcpy(write_base_ + offset, code.data(), code.size());
     }
+    written_ += code.size();
+    if (written_ >= kMostWritten) {
+        written_ = 0;
+        madvise(write_base_, bytes_, MADV_DONTNEED); // of this view alone
+    }
 }
 
 void CodeMemory::patch_displacement(u32 offset, u32 target_offset) {

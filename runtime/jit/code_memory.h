@@ -41,7 +41,8 @@ class CodeMemory {
     [[nodiscard]] u32 arena_bytes() const { return arena_bytes_; }
     [[nodiscard]] u32 arena_of(u32 offset) const { return (offset - first_arena_) / arena_bytes_; }
 
-    // Copies code to `offset` (aligned to kCodeAlign).
+    // Copies code to `offset` (aligned to kCodeAlign). Now and then the writable view gives back
+    // its pages, which the executable one has, too: they would count twice in the process's size.
     void write(u32 offset, std::span<const u8> code);
     // Replaces an aligned displacement; other threads may be executing it.
     void patch_displacement(u32 offset, u32 target_offset);
@@ -70,10 +71,12 @@ class CodeMemory {
     [[nodiscard]] bool map_views(u64 bytes);
     void unmap();
 
+    static constexpr u64 kMostWritten = 4u << 20;
     u64 exec_base_ = 0;
     u64 inherited_base_ = 0; // 0: nothing inherited
     u8* write_base_ = nullptr;
     u64 bytes_ = 0, stub_bytes_ = 0;
+    u64 written_ = 0; // since pages were given back
     u32 first_arena_ = 0, arena_bytes_ = 0, arena_count_ = 0;
 };
 
