@@ -80,6 +80,9 @@ struct BlockMode {
     static constexpr u32 kNoRanges = 1u << 23;
     [[nodiscard]] constexpr bool no_ranges() const { return bits & kNoRanges; }
     [[nodiscard]] constexpr BlockMode of_successors() const { return {bits & ~kNoRanges}; }
+    // Executed instructions are counted (CpuState::instructions_left).
+    static constexpr u32 kCounts = 1u << 24;
+    [[nodiscard]] constexpr bool counts() const { return bits & kCounts; }
     [[nodiscard]] static constexpr u32 level_bits(unsigned el) {
         return kSystem | el << kLevelShift;
     }
@@ -95,7 +98,7 @@ struct BlockMode {
 };
 static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
 
-inline constexpr unsigned kBlockModeBits = 24;
+inline constexpr unsigned kBlockModeBits = 25;
 inline constexpr unsigned kCodePageLog2 = 12; // a block's code is in one page of this size
 
 struct BlockKey {

@@ -160,6 +160,10 @@ struct alignas(64) CpuState {
     // Addends that reads of arrays found in the TLB last, by guest address: such a read takes its
     // own for granted and goes on while it looks. Any value is right, since it is compared.
     u64 guessed_addends[kGuessedAddends] = {};
+    // How many more instructions may be executed: counted down when BlockMode::counts, and exact
+    // whenever translated code has been left. An instruction that raises an exception, or that is
+    // left to somebody else, has not been counted.
+    u64 instructions_left = 0;
     JumpCacheEntry privileged_jump_cache[kJumpCacheEntries]; // of blocks above EL0
 };
 // The place of an access that is not in the TLB, which gets it if that is possible; 0: the block
@@ -240,6 +244,7 @@ enum class ExitReason : u32 {
     FpDisabled,   // the instruction at pc is a floating-point or vector one, and those trap
     MemoryAccess, // HostAddress found no place: the access faults, is a device's, or lies in two
                   // pages; pc is at the instruction, state is exact
+    InstructionLimit, // the block at pc has more than CpuState::instructions_left
     RangeMiss, // HostRange found no place: the block at pc without ranges is to go on; pc is at the
                // instruction, state is exact
     Halt,      // tests: stop

@@ -38,6 +38,9 @@ void Translator::run() {
         const u32 word = words_[index];
         b.begin_guest_instruction(pc_, word);
         const Encoding* encoding = decode(word, cpu().features);
+        if (mode().counts()) {
+            count == 0 ? begin_counting() : set_counted(count);
+        }
         const std::size_t first_inst = b.block().insts.size();
         new_sp_ = {};
         if (const auto lifted = mode().system() ? lift_for_machine(*this, word) : std::nullopt) {
@@ -51,6 +54,9 @@ void Translator::run() {
             go_on = go_on && keep_sp_aligned();
         }
     }
+    if (mode().counts()) {
+        finish_counting();
+    }
     b.block().nzcv_live_out =
         !wrote_nzcv_ || !options_.follow_branches || !nzcv_dead_after(b.block().exit);
 }
@@ -59,6 +65,33 @@ bool Translator::undefined() { return leave(ir::ExitReason::Undefined, pc_); }
 
 Value Translator::holds(Cond cond) {
     return cond >= Cond::AL ? b.c1(true) : b.testcond(cond, nzcv());
+}
+
+// --- Counting instructions. A block is entered only if all of it may be executed. Before each
+// instruction the slot is told of those before it; of these writes the passes leave what somebody
+// can see, so the count is exact at every way out, and costs a block mostly one write.
+
+void Translator::begin_counting() {
+    instructions_left_ = b.get(Slot::InstructionsLeft);
+    instructions_needed_ = b.c64(0);
+    b.raise_if(b.icmp(Cond::LO, instructions_left_, instructions_needed_),
+               ir::ExitReason::InstructionLimit);
+}
+
+void Translator::set_counted(u64 instructions) {
+    if (mode().counts() && instructions != counted_) {
+        counted_ = instructions;
+        b.set(Slot::InstructionsLeft, b.sub(instructions_left_, b.c64(instructions)));
+    }
+}
+
+// An exit that stays at its instruction leaves that one to others.
+void Translator::finish_counting() {
+    const u64 all = b.block().guest_pcs.size();
+    const auto* const to = std::get_if<ir::ExitTo>(&b.block().exit);
+    const bool left_one = to != nullptr && to->pc == b.block().guest_pcs.back();
+    set_counted(left_one ? all - 1 : all);
+    b.block()[instructions_needed_.id].imm = all;
 }
 
 // --- The alignment of SP (CheckSPAlignment). A block's mode says whether SP is misaligned, and a
@@ -119,6 +152,7 @@ bool Translator::keep_sp_aligned() {
         return leave(ir::ExitReason::ContextSync, next_pc_);
     }
     if (!low) {
+        set_counted(b.block().guest_pcs.size());
         const Value misaligned = b.icmp(Cond::NE, b.and_(new_sp_, b.c64(15)), b.c64(0));
         b.exit_if(misaligned, next_pc_, ir::kExitIfContextSync);
     }
@@ -146,6 +180,7 @@ bool Translator::jump(GuestAddr target) {
 bool Translator::branch_if(Value condition, GuestAddr target) {
     if (target > pc_ && side_exits_ < options_.max_side_exits && can_continue_at(next())) {
         ++side_exits_;
+        set_counted(b.block().guest_pcs.size());
         const u16 aux = wrote_nzcv_ && nzcv_dead_at(target) ? ir::kExitIfNzcvDead : 0;
         b.emit(Opcode::ExitIf, Type::Void, {condition}, aux, target);
         return true;

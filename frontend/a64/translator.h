@@ -152,6 +152,9 @@ class Translator {
         return address - start_ < words_.size() * 4; // below start_ wraps
     }
     [[nodiscard]] bool can_continue_at(GuestAddr target);
+    void begin_counting();
+    void set_counted(u64 instructions);
+    void finish_counting();
     [[nodiscard]] bool check_sp(u32 word, std::size_t first_inst);
     [[nodiscard]] bool keep_sp_aligned();
     [[nodiscard]] bool nzcv_dead_at(GuestAddr address);
@@ -166,7 +169,10 @@ class Translator {
     GuestAddr pc_;
     GuestAddr next_pc_;
     bool wrote_nzcv_ = false;
-    Value new_sp_; // what this instruction has set SP to, if it has
+    Value instructions_left_; // where the block begins, and what it then needs, in counting code
+    Value instructions_needed_;
+    u64 counted_ = 0; // instructions that the slot knows of
+    Value new_sp_;    // what this instruction has set SP to, if it has
     bool guarded_;
     // Sources keep a limited number of spans alive (CodeSource).
     static constexpr unsigned kMaxExtraFetches = 16;

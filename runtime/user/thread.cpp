@@ -211,6 +211,7 @@ template <Debugged debugged> void on_exit(GuestThread& thread, ir::ExitReason re
     case ir::ExitReason::System:
     case ir::ExitReason::FpDisabled:
     case ir::ExitReason::MemoryAccess:
+    case ir::ExitReason::InstructionLimit:
     case ir::ExitReason::RangeMiss:
         UNREACHABLE("the engine handles this exit itself, or it is a machine's");
     }
