@@ -31,8 +31,9 @@ u64 monotonic_ns() {
     return static_cast<u64>(now.tv_sec) * kNsPerSecond + static_cast<u64>(now.tv_nsec);
 }
 
-EventLoop::EventLoop(std::mutex& machine_lock)
+EventLoop::EventLoop(std::mutex& machine_lock, const MachineClock* clock)
     : lock_(machine_lock),
+      clock_(clock),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       alarm_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -53,27 +54,33 @@ EventLoop::~EventLoop() {
 }
 
 void EventLoop::run() {
-    std::array<epoll_event, 16> events;
-    std::unique_lock hold(lock_);
     while (!stopped_) {
-        for (const auto& call : before_wait_) {
-            call();
-        }
-        set_alarm();
-        const int timeout = must_not_wait() ? 0 : -1;
-        hold.unlock();
-        const int count = epoll_wait(epoll_, events.data(), events.size(), timeout);
-        hold.lock();
-        for (int i = 0; i < count; ++i) {
-            const u64 data = events[i].data.u64;
-            call_fd(static_cast<int>(static_cast<u32>(data)), static_cast<u32>(data >> 32),
-                    events[i].events);
-        }
-        call_always_ready();
-        call_due_timers();
-        call_posted();
+        turn(/*waits=*/true);
     }
     stopped_ = false;
+}
+
+void EventLoop::turn(bool waits) {
+    std::array<epoll_event, 16> events;
+    std::unique_lock hold(lock_);
+    for (const auto& call : before_wait_) {
+        call();
+    }
+    set_alarm();
+    const int timeout = !waits || must_not_wait() ? 0 : -1;
+    hold.unlock();
+    const int count = epoll_wait(epoll_, events.data(), events.size(), timeout);
+    hold.lock();
+    for (int i = 0; i < count; ++i) {
+        const u64 data = events[i].data.u64;
+        call_fd(static_cast<int>(static_cast<u32>(data)), static_cast<u32>(data >> 32),
+                events[i].events);
+    }
+    call_always_ready();
+    if (!timers_.empty()) {
+        call_due(timers_, monotonic_ns());
+    }
+    call_posted();
 }
 
 void EventLoop::stop() {
@@ -178,36 +185,39 @@ void EventLoop::add_before_wait(std::function<void()> call) {
 
 // --- timers
 
-EventLoop::Timer::Timer(EventLoop& loop, std::function<void()> handler)
-    : loop_(loop), handler_(std::move(handler)) {}
+EventLoop::Timer::Timer(EventLoop& loop, std::function<void()> handler, Time time)
+    : loop_(loop),
+      queue_(time == Time::Machine && loop.has_clock() ? loop.machine_timers_ : loop.timers_),
+      handler_(std::move(handler)) {}
 
 EventLoop::Timer::~Timer() { cancel(); }
 
 void EventLoop::Timer::set(u64 deadline_ns) {
     cancel();
     deadline_ = std::min(deadline_ns, kNever - 1);
-    loop_.timers_.emplace(deadline_, this);
+    order_ = ++loop_.timers_set_;
+    queue_.emplace(std::pair{deadline_, order_}, this);
     loop_.set_alarm();
 }
 
 void EventLoop::Timer::cancel() {
     if (is_set()) {
-        loop_.timers_.erase({deadline_, this});
+        queue_.erase({deadline_, order_});
         deadline_ = kNever;
     }
 }
 
-std::unique_ptr<EventLoop::Timer> EventLoop::add_timer(std::function<void()> handler) {
-    return std::make_unique<Timer>(*this, std::move(handler));
+std::unique_ptr<EventLoop::Timer> EventLoop::add_timer(std::function<void()> handler, Time time) {
+    return std::make_unique<Timer>(*this, std::move(handler), time);
 }
 
 // Only ever brings the alarm forward: one that goes off too early costs a turn of the loop, which
 // is rarer than timers that are put off (each tick of a guest).
 void EventLoop::set_alarm() {
-    if (timers_.empty() || timers_.begin()->first >= alarm_at_) {
+    if (timers_.empty() || timers_.begin()->first.first >= alarm_at_) {
         return;
     }
-    alarm_at_ = timers_.begin()->first;
+    alarm_at_ = timers_.begin()->first.first;
     const u64 at = std::max<u64>(alarm_at_, 1); // 0 would disarm it
     const itimerspec when{.it_interval = {},
                           .it_value = {.tv_sec = static_cast<time_t>(at / kNsPerSecond),
@@ -216,12 +226,13 @@ void EventLoop::set_alarm() {
     timerfd_settime(alarm_, TFD_TIMER_ABSTIME, &when, nullptr);
 }
 
-void EventLoop::call_due_timers() {
+void EventLoop::call_due_machine_timers() { call_due(machine_timers_, clock_->now_ns()); }
+
+void EventLoop::call_due(TimerQueue& timers, u64 now) {
     // A bound, because handlers may set timers to the past: descriptors must have their turn.
-    const u64 now = timers_.empty() ? 0 : monotonic_ns();
-    for (std::size_t calls = timers_.size(); calls > 0; --calls) {
-        const auto first = timers_.begin();
-        if (first == timers_.end() || first->first > now) {
+    for (std::size_t calls = timers.size(); calls > 0; --calls) {
+        const auto first = timers.begin();
+        if (first == timers.end() || first->first.first > now) {
             break;
         }
         Timer& timer = *first->second;

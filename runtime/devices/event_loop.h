@@ -8,25 +8,46 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <vector>
 
 #include "ir/support/types.h"
 
 namespace ulna::devices {
 
-// Now, in nanoseconds of the host's monotonic clock, which all deadlines are given in.
+// Now, in nanoseconds of the host's monotonic clock.
 [[nodiscard]] u64 monotonic_ns();
 
-class EventLoop {
+// What time it is in a machine whose time is not the host's.
+class MachineClock {
   public:
-    explicit EventLoop(std::mutex& machine_lock);
+    virtual ~MachineClock() = default;
+    [[nodiscard]] virtual u64 now_ns() const = 0;
+};
+
+class EventLoop {
+    static constexpr u64 kNever = ~u64{0};
+
+  public:
+    class Timer;
+    // By deadline; those of one deadline in the order in which they were set.
+    using TimerQueue = std::map<std::pair<u64, u64>, Timer*>;
+
+    // Without a clock the machine's time is the host's. With one, whoever keeps it also calls
+    // call_due_machine_timers().
+    explicit EventLoop(std::mutex& machine_lock, const MachineClock* clock = nullptr);
     ~EventLoop(); // not while run() runs
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
 
     // Waits and calls handlers until stop(), be it that one came before. Called without the lock.
     void run();
+    // Once, and waits for something to do only if told so.
+    void turn(bool waits);
+
+    [[nodiscard]] u64 now_ns() const { return clock_ ? clock_->now_ns() : monotonic_ns(); }
+    // The machine has a clock of its own: what it does must not depend on the host's.
+    [[nodiscard]] bool has_clock() const { return clock_ != nullptr; }
 
     // --- from any thread, with the lock or without
     void stop();                           // run() returns after what it is doing
@@ -44,11 +65,12 @@ class EventLoop {
     // Called each time before the loop waits: for libraries whose descriptors change all the time.
     void add_before_wait(std::function<void()> call);
 
+    enum class Time : u8 { Machine /* now_ns() */, Host /* monotonic_ns() */ };
     // A deadline and what to do then; once for each time it is set. Its handler may set it again,
     // but not destroy it.
     class Timer {
       public:
-        Timer(EventLoop& loop, std::function<void()> handler);
+        Timer(EventLoop& loop, std::function<void()> handler, Time time = Time::Machine);
         ~Timer();
         Timer(const Timer&) = delete;
         Timer& operator=(const Timer&) = delete;
@@ -59,13 +81,21 @@ class EventLoop {
       private:
         friend class EventLoop;
         EventLoop& loop_;
+        TimerQueue& queue_;
         std::function<void()> handler_;
-        u64 deadline_ = kNever;
+        u64 deadline_ = kNever, order_ = 0;
     };
-    [[nodiscard]] std::unique_ptr<Timer> add_timer(std::function<void()> handler);
+    [[nodiscard]] std::unique_ptr<Timer> add_timer(std::function<void()> handler,
+                                                   Time time = Time::Machine);
+
+    // --- of a machine with a clock, in the thread that keeps it
+    [[nodiscard]] std::optional<u64> next_machine_deadline() const {
+        return machine_timers_.empty() ? std::nullopt
+                                       : std::optional{machine_timers_.begin()->first.first};
+    }
+    void call_due_machine_timers(); // with the lock held
 
   private:
-    static constexpr u64 kNever = ~u64{0};
     struct Watched {
         u32 events;
         u32 generation;    // tells an event of a descriptor from one of its predecessor's
@@ -76,17 +106,19 @@ class EventLoop {
     void watch(int fd, Watched& watched, u32 events);
     void call_fd(int fd, u32 generation, u32 events);
     void call_always_ready();
-    void call_due_timers();
+    static void call_due(TimerQueue& timers, u64 now);
     void call_posted();
     void set_alarm();
     [[nodiscard]] bool must_not_wait() const;
 
     std::mutex& lock_;
+    const MachineClock* const clock_;
     int epoll_ = -1, alarm_ = -1, wake_ = -1;
     std::atomic<bool> stopped_ = false;
     std::map<int, Watched> watched_;
     u32 generation_ = 0;
-    std::set<std::pair<u64, Timer*>> timers_;
+    TimerQueue timers_, machine_timers_; // the latter of a machine with a clock
+    u64 timers_set_ = 0;                 // so far
     u64 alarm_at_ = kNever; // when the timerfd goes off, at or before the first deadline
     std::vector<std::function<void()>> before_wait_;
     std::mutex posted_lock_;

@@ -13,14 +13,14 @@
 
 namespace ulna::devices {
 
-// The system counter, from the host's monotonic clock.
+// The system counter, from the machine's time.
 struct SystemCounter {
     u64 frequency = 0; // Hz
-    u64 start_ns = 0;  // monotonic_ns() when it was 0
+    u64 start_ns = 0;  // EventLoop::now_ns() when it was 0
 
     [[nodiscard]] u64 count_at(u64 ns) const;
-    [[nodiscard]] u64 count() const { return count_at(monotonic_ns()); }
-    // monotonic_ns() from which on count() is at least this; the largest value when that is never.
+    // EventLoop::now_ns() from which on count() is at least this; the largest value when that is
+    // never.
     [[nodiscard]] u64 reached_at(u64 count) const;
 };
 

@@ -10,7 +10,11 @@
 namespace ulna::devices {
 
 OutputQueue::OutputQueue(EventLoop& loop, int fd, std::function<void()> resumed)
-    : fd_(fd), resumed_(std::move(resumed)), gather_(loop, [this] { drain(); }) {
+    : fd_(fd),
+      waits_(loop.has_clock()),
+      resumed_(std::move(resumed)),
+      gather_(
+          loop, [this] { drain(); }, EventLoop::Time::Host) {
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -19,6 +23,9 @@ void OutputQueue::write(std::span<const u8> bytes) {
         return;
     }
     waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
+    while (waits_ && congested()) {
+        flush();
+    }
     was_congested_ |= congested();
     if (!gather_.is_set()) {
         gather_.set(monotonic_ns() + kGatherNs);

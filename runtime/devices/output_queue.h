@@ -1,6 +1,7 @@
 // Bytes on their way to a file descriptor. A vCPU that prints only appends; the event loop writes
 // what has come together in a short time, so that a guest's single characters do not cost a system
-// call each, and a reader that does not read stops nobody.
+// call each, and a reader that does not read stops nobody. But for a machine with a clock of its
+// own, whose guest must not see how fast the reader is: it waits, and is never congested.
 #pragma once
 
 #include <functional>
@@ -33,6 +34,7 @@ class OutputQueue {
     void drain();
 
     int fd_;
+    const bool waits_;
     std::function<void()> resumed_;
     EventLoop::Timer gather_;
     u64 retry_ns_ = kGatherNs;

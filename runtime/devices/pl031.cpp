@@ -21,13 +21,14 @@ u64 realtime_ns() {
 }
 
 Pl031::Pl031(EventLoop& loop, InterruptLine& interrupt, u64 now_ns)
-    : interrupt_(interrupt),
+    : loop_(loop),
+      interrupt_(interrupt),
       alarm_(loop,
              [this] {
                  raised_ = true;
                  update_interrupt();
              }),
-      ahead_ns_(now_ns - monotonic_ns()) {}
+      ahead_ns_(now_ns - loop.now_ns()) {}
 
 void Pl031::reset() {
     alarm_.cancel();
@@ -36,7 +37,7 @@ void Pl031::reset() {
     update_interrupt();
 }
 
-u64 Pl031::now_ns() const { return monotonic_ns() + ahead_ns_; }
+u64 Pl031::now_ns() const { return loop_.now_ns() + ahead_ns_; }
 
 u32 Pl031::seconds() const { return static_cast<u32>(now_ns() / kNsPerSecond); }
 
@@ -83,7 +84,7 @@ void Pl031::write(u64 offset, unsigned bytes, u64 value) {
         break;
     case kLr:
         load_ = static_cast<u32>(value);
-        ahead_ns_ = u64{load_} * kNsPerSecond - monotonic_ns();
+        ahead_ns_ = u64{load_} * kNsPerSecond - loop_.now_ns();
         set_alarm();
         break;
     case kCr:

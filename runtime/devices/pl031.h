@@ -18,15 +18,17 @@ class Pl031 : public Device {
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override; // the clock goes on
 
+    [[nodiscard]] u32 seconds() const;
+
   private:
     [[nodiscard]] u64 now_ns() const;
-    [[nodiscard]] u32 seconds() const;
     void set_alarm();
     void update_interrupt();
 
+    EventLoop& loop_;
     InterruptLine& interrupt_;
     EventLoop::Timer alarm_;
-    u64 ahead_ns_; // of the monotonic clock
+    u64 ahead_ns_; // of the machine's time
     u32 match_ = 0, load_ = 0;
     bool unmasked_ = false, raised_ = false;
 };

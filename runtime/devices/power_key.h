@@ -10,16 +10,17 @@ namespace ulna::devices {
 class PowerKey {
   public:
     PowerKey(EventLoop& loop, InterruptLine& pin)
-        : pin_(pin), release_(loop, [this] { pin_.set(false); }) {}
+        : loop_(loop), pin_(pin), release_(loop, [this] { pin_.set(false); }) {}
 
     // Down now, and up again after a time that no debouncing takes for a bounce.
     void press() {
         constexpr u64 kHoldNs = 100'000'000;
         pin_.set(true);
-        release_.set(monotonic_ns() + kHoldNs);
+        release_.set(loop_.now_ns() + kHoldNs);
     }
 
   private:
+    EventLoop& loop_;
     InterruptLine& pin_;
     EventLoop::Timer release_;
 };

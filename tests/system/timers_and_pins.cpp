@@ -43,10 +43,11 @@ TEST_CASE("generic timers assert their PPIs in time", "[generic_timer]") {
     CHECK(lines[{0, 30}].on);
     timers.set(0, Kind::Physical, false, {});
     CHECK_FALSE(lines[{0, 30}].on);
-    timers.set(1, Kind::Virtual, false, counter.count() + 62'500); // a millisecond
-    timers.set(0, Kind::HypPhysical, false, counter.count() + 62'500'000 * u64{1000});
+    timers.set(1, Kind::Virtual, false, counter.count_at(monotonic_ns()) + 62'500); // a millisecond
+    timers.set(0, Kind::HypPhysical, false,
+               counter.count_at(monotonic_ns()) + 62'500'000 * u64{1000});
     timers.set(0, Kind::HypVirtual, false, ~u64{0});
-    timers.set(1, Kind::SecurePhysical, false, counter.count() + 62'500);
+    timers.set(1, Kind::SecurePhysical, false, counter.count_at(monotonic_ns()) + 62'500);
     timers.set(1, Kind::SecurePhysical, false, {}); // disabled in time
     CHECK_FALSE(lines[{1, 27}].on);
     m.run_for(10 * kMillisecond);

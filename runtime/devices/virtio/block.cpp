@@ -181,11 +181,14 @@ class Block::Request final : public Worker::Job {
     u64 written_ = 0;
 };
 
-Block::Block(std::unique_ptr<BlockBackend> backend, std::string serial, std::mutex& machine_lock)
+Block::Block(std::unique_ptr<BlockBackend> backend,
+             std::string serial,
+             std::mutex& machine_lock,
+             Worker::Place place)
     : VirtioDevice({kQueueEntries}),
       backend_(std::move(backend)),
       serial_(std::move(serial)),
-      worker_(machine_lock) {
+      worker_(machine_lock, place) {
     fill_config();
 }
 

@@ -15,7 +15,10 @@ namespace ulna::devices::virtio {
 class Block final : public VirtioDevice {
   public:
     // Destroyed without the machine's lock. `serial` is cut to 20 bytes.
-    Block(std::unique_ptr<BlockBackend> backend, std::string serial, std::mutex& machine_lock);
+    Block(std::unique_ptr<BlockBackend> backend,
+          std::string serial,
+          std::mutex& machine_lock,
+          Worker::Place place = Worker::Place::Thread);
 
     [[nodiscard]] u32 id() const override { return 2; }
     [[nodiscard]] u64 features() const override;

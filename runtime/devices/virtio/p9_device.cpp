@@ -34,8 +34,9 @@ class P9Device::Request final : public Worker::Job {
 
 P9Device::P9Device(std::unique_ptr<SharedFolder> folder,
                    std::string_view tag,
-                   std::mutex& machine_lock)
-    : VirtioDevice({128}), server_(std::move(folder)), worker_(machine_lock) {
+                   std::mutex& machine_lock,
+                   Worker::Place place)
+    : VirtioDevice({128}), server_(std::move(folder)), worker_(machine_lock, place) {
     tag = tag.substr(0, kMostTagBytes);
     config_ = {static_cast<u8>(tag.size()), 0}; // tag_len, then the tag without a zero
     config_.insert(config_.end(), tag.begin(), tag.end());

@@ -13,7 +13,10 @@ namespace ulna::devices::virtio {
 class P9Device final : public VirtioDevice {
   public:
     // Destroyed without the machine's lock. `tag` is what the guest mounts.
-    P9Device(std::unique_ptr<SharedFolder> folder, std::string_view tag, std::mutex& machine_lock);
+    P9Device(std::unique_ptr<SharedFolder> folder,
+             std::string_view tag,
+             std::mutex& machine_lock,
+             Worker::Place place = Worker::Place::Thread);
 
     [[nodiscard]] u32 id() const override { return 9; }
     [[nodiscard]] u64 features() const override;

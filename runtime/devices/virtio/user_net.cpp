@@ -103,7 +103,8 @@ const SlirpCb UserNet::kCallbacks = {
         },
     .clock_get_ns = [](void*) { return static_cast<int64_t>(monotonic_ns()); },
     .timer_new = [](SlirpTimerCb call, void* argument, void* opaque) -> void* {
-        return new SlirpTimer{self(opaque).loop_.add_timer([call, argument] { call(argument); })};
+        return new SlirpTimer{self(opaque).loop_.add_timer([call, argument] { call(argument); },
+                                                           EventLoop::Time::Host)};
     },
     .timer_free = [](void* timer, void*) { delete static_cast<SlirpTimer*>(timer); },
     .timer_mod =
@@ -145,7 +146,7 @@ bool UserNet::start(const UserNetOptions& options, std::string& why_not) {
             return false;
         }
     }
-    timeout_ = loop_.add_timer([this] { serve(); });
+    timeout_ = loop_.add_timer([this] { serve(); }, EventLoop::Time::Host);
     loop_.add_fd(epoll_, EPOLLIN, [this](u32) {
         collect();
         serve();

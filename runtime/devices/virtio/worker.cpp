@@ -4,8 +4,9 @@
 
 namespace ulna::devices::virtio {
 
-Worker::Worker(std::mutex& machine_lock)
-    : machine_lock_(machine_lock), thread_([this] { run(); }) {}
+Worker::Worker(std::mutex& machine_lock, Place place)
+    : machine_lock_(machine_lock),
+      thread_(place == Place::Thread ? std::thread{[this] { run(); }} : std::thread{}) {}
 
 Worker::~Worker() {
     {
@@ -14,10 +15,17 @@ Worker::~Worker() {
         waiting_.clear();
     }
     changed_.notify_all();
-    thread_.join();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
 }
 
 void Worker::add(std::unique_ptr<Job> job) {
+    if (!thread_.joinable()) {
+        job->work();
+        job->finish();
+        return;
+    }
     {
         const std::lock_guard held(lock_);
         waiting_.push_back(std::move(job));

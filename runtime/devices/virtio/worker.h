@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "ir/support/types.h"
+
 namespace ulna::devices::virtio {
 
 class Worker {
@@ -18,7 +20,9 @@ class Worker {
         virtual void finish() = 0; // then, in the thread, with it
     };
 
-    explicit Worker(std::mutex& machine_lock);
+    // Where jobs are done. At once: for a machine that must not see how long they take.
+    enum class Place : u8 { Thread, AtOnce };
+    explicit Worker(std::mutex& machine_lock, Place place = Place::Thread);
     ~Worker(); // without the lock; jobs that wait are dropped
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
