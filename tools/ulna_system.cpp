@@ -50,7 +50,9 @@ system::MachineConfig config_of(const system::SystemOptions& options) {
             .gic = options.gic,
             .has_its = options.its,
             .shares_ram = system::shares_ram(options),
-            .stays_on = options.no_shutdown};
+            .stays_on = options.no_shutdown,
+            .instruction_time = options.instruction_time,
+            .seed = options.seed};
 }
 
 // Where a debugger may connect to, if the user asked for that.

@@ -87,7 +87,7 @@ bool Board::build(const SystemOptions& options, std::string& why_not) {
         if (!add_serial(options, why_not)) {
             return false;
         }
-        add_clock_and_pins(options.clock_ahead_s);
+        add_clock_and_pins(options);
         if (!add_firmware(options, why_not)) {
             return false;
         }
@@ -113,7 +113,7 @@ void Board::add_semihosting(const SystemOptions& options) {
     for (const std::string& word : words) {
         line += line.empty() || word.empty() ? word : " " + word;
     }
-    semihosting_ = std::make_unique<MachineSemihosting>(machine_, line);
+    semihosting_ = std::make_unique<MachineSemihosting>(machine_, *clock_, line);
     machine_.set_semihosting(semihosting_.get());
 }
 
@@ -132,11 +132,14 @@ bool Board::add_serial(const SystemOptions& options, std::string& why_not) {
     return true;
 }
 
-void Board::add_clock_and_pins(i64 clock_ahead_s) {
+void Board::add_clock_and_pins(const SystemOptions& options) {
+    constexpr i64 kNsPerSecond = 1'000'000'000;
     InterruptController& gic = machine_.gic();
-    clock_ = std::make_unique<devices::Pl031>(
-        machine_.loop(), gic.spi(virt::spi::kRtc),
-        devices::realtime_ns() + static_cast<u64>(clock_ahead_s * i64{1'000'000'000}));
+    const i64 start = options.clock_start_s ? *options.clock_start_s * kNsPerSecond
+                                            : static_cast<i64>(devices::realtime_ns()) +
+                                                  options.clock_ahead_s * kNsPerSecond;
+    clock_ = std::make_unique<devices::Pl031>(machine_.loop(), gic.spi(virt::spi::kRtc),
+                                              static_cast<u64>(start));
     machine_.memory().add_device(virt::kRtc.base, virt::kRtc.bytes, *clock_);
     pins_ = std::make_unique<devices::Pl061>(gic.spi(virt::spi::kGpio));
     machine_.memory().add_device(virt::kGpio.base, virt::kGpio.bytes, *pins_);
@@ -219,6 +222,11 @@ Board::make_device(const DeviceOption& device, const SystemOptions& options, std
     UNREACHABLE("a kind of device");
 }
 
+virtio::Worker::Place Board::worker_place() const {
+    return machine_.loop().has_clock() ? virtio::Worker::Place::AtOnce
+                                       : virtio::Worker::Place::Thread;
+}
+
 Board::VirtioPointer Board::make_disk(const DriveOption& drive,
                                       const std::string& serial,
                                       bool snapshot,
@@ -228,9 +236,9 @@ Board::VirtioPointer Board::make_disk(const DriveOption& drive,
                                                .snapshot = drive.snapshot || snapshot,
                                                .format = drive.format},
                                               why_not);
-    return backend == nullptr
-               ? nullptr
-               : std::make_unique<virtio::Block>(std::move(backend), serial, machine_.lock());
+    return backend == nullptr ? nullptr
+                              : std::make_unique<virtio::Block>(std::move(backend), serial,
+                                                                machine_.lock(), worker_place());
 }
 
 Board::VirtioPointer Board::make_network(const DeviceOption& device,
@@ -266,9 +274,9 @@ Board::VirtioPointer
 Board::make_folder(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
     auto folder =
         virtio::SharedFolder::open(with_id(options.folders, device.folder)->folder, why_not);
-    return folder == nullptr
-               ? nullptr
-               : std::make_unique<virtio::P9Device>(std::move(folder), device.tag, machine_.lock());
+    return folder == nullptr ? nullptr
+                             : std::make_unique<virtio::P9Device>(std::move(folder), device.tag,
+                                                                  machine_.lock(), worker_place());
 }
 
 Board::VirtioPointer Board::make_vhost_user(const DeviceOption& device,

@@ -17,6 +17,7 @@
 #include "runtime/devices/power_key.h"
 #include "runtime/devices/virtio/mmio_transport.h"
 #include "runtime/devices/virtio/pci_transport.h"
+#include "runtime/devices/virtio/worker.h"
 #include "runtime/system/command_line.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"
@@ -51,7 +52,8 @@ class Board {
     explicit Board(Machine& machine) : machine_{machine} {}
     [[nodiscard]] bool build(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_serial(const SystemOptions& options, std::string& why_not);
-    void add_clock_and_pins(i64 clock_ahead_s);
+    void add_clock_and_pins(const SystemOptions& options);
+    [[nodiscard]] devices::virtio::Worker::Place worker_place() const;
     void add_semihosting(const SystemOptions& options);
     [[nodiscard]] bool add_firmware(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool

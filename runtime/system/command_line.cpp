@@ -34,9 +34,6 @@ void set_display(Parse& parse, const std::string& value) {
 
 void ignore(Parse&, const std::string&) {}
 
-void refuse_icount(Parse& parse, const std::string&) {
-    parse.fail("-icount: not available: time is the host's");
-}
 void refuse_snapshots(Parse& parse, const std::string&) {
     parse.fail("-loadvm: states of machines are not kept");
 }
@@ -143,7 +140,7 @@ constexpr Option kOptions[] = {
         [](Parse& p, const std::string&) { p.options.semihosting.enabled = true; }},
     {"semihosting-config", "enable=on,...", "the same, with arguments: arg=", set_semihosting},
     {"rtc",      "base=...",   "the clock: base=utc, localtime or a date", set_rtc},
-    {"icount",   "shift=n",    nullptr, refuse_icount},
+    {"icount",   "[shift=]n",  "the same run every time: an instruction takes 2^n ns; sleep=off: do not wait while idle", set_icount},
     {"loadvm",   "tag",        nullptr, refuse_snapshots},
     {"seed",     "number",     "the same random numbers every time", runtime::set_seed},
     {"gdb",      "tcp::port",  "wait for a debugger there", set_gdb},
@@ -267,6 +264,15 @@ void check_software(Parse& parse) {
     }
 }
 
+// With -icount: what else differs from run to run, unless the user says what it is.
+void set_inputs_of_every_run(SystemOptions& options) {
+    constexpr i64 kStartOf2026 = 1'767'225'600;
+    options.seed = options.seed.value_or(0);
+    if (!options.clock_start_s && !options.clock_is_given) {
+        options.clock_start_s = kStartOf2026;
+    }
+}
+
 void check(Parse& parse) {
     const SystemOptions& options = parse.options;
     if (options.gic == GicVersion::V2 && options.cpus > devices::virt::kMaxGicV2Cpus) {
@@ -287,6 +293,9 @@ void check(Parse& parse) {
             parse.fail("-bios: the first flash bank has a -drive of its own");
         }
     }
+    if (options.instruction_time && options.clock_is_hosts) {
+        parse.fail("-rtc clock=host: with -icount all time is the machine's; clock=vm");
+    }
     check_terminal(parse);
     check_devices(parse);
     check_software(parse);
@@ -300,6 +309,9 @@ SystemCommandLine parse_system_command_line(int argc, const char* const* argv) {
     resolve_characters(parse);
     set_default_serial(parse);
     check(parse);
+    if (parse.options.instruction_time) {
+        set_inputs_of_every_run(parse.options);
+    }
     return {std::move(parse.options), parse.exit_status, std::move(parse.message)};
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/devices/virtio/user_net.h"
 #include "runtime/system/boot_firmware.h"
 #include "runtime/system/device_tree.h"
+#include "runtime/system/round_robin.h"
 
 namespace ulna::system {
 
@@ -84,7 +85,13 @@ struct SystemOptions {
     std::string gdb; // "tcp::1234"; empty: no debugger
     SemihostingOption semihosting;
     std::optional<u64> seed;
-    i64 clock_ahead_s = 0; // of the host's UTC: what -rtc base= says
+    // What -rtc base= says: how far the clock is ahead of the host's UTC, or where it starts (in
+    // seconds since 1970).
+    i64 clock_ahead_s = 0;
+    std::optional<i64> clock_start_s;
+    bool clock_is_given = false;                     // one of the two above
+    bool clock_is_hosts = false;                     // -rtc clock=host
+    std::optional<InstructionTime> instruction_time; // -icount
 
     u32 log_items = 0;
     std::string log_file, log_filter;

@@ -116,38 +116,66 @@ void set_semihosting(CommandLineParse& parse, const std::string& value) {
 }
 
 namespace {
-// Of a guest that is told to begin at `base`; nothing for what is no time.
-std::optional<i64> clock_ahead(const std::string& base) {
+// False for what is no time.
+bool set_clock(SystemOptions& options, const std::string& base) {
     const std::time_t now = std::time(nullptr);
     std::tm parts{};
+    options.clock_ahead_s = 0;
+    options.clock_start_s.reset();
     if (base == "utc") {
-        return 0;
+        return true;
     }
     if (base == "localtime") {
-        return localtime_r(&now, &parts) != nullptr ? parts.tm_gmtoff : 0;
+        options.clock_ahead_s = localtime_r(&now, &parts) != nullptr ? parts.tm_gmtoff : 0;
+        return true;
     }
     for (const char* const format : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"}) {
         parts = {};
         const char* const end = strptime(base.c_str(), format, &parts);
         if (end != nullptr && *end == 0) {
-            return timegm(&parts) - now;
+            options.clock_start_s = timegm(&parts);
+            return true;
         }
     }
-    return std::nullopt;
+    return false;
 }
 } // namespace
 
 void set_rtc(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "base");
     const std::string base = properties.text("base", "utc");
-    const std::optional<i64> ahead = clock_ahead(base);
-    if (!ahead) {
+    if (!set_clock(parse.options, base)) {
         properties.fail(base + ": utc, localtime, or such as 2006-06-17T16:01:21");
     }
-    parse.options.clock_ahead_s = ahead.value_or(0);
-    (void)properties.choice("clock", {"host", "rt", "vm"}, 0);
+    parse.options.clock_is_given = parse.options.clock_is_given || properties.has("base");
+    parse.options.clock_is_hosts =
+        properties.has("clock") && properties.choice("clock", {"vm", "host", "rt"}, 0) != 0;
     properties.ignore("driftfix");
     parse.finish("-rtc", properties);
+}
+
+// Virtual time does not follow the host's: `auto` is one shift, the same every time.
+void set_icount(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "shift");
+    InstructionTime time;
+    if (properties.text("shift", "auto") == "auto") {
+        time.shift = InstructionTime::kAutomaticShift;
+    } else {
+        time.shift =
+            static_cast<unsigned>(properties.number("shift", 0, 0, InstructionTime::kMostShift));
+    }
+    time.sleeps = properties.flag("sleep", true);
+    if (properties.flag("align")) {
+        properties.fail("align=on: the guest is not held back to the host's clock");
+    }
+    for (const char* const key : {"rr", "rrfile", "rrsnapshot"}) {
+        if (properties.has(key)) {
+            properties.fail(std::string(key) + ": runs are not recorded; the same options are the "
+                                               "same run");
+        }
+    }
+    parse.options.instruction_time = time;
+    parse.finish("-icount", properties);
 }
 
 } // namespace ulna::system

@@ -27,6 +27,7 @@ void set_memory(CommandLineParse& parse, const std::string& value);
 void set_accelerator(CommandLineParse& parse, const std::string& value);
 void set_semihosting(CommandLineParse& parse, const std::string& value);
 void set_rtc(CommandLineParse& parse, const std::string& value);
+void set_icount(CommandLineParse& parse, const std::string& value);
 
 // command_line_backends.cpp
 void add_drive(CommandLineParse& parse, const std::string& value);

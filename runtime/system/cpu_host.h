@@ -87,6 +87,8 @@ class CpuHost {
     virtual void timer_changed(Cpu&) {}      // any register of a timer: see timers.h
     [[nodiscard]] virtual u64 cycles(Cpu&) { return counter() * 16; } // for PMCCNTR_EL0: 1 GHz
     [[nodiscard]] virtual u64 instructions(Cpu&) { return 0; }        // 0: they are not counted
+    // When instructions are counted: how many cycles each takes, if no other CPU runs. Else 0.
+    [[nodiscard]] virtual u64 cycles_per_instruction() const { return 0; }
     // PMOVSSET_EL0 & PMINTENSET_EL1 & enabled: level of the PMU's interrupt.
     virtual void pmu_interrupt(Cpu&, bool) {}
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <thread>
 
+#include "ir/helpers.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/host_signals.h"
 #include "runtime/system/id_registers.h"
@@ -38,9 +39,12 @@ u64 cpu_affinity(GicVersion gic, unsigned index) {
 
 Machine::Machine(const MachineConfig& config)
     : config_{config},
+      round_robin_{config.instruction_time
+                       ? std::make_unique<RoundRobin>(*this, *config.instruction_time)
+                       : nullptr},
       model_{frontend::without(*config.model, {frontend::Feature::MTE, frontend::Feature::MOPS})},
       run_control_{config.cpus, [this] { kick_cpus(); }},
-      counter_{ir::kCounterFrequency, devices::monotonic_ns()} {}
+      counter_{ir::kCounterFrequency, loop_.now_ns()} {}
 
 Machine::~Machine() = default;
 
@@ -97,6 +101,13 @@ void Machine::connect_cpu(unsigned index) {
     Vcpu& vcpu = *vcpus_[index];
     Cpu& cpu = vcpu.cpu();
     cpu.model = &model_;
+    if (round_robin_ != nullptr) {
+        cpu.state->mode_bits |= ir::BlockMode::kCounts;
+    }
+    if (config_.seed) {
+        u64 seed = *config_.seed + index;
+        cpu.state->random_state = ir::next_random(seed) | 1;
+    }
     cpu.physical_address_bits = physical_address_bits(model_);
     cpu.affinity = cpu_affinity(config_.gic, index);
     cpu.has_el2 = config_.has_el2;
@@ -118,6 +129,11 @@ void Machine::connect_cpu(unsigned index) {
 Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
     run_control_.restart();
     static_cast<void>(vcpus_.front()->start(entry, argument, el));
+    if (round_robin_ != nullptr) {
+        use_signal_stack();
+        round_robin_->run();
+        return end_;
+    }
     std::vector<std::thread> threads;
     for (const auto& vcpu : vcpus_) {
         threads.emplace_back([&vcpu] {
@@ -165,6 +181,9 @@ void Machine::kick_cpus() {
     for (const auto& vcpu : vcpus_) {
         engine_->request_safepoint(vcpu->state());
         vcpu->wake();
+    }
+    if (round_robin_ != nullptr) {
+        loop_.post([] {}); // it may be waiting
     }
 }
 
@@ -228,6 +247,14 @@ void Machine::send_event() {
     for (const auto& vcpu : vcpus_) {
         vcpu->cpu().event.store(true);
         vcpu->wake();
+    }
+}
+
+void Machine::yield() {
+    if (round_robin_ != nullptr) {
+        round_robin_->end_turn();
+    } else {
+        std::this_thread::yield();
     }
 }
 

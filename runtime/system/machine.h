@@ -16,6 +16,7 @@
 #include "runtime/engine.h"
 #include "runtime/system/interrupt_controller.h"
 #include "runtime/system/machine_code.h"
+#include "runtime/system/round_robin.h"
 #include "runtime/system/run_control.h"
 #include "runtime/system/timers.h"
 
@@ -34,8 +35,10 @@ struct MachineConfig {
     bool has_firmware = false; // the machine starts in flash
     GicVersion gic = GicVersion::V3;
     bool has_its = true;
-    bool shares_ram = false; // with device back ends in other processes
-    bool stays_on = false;   // -no-shutdown
+    bool shares_ram = false;                         // with device back ends in other processes
+    bool stays_on = false;                           // -no-shutdown
+    std::optional<InstructionTime> instruction_time; // the deterministic mode
+    std::optional<u64> seed;                         // of the CPUs' random numbers
 };
 
 // What the machine's own firmware answers to: none where the guest brings firmware for EL3.
@@ -70,7 +73,12 @@ class Machine {
     void power_off();
     void request_reset();
     [[nodiscard]] bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
-    [[nodiscard]] u64 counter() const { return counter_.count(); } // since the machine was made
+    [[nodiscard]] u64 counter() const { // since the machine was made
+        return counter_.count_at(loop_.now_ns());
+    }
+    [[nodiscard]] u64 counter_reached_at(u64 count) const { return counter_.reached_at(count); }
+    [[nodiscard]] RoundRobin* round_robin() { return round_robin_.get(); } // or null
+    [[nodiscard]] const RoundRobin* round_robin() const { return round_robin_.get(); }
     // What memory shows that is no RAM; with the lock held.
     void rom_changed(devices::PhysAddr base, u64 bytes);
     // Who answers HLT #0xf000; before run(). Null: nobody.
@@ -93,6 +101,7 @@ class Machine {
     [[nodiscard]] const frontend::TranslateOptions& translate_options() const { return translate_; }
     [[nodiscard]] Vcpu* find_cpu(u64 mpidr);
     void send_event();
+    void yield(); // to other CPUs
     [[nodiscard]] StopPoints& stop_points() { return stop_points_; }
     // The addresses that a CPU has breakpoints at.
     void want_stops(unsigned owner, std::vector<GuestAddr> addresses);
@@ -118,7 +127,8 @@ class Machine {
 
     MachineConfig config_;
     std::mutex lock_;
-    devices::EventLoop loop_{lock_};
+    const std::unique_ptr<RoundRobin> round_robin_; // of the deterministic mode; or null
+    devices::EventLoop loop_{lock_, round_robin_.get()};
     devices::PhysicalMemory memory_;
     MachineCode code_;
     StopPoints stop_points_;

@@ -21,6 +21,23 @@ std::string report_cpus(const Machine& machine, unsigned chosen) {
     return text;
 }
 
+std::string report_count(const Machine& machine) {
+    const RoundRobin* const turns = machine.round_robin();
+    if (turns == nullptr) {
+        return "instructions are not counted, and time is the host's (-icount)\n";
+    }
+    constexpr u64 kNsPerSecond = 1'000'000'000;
+    const u64 now = turns->now_ns();
+    std::string text =
+        fmt::format("{} instructions of {} ns, time {}.{:09} s, sleep {}\n", turns->instructions(),
+                    u64{1} << turns->time().shift, now / kNsPerSecond, now % kNsPerSecond,
+                    turns->time().sleeps ? "on" : "off");
+    for (const auto& vcpu : machine.cpus()) {
+        text += fmt::format("  CPU#{}: {}\n", vcpu->index(), turns->instructions_of(*vcpu));
+    }
+    return text;
+}
+
 // --- TLB
 
 namespace {

@@ -7,6 +7,7 @@
 
 namespace ulna::system {
 
+[[nodiscard]] std::string report_count(const Machine& machine);
 [[nodiscard]] std::string report_cpus(const Machine& machine, unsigned chosen);
 [[nodiscard]] std::string report_tlb(Vcpu& vcpu);
 [[nodiscard]] std::string report_memory(Machine& machine);

@@ -28,6 +28,12 @@ void MachineSemihosting::write_console(std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
+// A machine with time of its own must not see the host's.
+i64 MachineSemihosting::seconds_since_1970() {
+    return machine_.loop().has_clock() ? i64{clock_.seconds()}
+                                       : SemihostingHost::seconds_since_1970();
+}
+
 void MachineSemihosting::exit(int status) { machine_.stop(status); }
 
 } // namespace ulna::system

@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "runtime/devices/pl031.h"
 #include "runtime/system/semihosting.h"
 
 namespace ulna::system {
@@ -12,8 +13,8 @@ class Machine;
 
 class MachineSemihosting final : public SemihostingHost {
   public:
-    MachineSemihosting(Machine& machine, std::string command_line)
-        : machine_{machine}, semihosting_{*this, std::move(command_line)} {}
+    MachineSemihosting(Machine& machine, const devices::Pl031& clock, std::string command_line)
+        : machine_{machine}, clock_{clock}, semihosting_{*this, std::move(command_line)} {}
 
     // In the thread of the CPU, without the machine's lock.
     void call(Cpu& cpu);
@@ -25,9 +26,11 @@ class MachineSemihosting final : public SemihostingHost {
     // Standard input is the serial port's, which nobody can share.
     std::optional<char> read_console() override { return std::nullopt; }
     void exit(int status) override;
+    i64 seconds_since_1970() override;
 
   private:
     Machine& machine_;
+    const devices::Pl031& clock_;
     std::mutex mutex_;
     Semihosting semihosting_;
 };

@@ -28,6 +28,8 @@ const Monitor::Row Monitor::kRows[] = {
     {"info irq", "", "interrupts that are pending or active", 0, 0, &Monitor::info_irq},
     {"info stats", "", "counters of the translator", 0, 0, &Monitor::info_stats},
     {"info status", "", "running, or stopped", 0, 0, &Monitor::info_status},
+    {"info icount", "", "instructions executed, and the time from them", 0, 0,
+     &Monitor::info_icount},
     {"gva2gpa", "ADDR", "the physical address of a virtual one", 1, 1, &Monitor::gva2gpa},
     {"cpu", "N", "choose a CPU", 1, 1, &Monitor::choose_cpu},
     {"x", "[/FMT] ADDR", "show memory, such as x /8xw $sp or x /4i $pc", 1, 2, &Monitor::examine},
@@ -145,6 +147,11 @@ std::string Monitor::info_stats(const Words&) { return machine_.stats(); }
 
 std::string Monitor::info_status(const Words&) {
     return machine_.run_control().is_stopped() ? "stopped\n" : "running\n";
+}
+
+std::string Monitor::info_icount(const Words&) {
+    const Pause pause{machine_.run_control()};
+    return report_count(machine_);
 }
 
 std::optional<u64> Monitor::value_of(const std::string& word, std::string& why_not) {
@@ -290,8 +297,7 @@ std::string Monitor::system_reset(const Words&) {
 }
 
 std::string Monitor::system_powerdown(const Words&) {
-    const std::lock_guard lock{machine_.lock()};
-    press_power_key_();
+    machine_.loop().post(press_power_key_);
     return "";
 }
 

@@ -43,6 +43,7 @@ class Monitor {
     std::string info_irq(const Words& arguments);
     std::string info_stats(const Words& arguments);
     std::string info_status(const Words& arguments);
+    std::string info_icount(const Words& arguments);
     std::string gva2gpa(const Words& arguments);
     std::string choose_cpu(const Words& arguments);
     std::string examine(const Words& arguments);

@@ -134,14 +134,18 @@ std::optional<u64> pmu_deadline(const Cpu& cpu, u64 physical_count) {
     std::optional<u64> first;
     for (unsigned n = 0; n < kCounters; ++n) {
         // Where a counter counts is for update_pmu: until then it may be another EL.
-        if (!is_enabled(cpu, n) || event_of(cpu, n) != kCpuCycles ||
+        const u64 cycles_each = event_of(cpu, n) == kCpuCycles ? 1
+                                : event_of(cpu, n) == kInstRetired
+                                    ? cpu.host->cycles_per_instruction()
+                                    : 0;
+        if (!is_enabled(cpu, n) || cycles_each == 0 ||
             !bit(cpu.reg(PMINTENSET_EL1), enable_bit(n))) {
             continue;
         }
         const u64 mask = ones(counter_bits(cpu, n));
         const u64 left = mask - (cpu.reg(counter_register(n)) & mask) + 1; // 0: 2^64, never
         if (left != 0) {
-            const u64 at = physical_count + left / kCyclesPerTick + 1;
+            const u64 at = physical_count + left * cycles_each / kCyclesPerTick + 1;
             first = first ? std::min(*first, at) : at;
         }
     }

@@ -37,6 +37,16 @@ RunControl::Order RunControl::wait(unsigned cpu) {
     return orders_[cpu];
 }
 
+std::optional<RunControl::Order> RunControl::admit(unsigned cpu) {
+    const std::lock_guard lock{mutex_};
+    active_[cpu] = may_run(cpu);
+    if (!active_[cpu]) {
+        changed_.notify_all();
+        return std::nullopt;
+    }
+    return orders_[cpu];
+}
+
 void RunControl::cpu_on(unsigned cpu) {
     const std::lock_guard lock{mutex_};
     active_[cpu] = true;
@@ -68,11 +78,14 @@ void RunControl::report(const Stop& stop) {
 // --- Debuggers
 
 void RunControl::resume(const std::vector<Order>& orders) {
-    const std::lock_guard lock{mutex_};
-    orders_ = orders;
-    stop_.reset();
-    update_wanted();
-    changed_.notify_all();
+    {
+        const std::lock_guard lock{mutex_};
+        orders_ = orders;
+        stop_.reset();
+        update_wanted();
+        changed_.notify_all();
+    }
+    kick_();
 }
 
 bool RunControl::all_stay() const {
@@ -111,10 +124,13 @@ void RunControl::pause() {
 }
 
 void RunControl::unpause() {
-    const std::lock_guard lock{mutex_};
-    --pauses_;
-    update_wanted();
-    changed_.notify_all();
+    {
+        const std::lock_guard lock{mutex_};
+        --pauses_;
+        update_wanted();
+        changed_.notify_all();
+    }
+    kick_();
 }
 
 void RunControl::end() {

@@ -28,12 +28,15 @@ class RunControl {
         GuestAddr address = 0; // Watchpoint: of the access
     };
 
-    // `kick` gets every CPU to come by soon. It is called without a lock.
+    // `kick` gets every CPU to come by soon, or to see that it may go on. It is called without a
+    // lock.
     RunControl(unsigned cpus, std::function<void()> kick);
 
     // --- for CPUs
     // Waits until this CPU may run. Never Stay, unless the machine ends.
     [[nodiscard]] Order wait(unsigned cpu);
+    // The same where one thread runs all CPUs: nothing while this one may not run.
+    [[nodiscard]] std::optional<Order> admit(unsigned cpu);
     // It should come by: there is something else to do than to run.
     [[nodiscard]] bool wants(unsigned cpu) const { return wanted_[cpu].load(); }
     // Of being on: in whoever's thread that turns it on, and in its own.

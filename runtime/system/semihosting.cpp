@@ -64,6 +64,8 @@ class Semihosting::Arguments {
     unsigned count_ = 0;
 };
 
+i64 SemihostingHost::seconds_since_1970() { return std::time(nullptr); }
+
 void Semihosting::call(Cpu& cpu) {
     const i64 result = operation(cpu, static_cast<u32>(cpu.state->x[0]));
     cpu.state->x[0] = static_cast<u64>(result);
@@ -91,7 +93,7 @@ i64 Semihosting::operation(Cpu& cpu, u32 number) {
     case kClock:
         return static_cast<i64>(cpu.host->counter() / (ir::kCounterFrequency / 100));
     case kTime:
-        return std::time(nullptr);
+        return host_.seconds_since_1970();
     case kSystem: // no guest runs the host's programs
         return files_.fail(EPERM);
     case kErrno:

@@ -20,6 +20,7 @@ class SemihostingHost {
     virtual void write_console(std::string_view text) = 0;
     [[nodiscard]] virtual std::optional<char> read_console() = 0; // waits; nothing: its end
     virtual void exit(int status) = 0;
+    [[nodiscard]] virtual i64 seconds_since_1970();
 };
 
 // One for the whole machine, used by one CPU at a time.

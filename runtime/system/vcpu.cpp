@@ -27,6 +27,7 @@ u32 mode_bits(unsigned el, bool fp_disabled, bool on_sp_el0, bool uao) {
 } // namespace
 
 Vcpu* Vcpu::current() { return t_current; }
+void Vcpu::set_current(Vcpu* cpu) { t_current = cpu; }
 
 namespace {
 ir::CpuState& state_of_new_thread(runtime::Engine& engine) {
@@ -65,7 +66,7 @@ void Vcpu::run() {
     t_current = this;
     while (wait_until_on()) {
         while (!machine_.stopping() && is_on()) {
-            enter();
+            enter(machine_.run_control().wait(index()));
         }
     }
     t_current = nullptr;
@@ -81,19 +82,31 @@ bool Vcpu::wait_until_on() {
     if (machine_.stopping()) {
         return false;
     }
+    power_up();
+    return true;
+}
+
+bool Vcpu::come_up() {
+    if (power_.load() == Power::Starting) {
+        const std::lock_guard lock{idle_mutex_};
+        power_up();
+    }
+    return is_on();
+}
+
+void Vcpu::power_up() {
     if (power_.load() == Power::Starting) {
         log_reset(cpu_);
         reset(cpu_, start_el_, entry_);
         cpu_.state->x[0] = context_;
         forget_everything();
         debug_changed(cpu_);
+        wait_.reset();
         power_.store(Power::On);
     }
-    return true;
 }
 
-void Vcpu::enter() {
-    const RunControl::Order order = machine_.run_control().wait(index());
+void Vcpu::enter(RunControl::Order order) {
     if (machine_.stopping()) {
         return;
     }
@@ -222,6 +235,9 @@ void Vcpu::on_exit(ExitReason reason) {
     case ExitReason::TagCheckStore:
         raise(tag_check_fault(state.exit_arg, reason == ExitReason::TagCheckStore, state.pc));
         break;
+    case ExitReason::InstructionLimit:
+        run_to_limit();
+        break;
     case ExitReason::Safepoint:
         break; // what was asked for is looked at before the guest goes on
     default:
@@ -230,7 +246,21 @@ void Vcpu::on_exit(ExitReason reason) {
     }
 }
 
+// Fewer instructions are left than the next block has: one by one.
+void Vcpu::run_to_limit() {
+    const ir::CpuState& state = *cpu_.state;
+    ExitReason reason = ExitReason::Lookup;
+    while (reason == ExitReason::Lookup && state.instructions_left != 0 && state.btype == 0 &&
+           !machine_.stop_points().has(state.pc)) {
+        reason = execute_one();
+        after_step(reason, /*steps=*/false);
+    }
+}
+
 void Vcpu::execute(u32 word) {
+    if (ir::BlockMode{cpu_.state->mode_bits}.counts()) {
+        --cpu_.state->instructions_left;
+    }
     constexpr u32 kWithoutCRm = 0xffff'f0ff, kDsb = 0xd503'309f, kDsbNxs = 0xd503'303f;
     if ((word & kWithoutCRm) != kDsb && (word & kWithoutCRm) != kDsbNxs) {
         execute_system(cpu_, word);
@@ -300,12 +330,26 @@ void Vcpu::wait_until_forgotten() const {
     }
 }
 
+bool Vcpu::has_to_wake(bool for_event) const {
+    return machine_.stopping() || wakes_from_wfi(cpu_) || forget_requested_.load() ||
+           pmu_due_.load() || (for_event && cpu_.event.load());
+}
+
+bool Vcpu::waits() {
+    if (wait_ && (has_to_wake(wait_->for_event) || (wait_->until && *wait_->until <= counter()))) {
+        wait_.reset();
+    }
+    return wait_.has_value();
+}
+
 void Vcpu::idle(std::optional<u64> until, bool for_event) {
+    if (machine_.round_robin() != nullptr) {
+        wait_ = {until, for_event};
+        return;
+    }
     std::unique_lock lock{idle_mutex_};
     const auto awake = [&] {
-        return machine_.stopping() || wakes_from_wfi(cpu_) || forget_requested_.load() ||
-               pmu_due_.load() || machine_.run_control().wants(index()) ||
-               (for_event && cpu_.event.load());
+        return has_to_wake(for_event) || machine_.run_control().wants(index());
     };
     if (!until) {
         idle_.wait(lock, awake);
@@ -330,7 +374,7 @@ void Vcpu::wait_for_event(Cpu&, std::optional<u64> until) {
     waits_here_ = pc == last_wait_ ? waits_here_ + 1 : 0;
     last_wait_ = pc;
     if (waits_here_ < kPauses) {
-        std::this_thread::yield();
+        machine_.yield();
     } else {
         const u64 nap = counter() + kNapTicks;
         idle(until ? std::min(*until, nap) : nap, true);
@@ -342,6 +386,18 @@ void Vcpu::send_event() { machine_.send_event(); }
 // --- time and interrupts
 
 u64 Vcpu::counter() { return machine_.counter(); }
+u64 Vcpu::cycles(Cpu& cpu) { // of 1 GHz, as CpuHost has them
+    const RoundRobin* const turns = machine_.round_robin();
+    return turns != nullptr ? turns->now_ns() : CpuHost::cycles(cpu);
+}
+u64 Vcpu::instructions(Cpu&) {
+    const RoundRobin* const turns = machine_.round_robin();
+    return turns != nullptr ? turns->instructions_of(*this) : 0;
+}
+u64 Vcpu::cycles_per_instruction() const {
+    const RoundRobin* const turns = machine_.round_robin();
+    return turns != nullptr ? u64{1} << turns->time().shift : 0;
+}
 void Vcpu::timer_changed(Cpu&) { machine_.update_timers(*this); }
 void Vcpu::pmu_interrupt(Cpu&, bool asserted) { machine_.set_pmu_interrupt(index(), asserted); }
 GicAccess Vcpu::read_gic(Cpu&, u16 encoding, u64& value) {

@@ -1,8 +1,9 @@
 // A virtual CPU: translated code, and around it what the CPU does besides - exceptions, interrupts,
 // translation of addresses, accesses that are no memory's.
 //
-// It runs in a thread of its own, which is in one of three places: in translated code
-// (`in_guest_`), in our code on the CPU's behalf, or waiting for an interrupt. Others reach it by
+// It runs in a thread of its own (or in one with all others: round_robin.h), which is in one of
+// three places: in translated code (`in_guest_`), in our code on the CPU's behalf, or waiting for
+// an interrupt. Others reach it by
 // requests, which it looks at before it enters translated code, and which get it out of there at
 // its next safe point.
 #pragma once
@@ -19,6 +20,7 @@
 #include "runtime/system/cpu.h"
 #include "runtime/system/data_tlb.h"
 #include "runtime/system/mmu.h"
+#include "runtime/system/run_control.h"
 
 namespace ulna::system {
 
@@ -37,6 +39,18 @@ class Vcpu final : public CpuHost {
 
     // Until the machine stops; a CPU that is off waits to be started.
     void run();
+
+    // --- for the thread that runs all CPUs (round_robin.h)
+    // Where the CPU stands until it has something else to do, or has executed its instructions.
+    void enter(RunControl::Order order);
+    // True: it is on, be it since just now.
+    [[nodiscard]] bool come_up();
+    // WFI or WFE waits, and until which count at most.
+    [[nodiscard]] bool waits();
+    [[nodiscard]] std::optional<u64> waits_until() const {
+        return wait_ ? wait_->until : std::nullopt;
+    }
+    static void set_current(Vcpu* cpu); // of this thread
 
     // --- from any thread
     void set_line(u32 bit, bool asserted); // of Cpu::lines
@@ -70,6 +84,9 @@ class Vcpu final : public CpuHost {
     void invalidate_instructions(Cpu&, GuestAddr address) override;
     std::optional<Exception> cache_operation(Cpu&, CacheOp, GuestAddr address) override;
     u64 counter() override;
+    u64 cycles(Cpu&) override;
+    u64 instructions(Cpu&) override;
+    [[nodiscard]] u64 cycles_per_instruction() const override;
     void timer_changed(Cpu&) override;
     void pmu_interrupt(Cpu&, bool asserted) override;
     GicAccess read_gic(Cpu&, u16 encoding, u64& value) override;
@@ -109,11 +126,15 @@ class Vcpu final : public CpuHost {
         } parts[2];
     };
     class Port;
+    struct Wait {
+        std::optional<u64> until; // a count
+        bool for_event = false;
+    };
     enum class Stepped : u8 { Nothing, LoadExclusive, Other };
 
     // --- running
     [[nodiscard]] bool wait_until_on();
-    void enter();
+    void power_up();
     void run_translated_or_one(bool stepping);
     void on_exit(ir::ExitReason reason);
     void execute(u32 word);
@@ -130,6 +151,8 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] bool checks_sp() const;
     void on_misaligned_sp();
     void idle(std::optional<u64> until, bool for_event);
+    [[nodiscard]] bool has_to_wake(bool for_event) const;
+    void run_to_limit();
 
     // --- debug (vcpu_debug.cpp)
     [[nodiscard]] bool is_stepping() const; // one instruction at a time
@@ -187,6 +210,8 @@ class Vcpu final : public CpuHost {
     bool watches_ = false;               // watchpoints_possible()
     GuestAddr last_wait_ = ~GuestAddr{0};
     unsigned waits_here_ = 0; // WFE of last_wait_, one after the other
+
+    std::optional<Wait> wait_; // for round_robin.h
 
     std::atomic<bool> in_guest_{false};
     std::atomic<bool> pmu_due_{false};

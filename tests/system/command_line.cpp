@@ -111,8 +111,7 @@ TEST_CASE("a usual command line of QEMU's", "[boot]") {
     CHECK(o.semihosting.enabled);
     CHECK(o.semihosting.arguments == std::vector<std::string>{"x", "y"});
     CHECK(o.no_shutdown);
-    const i64 since_1970 = std::time(nullptr);
-    CHECK((o.clock_ahead_s <= -since_1970 + 5 && o.clock_ahead_s >= -since_1970 - 5));
+    CHECK(o.clock_start_s == 0);
     CHECK(o.gdb == "tcp::1234");
     CHECK(o.start_stopped);
     CHECK(o.seed == 5);
@@ -271,7 +270,16 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-accel", "kvm"}) == "-accel accel=kvm: tcg\n");
     CHECK(refused({"-gdb", "udp::1234"}) == "-gdb udp::1234: such as tcp::1234 or unix:path\n");
     CHECK(refused({"-d", "frob"}) == "-d frob: no such log item; -d help lists them\n");
-    CHECK(refused({"-icount", "shift=3"}) == "-icount: not available: time is the host's\n");
+    CHECK(refused({"-icount", "shift=11"}).starts_with("-icount shift=11: "));
+    CHECK(refused({"-icount", "fast"}).starts_with("-icount shift=fast: "));
+    CHECK(refused({"-icount", "1,sleep=maybe"}).starts_with("-icount sleep=maybe: "));
+    CHECK(refused({"-icount", "1,align=on"}) ==
+          "-icount align=on: the guest is not held back to the host's clock\n");
+    CHECK(refused({"-icount", "1,rr=record,rrfile=a"}).starts_with("-icount rr: runs are not "));
+    CHECK(refused({"-icount", "1,rrfile=a"}).starts_with("-icount rrfile: runs are not recorded"));
+    CHECK(refused({"-icount", "1,frob=2"}).starts_with("-icount frob"));
+    CHECK(refused({"-icount", "1", "-rtc", "clock=host"}) ==
+          "-rtc clock=host: with -icount all time is the machine's; clock=vm\n");
     CHECK(refused({"-loadvm", "a"}) == "-loadvm: states of machines are not kept\n");
     CHECK(refused({"-rtc", "base=noon"}).starts_with("-rtc noon: utc, localtime, "));
     CHECK(refused({"-serial", "null", "-serial", "null"}) == "-serial: there is one serial port\n");
@@ -285,6 +293,28 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
         many.insert(many.end(), {"-drive", disk.c_str()});
     }
     CHECK(refused(many) == "more virtio devices than the machine's 32 slots\n");
+}
+
+TEST_CASE("-icount says how long an instruction takes, and makes runs equal", "[boot]") {
+    const auto without = accepted({"-kernel", "k"});
+    CHECK_FALSE(without.instruction_time);
+    CHECK_FALSE(without.seed);
+    CHECK_FALSE(without.clock_start_s);
+    const auto number = accepted({"-kernel", "k", "-icount", "3"});
+    REQUIRE(number.instruction_time);
+    CHECK(number.instruction_time->shift == 3);
+    CHECK(number.instruction_time->sleeps);
+    CHECK(number.seed == 0);
+    CHECK(number.clock_start_s);
+    const auto automatic = accepted({"-kernel", "k", "-icount", "shift=auto,align=off,sleep=off"});
+    CHECK(automatic.instruction_time->shift == InstructionTime::kAutomaticShift);
+    CHECK_FALSE(automatic.instruction_time->sleeps);
+    // What the user says stays.
+    const auto chosen = accepted(
+        {"-kernel", "k", "-rtc", "base=utc,clock=vm", "-seed", "5", "-icount", "shift=0,sleep=on"});
+    CHECK(chosen.instruction_time->shift == 0);
+    CHECK(chosen.seed == 5);
+    CHECK_FALSE(chosen.clock_start_s);
 }
 
 TEST_CASE("random words are understood or refused with a line", "[boot]") {

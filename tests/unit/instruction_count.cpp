@@ -6,14 +6,13 @@ using namespace ulna;
 using namespace ulna::test;
 using namespace ulna::test::a64;
 using ir::ExitReason;
-using runtime::EngineKind;
 
 namespace {
 
 constexpr u64 kPlenty = 1'000'000;
 
 struct Counting {
-    explicit Counting(EngineKind kind) : engine{make_engine(kind, area)}, cpu{*engine} {
+    explicit Counting(Engines kind) : engine{make_engine(kind, area)}, cpu{*engine} {
         cpu->mode_bits |= ir::BlockMode::kCounts;
     }
     // From the code at `pc`, until something else than the engine has to do; how many instructions
@@ -31,8 +30,6 @@ struct Counting {
     GuestCpu cpu;
 };
 
-EngineKind any_kind() { return GENERATE(EngineKind::Jit, EngineKind::Interpreter); }
-
 constexpr u32 b_eq(i32 words) { return 0x54000000 | (static_cast<u32>(words) & 0x7ffff) << 5; }
 constexpr u32 kUndefined = 0x0000dead;
 constexpr u32 str_post(unsigned rt, unsigned rn, u32 bytes) {
@@ -42,7 +39,7 @@ constexpr u32 str_post(unsigned rt, unsigned rn, u32 bytes) {
 } // namespace
 
 TEST_CASE("instruction count: straight code, branches and their sides", "[runtime][count]") {
-    Counting guest{any_kind()};
+    Counting guest{any_engine()};
     // SVC is left to others, but is behind PC: it counts.
     CHECK(guest.count(guest.area.put(0, {kNop, kNop, kNop, kSvc}), ExitReason::Svc) == 4);
     // These are not.
@@ -67,7 +64,7 @@ TEST_CASE("instruction count: straight code, branches and their sides", "[runtim
 }
 
 TEST_CASE("instruction count: loops, calls and returns", "[runtime][count]") {
-    Counting guest{any_kind()};
+    Counting guest{any_engine()};
     const GuestAddr loop =
         guest.area.put(0, {movz(1, 0), add_reg(1, 1, 0), subs(0, 0, 1), b_ne(-2), kSvc});
     guest.cpu->x[0] = 1000;
@@ -90,7 +87,7 @@ TEST_CASE("instruction count: loops, calls and returns", "[runtime][count]") {
 }
 
 TEST_CASE("instruction count: faults in the middle of a block", "[runtime][count]") {
-    Counting guest{any_kind()};
+    Counting guest{any_engine()};
     guest.cpu->x[0] = guest.area.at(0x8000);
     guest.cpu->x[1] = 16; // nothing is there
     const GuestAddr code =
@@ -110,7 +107,7 @@ TEST_CASE("instruction count: faults in the middle of a block", "[runtime][count
 }
 
 TEST_CASE("instruction count: into another page", "[runtime][count]") {
-    Counting guest{any_kind()};
+    Counting guest{any_engine()};
     const GuestAddr start = guest.area.put(4096 - 8, {kNop, kNop, kNop, kNop, kSvc});
     CHECK(guest.count(start, ExitReason::Svc) == 5);
     // To its end, where nothing can be fetched.
@@ -119,7 +116,7 @@ TEST_CASE("instruction count: into another page", "[runtime][count]") {
 }
 
 TEST_CASE("instruction count: code that changes", "[runtime][count]") {
-    Counting guest{any_kind()};
+    Counting guest{any_engine()};
     // Replaces the instruction behind it by `w5`, cleans, and goes there.
     const GuestAddr code = guest.area.put(0, {str_w(5, 6), ic_ivau(6), kIsb, kNop, kNop, kSvc});
     for (const u32 word : {b(2), kNop, b(2)}) {
@@ -131,7 +128,7 @@ TEST_CASE("instruction count: code that changes", "[runtime][count]") {
 
 TEST_CASE("instruction count: memory copy and set count as the instructions they are",
           "[runtime][count]") {
-    Counting guest{any_kind()};
+    Counting guest{any_engine()};
     constexpr u32 kSetP = 0x19c20420, kSetM = 0x19c24420, kSetE = 0x19c28420; // [x0]!, x1!, x2
     const GuestAddr code = guest.area.put(0, {kSetP, kSetM, kSetE, kSvc});
     guest.cpu->x[0] = guest.area.at(0x8000);
@@ -148,7 +145,7 @@ TEST_CASE("instruction count: memory copy and set count as the instructions they
 
 TEST_CASE("instruction count: a block that is longer than what is left is not entered",
           "[runtime][count]") {
-    Counting guest{any_kind()};
+    Counting guest{any_engine()};
     const GuestAddr loop = guest.area.put(0, {add(0, 0, 1), add(1, 1, 1), add(2, 2, 1), b(-3)});
     // Three times round, and then there is too little for a fourth.
     for (const u64 limit : {12, 13, 14, 15}) {
@@ -167,7 +164,7 @@ TEST_CASE("instruction count: a block that is longer than what is left is not en
 }
 
 TEST_CASE("instruction count: without it nothing is counted", "[runtime][count]") {
-    Counting guest{any_kind()};
+    Counting guest{any_engine()};
     guest.cpu->mode_bits = 0;
     CHECK(guest.count(guest.area.put(0, {kNop, kNop, kNop, kSvc}), ExitReason::Svc, 1) == 0);
 }

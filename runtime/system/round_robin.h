@@ -1,0 +1,67 @@
+// The deterministic mode (-icount): one thread runs all CPUs in turns, and time is the number of
+// instructions that they have executed. So what a machine does follows from what it was given: CPUs
+// change and timers go off between the same two instructions each time, whatever the host does.
+//
+// What comes from outside - bytes, frames, answers of other programs - is asked for between two
+// turns only (EventLoop::turn). While all CPUs wait, time goes on to the next deadline.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "runtime/devices/event_loop.h"
+#include "runtime/system/run_control.h"
+
+namespace ulna::system {
+
+class Machine;
+class Vcpu;
+
+struct InstructionTime {
+    unsigned shift = 0; // an instruction takes 2^shift nanoseconds
+    bool sleeps = true; // while all CPUs wait, time is the host's; else it jumps
+    static constexpr unsigned kMostShift = 10;
+    static constexpr unsigned kAutomaticShift = 1;
+};
+
+class RoundRobin final : public devices::MachineClock {
+  public:
+    RoundRobin(Machine& machine, InstructionTime time) : machine_{machine}, time_{time} {}
+
+    // Until the machine stops.
+    void run();
+
+    [[nodiscard]] u64 now_ns() const override;
+    [[nodiscard]] u64 instructions() const; // of all CPUs so far
+    [[nodiscard]] u64 instructions_of(const Vcpu& cpu) const;
+    [[nodiscard]] const InstructionTime& time() const { return time_; }
+    void end_turn() { turn_left_ = 0; } // of the CPU that runs: it has nothing to do
+
+  private:
+    [[nodiscard]] Vcpu* next();
+    [[nodiscard]] bool can_run(Vcpu& cpu);
+    void take_turn(Vcpu& cpu);
+    void set_running(Vcpu* cpu);
+    void run_at_most(u64 instructions);
+    [[nodiscard]] u64 instructions_to(u64 deadline_ns) const;
+    void call_due_timers();
+    void pass_time();
+    [[nodiscard]] std::optional<u64> next_deadline() const;
+    void sleep(u64 ns);
+
+    Machine& machine_;
+    const InstructionTime time_;
+    Vcpu* running_ = nullptr; // or the last one that did
+    u64 limit_ = 0;           // instructions() when running_ has none left
+    u64 idle_ns_ = 0;         // time that passed while all CPUs waited
+    u64 turn_left_ = 0;       // of the turn of CPU current_
+    unsigned current_ = 0;
+    bool any_may_run_ = false; // some CPU is on, and no debugger has stopped it
+    RunControl::Order order_ = RunControl::Order::Run; // of the CPU that can_run() was asked about
+    std::vector<bool> parked_;
+    std::vector<u64> executed_;                        // by each CPU before its current turn
+    u64 turn_began_ = 0;                               // instructions()
+    std::unique_ptr<devices::EventLoop::Timer> alarm_; // of sleep()
+};
+
+} // namespace ulna::system
