@@ -36,6 +36,28 @@ bool Emitter::is_fusable_flags(ValueId flags) const {
 
 namespace {
 
+// The argument that mostly becomes the result where it is, or kNoValue: a scalar its vector, and
+// what an AES round has made its successors' (emit_crypto.cpp).
+ValueId made_in_place(const Inst* insts, const Inst& inst) {
+    const auto is_of_aes = [&](ValueId v) {
+        const Opcode op = insts[v].op;
+        return op == Opcode::AesE || op == Opcode::AesD || op == Opcode::AesMc ||
+               op == Opcode::AesImc;
+    };
+    switch (inst.op) {
+    case Opcode::FToV:
+    case Opcode::AesMc:
+    case Opcode::AesImc:
+        return inst.args[0];
+    case Opcode::VXor:
+        return is_of_aes(inst.args[0])   ? inst.args[0]
+               : is_of_aes(inst.args[1]) ? inst.args[1]
+                                         : kNoValue;
+    default:
+        return kNoValue;
+    }
+}
+
 // Operations that may have an i1 or nzcv argument, whatever their own type.
 constexpr auto kMayTakeBits = [] {
     std::array<bool, ir::kOpcodeCount> table{};
@@ -336,16 +358,16 @@ void Emitter::find_uses_and_hints() {
                 }
             }
             break;
-        case Opcode::FToV: // the scalar becomes the vector in place
+        default:
             if (hinted) {
-                const ValueId scalar = rep(inst.args[0]);
-                if (values_[scalar].uses == kNoUse && (values_[scalar].flags & kVector)) {
-                    set_pending(value.hint + kFirstVectorPin, scalar);
-                    values_[scalar].hint = value.hint;
+                const ValueId made = made_in_place(insts, inst);
+                const ValueId same = made == kNoValue ? made : rep(made);
+                if (same != kNoValue && values_[same].uses == kNoUse &&
+                    (values_[same].flags & kVector)) {
+                    set_pending(value.hint + kFirstVectorPin, same);
+                    values_[same].hint = value.hint;
                 }
             }
-            break;
-        default:
             break;
         }
         if (use_kind(inst.op) == UseKind::Plain) {

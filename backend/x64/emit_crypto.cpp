@@ -1,5 +1,7 @@
 // AES, SHA1, SHA256, SM4's S-box and polynomial multiplication with the host's instructions for
 // them. Hosts without leave the rows empty: the operations are then evaluated out of line.
+#include <utility>
+
 #include "backend/x64/emit_vec.h"
 #include "backend/x64/host_cpu.h"
 
@@ -7,34 +9,105 @@ namespace ulna::backend::x64 {
 
 namespace {
 
-// --- AES. The host's rounds add the round key last, the guest's first: so the key is added by hand
-// and the host adds zero. Its (inverse) ShiftRows and SubBytes commute, and a middle round is the
-// last one followed by (inverse) MixColumns.
+using ir::kNoValue;
+
+// --- AES. The host's rounds add the round key last, the guest's first: so the first key is added
+// by hand. Its (inverse) ShiftRows and SubBytes commute, and a middle round is the last one
+// followed by (inverse) MixColumns. What the guest adds next, be it by the next round or by EOR, is
+// the host's round key, where it is there in time and nobody looks at what is in between; else zero
+// is.
 
 using VexRound = void (Assembler::*)(const Xmm&, const Operand&, const Operand&);
 
-[[nodiscard]] bool feeds_only(const Emitter& e, ValueId round, Opcode mix) {
-    return all_uses(e, round, [=](const Inst& use) { return use.op == mix; });
+[[nodiscard]] constexpr bool is_round(Opcode op) {
+    return op == Opcode::AesE || op == Opcode::AesD;
+}
+[[nodiscard]] constexpr Opcode mix_of(Opcode round) {
+    return round == Opcode::AesE ? Opcode::AesMc : Opcode::AesImc;
+}
+[[nodiscard]] ValueId id_of(const Emitter& e, const Inst& inst) {
+    return static_cast<ValueId>(&inst - e.block().insts.data());
 }
 
-// When nothing but MixColumns uses the round's value, the round makes both, and MixColumns is its
-// result.
-template <VexRound kLast, VexRound kMiddle, Opcode kMix>
-void emit_aes_round(Emitter& e, const Inst& inst) {
-    const ValueId self = static_cast<ValueId>(&inst - e.block().insts.data());
-    const bool fused = feeds_only(e, self, kMix);
+// The one instruction that uses a value, or null.
+[[nodiscard]] const Inst* only_user(const Emitter& e, ValueId value) {
+    const Inst* user = nullptr;
+    const bool is_one =
+        all_uses(e, value, [&](const Inst& use) { return std::exchange(user, &use) == nullptr; });
+    return is_one ? user : nullptr;
+}
+
+// The (inverse) MixColumns that is nobody's but this round's, or null.
+[[nodiscard]] const Inst* fused_mix(const Emitter& e, const Inst& round) {
+    const Inst* const user = only_user(e, id_of(e, round));
+    return user != nullptr && user->op == mix_of(round.op) ? user : nullptr;
+}
+
+// What is added to the round's result, MixColumns included, and may be added by it; or kNoValue.
+[[nodiscard]] ValueId next_key(const Emitter& e, const Inst& round) {
+    const Inst* const mix = fused_mix(e, round);
+    const ValueId made = mix != nullptr ? id_of(e, *mix) : id_of(e, round);
+    const Inst* const user = only_user(e, made);
+    const bool adds =
+        user != nullptr &&
+        (is_round(user->op) || (user->op == Opcode::VXor && user->shape().bytes() == 16));
+    if (!adds) {
+        return kNoValue;
+    }
+    const ValueId key = user->args[0] == made ? user->args[1] : user->args[0];
+    return key < id_of(e, round) ? key : kNoValue;
+}
+
+// A round's value, or that of MixColumns fused with it, to which what is added next has been added.
+[[nodiscard]] bool has_next_key(const Emitter& e, ValueId value) {
+    const Inst* inst = &e.block().insts[value];
+    if ((inst->op == Opcode::AesMc || inst->op == Opcode::AesImc)) {
+        const Inst* const round = &e.block().insts[inst->args[0]];
+        if (!is_round(round->op) || fused_mix(e, *round) != inst) {
+            return false;
+        }
+        inst = round;
+    }
+    return is_round(inst->op) && next_key(e, *inst) != kNoValue;
+}
+
+// The argument of an addition that is its sum already, or kNoValue.
+[[nodiscard]] ValueId sum_by_round(const Emitter& e, const Inst& addition) {
+    for (unsigned k = 0; k < 2; ++k) {
+        if (has_next_key(e, addition.args[k])) {
+            return addition.args[k];
+        }
+    }
+    return kNoValue;
+}
+
+template <VexRound kLast, VexRound kMiddle> void emit_aes_round(Emitter& e, const Inst& inst) {
+    const VexRound op = fused_mix(e, inst) != nullptr ? kMiddle : kLast;
+    const ValueId key = next_key(e, inst), sum = sum_by_round(e, inst);
+    const auto add_key = [&] {
+        if (key != kNoValue) {
+            return e.use_xmm(key);
+        }
+        const Xmm zero = e.scratch_xmm();
+        e.c.vpxor(zero, zero, zero);
+        return zero;
+    };
+    if (sum != kNoValue) {
+        const Xmm state = e.use_xmm(sum), added = add_key();
+        return (e.c.*op)(e.def_xmm(inst, Overlap::Any), state, added);
+    }
     const Xmm a = e.use_xmm(inst.args[0]);
     const XmmMem b = e.use_xmm_mem(inst.args[1]);
+    const Xmm added = add_key(); // lives on: the result gets another register
     const Xmm d = e.def_xmm(inst, Overlap::Any);
-    const Xmm zero = e.scratch_xmm();
     e.c.vpxor(d, a, b);
-    e.c.vpxor(zero, zero, zero);
-    (e.c.*(fused ? kMiddle : kLast))(d, d, zero);
+    (e.c.*op)(d, d, added);
 }
 
 // MixColumns alone: the inverse of a last round, then a middle round.
 void emit_AesMc(Emitter& e, const Inst& inst) {
-    if (e.inst_of(inst.args[0]).op == Opcode::AesE && feeds_only(e, inst.args[0], Opcode::AesMc)) {
+    if (e.inst_of(inst.args[0]).op == Opcode::AesE &&
+        fused_mix(e, e.inst_of(inst.args[0])) == &inst) {
         return e.define_as(inst, inst.args[0]);
     }
     const Xmm a = e.use_xmm(inst.args[0]);
@@ -46,7 +119,8 @@ void emit_AesMc(Emitter& e, const Inst& inst) {
 }
 
 void emit_AesImc(Emitter& e, const Inst& inst) {
-    if (e.inst_of(inst.args[0]).op == Opcode::AesD && feeds_only(e, inst.args[0], Opcode::AesImc)) {
+    if (e.inst_of(inst.args[0]).op == Opcode::AesD &&
+        fused_mix(e, e.inst_of(inst.args[0])) == &inst) {
         return e.define_as(inst, inst.args[0]);
     }
     const XmmMem a = e.use_xmm_mem(inst.args[0]);
@@ -330,13 +404,16 @@ void emit_Sm4Sub(Emitter& e, const Inst& inst) {
 
 } // namespace
 
+ValueId sum_made_by_aes_round(const Emitter& e, const Inst& addition) {
+    return host_has_aes() && addition.shape().bytes() == 16 ? sum_by_round(e, addition)
+                                                            : ir::kNoValue;
+}
+
 void add_crypto_emitters(EmitTable& table) {
     if (host_has_aes()) {
-        table.set(Opcode::AesE,
-                  emit_aes_round<&Assembler::vaesenclast, &Assembler::vaesenc, Opcode::AesMc>,
+        table.set(Opcode::AesE, emit_aes_round<&Assembler::vaesenclast, &Assembler::vaesenc>,
                   kKeepsFlags);
-        table.set(Opcode::AesD,
-                  emit_aes_round<&Assembler::vaesdeclast, &Assembler::vaesdec, Opcode::AesImc>,
+        table.set(Opcode::AesD, emit_aes_round<&Assembler::vaesdeclast, &Assembler::vaesdec>,
                   kKeepsFlags);
         table.set(Opcode::Sm4Sub, emit_Sm4Sub, kKeepsFlags);
         table.set(Opcode::AesMc, emit_AesMc, kKeepsFlags);

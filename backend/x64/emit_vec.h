@@ -112,6 +112,9 @@ template <class F> [[nodiscard]] bool all_uses(const Emitter& e, ValueId value, 
 // value of CNT is its argument.
 [[nodiscard]] bool is_population_count(const Emitter& e, ValueId count);
 
+// The argument of an exclusive OR that an AES round has made to be its result; or kNoValue.
+[[nodiscard]] ValueId sum_made_by_aes_round(const Emitter& e, const Inst& addition);
+
 // Clears the bits of d that the shape excludes.
 void clear_past(Emitter& e, Xmm d, Shape shape);
 // The same at the end of an operation that maps zero lanes to zero lanes: free when no argument has

@@ -127,6 +127,13 @@ void emit_VMul(Emitter& e, const Inst& inst) {
     }
 }
 
+void emit_VXor(Emitter& e, const Inst& inst) {
+    if (const ValueId sum = sum_made_by_aes_round(e, inst); sum != ir::kNoValue) {
+        return e.define_as(inst, sum);
+    }
+    emit_three<&Assembler::vpxor>(e, inst);
+}
+
 void emit_VNeg(Emitter& e, const Inst& inst) {
     const XmmMem a = e.use_xmm_mem(inst.args[0]);
     const Xmm d = e.def_xmm(inst);
@@ -411,7 +418,7 @@ void emit_VCls(Emitter& e, const Inst& inst) {
 void add_vec_logic_emitters(EmitTable& table) {
     table.set(Opcode::VAnd, emit_three<&Assembler::vpand>, kKeepsFlags);
     table.set(Opcode::VOr, emit_three<&Assembler::vpor>, kKeepsFlags);
-    table.set(Opcode::VXor, emit_three<&Assembler::vpxor>, kKeepsFlags);
+    table.set(Opcode::VXor, emit_VXor, kKeepsFlags);
     table.set(Opcode::VBic, emit_VBic, kKeepsFlags);
     table.set(Opcode::VOrn, emit_VOrn, kKeepsFlags);
     table.set(Opcode::VNot, emit_VNot, kKeepsFlags);

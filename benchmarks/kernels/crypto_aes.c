@@ -20,7 +20,7 @@ uint64_t kernel(void) {
     uint32_t seed = 4;
     for (size_t i = 0; i < sizeof buffer; ++i) buffer[i] = (uint8_t)next_random(&seed);
     for (size_t i = 0; i < sizeof keys; ++i) keys[i] = (uint8_t)next_random(&seed);
-    for (int pass = 0; pass < 12000; ++pass) {
+    for (int pass = 0; pass < 96000; ++pass) {
         for (size_t i = 0; i < sizeof buffer; i += 64) {
             Block b0 = xor_(load(buffer + i), load(keys)), b1 = xor_(load(buffer + i + 16), load(keys));
             Block b2 = xor_(load(buffer + i + 32), load(keys)), b3 = xor_(load(buffer + i + 48), load(keys));

@@ -7,7 +7,7 @@ uint64_t kernel(void) {
             const double cx = px / 250.0 - 1.5, cy = py / 250.0 - 1.0;
             double x = 0, y = 0;
             int n = 0;
-            while (n < 200 && x * x + y * y < 4.0) {
+            while (n < 800 && x * x + y * y < 4.0) {
                 const double t = x * x - y * y + cx;
                 y = 2 * x * y + cy;
                 x = t;

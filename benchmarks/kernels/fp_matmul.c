@@ -10,7 +10,7 @@ uint64_t kernel(void) {
             b[i][j] = (float)(next_random(&seed) & 255);
         }
     }
-    for (int round = 0; round < 6; ++round) {
+    for (int round = 0; round < 24; ++round) {
         for (int i = 0; i < N; ++i) {
             for (int k = 0; k < N; ++k) {
                 const float x = a[i][k];

@@ -8,7 +8,7 @@ uint64_t kernel(void) {
         a[i] = (int16_t)next_random(&seed);
         b[i] = (int16_t)(next_random(&seed) & 255);
     }
-    for (int round = 0; round < 40000; ++round) {
+    for (int round = 0; round < 160000; ++round) {
         for (int i = 0; i < N; ++i) {
             const int16_t t = (int16_t)((a[i] * b[i] >> 3) + c[i]);
             c[i] = t > 12000 ? 12000 : t < -12000 ? -12000 : t;

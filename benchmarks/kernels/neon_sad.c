@@ -9,7 +9,7 @@ uint64_t kernel(void) {
         b[i] = (uint8_t)next_random(&seed);
     }
     uint64_t total = 0;
-    for (int round = 0; round < 20000; ++round) {
+    for (int round = 0; round < 160000; ++round) {
         uint32_t sum = 0;
         for (int i = 0; i < N; ++i) {
             sum += (uint32_t)abs(a[i] - b[i]);

@@ -7,7 +7,7 @@ uint64_t kernel(void) {
         x[i] = (float)(i & 63);
         y[i] = (float)(i & 31);
     }
-    for (int round = 0; round < 30000; ++round) {
+    for (int round = 0; round < 240000; ++round) {
         const float a = (round & 1) ? 0.5f : -0.5f;
         for (int i = 0; i < N; ++i) {
             y[i] += a * x[i];

@@ -359,6 +359,56 @@ TEST_CASE("host code of vector and crypto operations equals the interpreter", "[
     SUCCEED();
 }
 
+TEST_CASE("the host's AES rounds add the next key when it is there and nobody looks",
+          "[simd][x64][tier1]") {
+    X64Runner host;
+    if (!host.available()) {
+        WARN("skipped: this host has no back end");
+        return;
+    }
+    Random random{8};
+    enum { AllFused, LateKeys, SeenRound, SeenMix, KeyTwice, Swapped, kCases };
+    std::size_t code_bytes[kCases] = {};
+    for (const auto& [round, mix] : {std::pair{AesE, AesMc}, std::pair{AesD, AesImc}}) {
+        for (unsigned which = 0; which < kCases; ++which) {
+            Block block;
+            block.reset({});
+            Builder b{block};
+            b.begin_guest_instruction(0x1000, 0);
+            std::vector<Value> keys;
+            for (const unsigned slot : {1, 20, 3, 21}) {
+                keys.push_back(b.get(v_slot(slot)));
+            }
+            const auto key = [&](unsigned i) {
+                // Not a mere Get, which would be the first one again.
+                return which == LateKeys ? b.vec(VXor, shape::B16, {keys[i], keys[0]}) : keys[i];
+            };
+            Value state = b.get(v_slot(0));
+            for (unsigned i = 0; i < 3; ++i) {
+                const Value added = key(which == KeyTwice ? 1 : i);
+                const Value half = which == Swapped ? b.binary(round, added, state)
+                                                    : b.binary(round, state, added);
+                state = i == 2 ? half : b.unary(mix, half);
+                if (which == SeenRound) {
+                    b.set(v_slot(2), half);
+                } else if (which == SeenMix) {
+                    b.set(v_slot(2), state);
+                }
+            }
+            b.set(v_slot(0), b.vec(VXor, shape::B16, {state, key(3)}));
+            block.exit = ExitTo{ExitReason::Halt, 0x1004};
+            block.recount_uses();
+            INFO(print(block));
+            CHECK(compare(host, block, random, 20) == "");
+            code_bytes[which] = host.compiled.hot_bytes;
+        }
+        for (const unsigned less : {LateKeys, SeenRound, SeenMix}) {
+            CHECK(code_bytes[AllFused] < code_bytes[less]);
+        }
+        CHECK(code_bytes[AllFused] >= code_bytes[Swapped]);
+    }
+}
+
 TEST_CASE("AESE followed by AESMC is one round when nothing else uses it", "[simd][x64][tier1]") {
     X64Runner host;
     if (!host.available()) {
