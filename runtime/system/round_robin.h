@@ -21,7 +21,7 @@ struct InstructionTime {
     unsigned shift = 0; // an instruction takes 2^shift nanoseconds
     bool sleeps = true; // while all CPUs wait, time is the host's; else it jumps
     static constexpr unsigned kMostShift = 10;
-    static constexpr unsigned kAutomaticShift = 1;
+    static constexpr unsigned kAutomaticShift = 0; // about the pace of a host that is not idle
 };
 
 class RoundRobin final : public devices::MachineClock {

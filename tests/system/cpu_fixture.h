@@ -15,7 +15,7 @@ class NotingHost : public CpuHost {
     std::vector<AddressTranslation> translations;
     u64 par = 0;
     u64 count = 1000;
-    u64 instruction_count = 0;
+    u64 instruction_count = 0, instruction_cycles = 0;
     unsigned waits = 0, events = 0, timer_changes = 0, translation_changes = 0, offs = 0,
              resets = 0;
     std::vector<u64> invalidated_code, cpu_on_arguments;
@@ -41,6 +41,7 @@ class NotingHost : public CpuHost {
     }
     u64 counter() override { return count; }
     u64 instructions(Cpu&) override { return instruction_count; }
+    u64 cycles_per_instruction() const override { return instruction_cycles; }
     void timer_changed(Cpu&) override { ++timer_changes; }
     void translation_changed(Cpu&) override { ++translation_changes; }
     void pmu_interrupt(Cpu&, bool level) override { pmu_line = level; }

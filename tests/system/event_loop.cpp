@@ -5,7 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <thread>
+
+#include "runtime/devices/output_queue.h"
 
 #include "tests/support/catch.h"
 
@@ -160,6 +163,71 @@ TEST_CASE("what epoll does not take is always ready", "[event_loop]") {
     other.join();
     CHECK(calls == 3);
     close(null);
+}
+
+TEST_CASE("a machine's own time passes when its keeper says so", "[event_loop]") {
+    struct Clock final : MachineClock {
+        u64 now_ns() const override { return now; }
+        u64 now = 0;
+    } clock;
+    std::mutex lock;
+    EventLoop loop{lock, &clock};
+    CHECK(loop.has_clock());
+    std::string order;
+    const auto note = [&](char c) { return [&order, c] { order += c; }; };
+    auto late = loop.add_timer(note('c')), second = loop.add_timer(note('b')),
+         first = loop.add_timer(note('a'));
+    auto of_host = loop.add_timer(note('h'), EventLoop::Time::Host);
+    CHECK_FALSE(loop.next_machine_deadline());
+    late->set(200);
+    first->set(100);
+    second->set(100); // of one deadline: in the order in which they were set
+    CHECK(loop.next_machine_deadline() == 100);
+    loop.turn(/*waits=*/false);
+    CHECK(order == "");
+    of_host->set(0);
+    loop.turn(/*waits=*/true);
+    CHECK(order == "h");
+    clock.now = 99;
+    CHECK(loop.now_ns() == 99);
+    loop.call_due_machine_timers();
+    CHECK(order == "h");
+    clock.now = 100;
+    loop.call_due_machine_timers();
+    CHECK(order == "hab");
+    CHECK(loop.next_machine_deadline() == 200);
+    late->cancel();
+    CHECK_FALSE(loop.next_machine_deadline());
+}
+
+TEST_CASE("output of a machine with a clock waits for its reader", "[event_loop]") {
+    struct Clock final : MachineClock {
+        u64 now_ns() const override { return 0; }
+    } clock;
+    std::mutex lock;
+    EventLoop loop{lock, &clock};
+    int ends[2];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    constexpr std::size_t kBytes = 1 << 20;
+    std::thread reader([&] {
+        std::array<u8, 4096> bytes;
+        std::size_t got = 0;
+        while (got < kBytes) {
+            usleep(100);
+            const ssize_t count = read(ends[0], bytes.data(), bytes.size());
+            got += count > 0 ? static_cast<std::size_t>(count) : kBytes;
+        }
+    });
+    OutputQueue output{loop, ends[1], [] {}};
+    const std::vector<u8> line(1000, 'x');
+    for (std::size_t sent = 0; sent < kBytes; sent += line.size()) {
+        output.write(line);
+        CHECK_FALSE(output.congested());
+    }
+    output.flush();
+    reader.join();
+    close(ends[0]);
+    close(ends[1]);
 }
 
 } // namespace

@@ -112,6 +112,23 @@ TEST_CASE("EL0 uses the PMU as PMUSERENR_EL0 says", "[system]") {
     CHECK(f.is_undefined(msr(PMINTENSET_EL1, 0)));
 }
 
+TEST_CASE("an overflow of counted instructions is due when they can have been executed",
+          "[system]") {
+    CpuFixture f;
+    f.write(PMEVTYPER0_EL0, 0x08);
+    f.write(PMCNTENSET_EL0, 1);
+    f.write(PMINTENSET_EL1, 1);
+    f.write(PMEVCNTR0_EL0, 0xffff'ff00); // 256 left
+    f.write(PMCR_EL0, kEnable);
+    CHECK_FALSE(pmu_deadline(f.cpu, 1000)); // nobody counts them
+    f.host.instruction_cycles = 4;
+    CHECK(pmu_deadline(f.cpu, 1000) == 1000 + 256 * 4 / 16 + 1);
+    f.host.instruction_count += 256;
+    update_pmu(f.cpu);
+    CHECK((f.read(PMOVSSET_EL0) & 1) == 1);
+    CHECK(f.read(PMEVCNTR0_EL0) == 0);
+}
+
 TEST_CASE("EL2 limits and traps the PMU", "[system]") {
     CpuFixture f(2);
     f.write(MDCR_EL2, 2);

@@ -59,6 +59,30 @@ TEST_CASE("who was stopped before a reset is afterwards", "[system]") {
     CHECK_FALSE(control.wait_until_restarted());
 }
 
+TEST_CASE("one thread asks for each CPU whether it may run", "[system]") {
+    unsigned kicks = 0;
+    RunControl control{2, [&] { ++kicks; }};
+    control.restart();
+    control.cpu_on(1);
+    CHECK(control.admit(0) == Order::Run);
+    CHECK(control.admit(1) == Order::Run);
+    control.stop();
+    CHECK(control.wants(0));
+    CHECK_FALSE(control.admit(0));
+    CHECK_FALSE(control.admit(1));
+    CHECK(control.wait_until_parked());
+    const unsigned before = kicks;
+    control.resume({Order::Step, Order::Stay});
+    CHECK(kicks == before + 1); // the thread may be waiting for something else
+    CHECK(control.admit(0) == Order::Step);
+    CHECK_FALSE(control.admit(1));
+    control.report({.cpu = 0, .reason = Reason::Step});
+    CHECK_FALSE(control.admit(0));
+    CHECK(control.wait_until_parked());
+    control.end();
+    CHECK(control.admit(0).has_value());
+}
+
 TEST_CASE("CPUs stop, step and go on as they are told", "[system]") {
     RunControl control{2, [] {}};
     control.cpu_on(0);

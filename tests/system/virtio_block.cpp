@@ -40,12 +40,15 @@ class Image {
 };
 
 struct DiskDriver : TestDriver {
-    explicit DiskDriver(const BlockOptions& options, u64 features = kAllOffered) {
+    explicit DiskDriver(const BlockOptions& options,
+                        u64 features = kAllOffered,
+                        Worker::Place place = Worker::Place::Thread) {
         std::string why_not;
         auto backend = open_block_backend(options, why_not);
         INFO(why_not);
         REQUIRE(backend != nullptr);
-        disk = std::make_unique<Block>(std::move(backend), "disk-of-a-test-with-a-long-name", lock);
+        disk = std::make_unique<Block>(std::move(backend), "disk-of-a-test-with-a-long-name", lock,
+                                       place);
         const std::lock_guard held(lock);
         attach(disk.get());
         bring_up(features, 1, 64);
@@ -122,6 +125,19 @@ TEST_CASE("a disk is read and written through its queue", "[virtio][block]") {
     CHECK(driver.used(0, 3).bytes == 1);
     image.contents.replace(5 * 512, 1536, text);
     CHECK(image.now() == image.contents);
+}
+
+TEST_CASE("a disk without a thread has answered when the driver goes on", "[virtio][block]") {
+    Image image(64 * 1024);
+    DiskDriver driver({.path = image.path, .format = BlockFormat::Raw}, DiskDriver::kAllOffered,
+                      Worker::Place::AtOnce);
+    for (u16 n = 0; n < 100; ++n) {
+        const PhysAddr at = driver.allocate(512);
+        const auto request = driver.start(0, n, {{at, 512, true}});
+        REQUIRE(driver.used_index(0) == n + 1);
+        CHECK(driver.load<u8>(request.status) == 0);
+        CHECK(std::memcmp(driver.host(at), &image.contents[n * 512], 512) == 0);
+    }
 }
 
 TEST_CASE("a disk's requests may be cut into any pieces", "[virtio][block]") {
