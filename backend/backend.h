@@ -54,6 +54,13 @@ struct SlotLocation {
     i32 value = 0;
 };
 
+// A guest address in the code that follows from the block's own (ir::Opcode::CodeAddress, exits).
+struct AddressSite {
+    enum class Form : u8 { Whole, ZeroExtended, SignExtended }; // 8 bytes, or 4
+    u32 code_offset;
+    Form form;
+};
+
 struct CompiledBlock {
     ir::BlockKey key;
     std::vector<u8> code; // hot part, cold part, literal pool
@@ -63,10 +70,14 @@ struct CompiledBlock {
     // Tier 2 only: locations of fault site i end at location_ends[i]; those of the next one follow.
     std::vector<SlotLocation> locations;
     std::vector<u32> location_ends;
+    std::vector<AddressSite> addresses; // all of them in blocks of machines, else some
     std::vector<GuestAddr> guest_pcs;
     u32 guest_bytes_low = 0;
 
     void reset();
+    // Makes a machine's block what compiling the same code at `pc`, as far into its page, would
+    // have made. False: an address does not fit its form there; the block is of no use any more.
+    [[nodiscard]] bool move_to(GuestAddr pc);
 };
 
 // Addresses of the stubs inside the code cache.

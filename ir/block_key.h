@@ -111,6 +111,11 @@ struct BlockKey {
     [[nodiscard]] constexpr u64 location_of(GuestAddr address) const {
         return mode.system() ? page << kCodePageLog2 | (address & ones(kCodePageLog2)) : address;
     }
+    // The other way round.
+    [[nodiscard]] constexpr GuestAddr address_of(u64 location) const {
+        return mode.system() ? (pc & ~ones(kCodePageLog2)) | (location & ones(kCodePageLog2))
+                             : location;
+    }
     // The code there is known from the block's own.
     [[nodiscard]] constexpr bool same_page(GuestAddr address) const {
         return (address ^ pc) >> kCodePageLog2 == 0;

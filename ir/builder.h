@@ -42,6 +42,12 @@ class Builder {
     Value c1(bool imm) { return constant(Type::I1, imm); }
     Value c32(u32 imm) { return constant(Type::I32, imm); }
     Value c64(u64 imm) { return constant(Type::I64, imm); }
+    // An address that follows from the block's own. Blocks of machines are kept for other addresses
+    // (backend::CompiledBlock::move_to); those of processes are not, and do better with a constant.
+    Value code_address(GuestAddr address) {
+        return block_.key.mode.system() ? emit(Opcode::CodeAddress, Type::I64, {}, 0, address)
+                                        : c64(address);
+    }
     Value vconst(Shape shape, u64 low) {
         return emit(Opcode::ConstVec, Type::V128, {}, shape.pack(), low);
     }

@@ -241,6 +241,7 @@ struct Row {
 constexpr Row kRows[] = {
     {Opcode::Const,      eval_const},
     {Opcode::ConstVec,   eval_constvec},
+    {Opcode::CodeAddress, eval_const},
     {Opcode::Add,        binary<do_add>},
     {Opcode::Sub,        binary<do_sub>},
     {Opcode::Mul,        binary<do_mul>},

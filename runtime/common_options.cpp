@@ -1,5 +1,9 @@
 #include "runtime/common_options.h"
 
+#include <climits>
+
+#include <unistd.h>
+
 namespace ulna::runtime {
 
 std::string cpu_help(CpuHelp help) {
@@ -13,6 +17,13 @@ std::string cpu_help(CpuHelp help) {
         }
     }
     return text;
+}
+
+std::string absolute_path(const std::string& path) {
+    char folder[PATH_MAX];
+    return path.starts_with('/') || ::getcwd(folder, sizeof folder) == nullptr
+               ? path
+               : std::string(folder) + "/" + path;
 }
 
 } // namespace ulna::runtime

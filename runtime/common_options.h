@@ -87,6 +87,17 @@ template <class Parse> void set_tier0(Parse& parse, const std::string& value) {
     parse.options.tier0 = value == "on";
 }
 
+template <class Parse> void set_no_cache(Parse& parse, const std::string&) {
+    parse.options.persistent_cache = false;
+}
+
+// Whoever asks may go elsewhere before it is used.
+[[nodiscard]] std::string absolute_path(const std::string& path);
+
+template <class Parse> void set_cache_directory(Parse& parse, const std::string& value) {
+    parse.options.cache_directory = absolute_path(value);
+}
+
 template <class Parse> void set_seed(Parse& parse, const std::string& value) {
     parse.options.seed = parse_number(value);
     if (!parse.options.seed) {

@@ -307,10 +307,12 @@ JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key
 
 // Much of a program, most of a short one, is executed once, and to translate it costs several times
 // what interpreting it does. What is kept of a file shows that the file is used again and again:
-// all that is executed of it is worth keeping.
+// all that is executed of it is worth keeping. (Of a machine's code, what each boot executes once
+// is interpreted as fast as it would be found.)
 bool JitEngine::is_first_run(ir::BlockKey key) const {
     return executed_ != nullptr && !executed_->contains(key) &&
-           (config_.persistent == nullptr || !config_.persistent->has_translations_at(key.pc));
+           (config_.persistent == nullptr || system_ ||
+            !config_.persistent->has_translations_at(key.pc));
 }
 
 ExitReason JitEngine::run_first(EngineThread& thread, ir::BlockKey key) {
@@ -326,7 +328,8 @@ u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
     }
     const debug::StageTimer timer{statistics_.install_ticks};
     StoredBlock stored;
-    if (!config_.persistent->find(key, stored_tiers(), lifter_.source(), stored, compiled_)) {
+    if (!config_.persistent->find(key, stored_tiers(), lifter_.source_for(key), stored,
+                                  compiled_)) {
         return 0;
     }
     const u64 host = install(lock, stored);
@@ -339,21 +342,24 @@ u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
 // What was stored after a block was executed after it, and will be again. It is installed at once,
 // as it lies beside it, and linked before anything is executed: later, each link would cost a way
 // through its stub, and patch code that the CPU has in its pipeline. A child that soon executes
-// another program does better with little.
+// another program does better with little. (In a machine it is of the same page: where others are,
+// only the guest's tables say, and looking there could be seen in them.)
 void JitEngine::install_what_followed(const TranslationLock& lock, ir::BlockKey key, u64 first) {
     constexpr std::size_t kLeast = 16, kMost = 64;
     std::array<u64, kMost> installed{first};
     std::size_t count = 1;
     const std::size_t most = std::clamp<std::size_t>(obtained_ / 8, kLeast, kMost);
     for (std::size_t looks = 1; looks < most; ++looks) {
-        const std::optional<ir::BlockKey> next = config_.persistent->next_key();
+        std::optional<ir::BlockKey> next = config_.persistent->next_key();
         if (!next) {
             break;
         }
+        next->page = key.page;
         StoredBlock stored;
-        if (next->mode == key.mode && BlockTable::representable(next->pc) &&
+        if (next->mode == key.mode && (!system_ || key.same_page(next->pc)) &&
+            BlockTable::representable(next->pc, system_) &&
             cache_->find(*next) == 0 &&
-            config_.persistent->find_next(*next, stored_tiers(), lifter_.source(), stored,
+            config_.persistent->find_next(*next, stored_tiers(), lifter_.source_for(*next), stored,
                                           compiled_)) {
             installed[count] = install(lock, stored);
             count += installed[count] != 0;
@@ -372,7 +378,7 @@ u64 JitEngine::install(const TranslationLock& lock, const StoredBlock& stored) {
     GuestExtent extent;
     for (std::size_t i = 0; i < stored.range_count(); ++i) {
         const GuestRange range = stored.range(i);
-        extent.add(range.low, range.bytes);
+        extent.add(compiled_.key.location_of(range.low), range.bytes);
     }
     const u64 host = stored.is_region
                          ? cache_->insert_region(lock, compiled_, extent, stored.masks_tags)
@@ -380,7 +386,8 @@ u64 JitEngine::install(const TranslationLock& lock, const StoredBlock& stored) {
     if (host != 0) {
         debug::count(stored.is_region ? statistics_.stored_regions : statistics_.stored_blocks);
         if (debug::perf_map_enabled()) {
-            debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), stored.key.pc);
+            debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()),
+                                  compiled_.key.pc);
         }
     }
     return host;
@@ -389,10 +396,10 @@ u64 JitEngine::install(const TranslationLock& lock, const StoredBlock& stored) {
 // What was just translated, for the next process.
 void JitEngine::keep(bool masks_tags) {
     const GuestExtent& extent = lifter_.extent();
-    const GuestRange range{extent.low, extent.high - extent.low};
+    const GuestRange range{compiled_.key.address_of(extent.low), extent.high - extent.low};
     if (config_.persistent != nullptr &&
         config_.persistent->add(compiled_, {.ranges = {&range, 1}, .masks_tags = masks_tags},
-                                code_)) {
+                                lifter_.seen_code())) {
         debug::count(statistics_.kept_blocks);
     }
 }
@@ -495,6 +502,8 @@ u64 JitEngine::link(EngineThread& thread, u64 stub) {
     }
     if (host != 0) {
         cache_->connect(lock, *ref, host);
+    } else { // the dispatcher goes on, with this block and not with its twin
+        thread.no_ranges_next = ref->target.mode.no_ranges();
     }
     return host;
 }

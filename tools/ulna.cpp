@@ -94,15 +94,11 @@ Debugger& open_debugger(const Options& options, AddressSpace& space) {
 std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& options,
                                                                 const runtime::EngineConfig& config,
                                                                 bool is_privileged) {
-    using runtime::debug::Item;
-    constexpr u32 kShowTranslation =
-        static_cast<u32>(Item::InAsm) | static_cast<u32>(Item::Op) | static_cast<u32>(Item::OpOpt) |
-        static_cast<u32>(Item::OutAsm) | static_cast<u32>(Item::Regs) |
-        static_cast<u32>(Item::LlvmIr) | static_cast<u32>(Item::LlvmAsm);
     const std::optional<u64> configuration = runtime::translation_configuration(config);
     std::string why_not;
     if (!options.persistent_cache || is_privileged || !configuration ||
-        (options.log_items & kShowTranslation) != 0 || process().debugger != nullptr) {
+        (options.log_items & runtime::debug::kShowTranslations) != 0 ||
+        process().debugger != nullptr) {
         return nullptr;
     }
     return runtime::PersistentCache::open(runtime::cache_directory(options.cache_directory),

@@ -7,9 +7,12 @@
 #include "runtime/debug/gdb_socket.h"
 #include "runtime/debug/log.h"
 #include "runtime/debug/perf_map.h"
+#include "runtime/debug/statistics.h"
 #include "runtime/devices/virt_map.h"
+#include "runtime/persist/cache_directory.h"
 #include "runtime/system/attached_monitor.h"
 #include "runtime/system/board.h"
+#include "runtime/system/cache_identity.h"
 #include "runtime/system/gdb_target.h"
 
 namespace {
@@ -36,6 +39,12 @@ int dump_device_tree(const system::SystemOptions& options) {
     return 0;
 }
 
+// Not when dumps are to show each translation being made, or a debugger's breakpoints end blocks.
+bool keeps_translations(const system::SystemOptions& options) {
+    return options.persistent_cache && options.gdb.empty() &&
+           (options.log_items & runtime::debug::kShowTranslations) == 0;
+}
+
 system::MachineConfig config_of(const system::SystemOptions& options) {
     return {.cpus = options.cpus,
             .ram_bytes = options.ram_bytes,
@@ -52,7 +61,11 @@ system::MachineConfig config_of(const system::SystemOptions& options) {
             .shares_ram = system::shares_ram(options),
             .stays_on = options.no_shutdown,
             .instruction_time = options.instruction_time,
-            .seed = options.seed};
+            .seed = options.seed,
+            .cache_directory = keeps_translations(options)
+                                   ? runtime::cache_directory(options.cache_directory)
+                                   : "",
+            .cache_identity = system::cache_identity(options)};
 }
 
 // Where a debugger may connect to, if the user asked for that.
@@ -114,6 +127,7 @@ int run(const system::SystemOptions& options) {
     }
     auto end = live(*machine, options, why_not);
     while (end && end->reset && !options.no_reboot) {
+        machine->save_translations();
         machine->reset();
         end = live(*machine, options, why_not);
     }
@@ -128,6 +142,7 @@ int run(const system::SystemOptions& options) {
         const std::lock_guard lock{machine->lock()};
         board->flush();
     }
+    machine->save_translations();
     if (options.stats) {
         std::fputs(machine->stats().c_str(), stderr);
     }
@@ -140,6 +155,7 @@ bool configure_debugging(const system::SystemOptions& options, std::string& why_
     if (options.perf_map) {
         debug::enable_perf_map();
     }
+    debug::stages_are_timed = options.stats;
     if (options.log_items != 0) {
         const auto ranges = debug::parse_address_ranges(options.log_filter);
         why_not = debug::configure_log(options.log_items, options.log_file,

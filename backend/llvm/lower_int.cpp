@@ -226,6 +226,7 @@ Value* lower_VFromPair(Lowering& l, const Inst& inst) {
 void add_int_lowerings(LowerTable& table) {
     using B = llvm::Instruction::BinaryOps;
     table[Opcode::Const] = lower_Const;
+    table[Opcode::CodeAddress] = lower_Const;
     table[Opcode::ConstVec] = lower_ConstVec;
     table[Opcode::Get] = lower_Get;
     table[Opcode::Set] = lower_Set;

@@ -20,10 +20,24 @@ constexpr std::size_t kExit = kThunks + offsetof(HostThunks, exit);
 void Emitter::store_pc(GuestAddr pc) {
     if (fits_imm32(pc)) {
         raw::store_imm64(c, offsetof(CpuState, pc), static_cast<u32>(pc));
+        note_address(AddressSite::Form::SignExtended);
     } else {
-        raw::mov_imm(c, 0, pc);
+        load_address(0, pc);
         raw::store64(c, offsetof(CpuState, pc), 0);
     }
+}
+
+void Emitter::load_address(unsigned reg, GuestAddr address) {
+    raw::mov_imm(c, reg, address);
+    note_address(address <= ones(32)   ? AddressSite::Form::ZeroExtended
+                 : fits_imm32(address) ? AddressSite::Form::SignExtended
+                                       : AddressSite::Form::Whole);
+}
+
+// The instruction just emitted ends with a guest address.
+void Emitter::note_address(AddressSite::Form form) {
+    out_->addresses.push_back(
+        {c.position() - (form == AddressSite::Form::Whole ? u32{8} : u32{4}), form});
 }
 
 // The guest address of the instruction that leaves.
@@ -45,8 +59,10 @@ void Emitter::align_for_displacement(unsigned opcode_bytes) {
     if (padding == 0) {
         return;
     }
-    const bool movable = condition_end_ == end && condition_start_ != 0 && condition_start_ < end &&
-                         (literal_uses_.empty() || literal_uses_.back().start < condition_start_);
+    const bool movable =
+        condition_end_ == end && condition_start_ != 0 && condition_start_ < end &&
+        (literal_uses_.empty() || literal_uses_.back().start < condition_start_) &&
+        (out_->addresses.empty() || out_->addresses.back().code_offset < condition_start_);
     raw::nop(c, padding);
     if (movable) {
         u8 moved[16];
@@ -68,7 +84,7 @@ bool Emitter::is_far(GuestAddr target) const {
     return block_->key.mode.system() && !block_->key.same_page(target);
 }
 void Emitter::jump_far(GuestAddr target) {
-    raw::mov_imm(c, 0, target);
+    load_address(0, target);
     jump_indirect();
 }
 
@@ -103,7 +119,7 @@ void Emitter::check_pending_rax(unsigned btype) {
     cold_noreturn(jcc(Cc::NE), [=](Emitter& e) {
         e.store_btype(btype);
         raw::store64(e.c, offsetof(CpuState, pc), 0);
-        raw::mov_imm(e.c, 0, e.block_->key.pc);
+        e.load_address(0, e.block_->key.pc);
         raw::store64(e.c, offsetof(CpuState, indirect_site), 0);
         raw::jump_state(e.c, kSafepoint);
     });
@@ -323,10 +339,12 @@ void Emitter::jump_indirect(unsigned btype) {
 
 // Where a host return arrives: on to the expected block, or wherever RAX says.
 void Emitter::return_site(GuestAddr return_to) {
-    if (fits_imm32(return_to)) {
+    const bool is_short = return_to == static_cast<u64>(i64{static_cast<i8>(return_to)});
+    if (fits_imm32(return_to) && !is_short) {
         raw::alu_imm(c, raw::Alu::Cmp, true, c.rax, static_cast<u32>(return_to));
+        note_address(AddressSite::Form::SignExtended);
     } else {
-        c.mov(c.r10, return_to);
+        load_address(10, return_to);
         c.cmp(c.rax, c.r10);
     }
     cold_noreturn(jcc(Cc::NE), [](Emitter& e) { e.jump_indirect(); });
@@ -335,7 +353,7 @@ void Emitter::return_site(GuestAddr return_to) {
 
 void Emitter::exit_by_call(const ir::ExitCall& exit) {
     if (is_far(exit.target)) {
-        raw::mov_imm(c, 0, exit.target);
+        load_address(0, exit.target);
         return call_indirect(exit.return_to, 0);
     }
     if (exit.target <= branch_pc()) {

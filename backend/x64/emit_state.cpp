@@ -181,6 +181,7 @@ void Emitter::store_value(const Mem& to, ValueId v, unsigned bits) {
 
 void add_state_emitters(EmitTable& table) {
     table.set(Opcode::Const, emit_nothing, kKeepsFlags);
+    table.set(Opcode::CodeAddress, emit_nothing, kKeepsFlags);
     table.set(Opcode::ConstVec, emit_nothing, kKeepsFlags);
     table.set(Opcode::Get, emit_Get, kKeepsFlags);
     table.set(Opcode::Set, emit_Set, kKeepsFlags);

@@ -187,6 +187,14 @@ class Emitter {
         const Inst& inst = insts_[rep(v)];
         return inst.imm & ones(std::min(ir::bit_width(type_of(v)), ir::bit_width(inst.type)));
     }
+    // A guest address that moves with the block.
+    [[nodiscard]] bool is_address(ValueId v) const {
+        return insts_[rep(v)].op == Opcode::CodeAddress;
+    }
+    // Made again where it is needed: it never goes to memory.
+    [[nodiscard]] bool is_remade(ValueId v) const {
+        return is_const(v) || is_vconst(v) || is_address(v);
+    }
     [[nodiscard]] bool is_vconst(ValueId v) const { return insts_[rep(v)].op == Opcode::ConstVec; }
     [[nodiscard]] V128 vconst_value(ValueId v) const;
     [[nodiscard]] static bool fits_imm32(u64 value) {
@@ -505,6 +513,8 @@ class Emitter {
     void jump_indirect(unsigned btype = 0);
     void return_site(GuestAddr return_to);
     void store_pc(GuestAddr pc);
+    void load_address(unsigned reg, GuestAddr address);
+    void note_address(AddressSite::Form form);
     [[nodiscard]] GuestAddr branch_pc() const;
     void leave_direct(GuestAddr target);
     void leave_backward(GuestAddr target); // by way of a safe point

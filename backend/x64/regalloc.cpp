@@ -70,7 +70,7 @@ void Emitter::release_spill(ValueState& value) {
 // Makes sure that memory or a constant can give the value back.
 void Emitter::store_to_spill(ValueId rep) {
     ValueState& value = values_[rep];
-    if (value.memory != kNoMemory || is_const(rep) || is_vconst(rep)) {
+    if (value.memory != kNoMemory || is_remade(rep)) {
         return;
     }
     if (value.flags & kVector) {
@@ -122,7 +122,7 @@ u8 Emitter::find_victim(const ValueId* owners, u32 candidates) const {
             return reg;
         }
         const ValueState& value = values_[owner];
-        const bool backed = value.memory != kNoMemory || is_const(owner) || is_vconst(owner);
+        const bool backed = value.memory != kNoMemory || is_remade(owner);
         // Distance decides; being in memory already is worth a few instructions of distance.
         const unsigned score = 1 + (next_use(owner) - index_) + (backed ? 8 : 0);
         if (score > best_score) {

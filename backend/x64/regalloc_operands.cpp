@@ -57,6 +57,8 @@ void Emitter::load_value(Gpr to, ValueId v) {
         move(to, Gpr(value.reg));
     } else if (is_const(r)) {
         load_imm(to, const_value(r));
+    } else if (is_address(r)) {
+        load_address(static_cast<unsigned>(to.getIdx()), insts_[r].imm);
     } else {
         DCHECK(value.memory != kNoMemory);
         const auto reg = static_cast<unsigned>(to.getIdx());
@@ -101,6 +103,9 @@ Gpr Emitter::use_gpr_zext(ValueId v) {
     const bool narrow = type == Type::I8 || type == Type::I16;
     if (!narrow && (type == held || type == Type::I64 || type == Type::I1 || type == Type::Nzcv)) {
         return use_gpr(v);
+    }
+    if (is_address(r)) {
+        static_cast<void>(use_gpr(v));
     }
     const u8 reg = alloc_gpr();
     const Gpr to(reg);

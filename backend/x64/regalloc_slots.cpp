@@ -36,7 +36,7 @@ void Emitter::preserve_before_overwrite(u8 reg, bool vector) {
     if (dies_here(owner) || value.memory != kNoMemory) {
         return;
     }
-    if (is_const(owner) || is_vconst(owner)) {
+    if (is_remade(owner)) {
         return;
     }
     if (vector) {
@@ -120,7 +120,7 @@ void Emitter::set_slot(const Inst& inst) {
     ValueState& value = values_[r];
     const bool whole =
         type_of(r) == type || type == Type::I64; // narrower ones are zero-extended in registers
-    if (value.uses != kNoUse && whole && !is_const(r) && !is_vconst(r) &&
+    if (value.uses != kNoUse && whole && !is_remade(r) &&
         (value.memory == kNoMemory || value.spill != kNoReg)) {
         release_spill(value);
         value.memory = cell;

@@ -15,9 +15,11 @@ namespace {
 // More bytes are more often in two pages.
 constexpr u64 kMostBytes = 512;
 
-// root + offset; a constant address has no root.
+constexpr ValueId kNoRoot = kNoValue, kCodeRoot = kNoValue - 1;
+
+// root + offset. A constant address has no root; one that moves with the block has its PC.
 struct Place {
-    ValueId root = kNoValue;
+    ValueId root = kNoRoot;
     i64 offset = 0;
 };
 
@@ -120,7 +122,10 @@ class Sharing {
         for (;;) {
             const Inst& base = block_[place.root];
             if (base.op == Opcode::Const) {
-                return {kNoValue, plus(place.offset, base.imm)};
+                return {kNoRoot, plus(place.offset, base.imm)};
+            }
+            if (base.op == Opcode::CodeAddress) {
+                return {kCodeRoot, plus(place.offset, base.imm - block_.key.pc)};
             }
             if (base.op != Opcode::Add || !block_.is_const(base.args[1])) {
                 return place;

@@ -15,6 +15,10 @@ Outcome Simplifier::rule_add(Inst& inst) {
     if (is_const(y, 0)) {
         return replaced(x);
     }
+    // codeaddr a + b  ->  codeaddr (a + b)
+    if (is_const(y) && is_op(x, Opcode::CodeAddress)) {
+        return become(inst, Opcode::CodeAddress, {}, def(x).imm + def(y).imm);
+    }
     // (x + a) + b  ->  x + (a + b)
     if (is_const(y) && is_op(x, Opcode::Add) && is_const(def(x).args[1]) && single_use(x)) {
         const Inst inner = def(x);

@@ -18,6 +18,12 @@ enum class Item : u32 {
 #undef LOG_ITEM
 };
 
+// What shows translations being made: for these, none may be found made.
+inline constexpr u32 kShowTranslations =
+    static_cast<u32>(Item::InAsm) | static_cast<u32>(Item::Op) | static_cast<u32>(Item::OpOpt) |
+    static_cast<u32>(Item::OutAsm) | static_cast<u32>(Item::Regs) | static_cast<u32>(Item::LlvmIr) |
+    static_cast<u32>(Item::LlvmAsm);
+
 // Half-open guest address ranges of -dfilter; empty: everything.
 using AddressRanges = std::vector<std::pair<GuestAddr, GuestAddr>>;
 

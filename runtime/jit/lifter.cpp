@@ -41,13 +41,16 @@ std::span<const u32> Lifter::TrackingSource::words(GuestAddr pc) {
         first_ = false;
         failed_ = words.empty();
     }
-    return words;
+    return snapshot_ != nullptr ? snapshot_->take(pc, words) : words;
 }
 
 Lifter::Lifter(const EngineConfig& config, PageFilter& filter, debug::Statistics& statistics)
     : options_{config.translate},
       passes_{config.passes},
       statistics_{statistics},
+      code_{*config.code},
+      takes_snapshots_{config.translate.system && config.persistent != nullptr},
+      snapshot_{*config.code},
       source_{*config.code, filter} {}
 
 bool Lifter::lift(ir::BlockKey key) {
@@ -55,7 +58,10 @@ bool Lifter::lift(ir::BlockKey key) {
     source_.start(key);
     {
         const debug::StageTimer timer{statistics_.lift_ticks};
+        snapshot_.start(key.pc);
+        source_.use_snapshot(takes_snapshots_ ? &snapshot_ : nullptr);
         frontend::translate(key, source_, options_, block_);
+        source_.use_snapshot(nullptr);
     }
     if (source_.failed() || block_.guest_pcs.empty()) {
         return false;

@@ -5,6 +5,7 @@
 #include "frontend/frontend.h"
 #include "ir/block.h"
 #include "runtime/debug/statistics.h"
+#include "runtime/jit/code_snapshot.h"
 #include "runtime/jit/page_index.h"
 #include "runtime/jit/translation_cache.h"
 
@@ -22,8 +23,13 @@ class Lifter {
     [[nodiscard]] const ir::Block& block() const { return block_; }
     // The guest bytes that the block was made from.
     [[nodiscard]] const GuestExtent& extent() const { return extent_; }
-    // Guest code; what is read is marked in the filter first.
-    [[nodiscard]] frontend::CodeSource& source() { return source_; }
+    // Guest code that a block depends on; what is read is marked in the filter first.
+    [[nodiscard]] frontend::CodeSource& source_for(ir::BlockKey key) {
+        source_.start(key);
+        return source_;
+    }
+    // Guest code as lift() saw it last.
+    [[nodiscard]] frontend::CodeSource& seen_code() { return takes_snapshots_ ? snapshot_ : code_; }
 
   private:
     // Marks pages before their code is read.
@@ -31,6 +37,8 @@ class Lifter {
       public:
         TrackingSource(frontend::CodeSource& source, PageFilter& filter)
             : source_{source}, filter_{filter} {}
+        // Words are taken from here on as this keeps them; null: as they are.
+        void use_snapshot(CodeSnapshot* snapshot) { snapshot_ = snapshot; }
         [[nodiscard]] std::span<const u32> words(GuestAddr pc) override;
         [[nodiscard]] bool read(GuestAddr pc, void* to, u64 bytes) override {
             filter_.mark(key_.location_of(pc));
@@ -45,6 +53,7 @@ class Lifter {
       private:
         frontend::CodeSource& source_;
         PageFilter& filter_;
+        CodeSnapshot* snapshot_ = nullptr;
         ir::BlockKey key_; // of the block that the words are for: they are in its page
         bool first_ = true, failed_ = false;
     };
@@ -57,6 +66,9 @@ class Lifter {
     const bool passes_;
     debug::Statistics& statistics_;
     GuestExtent extent_;
+    frontend::CodeSource& code_;
+    const bool takes_snapshots_; // of code that is to be kept
+    CodeSnapshot snapshot_;
     TrackingSource source_;
     ir::Block block_;
 };

@@ -225,16 +225,19 @@ std::optional<TranslationCache::LinkRef> TranslationCache::link_at(const Transla
     for (u32 i = block.first_link; i < block.first_link + block.link_count; ++i) {
         const Link& link = generation->links[i];
         if (link.stub_offset == offset) {
-            ir::BlockMode mode = block.key.mode.of_successors();
-            mode.bits |=
-                (link.target & backend::kWithoutRanges) != 0 ? ir::BlockMode::kNoRanges : 0;
-            return LinkRef{generation->number,
-                           i,
-                           {link.target & ~backend::kWithoutRanges, mode, block.key.page},
+            return LinkRef{generation->number, i, target_of(*generation, link),
                            generation == current_ && !block.forgotten};
         }
     }
     return {};
+}
+
+// A machine's direct jumps stay in their page.
+ir::BlockKey TranslationCache::target_of(const Generation& generation, const Link& link) {
+    const ir::BlockKey& source = generation.blocks[link.source].key;
+    ir::BlockMode mode = source.mode.of_successors();
+    mode.bits |= (link.target & backend::kWithoutRanges) != 0 ? ir::BlockMode::kNoRanges : 0;
+    return {link.target & ~backend::kWithoutRanges, mode, source.page};
 }
 
 void TranslationCache::connect(const TranslationLock&, const LinkRef& ref, u64 target_host) {
@@ -257,8 +260,8 @@ void TranslationCache::connect(const TranslationLock&, const LinkRef& ref, u64 t
 void TranslationCache::connect_all(const TranslationLock& lock, u64 host) {
     const CachedBlock& block = current_->blocks[block_at(*current_, memory_.offset_of(host))];
     for (u32 i = block.first_link; i < block.first_link + block.link_count; ++i) {
-        const ir::BlockKey target{current_->links[i].target, block.key.mode};
-        const u64 target_host = BlockTable::representable(target.pc) ? find(target) : 0;
+        const ir::BlockKey target = target_of(*current_, current_->links[i]);
+        const u64 target_host = BlockTable::representable(target.pc, system_) ? find(target) : 0;
         if (target_host != 0) {
             connect(lock, {current_->number, i, target, true}, target_host);
         }

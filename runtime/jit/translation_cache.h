@@ -91,16 +91,6 @@ class TranslationCache {
     // Makes the link lead to a block of the current generation.
     void connect(const TranslationLock&, const LinkRef& ref, u64 target_host);
 
-    // Calls visit(target) for the links of the block at this entry; it may insert blocks.
-    template <class Visit>
-    void for_each_link_target(const TranslationLock&, u64 host, Visit visit) const {
-        const BlockIndex index = block_at(*current_, memory_.offset_of(host));
-        const u32 first = current_->blocks[index].first_link;
-        const u32 end = first + current_->blocks[index].link_count;
-        for (u32 i = first; i < end; ++i) {
-            visit(current_->links[i].target);
-        }
-    }
     // Makes every link of the block at this entry lead to its target, where that is translated.
     void connect_all(const TranslationLock&, u64 host);
 
@@ -189,6 +179,7 @@ class TranslationCache {
     [[nodiscard]] Generation* generation_at(u64 host) const;
     [[nodiscard]] static std::span<const backend::SlotLocation>
     locations_of(const Generation& generation, const CachedBlock& block, u32 site);
+    [[nodiscard]] static ir::BlockKey target_of(const Generation& generation, const Link& link);
     [[nodiscard]] BlockIndex block_at(const Generation& generation, u32 offset) const;
     void add_to_chunks(Generation& generation, BlockIndex index) const;
     void

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -30,6 +31,8 @@ constexpr u64 kSegmentsToMerge = 16, kMostSegments = 64;
 // Merging needs a few times the file's size in memory, so large ones only grow, until they are
 // full.
 constexpr u64 kMostMergedBytes = 8u << 20, kMostBytes = 64u << 20;
+// A machine's holds all its programs, so what is in there is too much some day: it is begun anew.
+constexpr u64 kMostMergedBytesOfMachine = 64u << 20, kMostBytesOfMachine = 256u << 20;
 constexpr u64 kSegmentAlign = 64;
 constexpr u64 kPageBytes = 4096;
 
@@ -154,9 +157,14 @@ std::span<const u8> bytes_of(const auto& object) {
 }
 
 // Body first, then the header that makes it count.
-bool append_segment(int fd, u64 at, std::span<const u8> segment) {
-    const std::span<const u8> header = segment.first(sizeof(SegmentHeader));
-    return write_at(fd, at + header.size(), segment.subspan(header.size())) &&
+bool append_segment(int fd, u64 at, const NewBlocks::Parts& segment) {
+    constexpr std::array<u8, kSegmentAlign> kPadding{};
+    const std::span<const u8> head = segment.head, header = head.first(sizeof(SegmentHeader));
+    const u64 records_at = at + head.size();
+    return write_at(fd, records_at, segment.records) &&
+           write_at(fd, records_at + segment.records.size(),
+                    std::span(kPadding).first(segment.padding)) &&
+           write_at(fd, at + header.size(), head.subspan(header.size())) &&
            write_at(fd, at, header);
 }
 
@@ -164,11 +172,12 @@ bool append_segment(int fd, u64 at, std::span<const u8> segment) {
 // the order in which they were stored, regions behind what they replace.
 NewBlocks merged(std::span<const u8> file, const FileKey& key) {
     struct Kept {
-        ir::BlockKey key;
+        u64 tag;
         bool is_region = false;
         std::span<const u8> record;
     };
-    std::map<std::tuple<u64, bool, bool, bool>, Kept> newest;
+    // By tag and, of blocks that are found by their code, by all of it.
+    std::map<std::tuple<u64, u64, bool, bool, bool>, Kept> newest;
     const auto read = [&](u64 at, void* to, u64 bytes) {
         std::memcpy(to, file.data() + at, bytes);
         return true;
@@ -186,10 +195,11 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
             }
             const std::span<const u8> record = file.subspan(records + slot.offset, slot.bytes);
             if (decode_record(record, block)) {
+                const u64 code = key.is_machine() ? checksum(block.guest_bytes) : 0;
                 Kept& kept =
-                    newest[{tag_of(block.key), block.is_region, block.masks_tags, block.guarded}];
+                    newest[{slot.tag, code, block.is_region, block.masks_tags, block.guarded}];
                 if (record.data() >= kept.record.data()) { // what is newer lies further back
-                    kept = {block.key, block.is_region, record};
+                    kept = {slot.tag, block.is_region, record};
                 }
             }
         }
@@ -203,7 +213,7 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
     });
     NewBlocks blocks;
     for (const Kept& kept : in_order) {
-        blocks.add(kept.key, kept.record, kept.is_region);
+        blocks.add(kept.tag, kept.record, kept.is_region);
     }
     return blocks;
 }
@@ -214,7 +224,7 @@ bool replace_file(const std::string& path, const FileKey& key, const NewBlocks& 
     const Descriptor file{
         ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
     const FileHeader header{.key = key};
-    const std::vector<u8> segment = blocks.segment();
+    const NewBlocks::Parts segment = blocks.segment();
     if (file.is_open() && write_at(file.get(), 0, bytes_of(header)) &&
         append_segment(file.get(), sizeof header, segment) &&
         ::rename(temporary.c_str(), path.c_str()) == 0) {
@@ -233,8 +243,10 @@ bool merge_into_new_file(
     if (!read_at(fd, 0, all.data(), bytes)) {
         return replace_file(path, key, blocks);
     }
-    const std::vector<u8> segment = blocks.segment();
-    all.insert(all.end(), segment.begin(), segment.end());
+    const NewBlocks::Parts segment = blocks.segment();
+    all.insert(all.end(), segment.head.begin(), segment.head.end());
+    all.insert(all.end(), segment.records.begin(), segment.records.end());
+    all.resize(all.size() + segment.padding);
     return replace_file(path, key, merged(all, key));
 }
 
@@ -253,40 +265,45 @@ u64 tag_of(ir::BlockKey key) {
     return (tag ^ tag >> 29) | 1u << 31;
 }
 
-void NewBlocks::add(const backend::CompiledBlock& compiled, const Origin& origin) {
+void NewBlocks::add(u64 tag, const backend::CompiledBlock& compiled, const Origin& origin) {
     const u32 offset = static_cast<u32>(records_.size());
     const u32 bytes = append_record(records_, compiled, origin);
-    slots_.push_back({tag_of(compiled.key), offset, bytes});
+    slots_.push_back({tag, offset, bytes});
     regions_ += origin.is_region;
 }
 
-void NewBlocks::add(ir::BlockKey key, std::span<const u8> record, bool is_region) {
+void NewBlocks::add(u64 tag, std::span<const u8> record, bool is_region) {
     regions_ += is_region;
-    slots_.push_back(
-        {tag_of(key), static_cast<u32>(records_.size()), static_cast<u32>(record.size())});
+    slots_.push_back({tag, static_cast<u32>(records_.size()), static_cast<u32>(record.size())});
     records_.insert(records_.end(), record.begin(), record.end());
 }
 
-void NewBlocks::clear() {
-    slots_ = {};
-    records_ = {};
-    regions_ = 0;
+void NewBlocks::clear() { *this = {}; }
+
+void NewBlocks::index() {
+    if (slots_.size() > heads_.size()) {
+        heads_.assign(std::bit_ceil(slots_.size() * 2), kNone);
+        indexed_ = 0;
+    }
+    next_.resize(slots_.size());
+    for (; indexed_ < slots_.size(); ++indexed_) {
+        u32& head = heads_[slots_[indexed_].tag & (heads_.size() - 1)];
+        next_[indexed_] = std::exchange(head, indexed_);
+    }
 }
 
-std::vector<u8> NewBlocks::segment() const {
+NewBlocks::Parts NewBlocks::segment() const {
     SegmentHeader header;
     header.slot_count = std::bit_ceil(slots_.size() * 3 / 2 + 1);
     header.block_count = slots_.size();
     header.record_bytes = records_.size();
     header.region_count = regions_;
     const u64 records_at = sizeof header + header.slot_count * sizeof(SegmentSlot);
-    header.bytes =
-        (records_at + records_.size() + kSegmentAlign - 1) / kSegmentAlign * kSegmentAlign;
+    const u64 end = records_at + records_.size();
+    header.bytes = (end + kSegmentAlign - 1) / kSegmentAlign * kSegmentAlign;
     header.checksum = header.right_checksum();
-    std::vector<u8> out(header.bytes);
-    std::memcpy(out.data(), &header, sizeof header);
     std::vector<SegmentSlot> table(header.slot_count);
-    // Backwards: of two blocks with one key, the newer comes first in the probe sequence.
+    // Backwards: of two blocks with one tag, the newer comes first in the probe sequence.
     for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
         u64 i = slot->tag;
         while (table[i & (header.slot_count - 1)].tag != 0) {
@@ -294,9 +311,11 @@ std::vector<u8> NewBlocks::segment() const {
         }
         table[i & (header.slot_count - 1)] = *slot;
     }
-    std::memcpy(out.data() + sizeof header, table.data(), table.size() * sizeof(SegmentSlot));
-    std::memcpy(out.data() + records_at, records_.data(), records_.size());
-    return out;
+    Parts parts{std::vector<u8>(records_at), records_, header.bytes - end};
+    std::memcpy(parts.head.data(), &header, sizeof header);
+    std::memcpy(parts.head.data() + sizeof header, table.data(),
+                table.size() * sizeof(SegmentSlot));
+    return parts;
 }
 
 CacheFile::~CacheFile() {
@@ -318,6 +337,7 @@ bool CacheFile::open(const std::string& path, const FileKey& key) {
     map_ = static_cast<const u8*>(map);
     bytes_ = *bytes;
     is_mapped_.resize(bytes_ / kWindowBytes + 1);
+    is_machine_ = key.is_machine();
     if (is_large()) {
         ::madvise(map, bytes_, MADV_NOHUGEPAGE); // else a touch may map 2 MiB
     }
@@ -402,6 +422,9 @@ void CacheFile::keep_tables_only() {
 }
 
 void CacheFile::note_read(Segment& segment, u64 at, u64 bytes) {
+    if (is_machine_) {
+        return;
+    }
     segment.was_read = true;
     const u64 window = at / kWindowBytes;
     mapped_windows_ += !is_mapped_[window];
@@ -449,10 +472,16 @@ bool CacheFile::save(const std::string& path, const FileKey& key, const NewBlock
         }
         return replaced;
     }
-    if (segments >= kSegmentsToMerge && end <= kMostMergedBytes) {
+    const bool is_machine = key.is_machine();
+    if (segments >= kSegmentsToMerge &&
+        end <= (is_machine ? kMostMergedBytesOfMachine : kMostMergedBytes)) {
         return merge_into_new_file(file.get(), end, path, key, blocks);
     }
-    if (segments >= kMostSegments || end + blocks.bytes() > kMostBytes) {
+    if (segments >= kMostSegments ||
+        end + blocks.bytes() > (is_machine ? kMostBytesOfMachine : kMostBytes)) {
+        if (is_machine) {
+            return replace_file(path, key, blocks);
+        }
         errno = EFBIG;
         return false;
     }
@@ -499,7 +528,7 @@ CacheFile::Report CacheFile::inspect(const std::string& path) {
                      slot.bytes <= header.record_bytes - slot.offset &&
                      decode_record(std::span(segment).subspan(records + slot.offset, slot.bytes),
                                    block) &&
-                     tag_of(block.key) == slot.tag;
+                     (block.key.mode.system() || tag_of(block.key) == slot.tag);
         }
         report.blocks += header.block_count;
         report.damaged_blocks += header.block_count - std::min(whole, header.block_count);

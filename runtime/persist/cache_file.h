@@ -21,7 +21,10 @@ namespace ulna::runtime {
 struct FileKey {
     u64 configuration = 0; // of the translator, see PersistentCache
     u64 identity = 0;      // of the guest file
-    GuestAddr base = 0;    // where the guest file's first byte is mapped
+    GuestAddr base = 0;    // where the guest file's first byte is mapped, or kAnywhere
+    // Of a machine: its blocks can be moved.
+    static constexpr GuestAddr kAnywhere = 0;
+    [[nodiscard]] bool is_machine() const { return base == kAnywhere; }
     friend bool operator==(const FileKey&, const FileKey&) = default;
     // Of the file in the cache's directory.
     [[nodiscard]] std::string file_name() const;
@@ -29,26 +32,40 @@ struct FileKey {
 
 // A slot of a segment's table.
 struct SegmentSlot {
-    u64 tag = 0;               // of the block's key; 0: empty
+    u64 tag = 0;               // what the block is found by; 0: empty
     u32 offset = 0, bytes = 0; // of the record among the segment's records
 };
 
 // Translations that are in no file yet.
 class NewBlocks {
   public:
-    void add(const backend::CompiledBlock& compiled, const Origin& origin);
-    void add(ir::BlockKey key, std::span<const u8> record, bool is_region);
+    void add(u64 tag, const backend::CompiledBlock& compiled, const Origin& origin);
+    void add(u64 tag, std::span<const u8> record, bool is_region);
     void clear();
+
+    // As CacheFile::find.
+    template <class Accept> [[nodiscard]] bool find(u64 tag, Accept accept);
 
     [[nodiscard]] std::size_t count() const { return slots_.size(); }
     [[nodiscard]] u64 bytes() const { return records_.size(); }
-    // The whole segment.
-    [[nodiscard]] std::vector<u8> segment() const;
+    // The whole segment: its head, then the records, then padding.
+    struct Parts {
+        std::vector<u8> head;
+        std::span<const u8> records;
+        u64 padding;
+    };
+    [[nodiscard]] Parts segment() const;
 
   private:
+    // Slots that are found by their tags: those before `indexed_`, newest first in each chain.
+    static constexpr u32 kNone = ~u32{0};
+    void index();
+
     std::vector<SegmentSlot> slots_;
     std::vector<u8> records_;
     u64 regions_ = 0;
+    std::vector<u32> heads_, next_;
+    u32 indexed_ = 0;
 };
 
 class CacheFile {
@@ -62,9 +79,9 @@ class CacheFile {
     bool open(const std::string& path, const FileKey& key);
     [[nodiscard]] bool is_open() const { return !segments_.empty(); }
 
-    // Calls accept(block) for every stored translation of `key`, newest first, until it says true.
-    // Returns whether one did.
-    template <class Accept> [[nodiscard]] bool find(ir::BlockKey key, Accept accept);
+    // Calls accept(block) for every stored translation with this tag, newest first, until it says
+    // true. Returns whether one did.
+    template <class Accept> [[nodiscard]] bool find(u64 tag, Accept accept);
 
     // The key of the record behind the one that find(), next_key() or next() looked at last, which
     // was stored, and so probably executed, after it. Without a value: there is none.
@@ -107,16 +124,17 @@ class CacheFile {
     // given back now and then. They stay in the kernel's page cache. With a page that is touched
     // the kernel maps those around it, a window that may be as large as this, which matters in
     // large files only; smaller ones are better mapped in few faults, as forked children have them
-    // again.
+    // again. Beside a machine's memory it does not matter.
     static constexpr u64 kMostReadBytes = 1u << 20;
     static constexpr u64 kLargeBytes = 4u << 20, kWindowBytes = 1u << 20, kMostWindows = 4;
-    [[nodiscard]] bool is_large() const { return bytes_ > kLargeBytes; }
+    [[nodiscard]] bool is_large() const { return bytes_ > kLargeBytes && !is_machine_; }
     void keep_tables_only();
     void note_read(Segment& segment, u64 at, u64 bytes);
     void give_back_records();
 
     const u8* map_ = nullptr;
     u64 bytes_ = 0;
+    bool is_machine_ = false;
     std::vector<bool> is_mapped_;             // windows of map_, by their number
     u64 mapped_windows_ = 0, read_bytes_ = 0; // since records were given back
     std::vector<Segment> segments_;
@@ -125,15 +143,30 @@ class CacheFile {
     std::vector<u8> scratch_;
 };
 
-// The hash table's key; not 0.
+// What a block that stays at its address is found by; not 0.
 [[nodiscard]] u64 tag_of(ir::BlockKey key);
 
-template <class Accept> bool CacheFile::find(ir::BlockKey key, Accept accept) {
-    const u64 tag = tag_of(key);
+template <class Accept> bool NewBlocks::find(u64 tag, Accept accept) {
+    index();
+    u32 at = heads_.empty() ? kNone : heads_[tag & (heads_.size() - 1)];
+    for (; at != kNone; at = next_[at]) {
+        const SegmentSlot& slot = slots_[at];
+        StoredBlock block;
+        if (slot.tag == tag) {
+            read_record(std::span<const u8>(records_).subspan(slot.offset, slot.bytes), block);
+            if (accept(block)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+template <class Accept> bool CacheFile::find(u64 tag, Accept accept) {
     for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
         for (u64 index = tag; next_candidate(*segment, tag, index); ++index) {
             StoredBlock block;
-            if (decode_record(scratch_, block) && block.key == key && accept(block)) {
+            if (decode_record(scratch_, block) && accept(block)) {
                 return true;
             }
         }

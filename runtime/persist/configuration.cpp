@@ -15,7 +15,7 @@ namespace ulna::runtime {
 
 namespace {
 
-constexpr u64 kFormat = 2; // of records: change it with their meaning
+constexpr u64 kFormat = 3; // of records: change it with their meaning
 
 std::span<const u8> find_build_id(const u8* notes, u64 bytes) {
     constexpr auto padded = [](u64 n) { return (n + 3) / 4 * 4; };
@@ -71,6 +71,7 @@ std::optional<u64> translation_configuration(const EngineConfig& config) {
     FieldHash hash;
     hash.add(kFormat).add(build_id).add(backend::host_features());
     add(hash, *config.translate.cpu);
+    hash.add(config.translate.system);
     hash.add(config.translate.max_instructions)
         .add(config.translate.max_side_exits)
         .add(config.translate.follow_branches);

@@ -9,53 +9,12 @@
 
 #include "runtime/persist/cache_directory.h"
 #include "runtime/persist/checksum.h"
+#include "runtime/persist/guest_code.h"
 
 namespace ulna::runtime {
 
 namespace {
-
 constexpr u64 kPageBytes = 4096;
-constexpr u64 kMostRangeBytes = 4096 + 64; // a page, and how far the look-ahead is counted
-
-// What is read of a range: to the end of low's page, behind which no translation reads.
-u64 readable_bytes(const GuestRange& range) {
-    return std::min(range.bytes, kPageBytes - range.low % kPageBytes);
-}
-
-// The guest bytes of a translation.
-bool read_guest_code(frontend::CodeSource& source,
-                     std::span<const GuestRange> ranges,
-                     std::vector<u8>& out) {
-    out.clear();
-    for (const GuestRange& range : ranges) {
-        const std::size_t at = out.size();
-        out.resize(at + range.bytes);
-        if (!source.read(range.low, out.data() + at, range.bytes)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool is_guarded(ir::BlockMode mode, GuestAddr pc, frontend::CodeSource& source) {
-    return mode.bti() && source.guarded_word(pc).has_value();
-}
-
-// Made from the very bytes that the guest's memory holds now?
-bool is_same_code(const StoredBlock& block, frontend::CodeSource& source, std::vector<u8>& now) {
-    const u8* stored = block.guest_bytes.data();
-    for (std::size_t i = 0; i < block.range_count(); ++i) {
-        const GuestRange range = block.range(i);
-        if (is_guarded(block.key.mode, range.low, source) != block.guarded ||
-            !read_guest_code(source, {&range, 1}, now) ||
-            std::memcmp(stored, now.data(), range.bytes) != 0) {
-            return false;
-        }
-        stored += range.bytes;
-    }
-    return true;
-}
-
 } // namespace
 
 std::optional<u64> code_file_identity(int fd) {
@@ -96,11 +55,21 @@ GuestAddr PersistentCache::preferred_address(u64 identity, unsigned attempt) con
 void PersistentCache::add_image(const CodeImage& image) {
     const std::lock_guard lock{mutex_};
     remove_locked(image.start, image.end);
-    auto& file = files_[{image.identity, image.base}];
+    images_[image.start] = {image.end, &file_for(image.identity, image.base)};
+}
+
+void PersistentCache::keep_machine(u64 identity) {
+    const std::lock_guard lock{mutex_};
+    machine_ = &file_for(identity, FileKey::kAnywhere);
+}
+
+PersistentCache::File& PersistentCache::file_for(u64 identity, GuestAddr base) {
+    auto& file = files_[{identity, base}];
     if (file == nullptr) {
         file = std::make_unique<File>();
+        file->key = {configuration_, identity, base};
     }
-    images_[image.start] = {image.end, {configuration_, image.identity, image.base}, file.get()};
+    return *file;
 }
 
 void PersistentCache::remove_images(GuestAddr start, GuestAddr end) {
@@ -123,7 +92,7 @@ void PersistentCache::remove_locked(GuestAddr start, GuestAddr end) {
         }
         at = images_.erase(at);
         if (from < start) {
-            images_[from] = {start, image.key, image.file};
+            images_[from] = {start, image.file};
         }
         if (image.end > end) {
             images_[end] = image;
@@ -140,44 +109,71 @@ PersistentCache::Image* PersistentCache::image_at(GuestAddr pc) {
     return pc < image.end ? &image : nullptr;
 }
 
+PersistentCache::File* PersistentCache::file_of(ir::BlockKey key) {
+    if (key.mode.system()) {
+        return machine_;
+    }
+    const Image* const image = image_at(key.pc);
+    return image != nullptr ? image->file : nullptr;
+}
+
 bool PersistentCache::find(ir::BlockKey key,
                            Tiers tiers,
                            frontend::CodeSource& source,
                            StoredBlock& block,
                            backend::CompiledBlock& compiled) {
     const std::lock_guard lock{mutex_};
-    const Image* const image = image_at(key.pc);
-    if (image == nullptr) {
+    File* const file = file_of(key);
+    if (file == nullptr) {
         return false;
     }
-    File& file = *image->file;
-    if (!file.opened) {
-        file.opened = true;
-        (void)file.stored.open(path_of(image->key), image->key);
+    if (!file->opened) {
+        file->opened = true;
+        (void)file->stored.open(path_of(file->key), file->key);
     }
-    last_found_in_ = &file.stored;
-    return file.stored.find(key, [&](const StoredBlock& candidate) {
-        return accept(candidate, tiers, source, block, compiled);
-    });
+    const auto accepts = [&](const StoredBlock& candidate) {
+        return accept(candidate, key, tiers, source, block, compiled);
+    };
+    last_found_in_ = &file->stored;
+    if (!key.mode.system()) {
+        return file->stored.find(tag_of(key), accepts);
+    }
+    const u64 tag = tag_of_code(key, source);
+    if (file->fresh.find(tag, accepts)) {
+        last_found_in_ = nullptr;
+        return true;
+    }
+    return file->stored.find(tag, accepts);
 }
 
 bool PersistentCache::accept(const StoredBlock& candidate,
+                             ir::BlockKey key,
                              Tiers tiers,
                              frontend::CodeSource& source,
                              StoredBlock& block,
                              backend::CompiledBlock& compiled) {
-    if ((candidate.is_region && tiers == Tiers::First) ||
-        !is_same_code(candidate, source, guest_bytes_)) {
+    const u64 by = key.pc - candidate.key.pc;
+    if (!stands_for(candidate.key, key) || (candidate.is_region && tiers == Tiers::First) ||
+        !is_same_code(candidate, by, source, guest_bytes_)) {
         return false;
     }
     unpack(candidate, compiled);
+    if (!compiled.move_to(key.pc)) {
+        return false;
+    }
+    compiled.key = key;
     block = candidate;
+    last_moved_by_ = by;
     return true;
 }
 
 std::optional<ir::BlockKey> PersistentCache::next_key() {
     const std::lock_guard lock{mutex_};
-    return last_found_in_ != nullptr ? last_found_in_->next_key() : std::nullopt;
+    auto key = last_found_in_ != nullptr ? last_found_in_->next_key() : std::nullopt;
+    if (key) {
+        key->pc += last_moved_by_;
+    }
+    return key;
 }
 
 bool PersistentCache::find_next(ir::BlockKey key,
@@ -188,14 +184,14 @@ bool PersistentCache::find_next(ir::BlockKey key,
     const std::lock_guard lock{mutex_};
     CacheFile& file = *last_found_in_;
     const auto accepts = [&](const StoredBlock& candidate) {
-        return accept(candidate, tiers, source, block, compiled);
+        return accept(candidate, key, tiers, source, block, compiled);
     };
     if (!file.has_regions()) {
         StoredBlock candidate;
-        return file.next(candidate) && candidate.key == key && accepts(candidate);
+        return file.next(candidate) && accepts(candidate);
     }
     const CacheFile::Place place = file.place();
-    const bool found = file.find(key, accepts);
+    const bool found = file.find(tag_of(key), accepts);
     file.go_back_to(place);
     return found;
 }
@@ -210,26 +206,25 @@ bool PersistentCache::add(const backend::CompiledBlock& compiled,
                           const TranslationOrigin& origin,
                           frontend::CodeSource& source) {
     const std::lock_guard lock{mutex_};
-    const Image* const image = image_at(compiled.key.pc);
-    if (image == nullptr) {
+    const ir::BlockKey key = compiled.key;
+    File* const file = file_of(key);
+    if (file == nullptr) {
         return false;
     }
-    const bool guarded = is_guarded(compiled.key.mode, compiled.key.pc, source);
+    const bool guarded = is_guarded(key.mode, key.pc, source);
     std::vector<GuestRange> ranges(origin.ranges.begin(), origin.ranges.end());
+    guest_bytes_.clear();
     for (GuestRange& range : ranges) {
-        if (range.bytes > kMostRangeBytes ||
-            is_guarded(compiled.key.mode, range.low, source) != guarded) {
+        if (is_guarded(key.mode, range.low, source) != guarded ||
+            !read_guest_code(source, range, guest_bytes_)) {
             return false;
         }
-        range.bytes = readable_bytes(range);
     }
-    if (!read_guest_code(source, ranges, guest_bytes_)) {
-        return false;
-    }
-    NewBlocks& fresh = image->file->fresh;
-    fresh.add(compiled, {ranges, origin.masks_tags, guarded, origin.is_region, guest_bytes_});
-    if (fresh.bytes() >= kMostFreshBytes) {
-        save_locked(fresh.count());
+    const bool moves = key.mode.system();
+    file->fresh.add(moves ? tag_of_code(key, source) : tag_of(key), compiled,
+                    {ranges, origin.masks_tags, guarded, origin.is_region, guest_bytes_});
+    if (file->fresh.bytes() >= (moves ? kMostFreshBytesOfMachine : kMostFreshBytes)) {
+        save_locked(file->fresh.count());
     }
     return true;
 }
@@ -246,8 +241,7 @@ void PersistentCache::save_locked(std::size_t least_blocks) {
         if (file->fresh.count() < (file->stored.is_open() ? least_blocks : 1)) {
             continue;
         }
-        const FileKey key{configuration_, name.first, name.second};
-        any |= CacheFile::save(path_of(key), key, file->fresh);
+        any |= CacheFile::save(path_of(file->key), file->key, file->fresh);
         file->fresh.clear();
     }
     if (any) {

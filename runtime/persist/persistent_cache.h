@@ -1,5 +1,6 @@
 // Translations that outlive the process: kept per guest file, found again by the next process that
-// maps the same file at the same address.
+// maps the same file at the same address. What a machine runs is in no file that we know of: all of
+// it is kept in one file of the cache, found by its bytes, and moved to where it is now.
 //
 // Translations hold guest addresses, so files with code are best mapped at the same place each time
 // (preferred_address). A file is known by its first page and its size; that this is not all of it
@@ -44,6 +45,8 @@ class PersistentCache {
 
     void add_image(const CodeImage& image);
     void remove_images(GuestAddr start, GuestAddr end);
+    // From here on, blocks of machines are found and kept, in the file of this machine.
+    void keep_machine(u64 identity);
 
     // Where to map a file so that its translations fit; `attempt` counts from 0. Below 2^47, a
     // multiple of 64 KiB. Differs from user to user.
@@ -57,8 +60,8 @@ class PersistentCache {
                             frontend::CodeSource& source,
                             StoredBlock& block,
                             backend::CompiledBlock& compiled);
-    // The key of what was stored behind what find() or find_next() gave last. Without a value:
-    // nothing.
+    // The key of what was stored behind what find() or find_next() gave last, moved as that was, and
+    // without its page. Without a value: nothing.
     [[nodiscard]] std::optional<ir::BlockKey> next_key();
     // As find(), for the key that next_key() gave.
     [[nodiscard]] bool find_next(ir::BlockKey key,
@@ -83,17 +86,17 @@ class PersistentCache {
 
   private:
     struct File {
+        FileKey key;
         CacheFile stored;
         bool opened = false;
         NewBlocks fresh;
     };
     struct Image {
         GuestAddr end = 0;
-        FileKey key;
         File* file = nullptr;
     };
     // Newer translations are written meanwhile when there are so many.
-    static constexpr u64 kMostFreshBytes = 2u << 20;
+    static constexpr u64 kMostFreshBytes = 2u << 20, kMostFreshBytesOfMachine = 48u << 20;
 
     PersistentCache(std::string directory, u64 configuration, u64 placement_seed)
         : directory_{std::move(directory)},
@@ -101,7 +104,10 @@ class PersistentCache {
           placement_seed_{placement_seed} {}
 
     [[nodiscard]] Image* image_at(GuestAddr pc);
+    [[nodiscard]] File* file_of(ir::BlockKey key); // null: it belongs to none
+    [[nodiscard]] File& file_for(u64 identity, GuestAddr base);
     [[nodiscard]] bool accept(const StoredBlock& candidate,
+                              ir::BlockKey key,
                               Tiers tiers,
                               frontend::CodeSource& source,
                               StoredBlock& block,
@@ -118,7 +124,9 @@ class PersistentCache {
     const u64 placement_seed_;
     std::map<GuestAddr, Image> images_;                                // by start
     std::map<std::pair<u64, GuestAddr>, std::unique_ptr<File>> files_; // by identity and base
+    File* machine_ = nullptr; // of files_
     CacheFile* last_found_in_ = nullptr;
+    u64 last_moved_by_ = 0;
     std::vector<u8> guest_bytes_; // scratch
 };
 

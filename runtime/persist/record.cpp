@@ -8,6 +8,8 @@ namespace ulna::runtime {
 
 namespace {
 
+using Form = backend::AddressSite::Form;
+
 struct Header {
     u64 checksum; // of everything after it
     u64 pc;
@@ -15,13 +17,14 @@ struct Header {
     u8 masks_tags, guarded, is_region, reserved;
     // Of the parts that follow, in this order.
     u32 range_bytes, guest_bytes, code_bytes, link_bytes, fault_bytes, location_bytes,
-        location_end_bytes, reserved2;
+        location_end_bytes, address_bytes;
 };
 static_assert(sizeof(Header) == RecordHead::kBytes);
 
 u64 bytes_of_parts(const Header& header) {
     return u64{header.range_bytes} + header.guest_bytes + header.code_bytes + header.link_bytes +
-           header.fault_bytes + header.location_bytes + header.location_end_bytes;
+           header.fault_bytes + header.location_bytes + header.location_end_bytes +
+           header.address_bytes;
 }
 
 struct PackedLink {
@@ -31,6 +34,10 @@ struct PackedLink {
 struct PackedFault {
     u32 code_offset;
     i32 pc_delta; // from the block's PC
+};
+
+struct PackedAddress {
+    u32 code_offset : 24, form : 8;
 };
 
 constexpr u64 kAlign = 8;
@@ -101,13 +108,26 @@ bool locations_make_sense(const StoredBlock& block) {
     return block.location_ends.size() / sizeof(u32) == block.faults.size() / sizeof(PackedFault);
 }
 
+bool addresses_make_sense(const StoredBlock& block) {
+    for (u64 at = 0; at < block.addresses.size(); at += sizeof(PackedAddress)) {
+        const auto address = read<PackedAddress>(block.addresses.data() + at);
+        const bool whole = address.form == static_cast<u8>(Form::Whole);
+        if (address.form > static_cast<u8>(Form::SignExtended) ||
+            address.code_offset + (whole ? 8u : 4u) > block.code.size()) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // What the translation cache relies on.
 bool makes_sense(const StoredBlock& block) {
     return block.links.size() % sizeof(PackedLink) == 0 &&
            block.faults.size() % sizeof(PackedFault) == 0 &&
            block.locations.size() % sizeof(backend::SlotLocation) == 0 &&
            block.location_ends.size() % sizeof(u32) == 0 && ranges_make_sense(block) &&
-           links_make_sense(block) && locations_make_sense(block);
+           links_make_sense(block) && locations_make_sense(block) &&
+           block.addresses.size() % sizeof(PackedAddress) == 0 && addresses_make_sense(block);
 }
 
 } // namespace
@@ -120,6 +140,7 @@ u32 append_record(std::vector<u8>& out,
                   const backend::CompiledBlock& compiled,
                   const Origin& origin) {
     const u64 start = out.size();
+    const bool moves = compiled.key.mode.system();
     const auto locations = bytes_of(std::span<const backend::SlotLocation>(compiled.locations));
     const auto location_ends = bytes_of(std::span<const u32>(compiled.location_ends));
     Header header{};
@@ -135,6 +156,8 @@ u32 append_record(std::vector<u8>& out,
     header.fault_bytes = static_cast<u32>(compiled.faults.size() * sizeof(PackedFault));
     header.location_bytes = static_cast<u32>(locations.size());
     header.location_end_bytes = static_cast<u32>(location_ends.size());
+    header.address_bytes =
+        moves ? static_cast<u32>(compiled.addresses.size() * sizeof(PackedAddress)) : 0;
     append(out, &header, sizeof header);
     append(out, origin.ranges.data(), origin.ranges.size_bytes());
     append(out, origin.guest_bytes.data(), origin.guest_bytes.size());
@@ -150,6 +173,12 @@ u32 append_record(std::vector<u8>& out,
     }
     append(out, locations.data(), locations.size());
     append(out, location_ends.data(), location_ends.size());
+    for (const backend::AddressSite& site : compiled.addresses) {
+        if (moves) {
+            const PackedAddress address{site.code_offset, static_cast<u8>(site.form)};
+            append(out, &address, sizeof address);
+        }
+    }
     out.resize((out.size() + kAlign - 1) / kAlign * kAlign);
     header.checksum = checksum({out.data() + start + 8, out.size() - start - 8});
     std::memcpy(out.data() + start, &header.checksum, sizeof header.checksum);
@@ -167,18 +196,22 @@ bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
         return false;
     }
     const auto header = read<Header>(bytes.data());
-    if (header.checksum != checksum(bytes.subspan(8))) {
+    if (header.checksum != checksum(bytes.subspan(8)) ||
+        bytes_of_parts(header) > bytes.size() - sizeof header) {
         return false;
     }
+    read_record(bytes, out);
+    return makes_sense(out);
+}
+
+void read_record(std::span<const u8> bytes, StoredBlock& out) {
+    const auto header = read<Header>(bytes.data());
     std::span<const u8> rest = bytes.subspan(sizeof header);
     const auto take = [&rest](u64 count) {
         const std::span<const u8> part = rest.first(count);
         rest = rest.subspan(count);
         return part;
     };
-    if (bytes_of_parts(header) > rest.size()) {
-        return false;
-    }
     out.key = {header.pc, {header.mode}};
     out.masks_tags = header.masks_tags != 0;
     out.guarded = header.guarded != 0;
@@ -190,7 +223,7 @@ bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
     out.faults = take(header.fault_bytes);
     out.locations = take(header.location_bytes);
     out.location_ends = take(header.location_end_bytes);
-    return makes_sense(out);
+    out.addresses = take(header.address_bytes);
 }
 
 void unpack(const StoredBlock& block, backend::CompiledBlock& out) {
@@ -208,6 +241,10 @@ void unpack(const StoredBlock& block, backend::CompiledBlock& out) {
     }
     read_all(block.locations, out.locations);
     read_all(block.location_ends, out.location_ends);
+    for (u64 at = 0; at < block.addresses.size(); at += sizeof(PackedAddress)) {
+        const auto address = read<PackedAddress>(block.addresses.data() + at);
+        out.addresses.push_back({address.code_offset, static_cast<Form>(address.form)});
+    }
 }
 
 } // namespace ulna::runtime

@@ -25,7 +25,8 @@ struct StoredBlock {
     std::span<const u8> ranges; // GuestRange each; at least one
     std::span<const u8> guest_bytes; // of all ranges, one after the other
     std::span<const u8> code;
-    std::span<const u8> links, faults, locations, location_ends; // packed; unpack() reads them
+    std::span<const u8> links, faults, locations, location_ends,
+        addresses; // packed; unpack() reads them
 
     [[nodiscard]] std::size_t range_count() const { return ranges.size() / sizeof(GuestRange); }
     [[nodiscard]] GuestRange range(std::size_t index) const;
@@ -53,6 +54,8 @@ struct RecordHead {
 
 // False: these bytes are not a whole, undamaged record.
 [[nodiscard]] bool decode_record(std::span<const u8> bytes, StoredBlock& out);
+// The same of what append_record has just made.
+void read_record(std::span<const u8> bytes, StoredBlock& out);
 
 // Fills `out` as a back end would have.
 void unpack(const StoredBlock& block, backend::CompiledBlock& out);

@@ -1,6 +1,7 @@
 #include "runtime/system/command_line.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 
 #include "runtime/common_options.h"
@@ -157,6 +158,8 @@ constexpr Option kOptions[] = {
         [](Parse& p, const std::string&) { p.options.perf_map = true; }},
     {"tier0",    "on|off", "interpret what is executed for the first time (default), or translate it at once", runtime::set_tier0},
     {"engine",   "jit|interp", "translate to host code (default), or interpret the IR", runtime::set_engine},
+    {"no-cache", nullptr,      "neither use nor fill the persistent translation cache [ULNA_NO_CACHE]", runtime::set_no_cache},
+    {"cache-dir", "path",      "where that is; $XDG_CACHE_HOME/ulna/code if not given [ULNA_CACHE_DIR]", runtime::set_cache_directory},
     {"version",  nullptr,      "print the version",
         [](Parse& p, const std::string&) { p.answer("ulna-system " ULNA_VERSION "\n"); }},
     {"help",     nullptr,      "print this help", show_help},
@@ -188,6 +191,15 @@ const Option* find_option(std::string_view argument) {
         std::find_if(std::begin(kOptions), std::end(kOptions),
                      [&](const Option& option) { return argument == option.name; });
     return found != std::end(kOptions) ? found : nullptr;
+}
+
+void apply_environment(Parse& parse) {
+    if (std::getenv("ULNA_NO_CACHE") != nullptr) {
+        runtime::set_no_cache(parse, "");
+    }
+    if (const char* const directory = std::getenv("ULNA_CACHE_DIR")) {
+        runtime::set_cache_directory(parse, directory);
+    }
 }
 
 void apply_arguments(Parse& parse, int argc, const char* const* argv) {
@@ -305,6 +317,7 @@ void check(Parse& parse) {
 
 SystemCommandLine parse_system_command_line(int argc, const char* const* argv) {
     Parse parse;
+    apply_environment(parse);
     apply_arguments(parse, argc, argv);
     resolve_characters(parse);
     set_default_serial(parse);

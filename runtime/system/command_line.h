@@ -97,6 +97,8 @@ struct SystemOptions {
     std::string log_file, log_filter;
     bool stats = false, perf_map = false, interpreter_engine = false, tier0 = true;
     u64 code_cache_mib = 0; // 0: the default
+    bool persistent_cache = true;
+    std::string cache_directory; // empty: the user's
 };
 
 struct SystemCommandLine {

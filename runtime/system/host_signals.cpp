@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "ir/support/check.h"
+#include "runtime/fault_safe_copy.h"
 #include "runtime/system/vcpu.h"
 
 namespace ulna::system {
@@ -13,6 +14,9 @@ namespace {
 runtime::Engine* g_engine = nullptr;
 
 void on_signal(int signal, siginfo_t*, void* context) {
+    if (runtime::recover_copy(context)) {
+        return;
+    }
     bool resumed = false;
     Vcpu* const vcpu = Vcpu::current();
     const bool ours =

@@ -5,6 +5,8 @@
 
 #include "ir/helpers.h"
 #include "runtime/devices/virt_map.h"
+#include "runtime/persist/configuration.h"
+#include "runtime/persist/persistent_cache.h"
 #include "runtime/system/host_signals.h"
 #include "runtime/system/id_registers.h"
 #include "runtime/system/pmu.h"
@@ -71,6 +73,8 @@ bool Machine::build(std::string& why_not) {
     if (config_.code_cache_bytes != 0) {
         engine.code_cache_bytes = config_.code_cache_bytes;
     }
+    open_cache(engine);
+    engine.persistent = persistent_.get();
     engine_ = runtime::Engine::create(engine, why_not);
     if (engine_ == nullptr) {
         return false;
@@ -95,6 +99,26 @@ bool Machine::build(std::string& why_not) {
         connect_cpu(i);
     }
     return true;
+}
+
+// That there is none is no reason to say anything: `ulna --cache stats` says why.
+void Machine::open_cache(const runtime::EngineConfig& engine) {
+    const std::optional<u64> configuration = runtime::translation_configuration(engine);
+    if (config_.cache_directory.empty() || !configuration) {
+        return;
+    }
+    std::string why_not;
+    persistent_ = runtime::PersistentCache::open(config_.cache_directory, *configuration, why_not);
+    if (persistent_ != nullptr) {
+        persistent_->keep_machine(config_.cache_identity);
+    }
+}
+
+void Machine::save_translations() {
+    constexpr std::size_t kLeastBlocks = 100;
+    if (persistent_ != nullptr) {
+        persistent_->save(kLeastBlocks);
+    }
 }
 
 void Machine::connect_cpu(unsigned index) {

@@ -39,6 +39,8 @@ struct MachineConfig {
     bool stays_on = false;                           // -no-shutdown
     std::optional<InstructionTime> instruction_time; // the deterministic mode
     std::optional<u64> seed;                         // of the CPUs' random numbers
+    std::string cache_directory; // of the persistent translation cache; empty: none
+    u64 cache_identity = 0;      // of what runs here (PersistentCache::keep_machine)
 };
 
 // What the machine's own firmware answers to: none where the guest brings firmware for EL3.
@@ -85,6 +87,8 @@ class Machine {
     void set_semihosting(MachineSemihosting* answers) { semihosting_ = answers; }
     [[nodiscard]] MachineSemihosting* semihosting() const { return semihosting_; }
     [[nodiscard]] std::string stats() const { return engine_->stats(); }
+    // Writes new translations to the persistent cache.
+    void save_translations();
 
     // --- for debuggers, without the lock
     [[nodiscard]] RunControl& run_control() { return run_control_; }
@@ -119,6 +123,7 @@ class Machine {
   private:
     explicit Machine(const MachineConfig& config);
     [[nodiscard]] bool build(std::string& why_not);
+    void open_cache(const runtime::EngineConfig& engine);
     void connect_cpu(unsigned index);
     void kick_cpus();
 
@@ -136,6 +141,7 @@ class Machine {
     DebuggerPoints debugger_points_;
     frontend::CpuModel model_;
     frontend::TranslateOptions translate_;
+    std::unique_ptr<runtime::PersistentCache> persistent_; // null: none
     std::unique_ptr<runtime::Engine> engine_;
     std::unique_ptr<InterruptController> gic_;
     std::vector<std::unique_ptr<CpuInput>> inputs_;

@@ -95,14 +95,6 @@ void set_cache_command(Parse& parse, const std::string& value) {
 
 void show_help(Parse& parse, const std::string&);
 
-// The guest may go elsewhere before it executes another program.
-std::string absolute(const std::string& path) {
-    char folder[PATH_MAX];
-    return path.starts_with('/') || ::getcwd(folder, sizeof folder) == nullptr
-               ? path
-               : std::string(folder) + "/" + path;
-}
-
 const char* const kVersionText =
     "ulna " ULNA_VERSION " (AArch64 Linux programs on x86-64; options as qemu-aarch64)\n";
 
@@ -133,10 +125,10 @@ constexpr Option kOptions[] = {
     {"tier0",   "on|off",   "TIER0",       "interpret what is executed for the first time (default), or translate it at once", runtime::set_tier0},
     {"tier2",   "off|server|sync", "TIER2", "compile hot code with LLVM: not at all, beside the program (default), or all code and wait for it", set_tier2},
     {"no-cache", nullptr,   "NO_CACHE",    "neither use nor fill the persistent translation cache",
-        [](Parse& p, const std::string&) { p.options.persistent_cache = false; }},
+        runtime::set_no_cache},
     {"cache",   "stats|clear|verify", nullptr, "look at, empty or check the persistent translation cache, and exit", set_cache_command},
     {"cache-dir","path",    "CACHE_DIR",   "where the persistent translation cache is; $XDG_CACHE_HOME/ulna/code if not given",
-        [](Parse& p, const std::string& v) { p.options.cache_directory = absolute(v); }},
+        runtime::set_cache_directory},
     {"perfmap", nullptr,    "PERFMAP",     "write /tmp/perf-PID.map for perf",
         [](Parse& p, const std::string&) { p.options.perf_map = true; }},
     {"g",       "port|path","GDB",         "wait for gdb at this TCP port of this host, or Unix socket, before the first instruction",

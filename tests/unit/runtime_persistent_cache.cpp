@@ -55,7 +55,8 @@ backend::CompiledBlock made_up(GuestAddr pc, u8 filling = 0x90) {
 void add(NewBlocks& blocks, GuestAddr pc, u8 filling = 0x90) {
     const u8 guest[8] = {1, 2, 3, 4, 5, 6, 7, static_cast<u8>(pc >> 2)};
     const GuestRange range{pc, 8};
-    blocks.add(made_up(pc, filling), {.ranges = {&range, 1}, .guest_bytes = guest});
+    blocks.add(tag_of({pc, {0}}), made_up(pc, filling),
+               {.ranges = {&range, 1}, .guest_bytes = guest});
 }
 
 NewBlocks blocks_from(GuestAddr first, unsigned count) {
@@ -68,7 +69,7 @@ NewBlocks blocks_from(GuestAddr first, unsigned count) {
 
 bool holds(const std::string& path, GuestAddr pc, u8 filling = 0x90) {
     CacheFile file;
-    return file.open(path, kKey) && file.find({pc, {0}}, [&](const StoredBlock& block) {
+    return file.open(path, kKey) && file.find(tag_of({pc, {0}}), [&](const StoredBlock& block) {
         backend::CompiledBlock compiled;
         unpack(block, compiled);
         const backend::CompiledBlock want = made_up(pc, filling);
@@ -83,7 +84,7 @@ std::vector<GuestAddr> behind(const std::string& path, GuestAddr pc, unsigned mo
     CacheFile file;
     std::vector<GuestAddr> keys;
     REQUIRE(file.open(path, kKey));
-    REQUIRE(file.find({pc, {0}}, [](const StoredBlock&) { return true; }));
+    REQUIRE(file.find(tag_of({pc, {0}}), [](const StoredBlock&) { return true; }));
     for (unsigned i = 0; i < most; ++i) {
         const std::optional<ir::BlockKey> key = file.next_key();
         if (!key) {
@@ -172,7 +173,7 @@ TEST_CASE("of two translations of one key the newer comes first", "[persist]") {
         CacheFile file;
         u8 seen = 0;
         REQUIRE(file.open(directory.file(), kKey));
-        CHECK(file.find({0x401000, {0}}, [&](const StoredBlock& block) {
+        CHECK(file.find(tag_of({0x401000, {0}}), [&](const StoredBlock& block) {
             seen = block.code[0];
             return true;
         }));
@@ -222,7 +223,7 @@ TEST_CASE("what was stored behind a record is found by its place", "[persist]") 
     REQUIRE(file.open(directory.file(), kKey));
     StoredBlock block;
     for (GuestAddr pc = 0x401000; pc < 0x401640; pc += 16) {
-        CHECK_FALSE(file.find({pc, {0}}, any));
+        CHECK_FALSE(file.find(tag_of({pc, {0}}), any));
         for (unsigned i = 0; i < 200 && file.next_key(); ++i) {
             CHECK_FALSE(file.next(block));
         }
@@ -241,7 +242,7 @@ TEST_CASE("a large file does not stay mapped when all of it has been read", "[pe
     u64 most_kib = resident_kib(directory.file()); // the table, and what was mapped with it
     for (unsigned i = 0; i < kBlocks; ++i) {
         const GuestAddr pc = 0x401000 + u64{i * 7919 % kBlocks} * 16;
-        found += file.find({pc, {0}}, [](const StoredBlock&) { return true; });
+        found += file.find(tag_of({pc, {0}}), [](const StoredBlock&) { return true; });
         if (i % 1000 == 0) {
             most_kib = std::max(most_kib, resident_kib(directory.file()));
         }
@@ -286,7 +287,7 @@ TEST_CASE("no damaged byte gets into a translation", "[persist]") {
             if (!file.open(directory.file(), kKey)) {
                 continue;
             }
-            (void)file.find({pc, {0}}, [&](const StoredBlock& block) {
+            (void)file.find(tag_of({pc, {0}}), [&](const StoredBlock& block) {
                 CHECK(std::ranges::equal(block.code, made_up(pc).code));
                 CHECK(block.range(0).low == pc);
                 return true;
@@ -321,7 +322,7 @@ TEST_CASE("a file that shrinks while it is mapped only loses its blocks", "[pers
     CacheFile file;
     REQUIRE(file.open(directory.file(), kKey));
     REQUIRE(::truncate(directory.file().c_str(), 0) == 0);
-    CHECK_FALSE(file.find({0x401000, {0}}, [](const StoredBlock&) { return true; }));
+    CHECK_FALSE(file.find(tag_of({0x401000, {0}}), [](const StoredBlock&) { return true; }));
     ::sigaction(SIGBUS, &before, nullptr);
 }
 
@@ -519,4 +520,107 @@ TEST_CASE("a file of Arm code is known by its contents", "[persist]") {
     CHECK(identity(EM_AARCH64, 0, 5000) == identity(EM_AARCH64, 0, 5000));
     CHECK(identity(EM_AARCH64, 1, 5000) != identity(EM_AARCH64, 0, 5000));
     CHECK(identity(EM_AARCH64, 0, 5001) != identity(EM_AARCH64, 0, 5000));
+}
+
+namespace {
+
+// Of a machine: the same place of another page.
+constexpr ir::BlockMode kSystem{ir::BlockMode::level_bits(1)};
+backend::CompiledBlock made_up_for_machine(GuestAddr pc) {
+    backend::CompiledBlock block = made_up(pc);
+    block.key = {pc, kSystem, 5};
+    std::memcpy(block.code.data() + 8, &pc, sizeof pc);
+    block.addresses = {{8, backend::AddressSite::Form::Whole}};
+    return block;
+}
+
+} // namespace
+
+TEST_CASE("a machine's translation is found by its code, wherever that is now", "[persist]") {
+    const Directory directory;
+    const std::string path = directory.path() + "/cache";
+    std::string why;
+    constexpr GuestAddr kThen = 0xffff'8000'0040'1000, kNow = 0xffff'a000'0099'9000;
+    constexpr u64 kOffset = 0x10;
+    const GuestRange range{kThen + kOffset, 8};
+    FixedCode then{kThen}, now{kNow};
+    const auto cache = PersistentCache::open(path, 1, why);
+    REQUIRE(cache != nullptr);
+    StoredBlock stored;
+    backend::CompiledBlock compiled;
+    const auto found = [&](PersistentCache& in, ir::BlockKey key) {
+        return in.find(key, kTiers, now, stored, compiled);
+    };
+    CHECK_FALSE(cache->add(made_up_for_machine(kThen + kOffset), {.ranges = {&range, 1}}, then));
+    cache->keep_machine(7);
+    CHECK(cache->add(made_up_for_machine(kThen + kOffset), {.ranges = {&range, 1}}, then));
+    const auto check = [&](PersistentCache& in) {
+        REQUIRE(found(in, {kNow + kOffset, kSystem, 9}));
+        CHECK(compiled.key == ir::BlockKey{kNow + kOffset, kSystem, 9});
+        GuestAddr moved = 0;
+        std::memcpy(&moved, compiled.code.data() + 8, sizeof moved);
+        CHECK(moved == kNow + kOffset);
+        CHECK(compiled.links[0].target == kNow + kOffset + 0x100);
+        CHECK(compiled.guest_pcs[compiled.faults[0].guest_index] == kNow + kOffset + 4);
+        CHECK_FALSE(found(in, {kNow + kOffset + 4, kSystem, 9})); // the same words, elsewhere
+        CHECK_FALSE(found(in, {kNow + kOffset, {ir::BlockMode::level_bits(0)}, 9}));
+        now.set(kNow + kOffset + 4, 0);
+        CHECK_FALSE(found(in, {kNow + kOffset, kSystem, 9}));
+        now.set(kNow + kOffset + 4, 0xd503201f);
+    };
+    check(*cache); // not yet in a file
+    cache->save();
+    const auto next = PersistentCache::open(path, 1, why);
+    CHECK_FALSE(found(*next, {kNow + kOffset, kSystem, 9}));
+    next->keep_machine(8);
+    CHECK_FALSE(found(*next, {kNow + kOffset, kSystem, 9})); // another machine's file
+    const auto same = PersistentCache::open(path, 1, why);
+    same->keep_machine(7);
+    check(*same);
+}
+
+TEST_CASE("a machine's file keeps what differs behind the first words", "[persist]") {
+    const Directory directory;
+    constexpr FileKey kMachine{.configuration = 1, .identity = 2, .base = FileKey::kAnywhere};
+    const std::string file = directory.path() + "/" + kMachine.file_name();
+    constexpr unsigned kFiles = 40; // more than stay segments
+    for (u8 i = 0; i < kFiles; ++i) {
+        NewBlocks blocks;
+        const u8 guest[8] = {1, 2, 3, 4, 5, 6, 7, i};
+        const GuestRange range{0x401000, 8};
+        blocks.add(3, made_up_for_machine(0x401000), {.ranges = {&range, 1}, .guest_bytes = guest});
+        REQUIRE(CacheFile::save(file, kMachine, blocks));
+    }
+    CHECK(CacheFile::inspect(file).segments <= 16);
+    CHECK(CacheFile::inspect(file).blocks == kFiles);
+    CHECK(CacheFile::inspect(file).damaged_blocks == 0);
+    CacheFile cache;
+    REQUIRE(cache.open(file, kMachine));
+    unsigned seen = 0;
+    CHECK_FALSE(cache.find(3, [&](const StoredBlock&) { return ++seen > kFiles; }));
+    CHECK(seen == kFiles);
+}
+
+TEST_CASE("new translations are found before they are saved, the newest first", "[persist]") {
+    NewBlocks blocks;
+    for (unsigned i = 0; i < 1000; ++i) {
+        add(blocks, 0x401000 + i % 100 * 16, static_cast<u8>(i / 100));
+        if (i % 7 == 0) { // while they come
+            u8 filling = 0xff;
+            CHECK(
+                blocks.find(tag_of({0x401000 + i % 100 * 16, {0}}), [&](const StoredBlock& block) {
+                    filling = block.code[0];
+                    return true;
+                }));
+            CHECK(filling == i / 100);
+        }
+    }
+    unsigned seen = 0;
+    CHECK_FALSE(blocks.find(tag_of({0x401000, {0}}), [&](const StoredBlock&) {
+        ++seen;
+        return false;
+    }));
+    CHECK(seen == 10);
+    blocks.clear();
+    CHECK_FALSE(blocks.find(tag_of({0x401000, {0}}), [](const StoredBlock&) { return true; }));
 }

@@ -50,7 +50,7 @@ bool branch_to(Translator& t, Reg Rn, Value target) {
 }
 // The target was read before X30 changes: BLR X30 is legal.
 bool call_to(Translator& t, Value target) {
-    t.set_X(Reg::LR, t.b.c64(t.next()));
+    t.set_X(Reg::LR, t.b.code_address(t.next()));
     return t.end(
         ir::ExitCallIndirect{target.id, t.next(), static_cast<u8>(t.mode().bti() ? 2 : 0)});
 }
@@ -58,7 +58,7 @@ bool call_to(Translator& t, Value target) {
 bool B_uncond(Translator& t, Imm<26> imm26) { return t.jump(branch_target(t, imm26)); }
 
 bool BL(Translator& t, Imm<26> imm26) {
-    t.set_X(Reg::LR, t.b.c64(t.next()));
+    t.set_X(Reg::LR, t.b.code_address(t.next()));
     return t.end(ir::ExitCall{branch_target(t, imm26), t.next()});
 }
 

@@ -7,13 +7,13 @@ namespace ulna::frontend {
 // --- PC-rel. addressing
 
 bool ADR(Translator& t, Imm<2> immlo, Imm<19> immhi, Reg Rd) {
-    t.set_X(Rd, t.b.c64(t.pc() + static_cast<u64>(concat(immhi, immlo).sext())));
+    t.set_X(Rd, t.b.code_address(t.pc() + static_cast<u64>(concat(immhi, immlo).sext())));
     return true;
 }
 
 bool ADRP(Translator& t, Imm<2> immlo, Imm<19> immhi, Reg Rd) {
     const u64 page = align_down(t.pc(), 4096);
-    t.set_X(Rd, t.b.c64(page + (static_cast<u64>(concat(immhi, immlo).sext()) << 12)));
+    t.set_X(Rd, t.b.code_address(page + (static_cast<u64>(concat(immhi, immlo).sext()) << 12)));
     return true;
 }
 

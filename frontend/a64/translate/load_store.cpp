@@ -53,7 +53,8 @@ bool load_signed_32(Translator& t, bool size, i64 offset, Wback wback, Reg Rn, R
 
 namespace {
 Address literal(Translator& t, Imm<19> imm19) {
-    return {.base = t.b.c64(t.pc() + (static_cast<u64>(imm19.sext()) << 2)), .tag_checked = false};
+    return {.base = t.b.code_address(t.pc() + (static_cast<u64>(imm19.sext()) << 2)),
+            .tag_checked = false};
 }
 } // namespace
 

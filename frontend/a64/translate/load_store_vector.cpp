@@ -44,7 +44,7 @@ bool LDR_lit_v(Translator& t, Imm<2> opc, Imm<19> imm19, Vec Vt) {
     if (opc == 3) {
         return t.unallocated();
     }
-    const Value base = t.b.c64(t.pc() + (static_cast<u64>(imm19.sext()) << 2));
+    const Value base = t.b.code_address(t.pc() + (static_cast<u64>(imm19.sext()) << 2));
     t.set_V(Vt, load_vector(t, {.base = base, .tag_checked = false}, 2 + opc.v));
     return true;
 }
