@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
+#include <optional>
 
 #include "runtime/debug/gdb_socket.h"
 #include "runtime/debug/log.h"
@@ -14,6 +16,7 @@
 #include "runtime/system/board.h"
 #include "runtime/system/cache_identity.h"
 #include "runtime/system/gdb_target.h"
+#include "runtime/system/termination.h"
 
 namespace {
 
@@ -107,6 +110,12 @@ live(system::Machine& machine, const system::SystemOptions& options, std::string
     return machine.run(boot->pc, boot->x0, el);
 }
 
+void save_translations(system::Machine& machine) {
+    if (const std::string trouble = machine.save_translations(); !trouble.empty()) {
+        std::fprintf(stderr, "ulna-system: warning: %s\n", trouble.c_str());
+    }
+}
+
 int run(const system::SystemOptions& options) {
     std::string why_not;
     const auto machine = system::Machine::create(config_of(options), why_not);
@@ -125,9 +134,14 @@ int run(const system::SystemOptions& options) {
     if (options.start_stopped) {
         machine->run_control().stop();
     }
+    std::optional<system::Termination> termination;
+    {
+        const std::lock_guard lock{machine->lock()};
+        termination.emplace(machine->loop(), [&] { machine->stop(0); });
+    }
     auto end = live(*machine, options, why_not);
     while (end && end->reset && !options.no_reboot) {
-        machine->save_translations();
+        save_translations(*machine);
         machine->reset();
         end = live(*machine, options, why_not);
     }
@@ -141,10 +155,14 @@ int run(const system::SystemOptions& options) {
     {
         const std::lock_guard lock{machine->lock()};
         board->flush();
+        termination.reset(); // further signals do what they always did
     }
-    machine->save_translations();
+    save_translations(*machine);
     if (options.stats) {
         std::fputs(machine->stats().c_str(), stderr);
+    }
+    if (const std::optional<int> signal = system::Termination::signal()) {
+        std::raise(*signal);
     }
     return end->status;
 }

@@ -22,8 +22,9 @@ class CodeSnapshot final : public frontend::CodeSource {
     // Words of the source from pc on, as they were when they were first taken.
     [[nodiscard]] std::span<const u32> take(GuestAddr pc, std::span<const u32> words) {
         const std::size_t at = index_of(pc), end = at + words.size();
-        if (page_of_code(pc) != page_ || (first_ != kWords && end < first_)) {
-            return words; // no block goes there, or with breakpoints between
+        const bool apart = first_ != kWords && (end < first_ || at >= end_);
+        if (words.empty() || page_of_code(pc) != page_ || apart) {
+            return words; // no block goes there, or a breakpoint lies between
         }
         if (at < first_) {
             std::copy_n(words.begin(), std::min(end, first_) - at, words_.begin() + at);

@@ -354,6 +354,7 @@ bool CacheFile::open(const std::string& path, const FileKey& key) {
     if (is_large()) {
         keep_tables_only();
     }
+    damaged_ = end == 0;
     return end != 0;
 }
 

@@ -42,6 +42,8 @@ class NewBlocks {
     void add(u64 tag, const backend::CompiledBlock& compiled, const Origin& origin);
     void add(u64 tag, std::span<const u8> record, bool is_region);
     void clear();
+    // Room that is not yet memory, so that nothing is copied as they grow.
+    void reserve(u64 bytes) { records_.reserve(bytes); }
 
     // As CacheFile::find.
     template <class Accept> [[nodiscard]] bool find(u64 tag, Accept accept);
@@ -78,6 +80,9 @@ class CacheFile {
     // Maps what is whole. False: there is none, it is not ours, or it is for something else.
     bool open(const std::string& path, const FileKey& key);
     [[nodiscard]] bool is_open() const { return !segments_.empty(); }
+    // What was read of it was not all whole. (What a writer that died has left behind is no
+    // damage.)
+    [[nodiscard]] bool is_damaged() const { return damaged_; }
 
     // Calls accept(block) for every stored translation with this tag, newest first, until it says
     // true. Returns whether one did.
@@ -138,7 +143,7 @@ class CacheFile {
     std::vector<bool> is_mapped_;             // windows of map_, by their number
     u64 mapped_windows_ = 0, read_bytes_ = 0; // since records were given back
     std::vector<Segment> segments_;
-    bool has_regions_ = false;
+    bool has_regions_ = false, damaged_ = false;
     Place last_; // looked at
     std::vector<u8> scratch_;
 };
@@ -166,7 +171,9 @@ template <class Accept> bool CacheFile::find(u64 tag, Accept accept) {
     for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
         for (u64 index = tag; next_candidate(*segment, tag, index); ++index) {
             StoredBlock block;
-            if (decode_record(scratch_, block) && accept(block)) {
+            const bool whole = decode_record(scratch_, block);
+            damaged_ = damaged_ || !whole;
+            if (whole && accept(block)) {
                 return true;
             }
         }

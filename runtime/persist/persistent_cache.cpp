@@ -127,23 +127,23 @@ bool PersistentCache::find(ir::BlockKey key,
     if (file == nullptr) {
         return false;
     }
-    if (!file->opened) {
-        file->opened = true;
-        (void)file->stored.open(path_of(file->key), file->key);
+    if (file->stored == nullptr) {
+        file->stored = std::make_unique<CacheFile>();
+        (void)file->stored->open(path_of(file->key), file->key);
     }
     const auto accepts = [&](const StoredBlock& candidate) {
         return accept(candidate, key, tiers, source, block, compiled);
     };
-    last_found_in_ = &file->stored;
+    last_found_in_ = file->stored.get();
     if (!key.mode.system()) {
-        return file->stored.find(tag_of(key), accepts);
+        return file->stored->find(tag_of(key), accepts);
     }
     const u64 tag = tag_of_code(key, source);
     if (file->fresh.find(tag, accepts)) {
         last_found_in_ = nullptr;
         return true;
     }
-    return file->stored.find(tag, accepts);
+    return file->stored->find(tag, accepts);
 }
 
 bool PersistentCache::accept(const StoredBlock& candidate,
@@ -199,7 +199,7 @@ bool PersistentCache::find_next(ir::BlockKey key,
 bool PersistentCache::has_translations_at(GuestAddr pc) {
     const std::lock_guard lock{mutex_};
     const Image* const image = image_at(pc);
-    return image != nullptr && image->file->stored.is_open();
+    return image != nullptr && image->file->is_stored();
 }
 
 bool PersistentCache::add(const backend::CompiledBlock& compiled,
@@ -221,6 +221,9 @@ bool PersistentCache::add(const backend::CompiledBlock& compiled,
         }
     }
     const bool moves = key.mode.system();
+    if (moves && file->fresh.count() == 0) {
+        file->fresh.reserve(kMostFreshBytesOfMachine + (u64{1} << 20));
+    }
     file->fresh.add(moves ? tag_of_code(key, source) : tag_of(key), compiled,
                     {ranges, origin.masks_tags, guarded, origin.is_region, guest_bytes_});
     if (file->fresh.bytes() >= (moves ? kMostFreshBytesOfMachine : kMostFreshBytes)) {
@@ -234,15 +237,29 @@ void PersistentCache::save(std::size_t least_blocks) {
     save_locked(std::max<std::size_t>(least_blocks, 1));
 }
 
+std::string PersistentCache::damaged_file() {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [name, file] : files_) {
+        if (file->stored != nullptr && file->stored->is_damaged()) {
+            return path_of(file->key);
+        }
+    }
+    return "";
+}
+
 void PersistentCache::save_locked(std::size_t least_blocks) {
     bool any = false;
     for (auto& [name, file] : files_) {
         // What has no file yet starts one.
-        if (file->fresh.count() < (file->stored.is_open() ? least_blocks : 1)) {
+        if (file->fresh.count() < (file->is_stored() ? least_blocks : 1)) {
             continue;
         }
         any |= CacheFile::save(path_of(file->key), file->key, file->fresh);
         file->fresh.clear();
+        if (file->key.is_machine()) { // what it has just written may be wanted again
+            last_found_in_ = nullptr;
+            file->stored = nullptr;
+        }
     }
     if (any) {
         trim_cache_directory(directory_);

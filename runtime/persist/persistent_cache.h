@@ -60,8 +60,8 @@ class PersistentCache {
                             frontend::CodeSource& source,
                             StoredBlock& block,
                             backend::CompiledBlock& compiled);
-    // The key of what was stored behind what find() or find_next() gave last, moved as that was, and
-    // without its page. Without a value: nothing.
+    // The key of what was stored behind what find() or find_next() gave last, moved as that was,
+    // and without its page. Without a value: nothing.
     [[nodiscard]] std::optional<ir::BlockKey> next_key();
     // As find(), for the key that next_key() gave.
     [[nodiscard]] bool find_next(ir::BlockKey key,
@@ -79,6 +79,8 @@ class PersistentCache {
     // Writes what files have at least so many new blocks for. Failures are silent: the blocks are
     // made again next time.
     void save(std::size_t least_blocks = 1);
+    // The name of one that was met with damage; empty: none.
+    [[nodiscard]] std::string damaged_file();
 
     void lock_for_fork() { mutex_.lock(); }
     // The child's parent keeps what is new so far.
@@ -87,9 +89,9 @@ class PersistentCache {
   private:
     struct File {
         FileKey key;
-        CacheFile stored;
-        bool opened = false;
+        std::unique_ptr<CacheFile> stored; // null: not looked at yet
         NewBlocks fresh;
+        [[nodiscard]] bool is_stored() const { return stored != nullptr && stored->is_open(); }
     };
     struct Image {
         GuestAddr end = 0;
@@ -124,7 +126,7 @@ class PersistentCache {
     const u64 placement_seed_;
     std::map<GuestAddr, Image> images_;                                // by start
     std::map<std::pair<u64, GuestAddr>, std::unique_ptr<File>> files_; // by identity and base
-    File* machine_ = nullptr; // of files_
+    File* machine_ = nullptr;                                          // of files_
     CacheFile* last_found_in_ = nullptr;
     u64 last_moved_by_ = 0;
     std::vector<u8> guest_bytes_; // scratch

@@ -114,11 +114,14 @@ void Machine::open_cache(const runtime::EngineConfig& engine) {
     }
 }
 
-void Machine::save_translations() {
+std::string Machine::save_translations() {
     constexpr std::size_t kLeastBlocks = 100;
-    if (persistent_ != nullptr) {
-        persistent_->save(kLeastBlocks);
+    if (persistent_ == nullptr) {
+        return "";
     }
+    const std::string damaged = persistent_->damaged_file();
+    persistent_->save(kLeastBlocks);
+    return damaged.empty() ? "" : damaged + ": damaged; what is whole in it was used";
 }
 
 void Machine::connect_cpu(unsigned index) {

@@ -87,8 +87,8 @@ class Machine {
     void set_semihosting(MachineSemihosting* answers) { semihosting_ = answers; }
     [[nodiscard]] MachineSemihosting* semihosting() const { return semihosting_; }
     [[nodiscard]] std::string stats() const { return engine_->stats(); }
-    // Writes new translations to the persistent cache.
-    void save_translations();
+    // Writes new translations to the persistent cache; says what is wrong with it, if anything.
+    [[nodiscard]] std::string save_translations();
 
     // --- for debuggers, without the lock
     [[nodiscard]] RunControl& run_control() { return run_control_; }

@@ -1,6 +1,7 @@
 """Boots with the persistent translation cache: the second must find what the first one translated, and nothing that is done to the cache's files may matter."""
 import os
 import re
+import signal
 import stat
 
 FOUND, MADE = "blocks found in the persistent cache", "blocks translated"
@@ -29,7 +30,7 @@ def difference(first, second):
 
 def damage(path):
     content = bytearray(path.read_bytes())
-    for at in range(100, len(content), 1000):
+    for at in range(200, len(content), 1000):  # behind the headers, which would take all with them
         content[at] ^= 0x10
     path.write_bytes(content)
 
@@ -60,8 +61,10 @@ def check(boot, judge, work):
         yield None if len(files()) == 1 else f"{len(files())} files"
         yield None if stat.S_IMODE(files()[0].stat().st_mode) == 0o600 else "others can read it"
         yield run("a filled cache", 0.8, 1)
+        yield "a warning" if "warning: /" in seen[-1].text else None
         damage(files()[0])
         yield run("a damaged cache", 0, 0.9)
+        yield None if "code: damaged; what is whole in it was used\n" in seen[-1].text.replace("\r", "") else "no warning of damage"
         yield run("a damaged cache, filled again", 0.8, 1)
         os.truncate(files()[0], files()[0].stat().st_size // 2)
         yield run("a file cut short", 0, 0.6)
@@ -77,5 +80,10 @@ def check(boot, judge, work):
         yield None if os.geteuid() == 0 or files()[0].read_bytes() == before else "a file that is read-only was written"
         cache.chmod(0o755)
         yield run("a cache that others can see", 0, 0)
+        cache.chmod(0o700)
+        files()[0].unlink()
+        console = boot(*options, answers=[("Run /init", signal.SIGTERM)])
+        yield None if console.status == -signal.SIGTERM else f"status {console.status} after SIGTERM"
+        yield run("what a machine left that was ended", 0.7, 1)
 
     return next((wrong for wrong in in_turn() if wrong), None), seen[-1]
