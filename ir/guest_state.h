@@ -157,14 +157,13 @@ struct alignas(64) CpuState {
     u64 commit_store = 0;      // CommitStore
     u64 uncommitted = 0;       // not 0: it has something to do
     TlbEntry* tlb[2] = {};     // of accesses without and with privilege
-    // Addends that reads of arrays found in the TLB last, by guest address: such a read takes its
-    // own for granted and goes on while it looks. Any value is right, since it is compared.
-    u64 guessed_addends[kGuessedAddends] = {};
+    u64 used_slot_groups = 0;  // bit n: page_slots[n] has a page
     // How many more instructions may be executed: counted down when BlockMode::counts, and exact
     // whenever translated code has been left. An instruction that raises an exception, or that is
     // left to somebody else, has not been counted.
     u64 instructions_left = 0;
     JumpCacheEntry privileged_jump_cache[kJumpCacheEntries]; // of blocks above EL0
+    PageSlot page_slots[kPageSlotGroups][kPageSlots];
 };
 // The place of an access that is not in the TLB, which gets it if that is possible; 0: the block
 // leaves with ExitReason::MemoryAccess. `mem` is a MemInfo; above its 16 bits, the bytes of a

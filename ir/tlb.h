@@ -3,6 +3,8 @@
 // by CpuState::find_host_address, which enters it unless each of its accesses has to be seen.
 #pragma once
 
+#include <optional>
+
 #include "ir/types.h"
 
 namespace ulna::ir {
@@ -16,7 +18,6 @@ struct TlbEntry {
     u64 addend; // host address less guest address
     u64 spare;
 };
-inline constexpr unsigned kGuessedAddends = 64;
 inline constexpr u64 kNoTlbPage = ~u64{0}; // equals no address whose low bits have been masked
 
 struct Tlb {
@@ -32,6 +33,33 @@ struct Tlb {
 }
 // Set in an entry's addresses: accesses are looked up for their alignment, which may be a fault.
 inline constexpr u64 kTlbChecked = 1;
+
+// The page that the last access of an instruction was on. Translated code looks here before it
+// looks at the TLB: `limit` is the first offset in the page at which no access of the slot's group
+// may begin, 0 while there is no page. Instructions share slots by their address.
+struct PageSlot {
+    u64 page;
+    u64 host; // the page's first byte
+    u64 limit;
+    u64 spare;
+};
+inline constexpr unsigned kPageSlots = 64; // of a group
+// A slot is found only by those that may do what it was entered for: a group is of one privilege,
+// one kind of access, and one greatest size.
+enum class SlotSize : u8 { Scalar, Vector, Range };
+inline constexpr u32 kSlotBytes[] = {8, 16, 256};
+[[nodiscard]] constexpr std::optional<SlotSize> slot_size(u32 bytes) {
+    for (const SlotSize size : {SlotSize::Scalar, SlotSize::Vector, SlotSize::Range}) {
+        if (bytes <= kSlotBytes[static_cast<unsigned>(size)]) {
+            return size;
+        }
+    }
+    return std::nullopt;
+}
+[[nodiscard]] constexpr unsigned slot_group(bool privileged, bool writes, SlotSize size) {
+    return (privileged * 2u + writes) * 3 + static_cast<unsigned>(size);
+}
+inline constexpr unsigned kPageSlotGroups = 12;
 
 // The bytes that HostRange looks for: imm.
 struct RangeInfo {

@@ -357,8 +357,7 @@ void JitEngine::install_what_followed(const TranslationLock& lock, ir::BlockKey 
         next->page = key.page;
         StoredBlock stored;
         if (next->mode == key.mode && (!system_ || key.same_page(next->pc)) &&
-            BlockTable::representable(next->pc, system_) &&
-            cache_->find(*next) == 0 &&
+            BlockTable::representable(next->pc, system_) && cache_->find(*next) == 0 &&
             config_.persistent->find_next(*next, stored_tiers(), lifter_.source_for(*next), stored,
                                           compiled_)) {
             installed[count] = install(lock, stored);
@@ -386,8 +385,7 @@ u64 JitEngine::install(const TranslationLock& lock, const StoredBlock& stored) {
     if (host != 0) {
         debug::count(stored.is_region ? statistics_.stored_regions : statistics_.stored_blocks);
         if (debug::perf_map_enabled()) {
-            debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()),
-                                  compiled_.key.pc);
+            debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), compiled_.key.pc);
         }
     }
     return host;

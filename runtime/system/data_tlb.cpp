@@ -1,6 +1,8 @@
 #include "runtime/system/data_tlb.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "ir/support/bits.h"
 
@@ -32,6 +34,7 @@ void DataTlb::use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1) {
     ttbr0_ = ttbr0;
     ttbr1_ = ttbr1;
     asid_in_ttbr1_ = asid_in_ttbr1;
+    drop_slots();
     give_back(*current_[true]);
     select(false);
     select(true);
@@ -70,7 +73,19 @@ void DataTlb::clear(Set& set) {
     set.stale = false;
 }
 
+void DataTlb::drop_slots() {
+    for (u64 groups = std::exchange(state_.used_slot_groups, 0); groups != 0;
+         groups &= groups - 1) {
+        for (ir::PageSlot& slot : state_.page_slots[std::countr_zero(groups)]) {
+            slot.limit = 0;
+        }
+    }
+}
+
 void DataTlb::give_back(Set& set) {
+    if (!set.borrowed.empty()) {
+        drop_slots();
+    }
     if (set.borrowed.size() >= kMostBorrowed) {
         return clear(set);
     }
@@ -102,6 +117,7 @@ void DataTlb::enter(const Page& page, bool privileged) {
 void DataTlb::set_pan() { give_back(*current_[true]); }
 
 void DataTlb::forget_mapping(GuestAddr address) {
+    drop_slots();
     for (const bool privileged : {false, true}) {
         for (Set& set : sets_[privileged]) {
             if (set.stale) {
@@ -117,6 +133,7 @@ void DataTlb::forget_mapping(GuestAddr address) {
 
 // Only the low eight bits count where TCR_ELx.AS is 0.
 void DataTlb::forget_asid(u16 asid) {
+    drop_slots();
     for (const bool privileged : {false, true}) {
         for (Set& set : sets_[privileged]) {
             const bool global = privileged && kernel_is_global_;
@@ -128,6 +145,7 @@ void DataTlb::forget_asid(u16 asid) {
 }
 
 void DataTlb::forget_all() {
+    drop_slots();
     for (const bool privileged : {false, true}) {
         for (Set& set : sets_[privileged]) {
             set.stale = true;

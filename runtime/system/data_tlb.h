@@ -63,6 +63,7 @@ class DataTlb {
     void select(bool privileged);
     void give_back(Set& set);
     static void clear(Set& set);
+    void drop_slots();
 
     ir::CpuState& state_;
     u64 ttbr0_ = 0, ttbr1_ = 0;

@@ -28,6 +28,12 @@ struct Fixture {
     [[nodiscard]] bool reads(GuestAddr start, bool privileged) const {
         return state->tlb[privileged][ir::tlb_index(start)].read == start;
     }
+    // As translated code does when it has found a page.
+    void fill_slot() {
+        state->page_slots[3][5].limit = 100;
+        state->used_slot_groups |= 1u << 3;
+    }
+    [[nodiscard]] bool has_slot() const { return state->page_slots[3][5].limit != 0; }
     [[nodiscard]] bool writes(GuestAddr start, bool privileged) const {
         return state->tlb[privileged][ir::tlb_index(start)].write == start;
     }
@@ -47,6 +53,26 @@ TEST_CASE("data tlb: a process finds its pages again, others do not", "[tlb]") {
     }
     f.use(1);
     CHECK(!f.reads(kUser, false)); // there are not so many sets
+}
+
+TEST_CASE("data tlb: what instructions found last is gone as soon as it may be another", "[tlb]") {
+    Fixture f;
+    f.use(1);
+    const auto drops = [&](auto change) {
+        f.fill_slot();
+        change();
+        return !f.has_slot() && f.state->used_slot_groups == 0;
+    };
+    CHECK(!drops([&] { f.use(1); }));
+    CHECK(!drops([&] { f.tlb.set_pan(); }));
+    CHECK(!drops([&] { f.enter(kUser, true, false); }));
+    CHECK(drops([&] { f.tlb.set_pan(); }));
+    CHECK(drops([&] { f.use(2); }));
+    CHECK(drops([&] { f.tlb.forget_mapping(kUser); }));
+    CHECK(drops([&] { f.tlb.forget_asid(7); }));
+    CHECK(drops([&] { f.tlb.forget_all(); }));
+    CHECK(
+        drops([&] { f.enter(kKernel, true, false); })); // the first kernel page that is not global
 }
 
 TEST_CASE("data tlb: a kernel's global pages stay, what it sees of a process does not", "[tlb]") {

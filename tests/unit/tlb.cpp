@@ -272,6 +272,76 @@ TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]")
     CHECK((ranges > 2000 && missed > 500 && left > 200));
 }
 
+TEST_CASE("tlb: an access finds the page that it had last, and no other", "[x64][tlb]") {
+    X64Runner runner;
+    if (!runner.available()) {
+        return;
+    }
+    std::mt19937_64 random{25};
+    const auto below = [&](u64 n) { return random() % n; };
+    unsigned found = 0, left = 0, used = 0;
+    for (unsigned i = 0; i < 2000; ++i) {
+        Block block;
+        // The same addresses again and again: the slots are of those before.
+        block.reset({0x10000, BlockMode{BlockMode::level_bits(static_cast<unsigned>(below(2)))}});
+        Builder b{block};
+        for (unsigned n = 0; n < 1 + below(4); ++n) {
+            b.begin_guest_instruction(0x10000 + 4 * n, 0);
+            const Value base =
+                below(3) == 0 ? b.get(Slot::SP) : b.add(b.get(x_slot(1)), b.get(x_slot(2 + n)));
+            const MemInfo mem{.size_log2 = static_cast<u8>(below(4)),
+                              .access = static_cast<Access>(1 + below(3)),
+                              .unprivileged = below(4) == 0};
+            b.set(x_slot(20 + n), b.host_address(base, mem, static_cast<i64>(below(33)) - 16));
+        }
+        block.exit = ExitDirect{0x20000};
+        REQUIRE(verify(block) == "");
+        const auto expected = std::make_unique<CpuState>();
+        runner.reset();
+        runner.options = {};
+        runner.options.spill_everything = below(2) != 0;
+        for (unsigned round = 0; round < 6; ++round) {
+            const u64 seed = random();
+            const auto address = [&] {
+                const u64 offset = below(3) == 0 ? kPageBytes - below(40) : 16 + below(64);
+                return (below(8) == 0   ? kOther + kPageBytes
+                        : below(3) == 0 ? kOther
+                                        : kKnown) +
+                       offset;
+            };
+            const GuestAddr sp = address(), first = address(), second = address();
+            const auto prepare = [&](CpuState& state) {
+                randomise(state, seed, 0);
+                state.sp = sp;
+                state.x[1] = first;
+                for (unsigned n = 0; n < 4; ++n) {
+                    state.x[2 + n] = n % 2 != 0 ? second - first : n * 8;
+                }
+                if (round % 3 == 0) { // as when the guest's tables have changed
+                    fill(state);
+                    for (auto& group : state.page_slots) {
+                        for (PageSlot& slot : group) {
+                            slot.limit = 0;
+                        }
+                    }
+                }
+            };
+            prepare(*expected);
+            (void)interpret(block, *expected);
+            left += expected->exit_reason == static_cast<u32>(ExitReason::MemoryAccess);
+            prepare(*runner.state);
+            g_asked = 0;
+            (void)runner.run(block);
+            found += g_asked == 0;
+            used += runner.state->used_slot_groups != 0;
+            INFO(print(block));
+            REQUIRE(difference(*expected, *runner.state) == "");
+        }
+    }
+    INFO(found << " " << left << " " << used);
+    CHECK((found > 2000 && left > 1000 && used > 6000));
+}
+
 TEST_CASE("tlb: addresses at the ends of what offsets can say share looks, or none", "[ir][tlb]") {
     const auto shared = [](u64 first, u64 second, i64 displacement, bool constant) {
         Block block;
