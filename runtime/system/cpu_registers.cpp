@@ -17,13 +17,16 @@ namespace {
 
 using N = runtime::debug::GdbNumber;
 
-// FPCR and FPSR have numbers of their own, and what is written only has no value.
+// FPCR and FPSR have numbers of their own, what is written only has no value, and who draws a
+// random number changes PSTATE.
 std::vector<SysReg> shown_system_registers() {
     std::vector<SysReg> shown;
     for (unsigned n = 0; n < kSysRegCount; ++n) {
         const auto reg = static_cast<SysReg>(n);
+        const SysRegRow& row = row_of(reg);
         constexpr u8 kReads = 0x0f;
-        if (reg != SysReg::FPCR && reg != SysReg::FPSR && (row_of(reg).access & kReads) != 0) {
+        if (reg != SysReg::FPCR && reg != SysReg::FPSR && (row.access & kReads) != 0 &&
+            row.behaviour != Behaviour::Random) {
             shown.push_back(reg);
         }
     }
