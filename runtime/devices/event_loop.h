@@ -77,6 +77,7 @@ class EventLoop {
         void set(u64 deadline_ns); // in place of the deadline it had; the past: at once
         void cancel();
         [[nodiscard]] bool is_set() const { return deadline_ != kNever; }
+        [[nodiscard]] u64 deadline_ns() const { return deadline_; } // the largest value: not set
 
       private:
         friend class EventLoop;

@@ -14,6 +14,8 @@
 
 #include "ir/support/bits.h"
 #include "runtime/devices/guest_error.h"
+#include "runtime/devices/memory_image.h"
+#include "runtime/devices/state_visitor.h"
 #include "runtime/devices/virt_map.h"
 
 namespace ulna::devices {
@@ -21,8 +23,7 @@ namespace ulna::devices {
 namespace {
 
 constexpr u64 kSector = virt::kFlashSectorBytes;
-constexpr u64 kBufferBytes = 4096; // of both chips
-constexpr u64 kWord = 4;           // of both chips
+constexpr u64 kWord = 4; // of both chips
 
 // Commands; the second chip gets the same code in the upper half of a word.
 enum Command : u8 {
@@ -111,6 +112,53 @@ void Flash::reset() {
     expect_ = Expect::Command;
     status_ = 0;
     show(Mode::Array);
+}
+
+void Flash::visit_state(StateVisitor& visit) {
+    Mode mode = mode_;
+    visit.enumerator(mode, Mode::Query);
+    visit.enumerator(expect_, Expect::Confirm);
+    visit(status_, buffer_left_);
+    u64 block = buffer_at_ / kBufferBytes; // ~0 / kBufferBytes: there is none
+    visit(block);
+    const bool is_none = block == ~u64{0} / kBufferBytes;
+    if (is_none ? expect_ == Expect::Confirm : block >= bytes_ / kBufferBytes) {
+        visit.fail("a buffer outside of the flash");
+    } else if (visit.loading()) {
+        buffer_at_ = is_none ? ~u64{0} : block * kBufferBytes;
+    }
+    visit.sequence(buffer_, kBufferBytes);
+    visit.sequence(buffer_mask_, kBufferBytes);
+    if (visit.loading()) {
+        buffer_.resize(kBufferBytes);
+        buffer_mask_.resize(kBufferBytes);
+        show(mode);
+    }
+}
+
+// Page by page: what is the same stays as it is, and costs no write of the file.
+class Flash::Image final : public MemoryImage {
+  public:
+    Image(Flash& flash, std::string name)
+        : MemoryImage{std::move(name), flash.array_, flash.bytes_}, flash_{flash} {}
+
+    void commit() override {
+        for (u64 at = 0; at < bytes(); at += kBlockBytes) {
+            if (std::memcmp(memory() + at, aside() + at, kBlockBytes) != 0) {
+                std::memcpy(memory() + at, aside() + at, kBlockBytes);
+                flash_.save(at, kBlockBytes);
+            }
+        }
+        give_up();
+        flash_.changed_();
+    }
+
+  private:
+    Flash& flash_;
+};
+
+std::unique_ptr<StateImage> Flash::image(std::string name) {
+    return std::make_unique<Image>(*this, std::move(name));
 }
 
 const u8* Flash::rom(u64 offset, u64 bytes) const {

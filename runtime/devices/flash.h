@@ -17,6 +17,9 @@
 
 namespace ulna::devices {
 
+class StateImage;
+class StateVisitor;
+
 struct FlashOptions {
     std::string path;       // empty: no file, all zeros
     bool read_only = false; // commands that change it fail
@@ -40,8 +43,13 @@ class Flash final : public Device {
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override;
     [[nodiscard]] const u8* rom(u64 offset, u64 bytes) const override;
+    void visit_state(StateVisitor& visit); // without the array
+    // The array; loading writes the file, too, where it differs.
+    [[nodiscard]] std::unique_ptr<StateImage> image(std::string name);
 
   private:
+    static constexpr u64 kBufferBytes = 4096; // of both chips
+    class Image;
     enum class Mode : u8 { Array, Status, Id, Query };
     // What the next write is.
     enum class Expect : u8 { Command, Data, EraseConfirm, LockConfirm, Count, Buffer, Confirm };
@@ -72,7 +80,7 @@ class Flash final : public Device {
     u8 status_ = 0;
     u64 buffer_at_ = 0;
     u32 buffer_left_ = 0; // words to come
-    std::vector<u8> buffer_, buffer_mask_;
+    std::vector<u8> buffer_ = std::vector<u8>(kBufferBytes), buffer_mask_ = buffer_;
 };
 
 } // namespace ulna::devices

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/devices/guest_error.h"
+#include "runtime/devices/state_visitor.h"
 
 namespace ulna::devices {
 
@@ -88,6 +89,8 @@ void FwCfg::reset() {
     select(0);
     dma_address_ = 0;
 }
+
+void FwCfg::visit_state(StateVisitor& visit) { visit(selected_, at_, dma_address_); }
 
 const std::vector<u8>& FwCfg::item() const {
     static const std::vector<u8> kNone;

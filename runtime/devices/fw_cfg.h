@@ -10,6 +10,8 @@
 
 namespace ulna::devices {
 
+class StateVisitor;
+
 class FwCfg final : public Device {
   public:
     // Keys of items that are no files.
@@ -44,6 +46,7 @@ class FwCfg final : public Device {
     u64 read(u64 offset, unsigned bytes) override;
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override;
+    void visit_state(StateVisitor& visit); // what is selected; items are the command line's
 
   private:
     [[nodiscard]] const std::vector<u8>& item() const;

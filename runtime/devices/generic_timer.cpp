@@ -14,7 +14,8 @@ u64 SystemCounter::count_at(u64 ns) const {
 
 u64 SystemCounter::reached_at(u64 count) const {
     const u128 after = (u128{count} * kNsPerSecond + frequency - 1) / frequency; // rounded up
-    return static_cast<u64>(std::min<u128>(after + start_ns, ~u64{0}));
+    const i128 at = static_cast<i128>(after) + static_cast<i64>(start_ns);
+    return static_cast<u64>(std::clamp<i128>(at, 0, ~u64{0}));
 }
 
 GenericTimers::GenericTimers(EventLoop& loop,

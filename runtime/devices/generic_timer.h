@@ -16,7 +16,7 @@ namespace ulna::devices {
 // The system counter, from the machine's time.
 struct SystemCounter {
     u64 frequency = 0; // Hz
-    u64 start_ns = 0;  // EventLoop::now_ns() when it was 0
+    u64 start_ns = 0;  // EventLoop::now_ns() when it was 0; may be negative
 
     [[nodiscard]] u64 count_at(u64 ns) const;
     // EventLoop::now_ns() from which on count() is at least this; the largest value when that is
@@ -47,7 +47,7 @@ class GenericTimers {
         EventLoop::Timer timer;
         std::optional<u64> deadline; // that timer has, while it is set
     };
-    SystemCounter counter_;
+    const SystemCounter& counter_;
     std::vector<std::unique_ptr<One>> timers_; // kKinds of each CPU
 };
 

@@ -7,6 +7,10 @@
 
 #include "ir/support/types.h"
 
+namespace ulna::devices {
+class StateVisitor;
+}
+
 namespace ulna::devices::gic {
 
 // Of eight bits of priority the upper five exist.
@@ -45,6 +49,7 @@ struct InterruptWord {
         *this = {};
         line = kept;
     }
+    void visit_state(StateVisitor& visit);
 };
 
 // IGROUPR to ICFGR and IGRPMODR. `word` is the interrupt word that the offset belongs to, or null

@@ -93,6 +93,7 @@ struct Priorities {
         active[group] &= active[group] - 1;
         return true;
     }
+    void visit_state(StateVisitor& visit);
 };
 
 } // namespace ulna::devices::gic

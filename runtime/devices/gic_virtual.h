@@ -50,6 +50,7 @@ struct VirtualInterface {
     // EOIR: drops a priority and, with EOImode 0, deactivates.
     Ended end(unsigned group, u32 virtual_id);
     Ended deactivate(u32 virtual_id); // DIR
+    void visit_state(StateVisitor& visit);
 
   private:
     [[nodiscard]] u64* find_active(u32 virtual_id);

@@ -39,6 +39,7 @@ class Gicv2 {
     [[nodiscard]] Device& virtual_interface();    // GICV
 
     void reset(); // all but what devices drive
+    void visit_state(StateVisitor& visit);
 
   private:
     class Frame;

@@ -79,6 +79,7 @@ class Gicv3 {
     void reload_lpis(unsigned cpu);
 
     void reset(); // all but what devices drive
+    void visit_state(StateVisitor& visit);
 
   private:
     class Distributor;
@@ -133,6 +134,8 @@ class Gicv3 {
     void add_pending(Cpu& cpu, u32 intid);
     void remove_pending(Cpu& cpu, u32 intid);
     void set_lpis_enabled(Cpu& cpu, bool on);
+    void sort_lpis(Cpu& cpu);
+    void visit_lpis(Cpu& cpu, StateVisitor& visit);
 
     // --- gicv3_cpu_interface.cpp
     [[nodiscard]] bool signals(const Cpu& cpu) const;

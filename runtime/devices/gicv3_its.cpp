@@ -12,10 +12,7 @@ namespace {
 constexpr u64 kCtlr = 0x0, kTyper = 0x8, kCbaser = 0x80, kCwriter = 0x88, kCreadr = 0x90,
               kBaser = 0x100, kBaserEnd = 0x140, kControlFrameEnd = 0x10000;
 constexpr u64 kEnabled = 1, kQuiescent = u64{1} << 31;
-constexpr u64 kQueueFields = 0xb8ef'ffff'ffff'fcff, kOffsetFields = 0xf'ffe0;
 constexpr u8 kPart = 0x94;
-// GITS_BASER: Type and Entry_Size are ours to say, the rest is the guest's.
-constexpr u64 kBaserFields = 0xf8e0'ffff'ffff'ffff;
 constexpr u64 table_kind(u64 type) { return type << 56 | u64{8 - 1} << 48; }
 constexpr u64 kTableKinds[] = {table_kind(1), table_kind(4)}; // devices, collections
 

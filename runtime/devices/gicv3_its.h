@@ -29,9 +29,14 @@ class Gicv3Its : public Device {
     u64 read(u64 offset, unsigned bytes) override;
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override;
+    void visit_state(StateVisitor& visit);
 
   private:
     static constexpr unsigned kDeviceBits = 16, kEventBits = 16;
+    // What the guest may write of GITS_CBASER, of CWRITER, and of BASER, whose Type and Entry_Size
+    // are ours to say.
+    static constexpr u64 kQueueFields = 0xb8ef'ffff'ffff'fcff, kOffsetFields = 0xf'ffe0;
+    static constexpr u64 kBaserFields = 0xf8e0'ffff'ffff'ffff;
 
     enum Table : unsigned { kDevices, kCollections, kTables };
     using Command = std::array<u64, 4>;

@@ -99,6 +99,16 @@ void Gicv3::move_all_lpis(unsigned from, unsigned to) {
     }
 }
 
+// Those that are enabled, anew.
+void Gicv3::sort_lpis(Cpu& cpu) {
+    cpu.lpis.clear();
+    for (const auto& [intid, configuration] : cpu.pending_lpis) {
+        if ((configuration & kEnabled) != 0) {
+            cpu.lpis.emplace(configuration & kPriorityMask, intid);
+        }
+    }
+}
+
 // GICR_CTLR.EnableLPIs: the pending table is the guest's while it is 0.
 void Gicv3::set_lpis_enabled(Cpu& cpu, bool on) {
     if (memory_ == nullptr || on == ((cpu.control & kEnableLpis) != 0)) {

@@ -4,6 +4,7 @@
 
 #include "runtime/devices/guest_error.h"
 #include "runtime/devices/primecell.h"
+#include "runtime/devices/state_visitor.h"
 
 namespace ulna::devices {
 
@@ -45,6 +46,20 @@ void Pl011::reset() {
     fifo_levels_ = 0x12; // half full, both
     mask_ = raised_ = dma_control_ = 0;
     update_interrupt();
+}
+
+void Pl011::visit_state(StateVisitor& visit) {
+    visit.sequence(received_, kFifoDepth);
+    visit.sequence(to_send_, kFifoDepth);
+    visit(receive_status_, low_power_, integer_baud_, fractional_baud_, line_control_, control_,
+          fifo_levels_, mask_, raised_, dma_control_);
+    if (visit.loading()) {
+        update_interrupt();
+        line_.room_grew();
+        if (!line_.congested()) {
+            output_resumed();
+        }
+    }
 }
 
 // --- receiving

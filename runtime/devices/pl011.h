@@ -9,6 +9,8 @@
 
 namespace ulna::devices {
 
+class StateVisitor;
+
 class Pl011 : public Device, private CharacterSink {
   public:
     Pl011(CharacterBackend& line, InterruptLine& interrupt);
@@ -17,6 +19,7 @@ class Pl011 : public Device, private CharacterSink {
     u64 read(u64 offset, unsigned bytes) override;
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override;
+    void visit_state(StateVisitor& visit);
 
   private:
     std::size_t room() const override;

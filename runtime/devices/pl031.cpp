@@ -4,6 +4,7 @@
 
 #include "runtime/devices/guest_error.h"
 #include "runtime/devices/primecell.h"
+#include "runtime/devices/state_visitor.h"
 
 namespace ulna::devices {
 
@@ -34,6 +35,22 @@ void Pl031::reset() {
     alarm_.cancel();
     match_ = load_ = 0;
     unmasked_ = raised_ = false;
+    update_interrupt();
+}
+
+void Pl031::visit_state(StateVisitor& visit) {
+    u64 ahead_of_host = now_ns() - realtime_ns();
+    bool waits = alarm_.is_set();
+    u64 alarm = alarm_.deadline_ns() + ahead_ns_; // as the clock shows it
+    visit(ahead_of_host, waits, alarm, match_, load_, unmasked_, raised_);
+    if (!visit.loading()) {
+        return;
+    }
+    ahead_ns_ = ahead_of_host + realtime_ns() - loop_.now_ns();
+    alarm_.cancel();
+    if (waits) {
+        alarm_.set(alarm > now_ns() ? alarm - ahead_ns_ : 0);
+    }
     update_interrupt();
 }
 

@@ -6,6 +6,8 @@
 
 namespace ulna::devices {
 
+class StateVisitor;
+
 // The host's time of day, in nanoseconds since 1970.
 [[nodiscard]] u64 realtime_ns();
 
@@ -17,6 +19,9 @@ class Pl031 : public Device {
     u64 read(u64 offset, unsigned bytes) override;
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override; // the clock goes on
+    // The clock shows the host's time afterwards, as it did, set by the guest or not; and an alarm
+    // that was missed comes at once.
+    void visit_state(StateVisitor& visit);
 
     [[nodiscard]] u32 seconds() const;
 

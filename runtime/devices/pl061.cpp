@@ -2,6 +2,7 @@
 
 #include "runtime/devices/guest_error.h"
 #include "runtime/devices/primecell.h"
+#include "runtime/devices/state_visitor.h"
 
 namespace ulna::devices {
 
@@ -29,6 +30,14 @@ void Pl061::reset() {
     update();
     edges_ = 0;
     interrupt_.set(false);
+}
+
+void Pl061::visit_state(StateVisitor& visit) {
+    visit(outside_, data_, direction_, level_sensitive_, both_edges_, high_, enabled_, alternate_,
+          edges_, seen_);
+    if (visit.loading()) {
+        update();
+    }
 }
 
 u8 Pl061::levels() const {

@@ -8,6 +8,8 @@
 
 namespace ulna::devices {
 
+class StateVisitor;
+
 class Pl061 : public Device {
   public:
     static constexpr unsigned kPins = 8;
@@ -22,6 +24,7 @@ class Pl061 : public Device {
     u64 read(u64 offset, unsigned bytes) override;
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override;
+    void visit_state(StateVisitor& visit); // what drives pins from outside, too
 
   private:
     class Pin : public InterruptLine {

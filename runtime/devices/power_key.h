@@ -4,6 +4,7 @@
 
 #include "runtime/devices/device.h"
 #include "runtime/devices/event_loop.h"
+#include "runtime/devices/state_visitor.h"
 
 namespace ulna::devices {
 
@@ -17,6 +18,15 @@ class PowerKey {
         constexpr u64 kHoldNs = 100'000'000;
         pin_.set(true);
         release_.set(loop_.now_ns() + kHoldNs);
+    }
+    // The pin's level is the pin's state.
+    void visit_state(StateVisitor& visit) {
+        bool down = release_.is_set();
+        visit(down);
+        if (visit.loading()) {
+            release_.cancel();
+            down ? press() : pin_.set(false);
+        }
     }
 
   private:

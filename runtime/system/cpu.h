@@ -14,6 +14,10 @@
 #include "runtime/system/psci_method.h"
 #include "runtime/system/sysregs.h"
 
+namespace ulna::devices {
+class StateVisitor;
+}
+
 namespace ulna::system {
 
 struct Pstate {
@@ -58,6 +62,9 @@ struct Cpu {
 // Cold reset into `el`, which may be lower than the highest: then the ELs above are set up as
 // firmware does before it starts a kernel. X registers are zero.
 void reset(Cpu& cpu, unsigned el, GuestAddr pc);
+
+// For snapshots. Interrupt inputs are not part of it: their sources drive them.
+void visit_state(Cpu& cpu, devices::StateVisitor& visit);
 
 // Executes one instruction that translated code leaves to us, at state.pc: MRS, MSR, SYS, SYSL,
 // ERET*, SVC, HVC, SMC, BRK, HLT, DRPS, hints. Afterwards state.pc is where the guest goes on. What
