@@ -96,6 +96,15 @@ bool add_debugger(system::Machine& machine,
     return true;
 }
 
+// From a snapshot to the end, or a reset.
+std::optional<system::Machine::End> live_on(system::Machine& machine,
+                                            system::Snapshots& snapshots,
+                                            const std::string& name,
+                                            std::string& why_not) {
+    why_not = snapshots.load(name);
+    return why_not.empty() ? std::optional{machine.run_loaded()} : std::nullopt;
+}
+
 // From power on, or a reset, to the end, or the next one.
 std::optional<system::Machine::End>
 live(system::Machine& machine, const system::SystemOptions& options, std::string& why_not) {
@@ -123,7 +132,8 @@ int run(const system::SystemOptions& options) {
     if (board == nullptr) {
         return fail(why_not);
     }
-    system::AttachedMonitor monitor{*machine, *board};
+    system::Snapshots snapshots{*machine, *board, options};
+    system::AttachedMonitor monitor{*machine, *board, snapshots};
     if (!monitor.connect(options.monitor, why_not)) {
         return fail(why_not);
     }
@@ -139,7 +149,9 @@ int run(const system::SystemOptions& options) {
         const std::lock_guard lock{machine->lock()};
         termination.emplace(machine->loop(), [&] { machine->stop(0); });
     }
-    auto end = live(*machine, options, why_not);
+    auto end = options.load_snapshot.empty()
+                   ? live(*machine, options, why_not)
+                   : live_on(*machine, snapshots, options.load_snapshot, why_not);
     while (end && end->reset && !options.no_reboot) {
         save_translations(*machine);
         machine->reset();

@@ -2,8 +2,10 @@
 
 namespace ulna::system {
 
-AttachedMonitor::AttachedMonitor(Machine& machine, Board& board)
-    : machine_{machine}, board_{board}, monitor_{machine, [&board] { board.press_power_key(); }} {}
+AttachedMonitor::AttachedMonitor(Machine& machine, Board& board, Snapshots& snapshots)
+    : machine_{machine}, board_{board}, monitor_{machine, snapshots, [&board] {
+                                                     board.press_power_key();
+                                                 }} {}
 
 AttachedMonitor::~AttachedMonitor() {
     if (devices::Console* const console = board_.console()) {

@@ -15,6 +15,7 @@
 #include "runtime/devices/pl031.h"
 #include "runtime/devices/pl061.h"
 #include "runtime/devices/power_key.h"
+#include "runtime/devices/state_image.h"
 #include "runtime/devices/virtio/mmio_transport.h"
 #include "runtime/devices/virtio/pci_transport.h"
 #include "runtime/devices/virtio/worker.h"
@@ -39,6 +40,15 @@ class Board {
     ~Board();
     Board(const Board&) = delete;
     Board& operator=(const Board&) = delete;
+
+    // For snapshots, with the machine's lock held. Why there can be none, in a line; empty if there
+    // can.
+    [[nodiscard]] std::string why_no_snapshot() const;
+    // Without the lock: until nothing is on its way from back ends to the guest.
+    void drain();
+    void add_state(std::vector<devices::StatePart>& parts);
+    void add_images(std::vector<std::unique_ptr<devices::StateImage>>& images);
+    void go_on(); // after one was made or loaded
 
     // With the machine's lock held.
     void press_power_key() { power_key_->press(); }

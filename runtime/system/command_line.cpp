@@ -35,10 +35,6 @@ void set_display(Parse& parse, const std::string& value) {
 
 void ignore(Parse&, const std::string&) {}
 
-void refuse_snapshots(Parse& parse, const std::string&) {
-    parse.fail("-loadvm: states of machines are not kept");
-}
-
 // The name of a file, whole, as -drive has it.
 std::string file_property(const std::string& name) {
     std::string value = "file=";
@@ -142,7 +138,10 @@ constexpr Option kOptions[] = {
     {"semihosting-config", "enable=on,...", "the same, with arguments: arg=", set_semihosting},
     {"rtc",      "base=...",   "the clock: base=utc, localtime or a date", set_rtc},
     {"icount",   "[shift=]n",  "the same run every time: an instruction takes 2^n ns; sleep=off: do not wait while idle", set_icount},
-    {"loadvm",   "tag",        nullptr, refuse_snapshots},
+    {"loadvm",   "name",       "start from a snapshot that the monitor's savevm has made of the same machine",
+        [](Parse& p, const std::string& v) { p.options.load_snapshot = v; }},
+    {"snapshot-dir", "folder", "where snapshots are; the current one if not given",
+        [](Parse& p, const std::string& v) { p.options.snapshot_folder = v; }},
     {"seed",     "number",     "the same random numbers every time", runtime::set_seed},
     {"gdb",      "tcp::port",  "wait for a debugger there", set_gdb},
     {"s",        nullptr,      "-gdb tcp::1234", [](Parse& p, const std::string&) { p.options.gdb = "tcp::1234"; }},
@@ -269,8 +268,8 @@ void check_software(Parse& parse) {
         std::any_of(options.drives.begin(), options.drives.end(), [](const DriveOption& drive) {
             return drive.interface == DriveOption::Interface::Pflash && drive.unit == 0;
         });
-    const bool is_for_others =
-        options.start_stopped || !options.gdb.empty() || !options.dump_device_tree.empty();
+    const bool is_for_others = options.start_stopped || !options.gdb.empty() ||
+                               !options.dump_device_tree.empty() || !options.load_snapshot.empty();
     if (options.kernel.empty() && options.firmware.empty() && !has_flash && !is_for_others) {
         parse.fail("nothing to run: -kernel, -bios or -drive if=pflash; -help lists all options");
     }

@@ -82,7 +82,8 @@ struct SystemOptions {
     std::string monitor;              // likewise; empty: on the console with Ctrl-A C
 
     bool snapshot = false, no_reboot = false, no_shutdown = false, start_stopped = false;
-    std::string gdb; // "tcp::1234"; empty: no debugger
+    std::string load_snapshot, snapshot_folder; // empty: none; the current one
+    std::string gdb;                            // "tcp::1234"; empty: no debugger
     SemihostingOption semihosting;
     std::optional<u64> seed;
     // What -rtc base= says: how far the clock is ahead of the host's UTC, or where it starts (in

@@ -64,6 +64,13 @@ void InterruptController::connect(unsigned cpu, const devices::gic::Outputs& out
     }
 }
 
+void InterruptController::visit_state(devices::StateVisitor& visit) {
+    v2_ != nullptr ? v2_->visit_state(visit) : v3_->visit_state(visit);
+    if (its_ != nullptr) {
+        its_->visit_state(visit);
+    }
+}
+
 InterruptController::Route InterruptController::route_of(const Cpu& cpu, u16 encoding) const {
     if (cpu.pstate.el != 1 || !el2_enabled(cpu)) {
         return Route::Physical;

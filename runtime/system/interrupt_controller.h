@@ -30,6 +30,7 @@ class InterruptController {
     // Of PCI functions; null without ITS or frame.
     [[nodiscard]] devices::pci::MsiTarget* messages() { return messages_.get(); }
     void connect(unsigned cpu, const devices::gic::Outputs& outputs);
+    void visit_state(devices::StateVisitor& visit);
     [[nodiscard]] bool has_registers() const { return v3_ != nullptr; }
     // ICC_*, ICV_*, ICH_*.
     [[nodiscard]] GicAccess read(const Cpu& cpu, u16 encoding, u64& value);

@@ -97,6 +97,7 @@ bool Machine::build(std::string& why_not) {
         Vcpu& vcpu = *vcpus_.back();
         pmu_timers_.push_back(loop_.add_timer([&vcpu] { vcpu.request_pmu_update(); }));
         connect_cpu(i);
+        system::reset(vcpu.cpu(), 1, 0); // what is off has a state, too
     }
     return true;
 }
@@ -156,6 +157,20 @@ void Machine::connect_cpu(unsigned index) {
 Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
     run_control_.restart();
     static_cast<void>(vcpus_.front()->start(entry, argument, el));
+    return run_cpus();
+}
+
+Machine::End Machine::run_loaded() {
+    run_control_.restart();
+    for (const auto& vcpu : vcpus_) {
+        if (vcpu->is_on()) {
+            run_control_.cpu_on(vcpu->index());
+        }
+    }
+    return run_cpus();
+}
+
+Machine::End Machine::run_cpus() {
     if (round_robin_ != nullptr) {
         use_signal_stack();
         round_robin_->run();
@@ -223,6 +238,38 @@ void Machine::rom_changed(PhysAddr base, u64 bytes) {
     engine_->invalidate(base, bytes);
     for (const auto& vcpu : vcpus_) {
         vcpu->request_forgetting(std::nullopt);
+    }
+}
+
+// --- for snapshots
+
+void Machine::add_state(std::vector<devices::StatePart>& parts) {
+    constexpr u32 kGicVersion = 1, kCpuVersion = 1, kTimeVersion = 1;
+    parts.push_back({"interrupt controller", kGicVersion,
+                     [this](devices::StateVisitor& visit) { gic_->visit_state(visit); }});
+    parts.push_back(
+        {"time", kTimeVersion, [this](devices::StateVisitor& visit) { visit_time(visit); }});
+    for (const auto& vcpu : vcpus_) {
+        parts.push_back({"cpu " + std::to_string(vcpu->index()), kCpuVersion,
+                         [&vcpu](devices::StateVisitor& visit) { vcpu->visit_state(visit); }});
+    }
+}
+
+// Goes on from where it was.
+void Machine::visit_time(devices::StateVisitor& visit) {
+    u64 passed_ns = loop_.now_ns() - counter_.start_ns;
+    visit(passed_ns);
+    if (visit.loading() && !visit.failed()) {
+        counter_.start_ns = loop_.now_ns() - passed_ns;
+    }
+}
+
+void Machine::forget_past() {
+    engine_->invalidate(0, ~u64{0});
+    for (const auto& vcpu : vcpus_) {
+        vcpu->forget_past();
+        update_timers(*vcpu);
+        vcpu->request_pmu_update();
     }
 }
 

@@ -13,6 +13,7 @@
 #include "runtime/devices/event_loop.h"
 #include "runtime/devices/generic_timer.h"
 #include "runtime/devices/physical_memory.h"
+#include "runtime/devices/state_visitor.h"
 #include "runtime/engine.h"
 #include "runtime/system/interrupt_controller.h"
 #include "runtime/system/machine_code.h"
@@ -66,6 +67,7 @@ class Machine {
         bool reset = false; // the guest asked for a reset
     };
     [[nodiscard]] End run(GuestAddr entry, u64 argument, u8 el);
+    [[nodiscard]] End run_loaded(); // as a snapshot left it
     // As after power on, to be loaded and run again. While nothing runs.
     void reset();
 
@@ -100,6 +102,12 @@ class Machine {
     // As access(), and code that was there is forgotten.
     [[nodiscard]] bool poke(devices::PhysAddr at, u8* bytes, u64 count);
 
+    // --- for snapshots: while all CPUs are parked, or before they run, with the lock held
+    // Its parts, to be loaded after those of devices, which drive the interrupt controller's lines.
+    void add_state(std::vector<devices::StatePart>& parts);
+    // All state is another one now. Without the lock.
+    void forget_past();
+
     // --- for virtual CPUs, in their threads, without the lock
     [[nodiscard]] frontend::CodeSource& code() { return code_; }
     [[nodiscard]] const frontend::TranslateOptions& translate_options() const { return translate_; }
@@ -125,6 +133,8 @@ class Machine {
     [[nodiscard]] bool build(std::string& why_not);
     void open_cache(const runtime::EngineConfig& engine);
     void connect_cpu(unsigned index);
+    [[nodiscard]] End run_cpus();
+    void visit_time(devices::StateVisitor& visit);
     void kick_cpus();
 
     // An interrupt of the controller, to a CPU.
@@ -147,7 +157,7 @@ class Machine {
     std::vector<std::unique_ptr<CpuInput>> inputs_;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
     RunControl run_control_;
-    const devices::SystemCounter counter_;
+    devices::SystemCounter counter_; // changed by snapshots, while nobody looks
     std::unique_ptr<devices::GenericTimers> timers_;
     std::vector<std::unique_ptr<devices::EventLoop::Timer>> pmu_timers_; // of each CPU
     MachineSemihosting* semihosting_ = nullptr;

@@ -30,6 +30,7 @@ const Monitor::Row Monitor::kRows[] = {
     {"info status", "", "running, or stopped", 0, 0, &Monitor::info_status},
     {"info icount", "", "instructions executed, and the time from them", 0, 0,
      &Monitor::info_icount},
+    {"info snapshots", "", "what savevm has made", 0, 0, &Monitor::info_snapshots},
     {"gva2gpa", "ADDR", "the physical address of a virtual one", 1, 1, &Monitor::gva2gpa},
     {"cpu", "N", "choose a CPU", 1, 1, &Monitor::choose_cpu},
     {"x", "[/FMT] ADDR", "show memory, such as x /8xw $sp or x /4i $pc", 1, 2, &Monitor::examine},
@@ -43,6 +44,9 @@ const Monitor::Row Monitor::kRows[] = {
     {"c", "", "the same", 0, 0, &Monitor::cont},
     {"system_reset", "", "as by the reset button", 0, 0, &Monitor::system_reset},
     {"system_powerdown", "", "press the power key", 0, 0, &Monitor::system_powerdown},
+    {"savevm", "NAME", "keep the machine's state", 1, 1, &Monitor::save_machine},
+    {"loadvm", "NAME", "go back to it", 1, 1, &Monitor::load_machine},
+    {"delvm", "NAME", "delete it", 1, 1, &Monitor::delete_snapshot},
     {"quit", "", "end the machine", 0, 0, &Monitor::quit},
     {"q", "", "the same", 0, 0, &Monitor::quit},
     {"log", "ITEMS", "what -d would log, or none", 1, 1, &Monitor::log},
@@ -153,6 +157,8 @@ std::string Monitor::info_icount(const Words&) {
     const Pause pause{machine_.run_control()};
     return report_count(machine_);
 }
+
+std::string Monitor::info_snapshots(const Words&) { return snapshots_.list(); }
 
 std::optional<u64> Monitor::value_of(const std::string& word, std::string& why_not) {
     if (!word.starts_with('$')) {
@@ -299,6 +305,22 @@ std::string Monitor::system_reset(const Words&) {
 std::string Monitor::system_powerdown(const Words&) {
     machine_.loop().post(press_power_key_);
     return "";
+}
+
+namespace {
+std::string as_line(const std::string& message) { return message.empty() ? "" : message + "\n"; }
+} // namespace
+
+std::string Monitor::save_machine(const Words& arguments) {
+    return as_line(snapshots_.save(arguments[0]));
+}
+
+std::string Monitor::load_machine(const Words& arguments) {
+    return as_line(snapshots_.load(arguments[0]));
+}
+
+std::string Monitor::delete_snapshot(const Words& arguments) {
+    return as_line(snapshots_.remove(arguments[0]));
 }
 
 std::string Monitor::quit(const Words&) {

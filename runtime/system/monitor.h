@@ -9,14 +9,15 @@
 #include <vector>
 
 #include "runtime/system/machine.h"
+#include "runtime/system/snapshots.h"
 
 namespace ulna::system {
 
 class Monitor {
   public:
     // `press_power_key` is called with the machine's lock held.
-    Monitor(Machine& machine, std::function<void()> press_power_key)
-        : machine_{machine}, press_power_key_{std::move(press_power_key)} {}
+    Monitor(Machine& machine, Snapshots& snapshots, std::function<void()> press_power_key)
+        : machine_{machine}, snapshots_{snapshots}, press_power_key_{std::move(press_power_key)} {}
 
     // What the command prints: lines, or nothing. From any thread, without the machine's lock: most
     // commands wait for CPUs.
@@ -44,6 +45,7 @@ class Monitor {
     std::string info_stats(const Words& arguments);
     std::string info_status(const Words& arguments);
     std::string info_icount(const Words& arguments);
+    std::string info_snapshots(const Words& arguments);
     std::string gva2gpa(const Words& arguments);
     std::string choose_cpu(const Words& arguments);
     std::string examine(const Words& arguments);
@@ -55,6 +57,9 @@ class Monitor {
     std::string cont(const Words& arguments);
     std::string system_reset(const Words& arguments);
     std::string system_powerdown(const Words& arguments);
+    std::string save_machine(const Words& arguments);
+    std::string load_machine(const Words& arguments);
+    std::string delete_snapshot(const Words& arguments);
     std::string quit(const Words& arguments);
     std::string log(const Words& arguments);
 
@@ -66,6 +71,7 @@ class Monitor {
     [[nodiscard]] bool read(u64 at, u8* to, u64 count, bool physical);
 
     Machine& machine_;
+    Snapshots& snapshots_;
     const std::function<void()> press_power_key_;
     std::mutex mutex_;
     unsigned chosen_ = 0; // the CPU that commands are about

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "ir/support/check.h"
+#include "runtime/devices/state_visitor.h"
 #include "runtime/system/debug_exceptions.h"
 #include "runtime/system/exception_log.h"
 #include "runtime/system/fields.h"
@@ -107,7 +108,7 @@ void Vcpu::power_up() {
 }
 
 void Vcpu::enter(RunControl::Order order) {
-    if (machine_.stopping()) {
+    if (machine_.stopping() || !is_on()) { // a snapshot may have turned it off
         return;
     }
     serve_requests();
@@ -309,6 +310,27 @@ bool Vcpu::start(GuestAddr entry, u64 context, u8 el) {
     machine_.run_control().cpu_on(index());
     idle_.notify_all();
     return true;
+}
+
+// A CPU is never starting when it is parked: it parks after its reset.
+void Vcpu::visit_state(devices::StateVisitor& visit) {
+    system::visit_state(cpu_, visit);
+    bool on = is_on();
+    visit(on);
+    if (visit.loading() && on != is_on()) {
+        const std::lock_guard lock{idle_mutex_};
+        power_.store(on ? Power::On : Power::Off);
+        on ? machine_.run_control().cpu_on(index()) : machine_.run_control().cpu_off(index());
+        idle_.notify_all();
+    }
+}
+
+void Vcpu::forget_past() {
+    stepped_ = Stepped::Nothing;
+    last_wait_ = ~GuestAddr{0};
+    wait_.reset();
+    request_forgetting(std::nullopt);
+    debug_changed(cpu_);
 }
 
 void Vcpu::request_forgetting(std::optional<GuestAddr> page) {

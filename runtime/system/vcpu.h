@@ -76,6 +76,10 @@ class Vcpu final : public CpuHost {
     // Where an address is, whoever may access it; nothing is updated in the tables.
     [[nodiscard]] TranslationResult look_up(GuestAddr address);
 
+    // --- for snapshots, while this CPU is parked or does not run yet
+    void visit_state(devices::StateVisitor& visit);
+    void forget_past(); // another state has been loaded
+
     // --- CpuHost
     void translation_changed(Cpu&) override;
     void invalidate_tlb(Cpu&, const TlbInvalidation&) override;

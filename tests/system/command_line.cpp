@@ -211,6 +211,8 @@ TEST_CASE("consoles, folders and streams", "[boot]") {
     CHECK(accepted({"-action", "reboot=shutdown"}).no_reboot);
     CHECK(accepted({"-action", "shutdown=pause,panic=none"}).no_shutdown);
     CHECK_FALSE(accepted({"-no-reboot", "-action", "reboot=reset"}).no_reboot);
+    CHECK(accepted({"-loadvm", "a"}).load_snapshot == "a");
+    CHECK(accepted({"-snapshot-dir", "there"}).snapshot_folder == "there");
     CHECK(refused({"-action", "boot=x"}) == "-action boot: no such property\n");
     const DriveOption disc = accepted({"-cdrom", "a,b.iso"}).drives.front();
     CHECK(disc.file == "a,b.iso");
@@ -280,7 +282,6 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-icount", "1,frob=2"}).starts_with("-icount frob"));
     CHECK(refused({"-icount", "1", "-rtc", "clock=host"}) ==
           "-rtc clock=host: with -icount all time is the machine's; clock=vm\n");
-    CHECK(refused({"-loadvm", "a"}) == "-loadvm: states of machines are not kept\n");
     CHECK(refused({"-rtc", "base=noon"}).starts_with("-rtc noon: utc, localtime, "));
     CHECK(refused({"-serial", "null", "-serial", "null"}) == "-serial: there is one serial port\n");
     CHECK(refused({"-append", "a"}) == "-append: only with -kernel\n");
