@@ -41,14 +41,17 @@ class Board {
     Board(const Board&) = delete;
     Board& operator=(const Board&) = delete;
 
-    // For snapshots, with the machine's lock held. Why there can be none, in a line; empty if there
-    // can.
-    [[nodiscard]] std::string why_no_snapshot() const;
-    // Without the lock: until nothing is on its way from back ends to the guest.
-    void drain();
+    // For snapshots (board_state.cpp), with the machine's lock held but for drain().
+    // What devices there are: names and values.
+    void describe_devices(std::vector<std::pair<std::string, std::string>>& configuration) const;
+    // In a line; empty: there is no reason.
+    [[nodiscard]] std::string why_not_saved() const;
+    [[nodiscard]] std::string why_not_loaded() const;
+    void drain(); // until nothing is on its way from back ends to the guest
     void add_state(std::vector<devices::StatePart>& parts);
     void add_images(std::vector<std::unique_ptr<devices::StateImage>>& images);
-    void go_on(); // after one was made or loaded
+    void forget_past(); // after one was loaded
+    void go_on();       // after one was made, loaded or refused
 
     // With the machine's lock held.
     void press_power_key() { power_key_->press(); }
@@ -86,6 +89,8 @@ class Board {
     make_vhost_user(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     void fill_slots();
     void add_pci();
+    // Every virtio device, with its place as a snapshot names it.
+    template <class Call> void for_each_virtio(Call call) const;
 
     Machine& machine_;
     std::unique_ptr<devices::CharacterBackend> serial_;

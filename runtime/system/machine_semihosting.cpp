@@ -36,4 +36,10 @@ i64 MachineSemihosting::seconds_since_1970() {
 
 void MachineSemihosting::exit(int status) { machine_.stop(status); }
 
+std::string MachineSemihosting::why_no_snapshot() const {
+    return semihosting_.files().has_host_files() ? "the guest has files of the host open by "
+                                                   "semihosting, which are no state of the machine"
+                                                 : "";
+}
+
 } // namespace ulna::system

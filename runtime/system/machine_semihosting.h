@@ -19,6 +19,10 @@ class MachineSemihosting final : public SemihostingHost {
     // In the thread of the CPU, without the machine's lock.
     void call(Cpu& cpu);
 
+    // --- for snapshots, while no CPU runs
+    [[nodiscard]] std::string why_no_snapshot() const;
+    void visit_state(devices::StateVisitor& visit) { semihosting_.files().visit_state(visit); }
+
     // --- SemihostingHost
     bool read(Cpu& cpu, GuestAddr from, void* to, u64 bytes) override;
     bool write(Cpu& cpu, GuestAddr to, const void* from, u64 bytes) override;

@@ -31,6 +31,8 @@ class Semihosting {
 
     // The operation in W0, of the parameter in X1; its result goes to X0.
     void call(Cpu& cpu);
+    [[nodiscard]] SemihostingFiles& files() { return files_; }
+    [[nodiscard]] const SemihostingFiles& files() const { return files_; }
 
   private:
     class Arguments;

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/devices/state_visitor.h"
+
 namespace ulna::system {
 
 namespace {
@@ -134,6 +136,25 @@ i64 SemihostingFiles::length(u64 handle) const {
     struct stat status;
     const bool known = kind(handle) == Kind::Host && ::fstat(entries_[handle - 1].fd, &status) == 0;
     return known ? status.st_size : -1;
+}
+
+bool SemihostingFiles::has_host_files() const {
+    return std::ranges::count(entries_, Kind::Host, &Entry::kind) != 0;
+}
+
+void SemihostingFiles::visit_state(devices::StateVisitor& visit) {
+    entries_.resize(visit.count(entries_.size(), kMostHandles));
+    for (Entry& entry : entries_) {
+        Kind kind = entry.kind;
+        visit.enumerator(kind, Kind::Features);
+        visit.bounded(entry.position, kFeatureBytes.size());
+        if (kind == Kind::Host) {
+            visit.fail("a file of the host");
+        } else {
+            entry.kind = kind;
+        }
+    }
+    visit(error_);
 }
 
 i64 SemihostingFiles::is_terminal(u64 handle) const {

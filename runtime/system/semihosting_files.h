@@ -6,6 +6,10 @@
 
 #include "ir/support/types.h"
 
+namespace ulna::devices {
+class StateVisitor;
+}
+
 namespace ulna::system {
 
 class SemihostingFiles {
@@ -31,6 +35,10 @@ class SemihostingFiles {
 
     [[nodiscard]] i64 fail(int error); // -1, and the number for SYS_ERRNO
     [[nodiscard]] int last_error() const { return error_; }
+
+    // --- for snapshots, which have no files of the host
+    [[nodiscard]] bool has_host_files() const;
+    void visit_state(devices::StateVisitor& visit);
 
   private:
     struct Entry {

@@ -63,7 +63,9 @@ Snapshots::Snapshots(Machine& machine, Board& board, const SystemOptions& option
     : machine_{machine},
       board_{board},
       folder_{options.snapshot_folder},
-      configuration_{snapshot_configuration(options)} {}
+      configuration_{snapshot_configuration(options)} {
+    board_.describe_devices(configuration_);
+}
 
 // Empty, with a line, for what is no name.
 std::string Snapshots::path(const std::string& name, std::string& why_not) const {
@@ -108,7 +110,7 @@ std::string Snapshots::save(const std::string& name) {
     if (machine_.stopping()) {
         return "the machine ends";
     }
-    if (why_not = board_.why_no_snapshot(); !why_not.empty()) {
+    if (why_not = board_.why_not_saved(); !why_not.empty()) {
         return why_not;
     }
     if (!file.open(file_path, why_not)) {
@@ -246,10 +248,13 @@ std::string Snapshots::load(const std::string& name) {
         if (machine_.stopping()) {
             return "the machine ends";
         }
-        if (why_not = board_.why_no_snapshot(); !why_not.empty()) {
+        if (why_not = board_.why_not_loaded(); !why_not.empty()) {
             return why_not;
         }
         const bool done = apply(loaded, why_not);
+        if (done) {
+            board_.forget_past();
+        }
         board_.go_on();
         if (!done) {
             return refused();

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ir/support/check.h"
+#include "runtime/devices/state_visitor.h"
 
 namespace ulna::devices::pci {
 
@@ -26,6 +27,16 @@ void Msix::reset() {
     std::fill(entries_.begin(), entries_.end(), Entry{});
     std::fill(pending_.begin(), pending_.end(), false);
     enabled_ = masked_ = false;
+}
+
+void Msix::visit_state(StateVisitor& visit) {
+    for (std::size_t n = 0; n < entries_.size(); ++n) {
+        Entry& entry = entries_[n];
+        bool pending = pending_[n];
+        visit(entry.address, entry.data, entry.control, pending);
+        pending_[n] = pending;
+    }
+    visit(enabled_, masked_);
 }
 
 void Msix::configure(bool enabled, bool masked) {

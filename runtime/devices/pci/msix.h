@@ -6,6 +6,10 @@
 
 #include "runtime/devices/device.h"
 
+namespace ulna::devices {
+class StateVisitor;
+}
+
 namespace ulna::devices::pci {
 
 // Takes the message-signalled interrupts of all functions. Called with the machine's lock held.
@@ -26,6 +30,7 @@ class Msix {
     [[nodiscard]] u64 read(u64 offset, unsigned bytes) const;
     void write(u64 offset, unsigned bytes, u64 value);
     void reset();
+    void visit_state(StateVisitor& visit);
 
     // What the capability says; `masked` is the whole function's mask.
     void configure(bool enabled, bool masked);

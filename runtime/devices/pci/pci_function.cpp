@@ -115,6 +115,32 @@ void PciFunction::reset() {
     update_interrupt();
 }
 
+// What the guest cannot write is the function's. Messages that wait go on waiting.
+void PciFunction::visit_state(StateVisitor& visit) {
+    if (!has_been_used_) {
+        has_been_used_ = true;
+        at_reset_ = config_;
+    }
+    const bool was_asserted = interrupt_;
+    interrupt_ = false;
+    update_status();
+    for (std::size_t at = 0; at < config_.size(); ++at) {
+        visit.masked(config_[at], writable_[at], "configuration space");
+    }
+    interrupt_ = was_asserted;
+    visit(interrupt_);
+    update_status();
+    if (msix_ != nullptr) {
+        msix_->visit_state(visit);
+    }
+    if (visit.loading()) {
+        if (msix_ != nullptr) {
+            msix_->connect(slot_.messages, slot_.requester_id);
+        }
+        update_interrupt();
+    }
+}
+
 u32 PciFunction::read_config(u32 offset, unsigned bytes) {
     u32 value = 0;
     if (offset + bytes <= config_.size()) {
@@ -180,10 +206,14 @@ void PciFunction::set_interrupt(bool asserted) {
 }
 
 // The status shows the level even while it goes nowhere (section 6.2.3).
-void PciFunction::update_interrupt() {
+void PciFunction::update_status() {
     const u16 status = get<u16>(kStatus);
     put<u16>(kStatus,
              static_cast<u16>(interrupt_ ? status | kStatusInterrupt : status & ~kStatusInterrupt));
+}
+
+void PciFunction::update_interrupt() {
+    update_status();
     if (slot_.interrupt != nullptr) {
         const bool off = (get<u16>(kCommand) & kCommandIntxDisable) != 0 || uses_msix();
         slot_.interrupt->set(interrupt_ && !off);

@@ -9,6 +9,7 @@
 
 #include "runtime/devices/device.h"
 #include "runtime/devices/pci/msix.h"
+#include "runtime/devices/state_visitor.h"
 
 namespace ulna::devices::pci {
 
@@ -40,6 +41,7 @@ class PciFunction {
     [[nodiscard]] virtual u32 read_config(u32 offset, unsigned bytes);
     virtual void write_config(u32 offset, unsigned bytes, u32 value);
     virtual void reset();
+    virtual void visit_state(StateVisitor& visit);
 
     // Which of its base address registers decodes an access to memory; none if it is not ours.
     struct Hit {
@@ -73,6 +75,7 @@ class PciFunction {
     template <class T> [[nodiscard]] T get(u32 offset) const;
     template <class T> void put(u32 offset, T value);
     [[nodiscard]] PhysAddr bar_base(unsigned bar) const;
+    void update_status();
     void update_interrupt();
     void update_msix();
 

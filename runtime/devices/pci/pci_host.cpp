@@ -124,6 +124,8 @@ void PciHost::reset() {
     }
 }
 
+void PciHost::visit_state(StateVisitor& visit) { bridge_->visit_state(visit); }
+
 Device& PciHost::window(PhysAddr base) {
     windows_.push_back(std::make_unique<Window>(*this, base));
     return *windows_.back();

@@ -25,6 +25,7 @@ class PciHost final : public Device { // the ECAM window
     [[nodiscard]] u64 read(u64 offset, unsigned bytes) override;
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override;
+    void visit_state(StateVisitor& visit); // of the bridge; functions are visited by themselves
 
     // A device for addresses from `base` on, where functions' memory is found by their registers.
     [[nodiscard]] Device& window(PhysAddr base);

@@ -27,6 +27,13 @@ class Block final : public VirtioDevice {
     void notified(unsigned queue) override;
     void stop(unsigned queue) override;
     void reset() override;
+    [[nodiscard]] std::string identity() const override { return backend_->identity(); }
+    [[nodiscard]] std::string why_not_loaded() const override;
+    void drain() override { worker_.wait_until_idle(); }
+    void visit_state(StateVisitor& visit) override;
+    [[nodiscard]] std::unique_ptr<StateImage> image(std::string name) override {
+        return backend_->image(std::move(name));
+    }
 
   private:
     class Request;

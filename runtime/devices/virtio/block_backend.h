@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "runtime/devices/state_image.h"
 #include "runtime/devices/virtio/scatter.h"
 
 namespace ulna::devices::virtio {
@@ -23,6 +24,19 @@ class BlockBackend {
     // The contents are no longer needed; what is read there afterwards is anything.
     [[nodiscard]] virtual int discard(u64 offset, u64 bytes) = 0;
     [[nodiscard]] virtual int write_zeroes(u64 offset, u64 bytes) = 0;
+
+    // --- for snapshots of machines. Whether what was written is in a file of our own, and what is
+    // there; not while a request is served.
+    [[nodiscard]] virtual bool changes_are_ours() const { return false; }
+    [[nodiscard]] virtual std::unique_ptr<StateImage> image(std::string /*name*/) {
+        return nullptr;
+    }
+    // Which image it is, as far as can be told.
+    [[nodiscard]] const std::string& identity() const { return identity_; }
+    void set_identity(std::string identity) { identity_ = std::move(identity); }
+
+  private:
+    std::string identity_;
 };
 
 enum class BlockFormat : u8 { Detect, Raw, Qcow2 };

@@ -52,14 +52,32 @@ void ConsoleDevice::notified(unsigned queue) {
     }
 }
 
-void ConsoleDevice::stop(unsigned queue) { (queue == kReceiveQueue ? input_ : output_).reset(); }
+void ConsoleDevice::stop(unsigned queue) {
+    (queue == kReceiveQueue ? input_ : output_).reset();
+    output_done_ = queue == kTransmitQueue ? 0 : output_done_;
+}
+
+// Requests that it has taken are put back, and taken again when it is notified. Of the one to be
+// sent a part may have been.
+void ConsoleDevice::visit_state(StateVisitor& visit) {
+    if (!visit.loading()) {
+        put_back(kReceiveQueue, input_ ? 1 : 0);
+        put_back(kTransmitQueue, output_ ? 1 : 0);
+        output_done_ = output_ ? output_done_ : 0;
+    }
+    input_.reset();
+    output_.reset();
+    visit(output_done_);
+    for (const u64 at : {kColumns, kColumns + 1, kRows, kRows + 1}) {
+        visit(config_[at]);
+    }
+}
 
 // By parts, because a request may be larger than what the other side takes in a long time.
 void ConsoleDevice::transmit() {
     while (!backend_->congested()) {
         if (!output_) {
             output_ = next(kTransmitQueue);
-            output_done_ = 0;
             if (!output_) {
                 break;
             }
@@ -71,6 +89,7 @@ void ConsoleDevice::transmit() {
         if (bytes < part.size()) {
             give(kTransmitQueue, *output_, 0);
             output_.reset();
+            output_done_ = 0;
         }
     }
     publish(kTransmitQueue);

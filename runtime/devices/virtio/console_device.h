@@ -20,6 +20,7 @@ class ConsoleDevice final : public VirtioDevice, private CharacterSink {
     void write_config(u64 offset, unsigned bytes, u64 value) override;
     void notified(unsigned queue) override;
     void stop(unsigned queue) override;
+    void visit_state(StateVisitor& visit) override;
 
     // The terminal's size; it is not known at first.
     void set_terminal_size(u16 columns, u16 rows);

@@ -92,6 +92,35 @@ void Handshake::reset() {
     device_.reset();
 }
 
+void Handshake::visit_state(StateVisitor& visit) {
+    constexpr u32 kStatus =
+        kAcknowledge | kDriver | kDriverOk | kFeaturesOk | kNeedsReset | kFailed;
+    u32 status = visit.loading() ? 0 : status_;
+    visit.masked(status, kStatus, "a status");
+    visit(accepted_, config_generation_);
+    if (visit.loading() && !visit.failed()) {
+        status_ = status;
+        const bool negotiated = (status_ & kFeaturesOk) != 0;
+        if (negotiated && !features_are_right()) {
+            visit.fail("features that the device does not have");
+        } else {
+            device_.set_negotiated(negotiated ? accepted_ : 0);
+        }
+    }
+    device_.visit_state(visit);
+    for (u32 queue = 0; queue < setups_.size(); ++queue) {
+        const u32 most = device_.most_entries(queue);
+        Virtqueue::visit_setup(visit, setups_[queue], ~u32{0}); // checked when it is enabled
+        device_.queue(queue).visit_state(visit, memory_, most);
+    }
+}
+
+void Handshake::go_on() {
+    if (live()) {
+        start();
+    }
+}
+
 u32 Handshake::most_entries(u32 queue) const {
     return queue < setups_.size() ? device_.most_entries(queue) : 0;
 }

@@ -47,6 +47,11 @@ class Handshake final : public DriverLink {
     void disable(u32 queue);
     void notify(u32 queue);
 
+    // --- for snapshots
+    void visit_state(StateVisitor& visit);
+    // After one was made or loaded: looks at all queues, as notifications may have been lost.
+    void go_on();
+
     // --- DriverLink
     [[nodiscard]] bool live() const override;
     void buffers_used(unsigned queue) override;

@@ -68,6 +68,16 @@ void MmioTransport::reset() {
     set_pending(0);
 }
 
+void MmioTransport::visit_state(StateVisitor& visit) {
+    u32 pending = visit.loading() ? 0 : pending_;
+    visit(offered_half_, accepted_half_, queue_);
+    visit.masked(pending, kPendingQueue | kPendingConfig, "InterruptStatus");
+    driver_->visit_state(visit);
+    if (visit.loading()) {
+        set_pending(pending);
+    }
+}
+
 void MmioTransport::set_pending(u32 bits) {
     pending_ = bits;
     line_.set(bits != 0);

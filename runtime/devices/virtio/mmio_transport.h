@@ -18,6 +18,8 @@ class MmioTransport final : public Device, private InterruptSink {
     [[nodiscard]] u64 read(u64 offset, unsigned bytes) override;
     void write(u64 offset, unsigned bytes, u64 value) override;
     void reset() override;
+    void visit_state(StateVisitor& visit);
+    [[nodiscard]] Handshake* driver() { return driver_.get(); } // null: an empty slot
 
   private:
     void queue_interrupt(unsigned queue) override;

@@ -63,6 +63,24 @@ void Net::stop(unsigned queue) {
     }
 }
 
+std::string Net::identity() const {
+    std::string text;
+    for (unsigned n = 0; n < std::tuple_size_v<MacAddress>; ++n) {
+        constexpr char kDigits[] = "0123456789abcdef";
+        text += n == 0 ? "" : ":";
+        text += {kDigits[config_[n] >> 4], kDigits[config_[n] & 15]};
+    }
+    return text;
+}
+
+void Net::visit_state(StateVisitor& visit) { visit.bounded(config_[kStatusField], kLinkUp); }
+
+// Frames that waited are lost, as on other networks.
+void Net::forget_past() {
+    waiting_.clear();
+    backend_->forget_past();
+}
+
 void Net::transmit_all() {
     while (const auto request = next(kTransmitQueue)) {
         const Scatter from = request->readable();

@@ -22,6 +22,9 @@ class Net final : public VirtioDevice, private FrameReceiver {
     [[nodiscard]] std::span<const u8> config() const override { return config_; }
     void notified(unsigned queue) override;
     void stop(unsigned queue) override;
+    [[nodiscard]] std::string identity() const override;
+    void visit_state(StateVisitor& visit) override;
+    void forget_past() override;
 
     void set_link(bool up); // plugs the cable in or out
 

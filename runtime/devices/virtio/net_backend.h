@@ -21,6 +21,8 @@ class NetBackend {
     virtual void connect(FrameReceiver* receiver) = 0;
     // May receive() before it returns.
     virtual void send(std::span<const u8> frame) = 0;
+    // The guest's state is another one: connections that it had are no more.
+    virtual void forget_past() {}
 };
 
 } // namespace ulna::devices::virtio

@@ -1,5 +1,6 @@
 // Which back end a user's words mean.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cstring>
@@ -33,20 +34,36 @@ open_image(const std::string& path, BlockFormat format, bool read_only, std::str
     return RawFile::open(path, read_only, why_not);
 }
 
+// Its size, and when the file was changed last; of what a server has, the size.
+std::string identity_of(const BlockBackend& image, const std::string& path) {
+    struct stat info {};
+    const bool is_file = stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+    return std::to_string(image.bytes()) + " bytes" +
+           (is_file ? " changed at " + std::to_string(info.st_mtim.tv_sec) + "." +
+                          std::to_string(info.st_mtim.tv_nsec)
+                    : "");
+}
+
 } // namespace
 
 std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
                                                  std::string& why_not) {
     auto image =
         open_image(options.path, options.format, options.read_only || options.snapshot, why_not);
-    if (image == nullptr || !options.snapshot || options.read_only) {
-        return image;
-    }
-    std::unique_ptr<BlockBackend> overlay = RawFile::temporary(image->bytes(), why_not);
-    if (overlay == nullptr) {
+    if (image == nullptr) {
         return nullptr;
     }
-    return std::make_unique<Snapshot>(std::move(image), std::move(overlay));
+    const std::string identity = identity_of(*image, options.path);
+    if (options.snapshot && !options.read_only) {
+        std::unique_ptr<BlockBackend> overlay = RawFile::temporary(image->bytes(), why_not);
+        image = overlay != nullptr
+                    ? std::make_unique<Snapshot>(std::move(image), std::move(overlay))
+                    : nullptr;
+    }
+    if (image != nullptr) {
+        image->set_identity(identity + (image->read_only() ? ", read only" : ""));
+    }
+    return image;
 }
 
 } // namespace ulna::devices::virtio

@@ -54,6 +54,17 @@ void P9Device::notified(unsigned queue) {
     }
 }
 
+std::string P9Device::identity() const {
+    return {config_.begin() + 2, config_.end()}; // the tag
+}
+
+// Its files are the host's, which may be other ones when they are opened again.
+std::string P9Device::why_not_saved() const {
+    return server_.is_in_use() ? "the guest has the shared folder '" + identity() +
+                                     "' mounted, which is the host's: unmount it first"
+                               : "";
+}
+
 void P9Device::stop(unsigned /*queue*/) { worker_.drop_all(); }
 
 void P9Device::reset() {

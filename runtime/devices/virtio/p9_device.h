@@ -24,6 +24,10 @@ class P9Device final : public VirtioDevice {
     void notified(unsigned queue) override;
     void stop(unsigned queue) override;
     void reset() override;
+    [[nodiscard]] std::string identity() const override;
+    [[nodiscard]] std::string why_not_saved() const override;
+    void drain() override { worker_.wait_until_idle(); }
+    void forget_past() override { server_.reset(); }
 
   private:
     class Request;

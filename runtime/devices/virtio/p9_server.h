@@ -21,6 +21,7 @@ class P9Server {
     static constexpr u32 kLeastAnswerBytes = 11; // an error
     [[nodiscard]] std::vector<u8> answer(std::span<const u8> message, u64 most_bytes);
     void reset(); // the client forgets everything
+    [[nodiscard]] bool is_in_use() const { return !fids_.empty(); }
 
   private:
     // What a client's number stands for. `path` follows renames by this client.

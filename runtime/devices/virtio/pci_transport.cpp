@@ -114,6 +114,25 @@ void PciTransport::reset() {
     PciFunction::reset();
 }
 
+void PciTransport::visit_state(StateVisitor& visit) {
+    const auto visit_vector = [&](u16& vector) {
+        u16 value = vector;
+        visit(value);
+        if (value != kNoVector && value >= vectors_) {
+            visit.fail("a vector that does not exist");
+        } else {
+            vector = value;
+        }
+    };
+    visit(offered_half_, accepted_half_, queue_, isr_);
+    visit_vector(config_vector_);
+    for (u16& vector : queue_vectors_) {
+        visit_vector(vector);
+    }
+    driver_.visit_state(visit);
+    PciFunction::visit_state(visit);
+}
+
 void PciTransport::forget_vectors() {
     config_vector_ = kNoVector;
     std::fill(queue_vectors_.begin(), queue_vectors_.end(), kNoVector);

@@ -14,6 +14,8 @@ class PciTransport final : public pci::PciFunction, private InterruptSink {
     [[nodiscard]] u32 read_config(u32 offset, unsigned bytes) override;
     void write_config(u32 offset, unsigned bytes, u32 value) override;
     void reset() override;
+    void visit_state(StateVisitor& visit) override;
+    [[nodiscard]] Handshake& driver() { return driver_; }
 
   private:
     static constexpr u16 kNoVector = 0xffff;

@@ -44,6 +44,12 @@ bool Rng::generate(u8* to, u64 bytes) {
     return true;
 }
 
+void Rng::visit_state(StateVisitor& visit) {
+    if (state_) {
+        visit(*state_);
+    }
+}
+
 void Rng::notified(unsigned queue) {
     while (const auto request = next(queue)) {
         std::array<u8, kMostBytes> random;

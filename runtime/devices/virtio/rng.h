@@ -14,6 +14,8 @@ class Rng final : public VirtioDevice {
     [[nodiscard]] u64 features() const override { return 0; }
     [[nodiscard]] std::span<const u8> config() const override { return {}; }
     void notified(unsigned queue) override;
+    [[nodiscard]] std::string identity() const override { return state_ ? "of a seed" : ""; }
+    void visit_state(StateVisitor& visit) override;
 
   private:
     [[nodiscard]] bool generate(u8* to, u64 bytes);

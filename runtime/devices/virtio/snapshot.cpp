@@ -4,6 +4,7 @@
 #include <array>
 
 #include "ir/support/bits.h"
+#include "runtime/devices/virtio/raw_file.h"
 
 namespace ulna::devices::virtio {
 
@@ -70,6 +71,62 @@ int Snapshot::write(u64 offset, Scatter from) {
 int Snapshot::write_zeroes(u64 offset, u64 bytes) {
     const int error = prepare(offset, bytes);
     return error != 0 ? error : overlay_->write_zeroes(offset, bytes);
+}
+
+// What was written, as a machine's snapshot keeps it.
+class Snapshot::Image final : public StateImage {
+  public:
+    Image(Snapshot& disk, std::string name) : disk_{disk}, name_{std::move(name)} {}
+
+    [[nodiscard]] const std::string& name() const override { return name_; }
+    [[nodiscard]] u64 bytes() const override { return disk_.bytes(); }
+
+    [[nodiscard]] std::vector<Run> runs() override {
+        std::vector<Run> runs;
+        for (u64 cluster = 0; cluster < disk_.changed_.size(); ++cluster) {
+            if (!disk_.changed_[cluster]) {
+                continue;
+            }
+            const u64 at = cluster * kClusterBytes;
+            if (runs.empty() || runs.back().offset + runs.back().bytes != at) {
+                runs.push_back({at, 0});
+            }
+            runs.back().bytes += std::min(kClusterBytes, bytes() - at);
+        }
+        return runs;
+    }
+    [[nodiscard]] bool read(u64 offset, std::span<u8> to) override {
+        const iovec piece{to.data(), to.size()};
+        return disk_.overlay_->read(offset, {&piece, 1}) == 0;
+    }
+
+    [[nodiscard]] bool begin(std::string& why_not) override {
+        overlay_ = RawFile::temporary(bytes(), why_not);
+        changed_.assign(disk_.changed_.size(), false);
+        return overlay_ != nullptr;
+    }
+    [[nodiscard]] bool put(u64 offset, std::span<const u8> from) override {
+        for (u64 at = offset; at < offset + from.size(); at += kClusterBytes) {
+            changed_[at / kClusterBytes] = true;
+        }
+        const iovec piece{const_cast<u8*>(from.data()), from.size()};
+        return overlay_->write(offset, {&piece, 1}) == 0;
+    }
+    void commit() override {
+        disk_.overlay_ = std::move(overlay_);
+        disk_.changed_ = std::move(changed_);
+    }
+    void give_up() override { overlay_.reset(); }
+
+  private:
+    Snapshot& disk_;
+    std::string name_;
+    std::unique_ptr<BlockBackend> overlay_;
+    std::vector<bool> changed_;
+};
+
+std::unique_ptr<StateImage> Snapshot::image(std::string name) {
+    return std::make_unique<Image>(*this, std::move(name));
 }
 
 // Only what the overlay has costs anything. It reads as zeroes then, which is as good as anything.

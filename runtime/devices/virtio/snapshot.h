@@ -20,8 +20,12 @@ class Snapshot final : public BlockBackend {
     [[nodiscard]] int flush() override { return 0; } // nothing is to survive
     [[nodiscard]] int discard(u64 offset, u64 bytes) override;
     [[nodiscard]] int write_zeroes(u64 offset, u64 bytes) override;
+    [[nodiscard]] bool changes_are_ours() const override { return true; }
+    [[nodiscard]] std::unique_ptr<StateImage> image(std::string name) override;
 
   private:
+    class Image;
+
     // Before [offset, offset + bytes) is overwritten in the overlay: the clusters of its ends that
     // it covers only in part are copied, and all become the overlay's.
     [[nodiscard]] int prepare(u64 offset, u64 bytes);

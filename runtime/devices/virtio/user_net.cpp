@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <map>
 
@@ -52,12 +53,14 @@ class UserNet final : public NetBackend {
     [[nodiscard]] bool start(const UserNetOptions& options, std::string& why_not);
     void connect(FrameReceiver* receiver) override { receiver_ = receiver; }
     void send(std::span<const u8> frame) override;
+    void forget_past() override;
 
   private:
     struct SlirpTimer { // what slirp calls a timer
         std::unique_ptr<EventLoop::Timer> timer;
     };
 
+    [[nodiscard]] bool start_slirp(std::string& why_not);
     [[nodiscard]] bool forward(const HostForward& forward, std::string& why_not);
     void before_wait();
     void set_timeout(u32 timeout_ms);
@@ -71,6 +74,7 @@ class UserNet final : public NetBackend {
     static const SlirpCb kCallbacks;
 
     EventLoop& loop_;
+    UserNetOptions options_;
     Slirp* slirp_ = nullptr;
     FrameReceiver* receiver_ = nullptr;
     int epoll_ = -1;
@@ -122,29 +126,9 @@ bool UserNet::start(const UserNetOptions& options, std::string& why_not) {
         why_not = std::string("cannot have a user network: ") + std::strerror(errno);
         return false;
     }
-    SlirpConfig config{};
-    config.version = 1;
-    config.restricted = options.restricted ? 1 : 0;
-    config.in_enabled = true;
-    config.vnetwork = ipv4(kNetwork);
-    config.vnetmask = ipv4(kNetmask);
-    config.vhost = ipv4(kGateway);
-    config.vdhcp_start = ipv4(kFirstGuest);
-    config.vnameserver = ipv4(kNameServer);
-    config.in6_enabled = options.ipv6;
-    config.vprefix_addr6 = ipv6("fec0::");
-    config.vprefix_len = 64;
-    config.vhost6 = ipv6("fec0::2");
-    config.vnameserver6 = ipv6("fec0::3");
-    slirp_ = slirp_new(&config, &kCallbacks, this);
-    if (slirp_ == nullptr) {
-        why_not = "cannot have a user network: libslirp refuses";
+    options_ = options;
+    if (!start_slirp(why_not)) {
         return false;
-    }
-    for (const HostForward& port : options.forwards) {
-        if (!forward(port, why_not)) {
-            return false;
-        }
     }
     timeout_ = loop_.add_timer([this] { serve(); }, EventLoop::Time::Host);
     loop_.add_fd(epoll_, EPOLLIN, [this](u32) {
@@ -157,6 +141,46 @@ bool UserNet::start(const UserNetOptions& options, std::string& why_not) {
         }
     });
     return true;
+}
+
+bool UserNet::start_slirp(std::string& why_not) {
+    SlirpConfig config{};
+    config.version = 1;
+    config.restricted = options_.restricted ? 1 : 0;
+    config.in_enabled = true;
+    config.vnetwork = ipv4(kNetwork);
+    config.vnetmask = ipv4(kNetmask);
+    config.vhost = ipv4(kGateway);
+    config.vdhcp_start = ipv4(kFirstGuest);
+    config.vnameserver = ipv4(kNameServer);
+    config.in6_enabled = options_.ipv6;
+    config.vprefix_addr6 = ipv6("fec0::");
+    config.vprefix_len = 64;
+    config.vhost6 = ipv6("fec0::2");
+    config.vnameserver6 = ipv6("fec0::3");
+    slirp_ = slirp_new(&config, &kCallbacks, this);
+    if (slirp_ == nullptr) {
+        why_not = "cannot have a user network: libslirp refuses";
+        return false;
+    }
+    for (const HostForward& port : options_.forwards) {
+        if (!forward(port, why_not)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// A new network in place of the old: the guest's connections are refused by it, instead of being
+// answered for another guest's.
+void UserNet::forget_past() {
+    slirp_cleanup(slirp_);
+    asked_.clear();
+    std::string why_not;
+    if (!start_slirp(why_not)) {
+        std::fprintf(stderr, "ulna-system: %s\n", why_not.c_str());
+    }
+    loop_.post([] {}); // other descriptors are to be waited for
 }
 
 UserNet::~UserNet() {

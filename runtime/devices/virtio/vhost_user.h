@@ -35,6 +35,9 @@ class VhostUser final : public VirtioDevice {
     void notified(unsigned queue) override;
     void stop(unsigned queue) override;
     void reset() override { has_session_ = false; }
+    [[nodiscard]] std::string why_not_loaded() const override {
+        return "the state of a vhost-user device is in another process";
+    }
 
   private:
     struct Ring {

@@ -3,10 +3,12 @@
 // the machine's lock held.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "runtime/devices/state_image.h"
 #include "runtime/devices/virtio/virtqueue.h"
 
 namespace ulna::devices::virtio {
@@ -48,6 +50,22 @@ class VirtioDevice {
     virtual void stop(unsigned /*queue*/) {}
     // Back to the state after power-on; all queues have been stopped.
     virtual void reset() {}
+
+    // --- for snapshots
+    // What the device is, besides its type: the same in the machine that loads its state.
+    [[nodiscard]] virtual std::string identity() const { return ""; }
+    // In a line; empty: it can be. What cannot be loaded cannot be saved, either.
+    [[nodiscard]] virtual std::string why_not_loaded() const { return ""; }
+    [[nodiscard]] virtual std::string why_not_saved() const { return why_not_loaded(); }
+    // Until nothing is on its way in another thread. Without the lock, while no CPU runs.
+    virtual void drain() {}
+    // Without rings, which are visited next.
+    virtual void visit_state(StateVisitor&) {}
+    [[nodiscard]] virtual std::unique_ptr<StateImage> image(std::string /*name*/) {
+        return nullptr;
+    }
+    // State was loaded, and memory is as it was: what others know of the past must go.
+    virtual void forget_past() {}
 
     // --- for transports
     [[nodiscard]] unsigned queue_count() const { return static_cast<unsigned>(queues_.size()); }

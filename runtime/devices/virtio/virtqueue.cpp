@@ -1,5 +1,6 @@
 #include "runtime/devices/virtio/virtqueue.h"
 
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstring>
@@ -97,6 +98,37 @@ void Virtqueue::disable() {
     why_broken_.clear();
     ++generation_;
     next_available_ = next_used_ = published_used_ = 0;
+}
+
+// Chains that somebody still has are of the past: they carry another generation.
+void Virtqueue::visit_state(StateVisitor& visit, const PhysicalMemory& memory, u32 most_entries) {
+    constexpr u64 kMostWhy = 200;
+    bool enabled = enabled_;
+    Setup setup = setup_;
+    Options options = options_;
+    std::string why_broken = why_broken_;
+    std::array<u16, 3> positions{next_available_, next_used_, published_used_};
+    visit(enabled, options.indirect, options.event_index, positions);
+    visit_setup(visit, setup, most_entries);
+    visit.text(why_broken, kMostWhy);
+    if (!visit.loading() || visit.failed()) {
+        return;
+    }
+    disable();
+    setup_ = setup;
+    options_ = options;
+    if (enabled && !enable(memory, setup, options)) {
+        visit.fail("a queue whose " + why_broken_);
+    }
+    why_broken_ = std::move(why_broken);
+    next_available_ = positions[0];
+    next_used_ = positions[1];
+    published_used_ = positions[2];
+}
+
+void Virtqueue::visit_setup(StateVisitor& visit, Setup& setup, u32 most_entries) {
+    visit.bounded(setup.entries, most_entries);
+    visit(setup.descriptors, setup.driver_area, setup.device_area);
 }
 
 bool Virtqueue::available() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/devices/physical_memory.h"
+#include "runtime/devices/state_visitor.h"
 #include "runtime/devices/virtio/scatter.h"
 
 namespace ulna::devices::virtio {
@@ -64,6 +65,9 @@ class Virtqueue {
     void push(const Chain& chain, u64 written);
     // Shows the driver all that was pushed; whether it wants an interrupt for that.
     [[nodiscard]] bool publish();
+
+    void visit_state(StateVisitor& visit, const PhysicalMemory& memory, u32 most_entries);
+    static void visit_setup(StateVisitor& visit, Setup& setup, u32 most_entries);
 
   private:
     struct Descriptor;

@@ -22,6 +22,7 @@ using State = VsockConnection::State;
 
 constexpr unsigned kReceiveQueue = 0;
 constexpr unsigned kTransmitQueue = 1;
+constexpr unsigned kEventQueue = 2;
 constexpr u32 kQueueEntries = 128;
 constexpr size_t kMostWaiting = 1024; // packets; then the guest's wait
 constexpr size_t kMostConnections = 1024;
@@ -80,7 +81,7 @@ void Vsock::reset() {
         remove(connections_.begin()->first);
     }
     waiting_.clear();
-    is_starved_ = false;
+    is_starved_ = reset_is_due_ = false;
 }
 
 void Vsock::notified(unsigned queue) {
@@ -93,7 +94,28 @@ void Vsock::notified(unsigned queue) {
             pump(*connection);
         }
         transmit_all();
-    } // the third is for events of machines that move, which ours do not
+    } else if (queue == kEventQueue) {
+        tell_of_reset();
+    }
+}
+
+void Vsock::forget_past() {
+    reset();
+    reset_is_due_ = true;
+    tell_of_reset();
+}
+
+// Section 5.10.6.7: of events there is one, VIRTIO_VSOCK_EVENT_TRANSPORT_RESET.
+void Vsock::tell_of_reset() {
+    constexpr u32 kTransportReset = 0;
+    if (!reset_is_due_) {
+        return;
+    }
+    if (const auto request = next(kEventQueue)) {
+        const u64 bytes = scatter(request->writable(), 0, &kTransportReset, sizeof kTransportReset);
+        complete(kEventQueue, *request, bytes);
+        reset_is_due_ = false;
+    }
 }
 
 // --- the guest's packets

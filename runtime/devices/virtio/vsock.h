@@ -31,6 +31,8 @@ class Vsock final : public VirtioDevice {
     [[nodiscard]] std::span<const u8> config() const override { return config_; }
     void notified(unsigned queue) override;
     void reset() override;
+    [[nodiscard]] std::string identity() const override { return std::to_string(guest_cid_); }
+    void forget_past() override; // connections are no more, which the guest is told
 
   private:
     struct Key {
@@ -49,6 +51,8 @@ class Vsock final : public VirtioDevice {
     [[nodiscard]] bool
     serve(VsockConnection& connection, const VsockHeader& header, const std::vector<u8>& data);
     void connect_to_host(const Key& key, const VsockHeader& request);
+
+    void tell_of_reset();
 
     // --- packets for the guest
     void send(const VsockHeader& header);
@@ -76,6 +80,7 @@ class Vsock final : public VirtioDevice {
     Connections connections_;
     std::deque<VsockHeader> waiting_; // without data, until the driver has a buffer
     bool is_starved_ = false;         // the driver has no buffer for data
+    bool reset_is_due_ = false;       // to be told, when the driver has a buffer for events
     u32 next_host_port_;
     u32 next_greeting_ = 0;
     std::vector<u8> data_; // on its way to the guest

@@ -39,6 +39,11 @@ void Worker::drop_all() {
     changed_.wait(held, [this] { return !working_; });
 }
 
+void Worker::wait_until_idle() {
+    std::unique_lock held(lock_);
+    changed_.wait(held, [this] { return waiting_.empty() && !working_ && !finishing_; });
+}
+
 void Worker::run() {
     std::unique_lock held(lock_);
     while (true) {
@@ -53,6 +58,7 @@ void Worker::run() {
         job->work();
         held.lock();
         working_ = false;
+        finishing_ = true;
         changed_.notify_all();
         held.unlock();
         {
@@ -60,6 +66,8 @@ void Worker::run() {
             job->finish();
         }
         held.lock();
+        finishing_ = false;
+        changed_.notify_all();
     }
 }
 

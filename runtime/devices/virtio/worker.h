@@ -32,6 +32,8 @@ class Worker {
     // Drops the jobs that wait, and waits for the one at work. That one may still be finished
     // later: it must know by itself that nobody wants it any more.
     void drop_all();
+    // Until all jobs are done and finished. Without the machine's lock.
+    void wait_until_idle();
 
   private:
     void run();
@@ -40,7 +42,7 @@ class Worker {
     std::mutex lock_; // of what follows; never held while the machine's is taken
     std::condition_variable changed_;
     std::deque<std::unique_ptr<Job>> waiting_;
-    bool working_ = false;
+    bool working_ = false, finishing_ = false;
     bool ending_ = false;
     std::thread thread_; // last: it uses the others
 };
