@@ -7,6 +7,7 @@ namespace ulna::devices {
 
 class MemoryImage : public StateImage {
   public:
+    // `bytes`: a multiple of a page.
     MemoryImage(std::string name, u8* memory, u64 bytes)
         : name_{std::move(name)}, memory_{memory}, bytes_{bytes} {}
     ~MemoryImage() override;

@@ -96,7 +96,7 @@ class Machine:
     def __init__(self, program, kernel, *options, keys=False):
         self.folder = tempfile.TemporaryDirectory()
         self.path = os.path.join(self.folder.name, "gdb")
-        command = [program, "-kernel", kernel, "-m", "128", "-S"]
+        command = [program, "-kernel", kernel, "-m", "128", "-S", "-snapshot-dir", self.folder.name]
         command += [] if "-serial" in options else ["-serial", "null"]
         command += ["-gdb", "unix:" + self.path, *options]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE if keys else subprocess.DEVNULL, stdout=subprocess.PIPE)
