@@ -163,7 +163,7 @@ bool Snapshots::read(const SnapshotReader& file, Loaded& loaded, std::string& wh
     if (!fits(file, why_not)) {
         return false;
     }
-    std::size_t known = 2; // what it is about, and of what machine
+    std::vector<std::string> known{kAbout, kConfigurationSection};
     for (const StatePart& part : loaded.parts) {
         const SnapshotSection* const section = file.find(part.name);
         if (section == nullptr) {
@@ -178,7 +178,7 @@ bool Snapshots::read(const SnapshotReader& file, Loaded& loaded, std::string& wh
         if (!file.read(*section, loaded.states.emplace_back(), why_not)) {
             return false;
         }
-        ++known;
+        known.push_back(part.name);
     }
     for (const auto& image : loaded.images) {
         const SnapshotSection* const section = file.find(image->name());
@@ -189,11 +189,13 @@ bool Snapshots::read(const SnapshotReader& file, Loaded& loaded, std::string& wh
         if (!image->begin(why_not) || !file.read(*section, *image, why_not)) {
             return false;
         }
-        ++known;
+        known.push_back(image->name());
     }
-    if (file.sections().size() != known) {
-        why_not = "it has parts that this machine does not have";
-        return false;
+    for (const SnapshotSection& section : file.sections()) {
+        if (std::ranges::count(known, section.name) == 0) {
+            why_not = "it has a '" + section.name + "', which this machine does not have";
+            return false;
+        }
     }
     return true;
 }

@@ -256,6 +256,46 @@ TEST_CASE("a snapshot of another machine does not fit", "[snapshots]") {
     CHECK(why_not({"-M", "virt,secure=on"}) == start + "secure off, and this one has on");
 }
 
+// Sections that are missing, of another version, or of something else.
+TEST_CASE("a snapshot has exactly the machine's parts", "[snapshots]") {
+    const Folder folder;
+    Whole whole(folder);
+    REQUIRE(whole.snapshots->save("good") == "");
+    std::string why_not;
+    SnapshotReader good;
+    REQUIRE(good.open(folder / "good.ulna-snapshot", why_not));
+    const auto load_with = [&](const std::string& name, u32 version, const std::string& as) {
+        SnapshotWriter other;
+        REQUIRE(other.open(folder / "other.ulna-snapshot", why_not));
+        for (const SnapshotSection& section : good.sections()) {
+            std::vector<u8> content;
+            FakeImage image;
+            image.its_name = section.name;
+            const bool is_it = section.name == name;
+            if (is_it && as.empty()) {
+                continue;
+            }
+            if (section.name.starts_with("ram") || section.name.starts_with("contents")) {
+                other.add(image);
+            } else {
+                REQUIRE(good.read(section, content, why_not));
+                other.add(is_it ? as : section.name, is_it ? version : section.version, content);
+            }
+        }
+        REQUIRE(other.finish(why_not));
+        return whole.snapshots->load("other");
+    };
+    CHECK(load_with("uart", 1, "") == "snapshot 'other': it has no 'uart'");
+    CHECK(load_with("ram at 0x40000000", 1, "") ==
+          "snapshot 'other': it has no 'ram at 0x40000000'");
+    CHECK(load_with("cpu 0", 99, "cpu 0") ==
+          "snapshot 'other': its 'cpu 0' is of version 99, and this program's of 1");
+    CHECK(load_with("configuration", 9, "configuration") ==
+          "snapshot 'other': it does not say what machine it is of");
+    CHECK(load_with("about", 1, "more") ==
+          "snapshot 'other': it has a 'more', which this machine does not have");
+}
+
 // With right checksums: what a file has is anything.
 TEST_CASE("a machine survives snapshots that somebody made up", "[snapshots]") {
     const Folder folder;

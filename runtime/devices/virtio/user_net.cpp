@@ -174,8 +174,11 @@ bool UserNet::start_slirp(std::string& why_not) {
 // A new network in place of the old: the guest's connections are refused by it, instead of being
 // answered for another guest's.
 void UserNet::forget_past() {
-    slirp_cleanup(slirp_);
+    while (!watched_.empty()) { // before their numbers are others'
+        forget(watched_.begin()->first);
+    }
     asked_.clear();
+    slirp_cleanup(slirp_);
     std::string why_not;
     if (!start_slirp(why_not)) {
         std::fprintf(stderr, "ulna-system: %s\n", why_not.c_str());
