@@ -46,9 +46,14 @@ std::string difference(const Snapshots::Configuration& snapshot,
     both.insert(both.end(), snapshot.begin(), snapshot.end());
     for (const auto& [name, value] : both) {
         const std::string its = value_of(snapshot, name), ours = value_of(machine, name);
-        if (its != ours) {
-            return "of a machine with " + name + " " + its + ", and this one has " + ours;
+        if (its == ours) {
+            continue;
         }
+        constexpr std::size_t kMost = 100; // that anybody compares with their eyes
+        if (its.size() > kMost || ours.size() > kMost) {
+            return "of a machine with other " + name;
+        }
+        return "of a machine with " + name + " " + its + ", and this one has " + ours;
     }
     return "";
 }

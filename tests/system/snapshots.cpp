@@ -251,6 +251,13 @@ TEST_CASE("a snapshot of another machine does not fit", "[snapshots]") {
     CHECK(why_not({"-smp", "4"}) == start + "-smp 1, and this one has 4");
     CHECK(why_not({"-m", "32"}) == start + "-m 16M, and this one has 32M");
     CHECK(why_not({"-cpu", "cortex-a53"}) == start + "-cpu max, and this one has cortex-a53");
+    CHECK(why_not({"-cpu", "max,sha3=off"}) ==
+          "snapshot 'a': of a machine with other CPU features");
+    CHECK(why_not({"-device", "virtio-rng-device"}) ==
+          start + "virtio-mmio 0: none, and this one has virtio-rng");
+    CHECK(why_not({"-device", "virtio-rng-pci"}) ==
+          start + "virtio-pci 0: none, and this one has virtio-rng");
+    CHECK(why_not({"-semihosting"}) == start + "-semihosting off, and this one has on");
     CHECK(why_not({"-M", "virt,gic-version=2"}) == start + "gic-version 3, and this one has 2");
     CHECK(why_not({"-M", "virt,its=off"}) == start + "its on, and this one has off");
     CHECK(why_not({"-M", "virt,secure=on"}) == start + "secure off, and this one has on");
