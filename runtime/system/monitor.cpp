@@ -12,6 +12,7 @@
 #include "runtime/system/cpu_registers.h"
 #include "runtime/system/machine_report.h"
 #include "runtime/system/memory_format.h"
+#include "runtime/system/snapshot_folder.h"
 
 namespace ulna::system {
 
@@ -158,7 +159,7 @@ std::string Monitor::info_icount(const Words&) {
     return report_count(machine_);
 }
 
-std::string Monitor::info_snapshots(const Words&) { return snapshots_.list(); }
+std::string Monitor::info_snapshots(const Words&) { return list_snapshots(snapshots_.folder()); }
 
 std::optional<u64> Monitor::value_of(const std::string& word, std::string& why_not) {
     if (!word.starts_with('$')) {
@@ -320,7 +321,7 @@ std::string Monitor::load_machine(const Words& arguments) {
 }
 
 std::string Monitor::delete_snapshot(const Words& arguments) {
-    return as_line(snapshots_.remove(arguments[0]));
+    return as_line(remove_snapshot(snapshots_.folder(), arguments[0]));
 }
 
 std::string Monitor::quit(const Words&) {

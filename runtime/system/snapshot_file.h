@@ -1,7 +1,7 @@
 // The file of a machine's snapshot: sections by name, each with a version and a checksum, found by
 // a directory at the end. A file is made under another name and gets its own when it is whole.
 //
-//   header     64 bytes: Header, in the .cpp
+//   header     64 bytes: Header, in snapshot_format.h
 //   sections   bytes of a StatePart; or of a StateImage: how many runs, the runs, their bytes
 //   directory  how many, then for each: name, version, offset, bytes, checksum
 //
@@ -15,6 +15,10 @@
 #include "runtime/devices/state_image.h"
 #include "runtime/devices/state_visitor.h"
 #include "runtime/file_descriptor.h"
+
+namespace ulna::runtime {
+class FieldHash;
+}
 
 namespace ulna::system {
 
@@ -65,6 +69,10 @@ class SnapshotReader {
     [[nodiscard]] u64 bytes() const { return bytes_; }
 
   private:
+    class Stream;
+    // Into an image; `fits`: it takes them.
+    [[nodiscard]] static bool
+    read_runs(Stream& stream, devices::StateImage& image, runtime::FieldHash& hash, bool& fits);
     [[nodiscard]] bool read_at(u64 offset, std::span<u8> to) const;
     [[nodiscard]] bool read_directory(u64 offset, u64 bytes, u64 checksum);
 

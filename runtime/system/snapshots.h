@@ -20,6 +20,7 @@ namespace ulna::system {
 class Board;
 class Machine;
 class SnapshotReader;
+class SnapshotWriter;
 struct SystemOptions;
 
 class Snapshots {
@@ -33,17 +34,16 @@ class Snapshots {
     // Each says why not, in one line, or nothing. From any thread, without the machine's lock.
     [[nodiscard]] std::string save(const std::string& name);
     [[nodiscard]] std::string load(const std::string& name);
-    [[nodiscard]] std::string remove(const std::string& name) const;
-    [[nodiscard]] std::string list() const; // a table
+    [[nodiscard]] const std::string& folder() const { return folder_; }
 
   private:
     using Parts = std::vector<devices::StatePart>;
     using Images = std::vector<std::unique_ptr<devices::StateImage>>;
     struct Loaded;
 
-    [[nodiscard]] std::string path(const std::string& name, std::string& why_not) const;
     [[nodiscard]] Parts parts();
     [[nodiscard]] Images images();
+    void write(SnapshotWriter& file);
     [[nodiscard]] bool read(const SnapshotReader& file, Loaded& loaded, std::string& why_not);
     [[nodiscard]] bool fits(const SnapshotReader& file, std::string& why_not) const;
     [[nodiscard]] bool apply(const Loaded& loaded, std::string& why_not);
