@@ -55,6 +55,12 @@ Snapshots::Images Snapshots::images() {
     return images;
 }
 
+namespace {
+// What the deterministic mode goes by - turns, instructions of each CPU, idle time - belongs to the
+// thread that runs all CPUs.
+constexpr const char* kNoCount = "there are no snapshots of machines with -icount";
+} // namespace
+
 // --- saving
 
 std::string Snapshots::save(const std::string& name) {
@@ -62,8 +68,8 @@ std::string Snapshots::save(const std::string& name) {
     std::string why_not;
     const std::string file_path = snapshot_path(folder_, name, why_not);
     SnapshotWriter file;
-    if (file_path.empty()) {
-        return why_not;
+    if (file_path.empty() || machine_.round_robin() != nullptr) {
+        return file_path.empty() ? why_not : kNoCount;
     }
     const Pause pause{machine_.run_control()};
     board_.drain();
@@ -216,8 +222,8 @@ std::string Snapshots::load(const std::string& name) {
     const std::lock_guard one{mutex_};
     std::string why_not;
     const std::string file_path = snapshot_path(folder_, name, why_not);
-    if (file_path.empty()) {
-        return why_not;
+    if (file_path.empty() || machine_.round_robin() != nullptr) {
+        return file_path.empty() ? why_not : kNoCount;
     }
     const auto refused = [&] { return "snapshot '" + name + "': " + why_not; };
     SnapshotReader file;
