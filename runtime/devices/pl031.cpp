@@ -39,14 +39,16 @@ void Pl031::reset() {
 }
 
 void Pl031::visit_state(StateVisitor& visit) {
-    u64 ahead_of_host = now_ns() - realtime_ns();
+    // A machine with a clock of its own knows no other.
+    const auto reference = [&] { return loop_.has_clock() ? loop_.now_ns() : realtime_ns(); };
+    u64 ahead_of_reference = now_ns() - reference();
     bool waits = alarm_.is_set();
     u64 alarm = alarm_.deadline_ns() + ahead_ns_; // as the clock shows it
-    visit(ahead_of_host, waits, alarm, match_, load_, unmasked_, raised_);
+    visit(ahead_of_reference, waits, alarm, match_, load_, unmasked_, raised_);
     if (!visit.loading()) {
         return;
     }
-    ahead_ns_ = ahead_of_host + realtime_ns() - loop_.now_ns();
+    ahead_ns_ = ahead_of_reference + reference() - loop_.now_ns();
     alarm_.cancel();
     if (waits) {
         alarm_.set(alarm > now_ns() ? alarm - ahead_ns_ : 0);

@@ -243,6 +243,24 @@ void Machine::rom_changed(PhysAddr base, u64 bytes) {
 
 // --- for snapshots
 
+bool Machine::call_exclusively(const std::function<void()>& call) {
+    if (round_robin_ != nullptr) {
+        return round_robin_->call_between_turns(call);
+    }
+    const std::lock_guard lock{lock_};
+    call();
+    return true;
+}
+
+void Machine::add_clock_state(std::vector<devices::StatePart>& parts) {
+    constexpr u32 kVersion = 1;
+    if (round_robin_ != nullptr) {
+        parts.push_back({"turns", kVersion, [this](devices::StateVisitor& visit) {
+                             round_robin_->visit_state(visit);
+                         }});
+    }
+}
+
 void Machine::add_state(std::vector<devices::StatePart>& parts) {
     constexpr u32 kGicVersion = 1, kCpuVersion = 1, kTimeVersion = 1;
     parts.push_back({"interrupt controller", kGicVersion,

@@ -6,6 +6,7 @@
 // it held.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -103,8 +104,13 @@ class Machine {
     [[nodiscard]] bool poke(devices::PhysAddr at, u8* bytes, u64 count);
 
     // --- for snapshots: while all CPUs are parked, or before they run, with the lock held
-    // Its parts, to be loaded after those of devices, which drive the interrupt controller's lines.
+    // Its clock, to be loaded first; and its other parts, to be loaded after those of devices,
+    // which drive the interrupt controller's lines.
+    void add_clock_state(std::vector<devices::StatePart>& parts);
     void add_state(std::vector<devices::StatePart>& parts);
+    // Calls it with the lock, while no thread of the machine does anything; all CPUs are parked.
+    // False: the machine ends.
+    [[nodiscard]] bool call_exclusively(const std::function<void()>& call);
     // All state is another one now. Without the lock.
     void forget_past();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/devices/state_visitor.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"
 
@@ -44,6 +45,62 @@ void RoundRobin::call_due_timers() {
 // --- Turns
 
 void RoundRobin::run() {
+    const auto set_runs = [&](bool runs) {
+        const std::lock_guard hold{calls_mutex_};
+        runs_ = runs;
+        called_.notify_all();
+    };
+    set_runs(true);
+    take_turns();
+    set_runs(false);
+}
+
+bool RoundRobin::call_between_turns(const std::function<void()>& call) {
+    struct Call {
+        bool done = false, given_up = false;
+    };
+    std::unique_lock hold{calls_mutex_};
+    if (!runs_) {
+        const std::lock_guard lock{machine_.lock()};
+        call();
+        return true;
+    }
+    const auto state = std::make_shared<Call>();
+    machine_.loop().post([this, state, &call] {
+        const std::lock_guard held{calls_mutex_};
+        if (!state->given_up) {
+            call();
+            state->done = true;
+            called_.notify_all();
+        }
+    });
+    called_.wait(hold, [&] { return state->done || !runs_; });
+    state->given_up = !state->done;
+    return state->done;
+}
+
+// Whose turn it is, and how far each CPU and the time are.
+void RoundRobin::visit_state(devices::StateVisitor& visit) {
+    const auto& cpus = machine_.cpus();
+    u64 count = instructions();
+    std::vector<u64> executed;
+    for (const auto& cpu : cpus) {
+        executed.push_back(cpu->index() < executed_.size() ? instructions_of(*cpu) : 0);
+    }
+    visit(count, idle_ns_, turn_left_);
+    visit.bounded(current_, static_cast<unsigned>(cpus.size() - 1));
+    for (u64& instructions : executed) {
+        visit(instructions);
+    }
+    if (visit.loading()) {
+        running_ = cpus[current_].get();
+        running_->state().instructions_left = 0;
+        limit_ = turn_began_ = count;
+        executed_ = std::move(executed);
+    }
+}
+
+void RoundRobin::take_turns() {
     const std::size_t cpus = machine_.cpus().size();
     parked_.assign(cpus, false);
     executed_.resize(cpus);

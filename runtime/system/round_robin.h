@@ -6,11 +6,18 @@
 // turns only (EventLoop::turn). While all CPUs wait, time goes on to the next deadline.
 #pragma once
 
+#include <condition_variable>
+#include <functional>
+#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "runtime/devices/event_loop.h"
 #include "runtime/system/run_control.h"
+
+namespace ulna::devices {
+class StateVisitor;
+}
 
 namespace ulna::system {
 
@@ -37,7 +44,14 @@ class RoundRobin final : public devices::MachineClock {
     [[nodiscard]] const InstructionTime& time() const { return time_; }
     void end_turn() { turn_left_ = 0; } // of the CPU that runs: it has nothing to do
 
+    // --- for snapshots, from any thread but run()'s, without the lock
+    // Calls it between two turns, in run()'s thread, with the machine's lock held. While nothing
+    // runs, at once. False: the machine has ended, and it was not called.
+    [[nodiscard]] bool call_between_turns(const std::function<void()>& call);
+    void visit_state(devices::StateVisitor& visit); // from such a call
+
   private:
+    void take_turns();
     [[nodiscard]] Vcpu* next();
     [[nodiscard]] bool can_run(Vcpu& cpu);
     void take_turn(Vcpu& cpu);
@@ -62,6 +76,9 @@ class RoundRobin final : public devices::MachineClock {
     std::vector<u64> executed_;                        // by each CPU before its current turn
     u64 turn_began_ = 0;                               // instructions()
     std::unique_ptr<devices::EventLoop::Timer> alarm_; // of sleep()
+    std::mutex calls_mutex_;                           // of what follows
+    std::condition_variable called_;
+    bool runs_ = false;
 };
 
 } // namespace ulna::system

@@ -20,6 +20,10 @@ Snapshots::Configuration snapshot_configuration(const SystemOptions& options) {
         {"secure", on_off(options.el3)},
         {"firmware", on_off(boot_request(options).has_firmware)},
         {"-semihosting", on_off(options.semihosting.enabled)},
+        {"-icount", options.instruction_time
+                        ? "shift=" + std::to_string(options.instruction_time->shift) +
+                              ",sleep=" + on_off(options.instruction_time->sleeps)
+                        : "off"},
     };
 }
 

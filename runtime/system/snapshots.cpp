@@ -21,6 +21,8 @@ using devices::StateVisitor;
 
 namespace {
 
+constexpr const char* kEnds = "the machine ends";
+
 template <class Function> std::vector<u8> saved(Function visit_state) {
     StateVisitor visit;
     visit_state(visit);
@@ -37,9 +39,10 @@ Snapshots::Snapshots(Machine& machine, Board& board, const SystemOptions& option
     board_.describe_devices(configuration_);
 }
 
-// Devices first: what they drive is the interrupt controller's state.
+// Devices know what time it is, and drive what is the interrupt controller's state.
 Snapshots::Parts Snapshots::parts() {
     Parts parts;
+    machine_.add_clock_state(parts);
     board_.add_state(parts);
     machine_.add_state(parts);
     return parts;
@@ -55,12 +58,6 @@ Snapshots::Images Snapshots::images() {
     return images;
 }
 
-namespace {
-// What the deterministic mode goes by - turns, instructions of each CPU, idle time - belongs to the
-// thread that runs all CPUs.
-constexpr const char* kNoCount = "there are no snapshots of machines with -icount";
-} // namespace
-
 // --- saving
 
 std::string Snapshots::save(const std::string& name) {
@@ -68,24 +65,21 @@ std::string Snapshots::save(const std::string& name) {
     std::string why_not;
     const std::string file_path = snapshot_path(folder_, name, why_not);
     SnapshotWriter file;
-    if (file_path.empty() || machine_.round_robin() != nullptr) {
-        return file_path.empty() ? why_not : kNoCount;
+    if (file_path.empty()) {
+        return why_not;
     }
     const Pause pause{machine_.run_control()};
     board_.drain();
-    const std::lock_guard lock{machine_.lock()};
-    if (machine_.stopping()) {
-        return "the machine ends";
-    }
-    if (why_not = board_.why_not_saved(); !why_not.empty()) {
-        return why_not;
-    }
-    if (!file.open(file_path, why_not)) {
-        return why_not;
-    }
-    write(file);
-    board_.go_on();
-    return file.finish(why_not) ? "" : why_not;
+    const bool called = machine_.call_exclusively([&] {
+        why_not = machine_.stopping() ? kEnds : board_.why_not_saved();
+        if (why_not.empty() && file.open(file_path, why_not)) {
+            write(file);
+            board_.go_on();
+        }
+    });
+    return !called || !why_not.empty() ? (called ? why_not : kEnds)
+           : file.finish(why_not)      ? ""
+                                       : why_not;
 }
 
 void Snapshots::write(SnapshotWriter& file) {
@@ -222,8 +216,8 @@ std::string Snapshots::load(const std::string& name) {
     const std::lock_guard one{mutex_};
     std::string why_not;
     const std::string file_path = snapshot_path(folder_, name, why_not);
-    if (file_path.empty() || machine_.round_robin() != nullptr) {
-        return file_path.empty() ? why_not : kNoCount;
+    if (file_path.empty()) {
+        return why_not;
     }
     const auto refused = [&] { return "snapshot '" + name + "': " + why_not; };
     SnapshotReader file;
@@ -233,18 +227,17 @@ std::string Snapshots::load(const std::string& name) {
     }
     const Pause pause{machine_.run_control()};
     board_.drain();
-    {
-        const std::lock_guard lock{machine_.lock()};
-        if (machine_.stopping()) {
-            return "the machine ends";
-        }
-        if (why_not = board_.why_not_loaded(); !why_not.empty()) {
-            return why_not;
-        }
-        if (apply(loaded, why_not)) {
+    bool fits_now = false;
+    const bool called = machine_.call_exclusively([&] {
+        why_not = machine_.stopping() ? kEnds : board_.why_not_loaded();
+        fits_now = why_not.empty();
+        if (fits_now && apply(loaded, why_not)) {
             board_.forget_past();
         }
         board_.go_on();
+    });
+    if (!called || !fits_now) {
+        return called ? why_not : kEnds;
     }
     machine_.forget_past(); // in either case: time has stood still
     return why_not.empty() ? "" : refused();

@@ -317,6 +317,7 @@ void Vcpu::visit_state(devices::StateVisitor& visit) {
     system::visit_state(cpu_, visit);
     bool on = is_on();
     visit(on);
+    visit_wait(visit);
     if (visit.loading() && on != is_on()) {
         const std::lock_guard lock{idle_mutex_};
         power_.store(on ? Power::On : Power::Off);
@@ -325,10 +326,23 @@ void Vcpu::visit_state(devices::StateVisitor& visit) {
     }
 }
 
+// What round_robin.h has of WFI and WFE; elsewhere they are over when a CPU parks.
+void Vcpu::visit_wait(devices::StateVisitor& visit) {
+    bool waits = wait_.has_value(), is_limited = waits && wait_->until.has_value(),
+         for_event = waits && wait_->for_event;
+    u64 until = is_limited ? *wait_->until : 0;
+    visit(waits, is_limited, for_event, until);
+    if (visit.loading()) {
+        wait_.reset();
+        if (waits && machine_.round_robin() != nullptr) {
+            wait_ = Wait{is_limited ? std::optional{until} : std::nullopt, for_event};
+        }
+    }
+}
+
 void Vcpu::forget_past() {
     stepped_ = Stepped::Nothing;
     last_wait_ = ~GuestAddr{0};
-    wait_.reset();
     request_forgetting(std::nullopt);
     debug_changed(cpu_);
 }

@@ -138,6 +138,7 @@ class Vcpu final : public CpuHost {
 
     // --- running
     [[nodiscard]] bool wait_until_on();
+    void visit_wait(devices::StateVisitor& visit);
     void power_up();
     void run_translated_or_one(bool stepping);
     void on_exit(ir::ExitReason reason);

@@ -1,12 +1,14 @@
 // Snapshot files, and machines that are saved and loaded while they do not run.
 #include "runtime/system/snapshots.h"
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
 
 #include "runtime/devices/memory_image.h"
 #include "runtime/system/board.h"
+#include "runtime/system/round_robin.h"
 #include "runtime/system/snapshot_configuration.h"
 #include "runtime/system/snapshot_file.h"
 #include "runtime/system/snapshot_folder.h"
@@ -191,7 +193,8 @@ struct Whole {
                                    .has_el2 = options.el2,
                                    .has_el3 = options.el3,
                                    .gic = options.gic,
-                                   .has_its = options.its},
+                                   .has_its = options.its,
+                                   .instruction_time = options.instruction_time},
                                   why_not);
         REQUIRE(machine != nullptr);
         board = Board::create(*machine, options, why_not);
@@ -237,6 +240,31 @@ TEST_CASE("a machine has its state back", "[snapshots]") {
     CHECK(one.snapshots->save("..") != "");
 }
 
+TEST_CASE("a machine that counts instructions has its time back", "[snapshots]") {
+    const Folder folder;
+    Whole one(folder, {"-smp", "2", "-icount", "3"}), other(folder, {"-smp", "2", "-icount", "3"});
+    std::vector<u8> state(8 + 8 + 8 + 4 + 2 * 8);
+    const u64 fields[] = {5000, 700, 60}; // instructions, idle nanoseconds, the turn's
+    std::memcpy(state.data(), fields, sizeof fields);
+    state[24] = 1; // the second CPU's
+    devices::StateVisitor visit{state};
+    one.machine->round_robin()->visit_state(visit);
+    visit.finish();
+    REQUIRE(visit.why_not() == "");
+    CHECK(one.machine->round_robin()->instructions() == 5000);
+    CHECK(one.machine->round_robin()->now_ns() == 700 + 5000 * 8);
+    CHECK(one.snapshots->save("a") == "");
+    CHECK(other.snapshots->load("a") == "");
+    CHECK(other.machine->round_robin()->instructions() == 5000);
+    CHECK(other.machine->round_robin()->now_ns() == 700 + 5000 * 8);
+    CHECK(other.machine->counter() == one.machine->counter());
+    CHECK(other.state(folder) == one.state(folder));
+    state[24] = 2; // of two CPUs
+    devices::StateVisitor bent{state};
+    other.machine->round_robin()->visit_state(bent);
+    CHECK(bent.why_not() == "a number that is too large");
+}
+
 TEST_CASE("a snapshot of another machine does not fit", "[snapshots]") {
     const Folder folder;
     Whole one(folder);
@@ -258,6 +286,8 @@ TEST_CASE("a snapshot of another machine does not fit", "[snapshots]") {
           start + "virtio-mmio 0: none, and this one has virtio-rng");
     CHECK(why_not({"-device", "virtio-rng-pci"}) ==
           start + "virtio-pci 0: none, and this one has virtio-rng");
+    CHECK(why_not({"-icount", "2,sleep=off"}) ==
+          start + "-icount off, and this one has shift=2,sleep=off");
     CHECK(why_not({"-semihosting"}) == start + "-semihosting off, and this one has on");
     CHECK(why_not({"-M", "virt,gic-version=2"}) == start + "gic-version 3, and this one has 2");
     CHECK(why_not({"-M", "virt,its=off"}) == start + "its on, and this one has off");
