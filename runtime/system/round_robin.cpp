@@ -162,8 +162,7 @@ void RoundRobin::take_turn(Vcpu& cpu) {
         const u64 before = instructions();
         const auto deadline = machine_.loop().next_machine_deadline();
         run_at_most(deadline ? std::min(turn_left_, instructions_to(*deadline)) : turn_left_);
-        // What executes nothing - exceptions whose handlers cannot be fetched - ends, too.
-        turn_left_ -= std::min(turn_left_, std::max<u64>(1, instructions() - before));
+        turn_left_ -= std::min(turn_left_, instructions() - before);
     } while (turn_left_ != 0 && !machine_.stopping() && can_run(cpu));
     call_due_timers();
     Vcpu::set_current(nullptr);

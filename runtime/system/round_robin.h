@@ -42,6 +42,8 @@ class RoundRobin final : public devices::MachineClock {
     [[nodiscard]] u64 instructions() const; // of all CPUs so far
     [[nodiscard]] u64 instructions_of(const Vcpu& cpu) const;
     [[nodiscard]] const InstructionTime& time() const { return time_; }
+    // Of the CPU that runs. A turn ends even if no instruction of its handlers can be executed.
+    void note_exception() { turn_left_ -= turn_left_ != 0; }
     void end_turn() { turn_left_ = 0; } // of the CPU that runs: it has nothing to do
 
     // --- for snapshots, from any thread but run()'s, without the lock

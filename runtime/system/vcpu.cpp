@@ -173,6 +173,13 @@ void Vcpu::note_virtual_interrupts() {
     }
 }
 
+void Vcpu::raise(const Exception& exception) {
+    take_exception(cpu_, exception);
+    if (RoundRobin* const turns = machine_.round_robin()) {
+        turns->note_exception();
+    }
+}
+
 void Vcpu::serve_requests() {
     if (pmu_due_.load(std::memory_order_relaxed) && pmu_due_.exchange(false)) {
         update_pmu(cpu_);

@@ -146,7 +146,7 @@ class Vcpu final : public CpuHost {
     void serve_requests();
     void note_virtual_interrupts();
     [[nodiscard]] bool is_illegal_state();
-    void raise(const Exception& exception) { take_exception(cpu_, exception); }
+    void raise(const Exception& exception);
     void on_fetch_fault();
     void on_memory_access();
     void on_refused_access(GuestAddr pc);
