@@ -69,11 +69,15 @@ bool Machine::build(std::string& why_not) {
     engine.kind = config_.engine;
     engine.code = &stoppable_code_;
     engine.translate = translate_;
-    engine.tier0 = config_.tier0;
+    // When code is translated must not depend on earlier runs, nor on the engine: code that changes
+    // without maintenance of caches is seen as it was then.
+    engine.tier0 = config_.tier0 && round_robin_ == nullptr;
     if (config_.code_cache_bytes != 0) {
         engine.code_cache_bytes = config_.code_cache_bytes;
     }
-    open_cache(engine);
+    if (round_robin_ == nullptr) {
+        open_cache(engine);
+    }
     engine.persistent = persistent_.get();
     engine_ = runtime::Engine::create(engine, why_not);
     if (engine_ == nullptr) {
