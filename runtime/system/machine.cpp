@@ -42,7 +42,7 @@ u64 cpu_affinity(GicVersion gic, unsigned index) {
 Machine::Machine(const MachineConfig& config)
     : config_{config},
       round_robin_{config.instruction_time
-                       ? std::make_unique<RoundRobin>(*this, *config.instruction_time)
+                       ? std::make_unique<RoundRobin>(*this, config.cpus, *config.instruction_time)
                        : nullptr},
       model_{frontend::without(*config.model, {frontend::Feature::MTE, frontend::Feature::MOPS})},
       run_control_{config.cpus, [this] { kick_cpus(); }},

@@ -85,7 +85,7 @@ void RoundRobin::visit_state(devices::StateVisitor& visit) {
     u64 count = instructions();
     std::vector<u64> executed;
     for (const auto& cpu : cpus) {
-        executed.push_back(cpu->index() < executed_.size() ? instructions_of(*cpu) : 0);
+        executed.push_back(instructions_of(*cpu));
     }
     visit(count, idle_ns_, turn_left_);
     visit.bounded(current_, static_cast<unsigned>(cpus.size() - 1));
@@ -101,9 +101,7 @@ void RoundRobin::visit_state(devices::StateVisitor& visit) {
 }
 
 void RoundRobin::take_turns() {
-    const std::size_t cpus = machine_.cpus().size();
-    parked_.assign(cpus, false);
-    executed_.resize(cpus);
+    parked_.assign(parked_.size(), false);
     alarm_ = machine_.loop().add_timer([] {}, devices::EventLoop::Time::Host);
     while (!machine_.stopping()) {
         machine_.loop().turn(/*waits=*/false);

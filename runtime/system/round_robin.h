@@ -33,7 +33,8 @@ struct InstructionTime {
 
 class RoundRobin final : public devices::MachineClock {
   public:
-    RoundRobin(Machine& machine, InstructionTime time) : machine_{machine}, time_{time} {}
+    RoundRobin(Machine& machine, unsigned cpus, InstructionTime time)
+        : machine_{machine}, time_{time}, parked_(cpus, false), executed_(cpus, 0) {}
 
     // Until the machine stops.
     void run();
