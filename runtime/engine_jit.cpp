@@ -333,9 +333,7 @@ u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
         return 0;
     }
     const u64 host = install(lock, stored);
-    // Code is read where it is executed, and not before, if it is to do the same each time: guests
-    // change code some time before they say so.
-    if (host != 0 && link_blocks_ && !key.mode.counts()) {
+    if (host != 0 && link_blocks_) {
         install_what_followed(lock, key, host);
     }
     return host;

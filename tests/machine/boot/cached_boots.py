@@ -35,20 +35,6 @@ def damage(path):
     path.write_bytes(content)
 
 
-def check_same(boot, judge, work):
-    """As check(), of a machine that does the same each time: with the cache, too."""
-    os.environ.pop("ULNA_NO_CACHE", None)
-    cache = ["--cache-dir", str(work / "cache"), "--stats"]
-    consoles = [boot("--no-cache", "--stats"), boot(*cache), boot(*cache)]
-    texts = [console.text.split("\nblocks translated")[0] for console in consoles]
-    wrong = next(filter(None, map(judge, consoles)), None)
-    if not wrong and share_found(consoles[-1]) < 0.8:
-        wrong = f"{share_found(consoles[-1]):.0%} of the blocks were found"
-    if not wrong and len(set(texts)) != 1:
-        wrong = "with the cache it prints something else"
-    return wrong, consoles[-1]
-
-
 def check(boot, judge, work):
     """boot(options...) gives a console, judge(console) what is wrong with it. What is wrong, and the last console."""
     os.environ.pop("ULNA_NO_CACHE", None)
