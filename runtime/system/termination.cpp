@@ -1,5 +1,6 @@
 #include "runtime/system/termination.h"
 
+#include <cerrno>
 #include <csignal>
 
 #include <sys/epoll.h>
@@ -17,6 +18,7 @@ volatile sig_atomic_t wake_fd = -1;
 struct sigaction before[std::size(kSignals)];
 
 void on_signal(int signal) {
+    const int error = errno; // of whatever it came into
     for (std::size_t i = 0; i < std::size(kSignals); ++i) {
         if (kSignals[i] == signal) {
             sigaction(signal, &before[i], nullptr);
@@ -25,6 +27,7 @@ void on_signal(int signal) {
     caught = signal;
     constexpr u64 kOne = 1;
     static_cast<void>(!write(wake_fd, &kOne, sizeof kOne)); // a full counter wakes as well
+    errno = error;
 }
 
 } // namespace
