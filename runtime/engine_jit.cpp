@@ -7,10 +7,7 @@
 
 #include "runtime/engine_base.h"
 
-#include <algorithm>
-#include <array>
 #include <ctime>
-#include <unordered_set>
 #include <utility>
 
 #include "ir/guest_access.h"
@@ -21,7 +18,7 @@
 #include "runtime/debug/register_histogram.h"
 #include "runtime/jit/executed_blocks.h"
 #include "runtime/jit/host_context.h"
-#include "runtime/persist/persistent_cache.h"
+#include "runtime/jit/stored_translations.h"
 #include "runtime/tier2/sampler.h"
 #include "runtime/tier2/tiering.h"
 
@@ -32,18 +29,8 @@ namespace {
 using debug::Item;
 using ir::ExitReason;
 
-// After so many different instructions have used tagged pointers, all new code strips tags.
-constexpr std::size_t kTaggedSitesBeforeAll = 64;
-
 // A forked child that soon executes another program is not worth a sampler: it needs fewer blocks.
 constexpr u32 kBlocksBeforeSamples = 200;
-
-// Everything that is executed is to be seen in the log.
-bool shows_translation() {
-    constexpr Item kOfTranslation[] = {Item::InAsm, Item::Op, Item::OpOpt, Item::OutAsm,
-                                       Item::Regs};
-    return std::any_of(std::begin(kOfTranslation), std::end(kOfTranslation), debug::log_enabled);
-}
 
 class JitEngine final : public EngineBase {
   public:
@@ -84,15 +71,7 @@ class JitEngine final : public EngineBase {
     [[nodiscard]] Found obtain(const TranslationLock& lock, ir::BlockKey key);
     [[nodiscard]] bool is_first_run(ir::BlockKey key) const;
     [[nodiscard]] ExitReason run_first(EngineThread& thread, ir::BlockKey key);
-    [[nodiscard]] u64 find_stored(const TranslationLock& lock, ir::BlockKey key);
-    void install_what_followed(const TranslationLock& lock, ir::BlockKey key, u64 first);
-    [[nodiscard]] u64 install(const TranslationLock& lock, const StoredBlock& stored);
-    [[nodiscard]] PersistentCache::Tiers stored_tiers() const {
-        return tiering_ != nullptr ? PersistentCache::Tiers::Both : PersistentCache::Tiers::First;
-    }
-    void keep(bool masks_tags);
     [[nodiscard]] Found translate(const TranslationLock& lock, ir::BlockKey key);
-    [[nodiscard]] bool must_mask_tags(std::span<const GuestAddr> guest_pcs) const;
     void make_room(u64 full_generation);
     void tidy_after_flush();
     void translate_for_tags(EngineThread& thread);
@@ -105,7 +84,8 @@ class JitEngine final : public EngineBase {
     backend::Stubs stubs_;
     CodeMemory memory_;
     std::unique_ptr<TranslationCache> cache_;
-    std::unique_ptr<Tiering> tiering_; // null: no tier 2
+    std::unique_ptr<Tiering> tiering_;           // null: no tier 2
+    std::unique_ptr<StoredTranslations> stored_; // null: no persistent cache
     Sampler sampler_{registry_};
     ExitReason (*enter_)(ir::CpuState*, u64) = nullptr;
     bool link_blocks_ = true;
@@ -116,7 +96,7 @@ class JitEngine final : public EngineBase {
     // Under the translation lock.
     backend::CompiledBlock compiled_;
     u32 obtained_ = 0; // since the process began, or was forked
-    std::unordered_set<GuestAddr> tagged_accesses_;
+    TaggedAccesses tagged_accesses_;
     std::atomic<bool> retired_exist_{false};
     std::atomic<u32> fp_trap_costs_{0};
 };
@@ -131,7 +111,7 @@ JitEngine::JitEngine(const EngineConfig& config)
     if (debug::log_enabled(Item::Regs)) {
         histogram_ = std::make_unique<debug::RegisterHistogram>();
     }
-    if (config_.tier0 && link_blocks_ && !shows_translation()) {
+    if (config_.tier0 && link_blocks_ && !debug::shows_translations()) {
         executed_ = std::make_unique<ExecutedBlocks>();
     }
     if (config_.fp_trap_budget != 0) {
@@ -152,6 +132,15 @@ bool JitEngine::start(std::string& why_not) {
     cache_ = std::make_unique<TranslationCache>(memory_, statistics_, system_);
     if (config_.tier2 != nullptr && link_blocks_) {
         tiering_ = std::make_unique<Tiering>(config_, *cache_, statistics_);
+    }
+    if (config_.persistent != nullptr) {
+        using Tiers = PersistentCache::Tiers;
+        stored_ = std::make_unique<StoredTranslations>(
+            StoredTranslations::Parts{*config_.persistent, *cache_, lifter_, tagged_accesses_,
+                                      statistics_},
+            StoredTranslations::Options{.tiers = tiering_ != nullptr ? Tiers::Both : Tiers::First,
+                                        .system = system_,
+                                        .installs_ahead = link_blocks_});
     }
     enter_ = reinterpret_cast<decltype(enter_)>(memory_.stub_base() + stubs_.enter);
     debug::perf_map_stubs(memory_.stub_base(), static_cast<u32>(stubs_.code.size()));
@@ -290,19 +279,17 @@ JitEngine::Found JitEngine::find_or_translate(ir::BlockKey key) {
 
 // A block that the current generation does not have.
 JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key) {
+    u64 host = cache_->adopt(lock, key);
+    if (host == 0 && stored_ != nullptr) {
+        host = stored_->find(lock, key, obtained_);
+    }
+    if (host == 0 && is_first_run(key)) {
+        return {0, Miss::FirstRun};
+    }
     if (++obtained_ % kBlocksBeforeSamples == 0 && tiering_ != nullptr) {
         sampler_.start();
     }
-    if (const u64 host = cache_->adopt(lock, key); host != 0) {
-        return {host};
-    }
-    if (const u64 host = find_stored(lock, key); host != 0) {
-        return {host};
-    }
-    if (is_first_run(key)) {
-        return {0, Miss::FirstRun};
-    }
-    return translate(lock, key);
+    return host != 0 ? Found{host} : translate(lock, key);
 }
 
 // Much of a program, most of a short one, is executed once, and to translate it costs several times
@@ -311,8 +298,7 @@ JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key
 // is interpreted as fast as it would be found.)
 bool JitEngine::is_first_run(ir::BlockKey key) const {
     return executed_ != nullptr && !executed_->contains(key) &&
-           (config_.persistent == nullptr || system_ ||
-            !config_.persistent->has_translations_at(key.pc));
+           (stored_ == nullptr || system_ || !stored_->has_some_at(key.pc));
 }
 
 ExitReason JitEngine::run_first(EngineThread& thread, ir::BlockKey key) {
@@ -321,93 +307,12 @@ ExitReason JitEngine::run_first(EngineThread& thread, ir::BlockKey key) {
     return lift_and_interpret(thread, key, code_, tier0_options_);
 }
 
-// From the persistent cache; 0: it is not there, or the arena is full.
-u64 JitEngine::find_stored(const TranslationLock& lock, ir::BlockKey key) {
-    if (config_.persistent == nullptr) {
-        return 0;
-    }
-    const debug::StageTimer timer{statistics_.install_ticks};
-    StoredBlock stored;
-    if (!config_.persistent->find(key, stored_tiers(), lifter_.source_for(key), stored,
-                                  compiled_)) {
-        return 0;
-    }
-    const u64 host = install(lock, stored);
-    if (host != 0 && link_blocks_) {
-        install_what_followed(lock, key, host);
-    }
-    return host;
-}
-
-// What was stored after a block was executed after it, and will be again. It is installed at once,
-// as it lies beside it, and linked before anything is executed: later, each link would cost a way
-// through its stub, and patch code that the CPU has in its pipeline. A child that soon executes
-// another program does better with little. (In a machine it is of the same page: where others are,
-// only the guest's tables say, and looking there could be seen in them.)
-void JitEngine::install_what_followed(const TranslationLock& lock, ir::BlockKey key, u64 first) {
-    constexpr std::size_t kLeast = 16, kMost = 64;
-    std::array<u64, kMost> installed{first};
-    std::size_t count = 1;
-    const std::size_t most = std::clamp<std::size_t>(obtained_ / 8, kLeast, kMost);
-    for (std::size_t looks = 1; looks < most; ++looks) {
-        std::optional<ir::BlockKey> next = config_.persistent->next_key();
-        if (!next) {
-            break;
-        }
-        next->page = key.page;
-        StoredBlock stored;
-        if (next->mode == key.mode && (!system_ || key.same_page(next->pc)) &&
-            BlockTable::representable(next->pc, system_) && cache_->find(*next) == 0 &&
-            config_.persistent->find_next(*next, stored_tiers(), lifter_.source_for(*next), stored,
-                                          compiled_)) {
-            installed[count] = install(lock, stored);
-            count += installed[count] != 0;
-        }
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-        cache_->connect_all(lock, installed[i]);
-    }
-}
-
-// compiled_, as it was stored.
-u64 JitEngine::install(const TranslationLock& lock, const StoredBlock& stored) {
-    if (!stored.masks_tags && must_mask_tags(compiled_.guest_pcs)) {
-        return 0;
-    }
-    GuestExtent extent;
-    for (std::size_t i = 0; i < stored.range_count(); ++i) {
-        const GuestRange range = stored.range(i);
-        extent.add(compiled_.key.location_of(range.low), range.bytes);
-    }
-    const u64 host = stored.is_region
-                         ? cache_->insert_region(lock, compiled_, extent, stored.masks_tags)
-                         : cache_->insert(lock, compiled_, extent, stored.masks_tags);
-    if (host != 0) {
-        debug::count(stored.is_region ? statistics_.stored_regions : statistics_.stored_blocks);
-        if (debug::perf_map_enabled()) {
-            debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), compiled_.key.pc);
-        }
-    }
-    return host;
-}
-
-// What was just translated, for the next process.
-void JitEngine::keep(bool masks_tags) {
-    const GuestExtent& extent = lifter_.extent();
-    const GuestRange range{compiled_.key.address_of(extent.low), extent.high - extent.low};
-    if (config_.persistent != nullptr &&
-        config_.persistent->add(compiled_, {.ranges = {&range, 1}, .masks_tags = masks_tags},
-                                lifter_.seen_code())) {
-        debug::count(statistics_.kept_blocks);
-    }
-}
-
 JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey key) {
     if (!lifter_.lift(key)) {
         return {0, Miss::FetchFault};
     }
     backend::CompileOptions options = config_.compile;
-    options.mask_tags = options.mask_tags || must_mask_tags(lifter_.block().guest_pcs);
+    options.mask_tags = options.mask_tags || tagged_accesses_.concern(lifter_.block().guest_pcs);
     if (histogram_ != nullptr) {
         options.entry_counter = histogram_->add(lifter_.block());
     }
@@ -421,11 +326,11 @@ JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey 
     if (host == 0) {
         return {0, Miss::CacheFull};
     }
-    keep(options.mask_tags);
-    debug::count(statistics_.host_bytes, compiled_.code.size());
-    if (debug::perf_map_enabled()) {
-        debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
+    if (stored_ != nullptr) {
+        stored_->keep(compiled_, options.mask_tags);
     }
+    debug::count(statistics_.host_bytes, compiled_.code.size());
+    debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
     if (debug::log_enabled(Item::OutAsm) && debug::log_wants(key.pc)) {
         dump_host(lock, host);
     }
@@ -647,25 +552,10 @@ void JitEngine::on_fp_trap(HostTrap trap, void* ucontext, ir::CpuState& state) {
     }
 }
 
-bool JitEngine::must_mask_tags(std::span<const GuestAddr> guest_pcs) const {
-    if (tagged_accesses_.empty()) {
-        return false;
-    }
-    if (tagged_accesses_.size() >= kTaggedSitesBeforeAll) {
-        return true;
-    }
-    for (GuestAddr pc : guest_pcs) {
-        if (tagged_accesses_.contains(pc)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void JitEngine::translate_for_tags(EngineThread& thread) {
     {
         const TranslationLock lock{translation_mutex_};
-        tagged_accesses_.insert(thread.tagged_access_pc);
+        tagged_accesses_.add(thread.tagged_access_pc);
     }
     thread.tagged_access_pc = ir::kNoPc;
     debug::count(statistics_.tagged_blocks);

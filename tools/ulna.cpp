@@ -97,8 +97,7 @@ std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& o
     const std::optional<u64> configuration = runtime::translation_configuration(config);
     std::string why_not;
     if (!options.persistent_cache || is_privileged || !configuration ||
-        (options.log_items & runtime::debug::kShowTranslations) != 0 ||
-        process().debugger != nullptr) {
+        runtime::debug::shows_translations(options.log_items) || process().debugger != nullptr) {
         return nullptr;
     }
     return runtime::PersistentCache::open(runtime::cache_directory(options.cache_directory),

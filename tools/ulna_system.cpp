@@ -45,7 +45,7 @@ int dump_device_tree(const system::SystemOptions& options) {
 // Not when dumps are to show each translation being made, or a debugger's breakpoints end blocks.
 bool keeps_translations(const system::SystemOptions& options) {
     return options.persistent_cache && options.gdb.empty() &&
-           (options.log_items & runtime::debug::kShowTranslations) == 0;
+           !runtime::debug::shows_translations(options.log_items);
 }
 
 system::MachineConfig config_of(const system::SystemOptions& options) {

@@ -2,6 +2,7 @@
 // over. Off costs one load and a branch at places that are not hot; translated code never asks.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,12 +19,6 @@ enum class Item : u32 {
 #undef LOG_ITEM
 };
 
-// What shows translations being made: for these, none may be found made.
-inline constexpr u32 kShowTranslations =
-    static_cast<u32>(Item::InAsm) | static_cast<u32>(Item::Op) | static_cast<u32>(Item::OpOpt) |
-    static_cast<u32>(Item::OutAsm) | static_cast<u32>(Item::Regs) | static_cast<u32>(Item::LlvmIr) |
-    static_cast<u32>(Item::LlvmAsm);
-
 // Half-open guest address ranges of -dfilter; empty: everything.
 using AddressRanges = std::vector<std::pair<GuestAddr, GuestAddr>>;
 
@@ -31,6 +26,14 @@ extern u32 log_items_; // bit set of Items; use log_enabled()
 
 [[nodiscard]] inline bool log_enabled(Item item) {
     return (log_items_ & static_cast<u32>(item)) != 0;
+}
+// Translations are to be seen being made: then all are, when they are executed first, and none is
+// found made.
+[[nodiscard]] inline bool shows_translations(u32 items = log_items_) {
+    constexpr Item kShow[] = {Item::InAsm, Item::Op,     Item::OpOpt,  Item::OutAsm,
+                              Item::Regs,  Item::LlvmIr, Item::LlvmAsm};
+    return std::ranges::any_of(
+        kShow, [items](Item item) { return (items & static_cast<u32>(item)) != 0; });
 }
 [[nodiscard]] inline bool any_log_enabled() { return log_items_ != 0; }
 // False when -dfilter excludes the guest address.

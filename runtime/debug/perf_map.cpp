@@ -5,8 +5,6 @@
 
 namespace ulna::runtime::debug {
 
-bool perf_map_enabled_ = false;
-
 namespace {
 
 std::FILE* file = nullptr;
@@ -16,7 +14,6 @@ void open_file() {
     char path[64];
     std::snprintf(path, sizeof path, "/tmp/perf-%d.map", static_cast<int>(getpid()));
     file = std::fopen(path, "ae");
-    perf_map_enabled_ = file != nullptr;
 }
 
 void write_line(u64 host, u32 host_bytes, const char* prefix, const char* name) {
@@ -35,6 +32,9 @@ void enable_perf_map(const char* (*symbol_of)(GuestAddr)) {
 }
 
 void perf_map_block(u64 host, u32 host_bytes, GuestAddr pc) {
+    if (file == nullptr) {
+        return;
+    }
     const char* symbol = symbol_of_ != nullptr ? symbol_of_(pc) : nullptr;
     char address[32];
     std::snprintf(address, sizeof address, "0x%llx", static_cast<unsigned long long>(pc));

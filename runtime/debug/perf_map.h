@@ -5,11 +5,9 @@
 
 namespace ulna::runtime::debug {
 
-extern bool perf_map_enabled_;
-[[nodiscard]] inline bool perf_map_enabled() { return perf_map_enabled_; }
 // -perfmap. Name of a guest address for the map; may be null (addresses are printed).
 void enable_perf_map(const char* (*symbol_of)(GuestAddr) = nullptr);
-// One line. Caller holds the translation lock.
+// One line, if that is asked for. Caller holds the translation lock.
 void perf_map_block(u64 host, u32 host_bytes, GuestAddr pc);
 void perf_map_stubs(u64 host, u32 host_bytes);
 // The child of a fork writes its own file from here on.

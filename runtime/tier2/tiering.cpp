@@ -151,9 +151,7 @@ u64 Tiering::install(const TranslationLock& lock, const Job& job, const CompileA
     debug::count(statistics_.region_bytes, answer.code.code.size());
     debug::count(statistics_.region_microseconds, answer.nanoseconds / 1000);
     const auto bytes = static_cast<u32>(answer.code.code.size());
-    if (debug::perf_map_enabled()) {
-        debug::perf_map_block(host, bytes, job.region.head.pc);
-    }
+    debug::perf_map_block(host, bytes, job.region.head.pc);
     if (!answer.text.empty()) {
         debug::log_text("LLVM IR:\n" + answer.text + "\n");
     }
