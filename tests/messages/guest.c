@@ -38,6 +38,10 @@ int main(int argc, char** argv) {
     if (strcmp(what, "exit") == 0) {
         return atoi(argv[2]);
     }
+    if (strcmp(what, "exec") == 0) { // the same again, without this word
+        argv[1] = argv[0];
+        return execv("/proc/self/exe", argv + 1) + 99;
+    }
     if (strcmp(what, "argv0") == 0) {
         puts(argv[0]);
     } else if (strcmp(what, "getenv") == 0) {
