@@ -182,6 +182,9 @@ bool PersistentCache::find_next(ir::BlockKey key,
                                 StoredBlock& block,
                                 backend::CompiledBlock& compiled) {
     const std::lock_guard lock{mutex_};
+    if (last_found_in_ == nullptr) {
+        return false; // its file was saved since
+    }
     CacheFile& file = *last_found_in_;
     const auto accepts = [&](const StoredBlock& candidate) {
         return accept(candidate, key, tiers, source, block, compiled);

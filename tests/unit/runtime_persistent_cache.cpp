@@ -577,6 +577,20 @@ TEST_CASE("a machine's translation is found by its code, wherever that is now", 
     const auto same = PersistentCache::open(path, 1, why);
     same->keep_machine(7);
     check(*same);
+    // What lies behind it, and is gone when that is wanted: another thread has saved the file.
+    const GuestRange behind{kThen + kOffset + 16, 8};
+    CHECK(same->add(made_up_for_machine(behind.low), {.ranges = {&behind, 1}}, then));
+    same->save();
+    CHECK(same->add(made_up_for_machine(kThen + kOffset), {.ranges = {&range, 1}}, then));
+    CHECK(same->add(made_up_for_machine(behind.low), {.ranges = {&behind, 1}}, then));
+    same->save();
+    CHECK(same->add(made_up_for_machine(behind.low), {.ranges = {&behind, 1}}, then));
+    REQUIRE(found(*same, {kNow + kOffset, kSystem, 9}));
+    const std::optional<ir::BlockKey> after = same->next_key();
+    REQUIRE((after && after->pc == kNow + kOffset + 16));
+    same->save();
+    CHECK_FALSE(same->find_next(*after, kTiers, now, stored, compiled));
+    CHECK_FALSE(same->next_key());
 }
 
 TEST_CASE("a machine's file keeps what differs behind the first words", "[persist]") {
