@@ -48,8 +48,7 @@ Lifter::Lifter(const EngineConfig& config, PageFilter& filter, debug::Statistics
     : options_{config.translate},
       passes_{config.passes},
       statistics_{statistics},
-      code_{*config.code},
-      takes_snapshots_{config.translate.system && config.persistent != nullptr},
+      takes_snapshots_{config.persistent != nullptr},
       snapshot_{*config.code},
       source_{*config.code, filter} {}
 

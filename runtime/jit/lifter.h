@@ -28,8 +28,8 @@ class Lifter {
         source_.start(key);
         return source_;
     }
-    // Guest code as lift() saw it last.
-    [[nodiscard]] frontend::CodeSource& seen_code() { return takes_snapshots_ ? snapshot_ : code_; }
+    // Guest code as lift() saw it last, if it is to be kept (EngineConfig::persistent).
+    [[nodiscard]] frontend::CodeSource& seen_code() { return snapshot_; }
 
   private:
     // Marks pages before their code is read.
@@ -66,7 +66,6 @@ class Lifter {
     const bool passes_;
     debug::Statistics& statistics_;
     GuestExtent extent_;
-    frontend::CodeSource& code_;
     const bool takes_snapshots_; // of code that is to be kept
     CodeSnapshot snapshot_;
     TrackingSource source_;
