@@ -16,7 +16,7 @@ struct CodePage {
     static constexpr u64 kBytes = 4096;
     GuestAddr address;
     bool guarded; // PROT_BTI
-    u8 bytes[kBytes];
+    alignas(u32) u8 bytes[kBytes];
 };
 
 // A target that the indirect branch at the end of a block was seen to take.

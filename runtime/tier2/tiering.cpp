@@ -5,6 +5,7 @@
 #include "runtime/debug/perf_map.h"
 #include "runtime/engine.h"
 #include "runtime/persist/persistent_cache.h"
+#include "runtime/tier2/requested_code.h"
 
 namespace ulna::runtime {
 
@@ -64,7 +65,8 @@ void Tiering::request(const TranslationLock& lock, ir::BlockKey head, u32 priori
     debug::count(statistics_.regions_requested);
     const u64 job = next_job_++;
     if (config_.tier2->submit(job, encode(request), priority)) {
-        jobs_.emplace(job, Job{std::move(*region), cache_.generation(lock)});
+        jobs_.emplace(job,
+                      Job{std::move(*region), std::move(request.pages), cache_.generation(lock)});
     }
 }
 
@@ -171,9 +173,10 @@ void Tiering::keep(const Job& job, const CompileAnswer& answer) {
     for (const TranslationCache::BlockView& block : job.region.blocks) {
         ranges.push_back({block.low, block.high - block.low});
     }
+    RequestedCode code{job.pages};
     config_.persistent->add(
         answer.code, {.ranges = ranges, .masks_tags = job.region.masks_tags, .is_region = true},
-        *config_.code);
+        code);
 }
 
 void Tiering::after_fork_in_child() {

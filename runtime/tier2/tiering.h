@@ -29,6 +29,7 @@ class Tiering {
   private:
     struct Job {
         SelectedRegion region;
+        std::vector<CodePage> pages; // that it is made from
         u64 generation;
     };
 

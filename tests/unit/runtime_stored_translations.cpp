@@ -14,9 +14,7 @@ namespace {
 
 class Folder {
   public:
-    Folder() {
-        REQUIRE(::mkdtemp(path_) != nullptr);
-    }
+    Folder() { REQUIRE(::mkdtemp(path_) != nullptr); }
     ~Folder() { (void)::system((std::string{"rm -rf "} + path_).c_str()); }
     [[nodiscard]] std::string path() const { return path_; }
 

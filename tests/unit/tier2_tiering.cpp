@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "runtime/tier2/messages.h"
+#include "runtime/tier2/requested_code.h"
 #include "tests/support/local_compile_service.h"
 #include "tests/unit/runtime_guest.h"
 
@@ -175,6 +176,23 @@ TEST_CASE("tiering: a forked child has its parent's regions, and makes its own",
     cpu->x[0] = 100;
     REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
     CHECK(cpu->x[0] == 5050);
+}
+
+TEST_CASE("tier 2: what was seen of a request's code stays as it was", "[tier2]") {
+    std::vector<runtime::CodePage> pages(2);
+    for (u32 i = 0; i < 2; ++i) {
+        pages[i] = {0x1000 + 0x1000 * i, i == 1, {}};
+        for (u32 word = 0; word < 1024; ++word) {
+            std::memcpy(pages[i].bytes + word * 4, &word, sizeof word);
+        }
+    }
+    runtime::RequestedCode code{pages};
+    // A block, then what its backward and forward branches look at for the flags.
+    const auto block = code.words(0x1800), before = code.words(0x1000), next = code.words(0x2ffc);
+    CHECK((block.size() == 512 && before.size() == 1024 && next.size() == 1));
+    CHECK((block[0] == 512 && block[511] == 1023 && before[0] == 0 && next[0] == 1023));
+    CHECK((code.words(0x3000).empty() && code.words(0x1002).empty()));
+    CHECK((!code.guarded_word(0x1800) && code.guarded_word(0x2008) == 2u));
 }
 
 TEST_CASE("tiering: messages survive the way there and back", "[tier2][tiering]") {

@@ -1,57 +1,15 @@
 #include "tools/tier2/compile_job.h"
 
-#include <cstring>
-
 #include "ir/opt/pipeline.h"
+#include "runtime/tier2/requested_code.h"
 
 namespace ulna::tier2_server {
 
 namespace {
 
-using runtime::CodePage;
-
-// Guest code as the request has it.
-class RequestedCode final : public frontend::CodeSource {
-  public:
-    explicit RequestedCode(const std::vector<CodePage>& pages) : pages_{pages} {}
-
-    [[nodiscard]] std::span<const u32> words(GuestAddr pc) override {
-        const CodePage* const page = requested_page(pc);
-        if (page == nullptr) {
-            return {};
-        }
-        const std::size_t offset = pc - page->address;
-        words_.resize((CodePage::kBytes - offset) / sizeof(u32));
-        std::memcpy(words_.data(), page->bytes + offset, words_.size() * sizeof(u32));
-        return words_;
-    }
-    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
-        const CodePage* const page = requested_page(pc);
-        if (page == nullptr || !page->guarded) {
-            return std::nullopt;
-        }
-        u32 word = 0;
-        std::memcpy(&word, page->bytes + (pc - page->address), sizeof word);
-        return word;
-    }
-
-  private:
-    [[nodiscard]] const CodePage* requested_page(GuestAddr pc) const {
-        for (const CodePage& page : pages_) {
-            if (pc - page.address < CodePage::kBytes && pc % 4 == 0) {
-                return &page;
-            }
-        }
-        return nullptr;
-    }
-
-    const std::vector<CodePage>& pages_;
-    std::vector<u32> words_;
-};
-
 // False: some block cannot be made from the bytes at hand.
 bool lift(const runtime::CompileRequest& request, std::vector<ir::Block>& blocks) {
-    RequestedCode source(request.pages);
+    runtime::RequestedCode source(request.pages);
     const frontend::TranslateOptions options{.cpu = &request.cpu,
                                              .max_instructions = request.max_instructions,
                                              .max_side_exits = request.max_side_exits};
