@@ -498,7 +498,7 @@ bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& re
     const u64 pc = host_pc(ucontext);
     EngineThread& thread = thread_of(state);
     if (!memory_.contains(pc)) {
-        return leave_interpreter(thread, ucontext); // of step()
+        return leave_interpreter(thread, ucontext); // of a step, or a first run
     }
     const HostTrap trap = host_trap(ucontext);
     const u64 address = host_fault_address(ucontext);

@@ -44,7 +44,7 @@ struct EngineThread {
     // Set by the fault handler for the dispatcher: this instruction used a tagged pointer.
     GuestAddr tagged_access_pc = ir::kNoPc;
 
-    // Interpreter engine: where a faulting access continues.
+    // While IR is interpreted: where a faulting access continues.
     std::jmp_buf fault_landing;
     std::atomic<bool> interpreting{false};
 

@@ -6,8 +6,8 @@
 // (preferred_address). A file is known by its first page and its size; that this is not all of it
 // does no harm, because every stored block is compared with the guest's memory before it is used.
 //
-// Thread-safe. find() and add() are called with the translation lock held, which comes before the
-// lock here.
+// Thread-safe. find(), what goes on from it, and add() are called with the translation lock held,
+// which comes before the lock here; save() is not.
 #pragma once
 
 #include <map>
