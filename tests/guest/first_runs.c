@@ -18,8 +18,8 @@ static uint32_t *code, *next_word;
 // Instructions to be copied: name_code to name_end.
 #define CODE(name, text)                                                                           \
     extern const char name##_code[], name##_end[];                                                 \
-    __asm__(".text\n\t.balign 4\n\t.globl " #name "_code, " #name "_end\n" #name "_code:\n\t"  \
-            text "\n" #name "_end:\n\t.previous\n")
+    __asm__(".text\n\t.balign 4\n\t.globl " #name "_code, " #name "_end\n" #name "_code:\n\t" text \
+            "\n" #name "_end:\n\t.previous\n")
 
 // A copy of code where nothing has been executed yet.
 static void* copy_of(const char* from, const char* end) {
@@ -99,15 +99,17 @@ static void tick(int signal, siginfo_t* info, void* context) {
     (void)signal, (void)info, (void)context;
     ++ticks;
     uint64_t clobbered[8];
-    __asm__ volatile("mov x9, #-1\n\tmov x10, x9\n\tmov x11, x9\n\tmov x12, x9\n\tcmp x9, #1\n\tfmov d8, x9\n\tfmov d9, x9"
+    __asm__ volatile("mov x9, #-1\n\tmov x10, x9\n\tmov x11, x9\n\tmov x12, x9\n\tcmp x9, "
+                     "#1\n\tfmov d8, x9\n\tfmov d9, x9"
                      : "=m"(clobbered)::"x9", "x10", "x11", "x12", "cc", "d8", "d9");
 }
 
 // Adds 5 to x0. Flags, a vector register and others live over the ends of blocks.
-CODE(chain, "mov x9, #1\n fmov d8, x9\n cmp x9, x9\n b.ne 1f\n add x0, x0, #1\n1: b 2f\n"
-            "2: csinc x0, x0, x0, ne\n b 3f\n"
-            "3: mov x10, #1\n cbz x10, 4f\n add x0, x0, x10\n4: b 5f\n"
-            "5: fmov x11, d8\n add x0, x0, x11\n b.ne 6f\n add x0, x0, x9\n6: ret");
+CODE(chain,
+     "mov x9, #1\n fmov d8, x9\n cmp x9, x9\n b.ne 1f\n add x0, x0, #1\n1: b 2f\n"
+     "2: csinc x0, x0, x0, ne\n b 3f\n"
+     "3: mov x10, #1\n cbz x10, 4f\n add x0, x0, x10\n4: b 5f\n"
+     "5: fmov x11, d8\n add x0, x0, x11\n b.ne 6f\n add x0, x0, x9\n6: ret");
 
 static void interruptions(void) {
     install(SIGPROF, tick);
@@ -130,7 +132,7 @@ static void interruptions(void) {
 
 // Loads, and if x5 is 0, stores, in another block, at kStoreAt.
 #define EXCLUSIVES(name, load, store)                                                              \
-    CODE(name, load ", [x0]\n cbz x5, 1f\n mov x0, #0\n ret\n1: b 2f\n2: " store              \
+    CODE(name, load ", [x0]\n cbz x5, 1f\n mov x0, #0\n ret\n1: b 2f\n2: " store                   \
                     ", [x0]\n mov w0, w3\n ret")
 EXCLUSIVES(byte, "ldxrb w2", "stxrb w3, w1");
 EXCLUSIVES(half, "ldxrh w2", "stxrh w3, w1");
@@ -163,8 +165,9 @@ static void exclusives(void) {
     const struct {
         const char *code, *end;
         unsigned bytes; // of one register
-    } kForms[] = {{byte_code, byte_end, 1},   {half_code, half_end, 2},   {word_code, word_end, 4},
-                  {whole_code, whole_end, 8}, {words_code, words_end, 4}, {wholes_code, wholes_end, 8}};
+    } kForms[] = {{byte_code, byte_end, 1},   {half_code, half_end, 2},
+                  {word_code, word_end, 4},   {whole_code, whole_end, 8},
+                  {words_code, words_end, 4}, {wholes_code, wholes_end, 8}};
     _Alignas(16) unsigned char memory[16], expected[16];
     for (unsigned form = 0; form < sizeof kForms / sizeof *kForms; ++form) {
         for (int before = 0; before < 16; ++before) { // how often each part has been executed
@@ -250,7 +253,8 @@ static void replaced_code(void) {
     // Unmapped, and mapped anew: a fetch fault in between.
     install(SIGSEGV, leave);
     for (int i = 0; i < 3; ++i) {
-        char* const page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char* const page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         memcpy(page, constant_code, 8);
         *(uint32_t*)page = first | (unsigned)i << 5;
         __builtin___clear_cache(page, page + 8);
@@ -273,7 +277,9 @@ static pthread_barrier_t barrier;
 static uint64_t (*volatile shared)(uint64_t);
 static volatile int last;
 
-CODE(steps, "add x0, x0, #1\n b 1f\n1: add x0, x0, #2\n b 2f\n2: add x0, x0, #3\n b 3f\n3: add x0, x0, #1\n ret");
+CODE(steps,
+     "add x0, x0, #1\n b 1f\n1: add x0, x0, #2\n b 2f\n2: add x0, x0, #3\n b 3f\n3: add x0, x0, "
+     "#1\n ret");
 
 static void* meet(void* argument) {
     (void)argument;
@@ -309,7 +315,8 @@ static void threads_and_children(void) {
                 _exit(9);
             }
             int status;
-            CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 9);
+            CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+                  WEXITSTATUS(status) == 9);
         }
         pthread_barrier_wait(&barrier);
     }
