@@ -32,14 +32,15 @@ GenericTimers::GenericTimers(EventLoop& loop,
 
 void GenericTimers::set(unsigned cpu, Kind kind, bool asserted, std::optional<u64> deadline) {
     One& one = *timers_.at(cpu * kKinds + static_cast<unsigned>(kind));
-    if (!asserted && deadline && one.timer.is_set() && one.deadline == deadline) {
+    const bool waits = !asserted && deadline;
+    const u64 at = waits ? counter_.reached_at(*deadline) : 0;
+    if (waits && one.timer.is_set() && one.timer.deadline_ns() == at) {
         return; // all of a CPU's are told when one has changed
     }
     one.timer.cancel();
     one.line.set(asserted);
-    if (!asserted && deadline) {
-        one.deadline = deadline;
-        one.timer.set(counter_.reached_at(*deadline));
+    if (waits) {
+        one.timer.set(at);
     }
 }
 

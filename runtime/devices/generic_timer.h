@@ -45,7 +45,6 @@ class GenericTimers {
             : line(to), timer(loop, [this] { line.set(true); }) {}
         InterruptLine& line;
         EventLoop::Timer timer;
-        std::optional<u64> deadline; // that timer has, while it is set
     };
     const SystemCounter& counter_;
     std::vector<std::unique_ptr<One>> timers_; // kKinds of each CPU

@@ -62,6 +62,25 @@ TEST_CASE("generic timers assert their PPIs in time", "[generic_timer]") {
     CHECK_FALSE(lines[{1, 27}].on);
 }
 
+// As after a snapshot was loaded: the same count is another time.
+TEST_CASE("a deadline is where the counter reaches it now", "[generic_timer]") {
+    LoopFixture m;
+    SeenLine line;
+    SystemCounter counter{62'500'000, monotonic_ns()};
+    GenericTimers timers(m.loop, counter, 1,
+                         [&](unsigned, unsigned) -> InterruptLine& { return line; });
+    const u64 millisecond = 62'500;
+    timers.set(0, GenericTimers::Kind::Physical, false, millisecond);
+    counter.start_ns += 1000 * kSecond;
+    timers.set(0, GenericTimers::Kind::Physical, false, millisecond);
+    m.run_for(10 * kMillisecond);
+    CHECK_FALSE(line.on);
+    counter.start_ns -= 1000 * kSecond;
+    timers.set(0, GenericTimers::Kind::Physical, false, millisecond);
+    m.run_for(kMillisecond);
+    CHECK(line.on);
+}
+
 TEST_CASE("a clock counts seconds and rings", "[pl031]") {
     LoopFixture m;
     SeenLine line;
