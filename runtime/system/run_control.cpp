@@ -102,9 +102,11 @@ std::optional<RunControl::Stop> RunControl::take_stop() {
     return std::exchange(stop_, std::nullopt);
 }
 
+bool RunControl::none_active() const { return std::ranges::count(active_, true) == 0; }
+
 bool RunControl::wait_until_parked() {
     std::unique_lock lock{mutex_};
-    changed_.wait(lock, [&] { return ended_ || std::ranges::count(active_, true) == 0; });
+    changed_.wait(lock, [&] { return ended_ || none_active(); });
     return !ended_;
 }
 
@@ -120,7 +122,8 @@ void RunControl::pause() {
         update_wanted();
     }
     kick_();
-    static_cast<void>(wait_until_parked());
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [&] { return finished_ || (!ended_ && none_active()); });
 }
 
 void RunControl::unpause() {

@@ -70,6 +70,7 @@ class RunControl {
     void unpause();
     [[nodiscard]] bool may_run(unsigned cpu) const;
     [[nodiscard]] bool all_stay() const;
+    [[nodiscard]] bool none_active() const;
     void update_wanted(); // after each change of orders_ and pauses_
 
     const std::function<void()> kick_;
@@ -84,7 +85,8 @@ class RunControl {
     const std::unique_ptr<std::atomic<bool>[]> wanted_;
 };
 
-// All CPUs are parked as long as this lives, be they stopped otherwise or not.
+// All CPUs are parked as long as this lives, be they stopped otherwise or not. A machine that is
+// about to be reset is waited for, until its first CPU is where it starts.
 class Pause {
   public:
     explicit Pause(RunControl& control) : control_{control} { control_.pause(); }

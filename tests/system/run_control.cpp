@@ -1,5 +1,6 @@
 #include "runtime/system/run_control.h"
 
+#include <chrono>
 #include <thread>
 
 #include "runtime/system/stop_points.h"
@@ -36,6 +37,32 @@ struct CountingCpu {
         }
     }
 };
+
+TEST_CASE("a pause waits for a reset, or for the end", "[system]") {
+    RunControl control{1, [] {}};
+    control.end();
+    std::atomic<bool> paused = false;
+    const auto pause_elsewhere = [&] {
+        return std::thread{[&] {
+            const Pause pause{control};
+            paused.store(true);
+        }};
+    };
+    std::thread waits = pause_elsewhere();
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    CHECK_FALSE(paused.load());
+    control.restart(); // and the first CPU is to start
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    CHECK_FALSE(paused.load());
+    control.cpu_off(0);
+    waits.join();
+    CHECK(paused.exchange(false));
+    control.end();
+    waits = pause_elsewhere();
+    control.finish();
+    waits.join();
+    CHECK(paused.load());
+}
 
 TEST_CASE("who was stopped before a reset is afterwards", "[system]") {
     RunControl control{2, [] {}};
