@@ -167,9 +167,7 @@ Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
 Machine::End Machine::run_loaded() {
     run_control_.restart();
     for (const auto& vcpu : vcpus_) {
-        if (vcpu->is_on()) {
-            run_control_.cpu_on(vcpu->index());
-        }
+        vcpu->is_on() ? run_control_.cpu_on(vcpu->index()) : run_control_.cpu_off(vcpu->index());
     }
     return run_cpus();
 }
@@ -266,7 +264,7 @@ void Machine::add_clock_state(std::vector<devices::StatePart>& parts) {
 }
 
 void Machine::add_state(std::vector<devices::StatePart>& parts) {
-    constexpr u32 kGicVersion = 1, kCpuVersion = 1, kTimeVersion = 1;
+    constexpr u32 kGicVersion = 1, kCpuVersion = 2, kTimeVersion = 1;
     parts.push_back({"interrupt controller", kGicVersion,
                      [this](devices::StateVisitor& visit) { gic_->visit_state(visit); }});
     parts.push_back(

@@ -87,7 +87,8 @@ void RoundRobin::visit_state(devices::StateVisitor& visit) {
     for (const auto& cpu : cpus) {
         executed.push_back(instructions_of(*cpu));
     }
-    visit(count, idle_ns_, turn_left_);
+    visit(count, idle_ns_);
+    visit.bounded(turn_left_, kTurn);
     visit.bounded(current_, static_cast<unsigned>(cpus.size() - 1));
     for (u64& instructions : executed) {
         visit(instructions);

@@ -333,12 +333,12 @@ void Vcpu::visit_state(devices::StateVisitor& visit) {
     }
 }
 
-// What round_robin.h has of WFI and WFE; elsewhere they are over when a CPU parks.
+// What round_robin.h has of WFI and WFE; elsewhere a wait is over when a CPU parks.
 void Vcpu::visit_wait(devices::StateVisitor& visit) {
     bool waits = wait_.has_value(), is_limited = waits && wait_->until.has_value(),
          for_event = waits && wait_->for_event;
     u64 until = is_limited ? *wait_->until : 0;
-    visit(waits, is_limited, for_event, until);
+    visit(waits, is_limited, for_event, until, last_wait_, waits_here_);
     if (visit.loading()) {
         wait_.reset();
         if (waits && machine_.round_robin() != nullptr) {
@@ -349,7 +349,6 @@ void Vcpu::visit_wait(devices::StateVisitor& visit) {
 
 void Vcpu::forget_past() {
     stepped_ = Stepped::Nothing;
-    last_wait_ = ~GuestAddr{0};
     request_forgetting(std::nullopt);
     debug_changed(cpu_);
 }

@@ -1,6 +1,7 @@
 // What snapshots are tested with: two CPUs that count interrupts of their timers. Each line of the
 // first has its count, what memory has made of it, what CPU 1 has counted, a vector register, what a
-// function returns whose code changes with "m", and the physical count in milliseconds. "q" ends it.
+// function returns whose code changes with "m", and the physical count in milliseconds. "q" ends it;
+// "o" switches the first CPU off.
 #include "../bare/gic.h"
 
 enum { kVirtual = 27 };
@@ -66,6 +67,9 @@ void main(void) {
             const u8 key = (u8)kUart[0];
             if (key == 'q') {
                 return;
+            }
+            if (key == 'o') {
+                psci(kPsciCpuOff, 0, 0, 0);
             }
             forbid_interrupts();
             change_code(key == 'm' ? 2 : 1);
