@@ -15,8 +15,8 @@ namespace {
 
 constexpr u64 kHugePageBytes = u64{2} << 20;
 
-// The first word is, and each of the others is as the one before it: memcmp is four times as fast as
-// a loop.
+// The first word is, and each of the others is as the one before it: memcmp is four times as fast
+// as a loop.
 bool is_zero(const u8* block, u64 bytes) {
     u64 first;
     std::memcpy(&first, block, sizeof first);
