@@ -1,7 +1,7 @@
-// The state of a machine's parts, for snapshots. A part has one function, state(visitor), which
-// goes over its fields; the visitor writes them or reads them, so what is saved and what is loaded
-// cannot differ. What follows from other state is not visited: the function computes it anew when
-// loading().
+// The state of a machine's parts, for snapshots. A part has one function, visit_state(visitor),
+// which goes over its fields; the visitor writes them or reads them, so what is saved and what is
+// loaded cannot differ. What follows from other state is not visited: the function computes it anew
+// when loading().
 //
 // What is read may be anything. So a field only becomes what it may be (its type, bounded(),
 // masked()); anything else is a failure, after which no field changes any more: the part works on,

@@ -85,9 +85,10 @@ std::string list_snapshots(const std::string& folder) {
     for (fs::directory_iterator at{place, error}; at != fs::directory_iterator{};
          at.increment(error)) {
         const std::string file_name = at->path().filename();
-        if (file_name.ends_with(kSuffix)) {
-            lines.push_back(
-                describe(file_name.substr(0, file_name.size() - kSuffix.size()), at->path()));
+        const bool fits = file_name.ends_with(kSuffix);
+        const std::string name = fits ? file_name.substr(0, file_name.size() - kSuffix.size()) : "";
+        if (is_name(name)) { // others cannot be loaded, and may be anything on a terminal
+            lines.push_back(describe(name, at->path()));
         }
     }
     std::ranges::sort(lines);

@@ -3,9 +3,8 @@
 //
 // It runs in a thread of its own (or in one with all others: round_robin.h), which is in one of
 // three places: in translated code (`in_guest_`), in our code on the CPU's behalf, or waiting for
-// an interrupt. Others reach it by
-// requests, which it looks at before it enters translated code, and which get it out of there at
-// its next safe point.
+// an interrupt. Others reach it by requests, which it looks at before it enters translated code,
+// and which get it out of there at its next safe point.
 #pragma once
 
 #include <condition_variable>

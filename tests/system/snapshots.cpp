@@ -1,6 +1,7 @@
 // Snapshot files, and machines that are saved and loaded while they do not run.
 #include "runtime/system/snapshots.h"
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -235,6 +236,10 @@ TEST_CASE("a machine has its state back", "[snapshots]") {
     CHECK(remove_snapshot(folder.path(), "a") == "");
     CHECK(remove_snapshot(folder.path(), "a").starts_with("cannot remove '"));
     CHECK(list_snapshots(folder.path()).find("state") != std::string::npos);
+    std::filesystem::copy(folder / "state.ulna-snapshot", folder / "\x1b[31m.ulna-snapshot");
+    std::filesystem::copy(folder / "state.ulna-snapshot", folder / ".ulna-snapshot");
+    CHECK(list_snapshots(folder.path()).find("\x1b") == std::string::npos);
+    CHECK(std::ranges::count(list_snapshots(folder.path()), '\n') == 2);
     CHECK(one.snapshots->save("") != "");
     CHECK(one.snapshots->save("a/b") != "");
     CHECK(one.snapshots->save("..") != "");

@@ -50,14 +50,16 @@ void check_bent_transport(TestDriver& driver, u32 queues, std::mutex& lock) {
     });
 }
 
+struct RandomSource : TestDriver {
+    explicit RandomSource(u64 seed) : device{seed} { attach(&device); }
+    Rng device;
+};
+
 TEST_CASE("a driver goes on with another device", "[state][virtio]") {
     for (const u64 features : {TestDriver::kAllOffered, u64{kFeatureVersion1}}) {
-        TestDriver one, two;
-        Rng first{1}, second{2};
-        one.attach(&first);
-        two.attach(&second);
+        RandomSource one{1}, two{2};
         one.bring_up(features, 1);
-        const auto ask = [&](TestDriver& driver) {
+        const auto ask = [](TestDriver& driver) {
             const PhysAddr at = driver.allocate(16);
             driver.add(0, {{at, 16, true}});
             driver.notify(0);
@@ -83,10 +85,7 @@ TEST_CASE("a driver goes on with another device", "[state][virtio]") {
 }
 
 TEST_CASE("a notification that was lost is made up for", "[state][virtio]") {
-    TestDriver one, two;
-    Rng first{1}, second{1};
-    one.attach(&first);
-    two.attach(&second);
+    RandomSource one{1}, two{1};
     one.bring_up(kFeatureVersion1, 1);
     one.add(0, {{one.allocate(16), 16, true}}); // and nobody is told
     move(one, two, 1);
@@ -94,17 +93,14 @@ TEST_CASE("a notification that was lost is made up for", "[state][virtio]") {
 }
 
 TEST_CASE("a queue that broke stays broken", "[state][virtio]") {
-    TestDriver one, two;
-    Rng first{1}, second{1};
-    one.attach(&first);
-    two.attach(&second);
+    RandomSource one{1}, two{1};
     one.bring_up(kFeatureVersion1, 1);
     one.offer(0, 99);
     one.notify(0);
     CHECK((one.read(0x070) & kNeedsReset) != 0);
     move(one, two, 1);
     CHECK((two.read(0x070) & kNeedsReset) != 0);
-    CHECK(second.queue(0).broken());
+    CHECK(two.device.queue(0).broken());
     two.bring_up(kFeatureVersion1, 1);
     two.add(0, {{two.allocate(16), 16, true}});
     two.notify(0);
