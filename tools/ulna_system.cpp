@@ -173,9 +173,6 @@ int run(const system::SystemOptions& options) {
     if (options.stats) {
         std::fputs(machine->stats().c_str(), stderr);
     }
-    if (const std::optional<int> signal = system::Termination::signal()) {
-        std::raise(*signal);
-    }
     return end->status;
 }
 
@@ -216,5 +213,10 @@ int main(int argc, char** argv) {
         return dump_device_tree(line.options);
     }
     std::string why_not;
-    return configure_debugging(line.options, why_not) ? run(line.options) : fail(why_not);
+    const int status =
+        configure_debugging(line.options, why_not) ? run(line.options) : fail(why_not);
+    if (const std::optional<int> signal = system::Termination::signal()) {
+        std::raise(*signal); // when all is put away, such as half of a snapshot's file
+    }
+    return status;
 }

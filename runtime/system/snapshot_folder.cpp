@@ -69,7 +69,9 @@ std::string describe(const std::string& name, const std::string& path) {
     }
     const auto made = static_cast<std::time_t>(about.made_s);
     std::tm local{};
-    localtime_r(&made, &local);
+    if (localtime_r(&made, &local) == nullptr) {
+        return fmt::format("{:<20} damaged\n", name);
+    }
     return fmt::format("{:<20} {:>9.1f} MiB  {:%Y-%m-%d %H:%M:%S}  {:02}:{:02}:{:02}\n", name,
                        static_cast<double>(file.bytes()) / (1 << 20), local, about.guest_s / 3600,
                        about.guest_s / 60 % 60, about.guest_s % 60);

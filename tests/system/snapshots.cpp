@@ -245,6 +245,21 @@ TEST_CASE("a machine has its state back", "[snapshots]") {
     CHECK(one.snapshots->save("..") != "");
 }
 
+TEST_CASE("a snapshot may say that it was made at any time", "[snapshots]") {
+    const Folder folder;
+    std::string why_not;
+    for (const u64 time : {u64{0}, u64{1} << 40, u64{1} << 62, u64{1} << 63, ~u64{0}}) {
+        SnapshotAbout about{.made_s = time, .guest_s = time};
+        devices::StateVisitor visit;
+        about.visit_state(visit);
+        SnapshotWriter file;
+        REQUIRE(file.open(folder / "a.ulna-snapshot", why_not));
+        file.add(SnapshotAbout::kSection, SnapshotAbout::kVersion, visit.take());
+        REQUIRE(file.finish(why_not));
+        CHECK(std::ranges::count(list_snapshots(folder.path()), '\n') == 2);
+    }
+}
+
 TEST_CASE("a machine that counts instructions has its time back", "[snapshots]") {
     const Folder folder;
     Whole one(folder, {"-smp", "2", "-icount", "3"}), other(folder, {"-smp", "2", "-icount", "3"});
