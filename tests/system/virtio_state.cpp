@@ -192,7 +192,7 @@ TEST_CASE("a disk that is written is no snapshot's", "[state][virtio][block]") {
     const timespec times[2] = {{1, 0}, {1000, 5}};
     REQUIRE(utimensat(AT_FDCWD, other.path().c_str(), times, 0) == 0);
     const Disk later{{.path = other.path(), .snapshot = true}};
-    CHECK(later.disk->identity() == "8192 bytes changed at 1000.5");
+    CHECK(later.disk->identity() == "8192 bytes changed at 1000.5, with -snapshot");
 }
 
 struct Characters final : CharacterBackend {

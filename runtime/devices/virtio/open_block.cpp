@@ -61,7 +61,9 @@ std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
                     : nullptr;
     }
     if (image != nullptr) {
-        image->set_identity(identity + (image->read_only() ? ", read only" : ""));
+        image->set_identity(identity + (image->read_only()          ? ", read only"
+                                        : image->changes_are_ours() ? ", with -snapshot"
+                                                                    : ""));
     }
     return image;
 }
