@@ -152,7 +152,7 @@ int run(const system::SystemOptions& options) {
     auto end = options.load_snapshot.empty()
                    ? live(*machine, options, why_not)
                    : live_on(*machine, snapshots, options.load_snapshot, why_not);
-    while (end && end->reset && !options.no_reboot) {
+    while (end && end->reset && !options.no_reboot && !system::Termination::signal()) {
         save_translations(*machine);
         machine->reset();
         end = live(*machine, options, why_not);

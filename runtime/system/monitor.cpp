@@ -325,6 +325,8 @@ std::string Monitor::delete_snapshot(const Words& arguments) {
 }
 
 std::string Monitor::quit(const Words&) {
+    // One that is stopping for a reset would start again.
+    static_cast<void>(machine_.run_control().wait_until_restarted());
     machine_.stop(0);
     return "";
 }
