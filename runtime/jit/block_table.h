@@ -29,6 +29,12 @@ class BlockTable {
     // The value, or 0. From any thread.
     [[nodiscard]] u64 find(ir::BlockKey key) const;
 
+    // It will be asked for this key.
+    void prefetch(ir::BlockKey key) const {
+        const Array& array = *current_.load(std::memory_order_acquire);
+        __builtin_prefetch(&array.slots[first_slot(array, pack(key))], 1);
+    }
+
     // The caller holds the translation lock. Values are not 0.
     void insert(ir::BlockKey key, u64 value);
     void remove(ir::BlockKey key);

@@ -83,17 +83,25 @@ bool CodeMemory::create(u64 bytes,
     arena_count_ = arena_count;
     arena_bytes_ = static_cast<u32>((bytes_ - head) / arena_count / kPage * kPage);
     stub_bytes_ = stubs.size();
-#ifdef MADV_POPULATE_WRITE
-    // What nearly every program fills, in one call instead of a fault a page. It may fail.
-    constexpr u64 kSoonFilled = 128u << 10;
-    madvise(write_base_, std::min(kSoonFilled, bytes_), MADV_POPULATE_WRITE);
-#endif
+    populate(0, kSoonFilled);
     write(kStubOffset, stubs);
     return true;
 }
 
+// Memory that will be filled, in one call instead of a fault a page. It may fail.
+void CodeMemory::populate(u64 offset, u64 bytes) {
+#ifdef MADV_POPULATE_WRITE
+    madvise(write_base_ + offset, std::min(bytes, bytes_ - offset), MADV_POPULATE_WRITE);
+#endif
+    populated_begin_ = offset;
+    populated_end_ = offset + bytes;
+}
+
 void CodeMemory::write(u32 offset, std::span<const u8> code) {
     DCHECK(offset % kCodeAlign == 0 && offset + code.size() <= bytes_);
+    if (offset < populated_begin_ || offset + code.size() > populated_end_) {
+        populate(offset / kPage * kPage, kPopulated);
+    }
     if (!code.empty()) {
         std::memcpy(write_base_ + offset, code.data(), code.size());
     }
@@ -158,6 +166,8 @@ bool CodeMemory::privatise() {
     if (fresh != write_base_) {
         return false;
     }
+    populated_begin_ = 0; // not so, but most children fill little
+    populated_end_ = kPopulated;
     std::memcpy(write_base_ + kStubOffset, reinterpret_cast<const u8*>(aside) + kStubOffset,
                 stub_bytes_);
     if (mremap(write_base_, 0, bytes_, kFixed, exec) != exec ||

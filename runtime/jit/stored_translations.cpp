@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
+#include "ir/support/check.h"
 #include "runtime/debug/perf_map.h"
 
 namespace ulna::runtime {
@@ -14,16 +16,20 @@ constexpr std::size_t kLeast = 16, kMost = 64;
 
 u64 StoredTranslations::find(const TranslationLock& lock, ir::BlockKey key, u32 needed) {
     const debug::StageTimer timer{parts_.statistics.install_ticks};
-    StoredBlock stored;
-    if (!parts_.persistent.find(key, options_.tiers, parts_.lifter.source_for(key), stored,
-                                compiled_)) {
-        return 0;
-    }
-    const u64 host = install(lock, stored);
+    const auto found =
+        parts_.persistent.find(key, wanted(), parts_.lifter.source_for(key), finding_);
+    std::size_t count = 0;
+    const u64 host = install(lock, found, key, count);
     if (host != 0 && options_.installs_ahead) {
-        install_what_followed(lock, key, host, std::clamp<std::size_t>(needed / 8, kLeast, kMost));
+        const std::size_t most = std::clamp<std::size_t>(needed / 8, kLeast, kMost);
+        install_what_followed(lock, key, host, most > count ? most - count : 0);
     }
     return host;
+}
+
+// Blocks that use tagged pointers are told apart one by one.
+PersistentCache::Wanted StoredTranslations::wanted() const {
+    return {options_.tiers, options_.installs_ahead && parts_.tagged.empty()};
 }
 
 // What was stored after a block was executed after it, and will be again. It is installed at once,
@@ -34,24 +40,27 @@ void StoredTranslations::install_what_followed(const TranslationLock& lock,
                                                ir::BlockKey key,
                                                u64 first,
                                                std::size_t most) {
-    std::array<u64, kMost> installed{first};
-    std::size_t count = 1;
-    for (std::size_t looks = 1; looks < most; ++looks) {
+    std::array<u64, kMost> alone{first}; // bundles are linked
+    std::size_t alone_count = 1;
+    for (std::size_t looks = 0; looks + 1 < most;) {
         std::optional<ir::BlockKey> next = parts_.persistent.next_key();
         if (!next) {
             break;
         }
         next->page = key.page;
-        StoredBlock stored;
-        if (may_follow(*next, key) &&
-            parts_.persistent.find_next(*next, options_.tiers, parts_.lifter.source_for(*next),
-                                        stored, compiled_)) {
-            installed[count] = install(lock, stored);
-            count += installed[count] != 0;
+        std::size_t count = 1;
+        if (may_follow(*next, key)) {
+            const auto found = parts_.persistent.find_next(
+                *next, wanted(), parts_.lifter.source_for(*next), finding_);
+            const u64 host = install(lock, found, *next, count);
+            if (host != 0 && found == PersistentCache::Found::Block) {
+                alone[alone_count++] = host;
+            }
         }
+        looks += count;
     }
-    for (std::size_t i = 0; i < count; ++i) {
-        parts_.cache.connect_all(lock, installed[i]);
+    for (const u64 host : std::span(alone).first(alone_count)) {
+        parts_.cache.connect_all(lock, host);
     }
 }
 
@@ -62,25 +71,71 @@ bool StoredTranslations::may_follow(ir::BlockKey next, ir::BlockKey key) const {
            BlockTable::representable(next.pc, options_.system) && parts_.cache.find(next) == 0;
 }
 
-// compiled_, as it was stored.
-u64 StoredTranslations::install(const TranslationLock& lock, const StoredBlock& stored) {
-    if (!stored.masks_tags && parts_.tagged.concern(compiled_.guest_pcs)) {
+// What was found for `key`: its entry, or 0. `count`: how many blocks it was.
+u64 StoredTranslations::install(const TranslationLock& lock,
+                                PersistentCache::Found found,
+                                ir::BlockKey key,
+                                std::size_t& count) {
+    count = 1;
+    switch (found) {
+    case PersistentCache::Found::Nothing:
+        return 0;
+    case PersistentCache::Found::Block:
+        return install_block(lock);
+    case PersistentCache::Found::Bundle:
+        count = finding_.bundle.linked.blocks.size();
+        return install_bundle(lock) ? parts_.cache.find(key) : 0;
+    }
+    UNREACHABLE("all that find() may answer");
+}
+
+u64 StoredTranslations::install_block(const TranslationLock& lock) {
+    const StoredBlock& stored = finding_.block;
+    const backend::CompiledBlock& compiled = finding_.compiled;
+    if (!stored.masks_tags && parts_.tagged.concern(compiled.guest_pcs)) {
         return 0;
     }
     GuestExtent extent;
     for (std::size_t i = 0; i < stored.range_count(); ++i) {
         const GuestRange range = stored.range(i);
-        extent.add(compiled_.key.location_of(range.low), range.bytes);
+        extent.add(compiled.key.location_of(range.low), range.bytes);
     }
     const u64 host = stored.is_region
-                         ? parts_.cache.insert_region(lock, compiled_, extent, stored.masks_tags)
-                         : parts_.cache.insert(lock, compiled_, extent, stored.masks_tags);
+                         ? parts_.cache.insert_region(lock, compiled, extent, stored.masks_tags)
+                         : parts_.cache.insert(lock, compiled, extent, stored.masks_tags);
     if (host != 0) {
         debug::count(stored.is_region ? parts_.statistics.stored_regions
                                       : parts_.statistics.stored_blocks);
-        debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), compiled_.key.pc);
+        debug::perf_map_block(host, static_cast<u32>(compiled.code.size()), compiled.key.pc);
     }
     return host;
+}
+
+// With the regions that have taken the place of some of its blocks.
+bool StoredTranslations::install_bundle(const TranslationLock& lock) {
+    const LinkedBlocks& linked = finding_.bundle.linked;
+    const u64 code = parts_.cache.insert_linked(lock, linked);
+    if (code == 0) {
+        return false;
+    }
+    debug::count(parts_.statistics.stored_blocks, linked.blocks.size());
+    std::array<ir::BlockKey, kMostBundledBlocks> keys;
+    const std::size_t count = linked.blocks.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        const LinkedBlocks::Block& block = linked.blocks[i];
+        keys[i] = {block.pc, linked.mode};
+        debug::perf_map_block(code + block.code_offset, block.code_bytes, block.pc);
+    }
+    if (options_.tiers == PersistentCache::Tiers::Both) {
+        for (const ir::BlockKey& key : std::span(keys).first(count)) {
+            if (parts_.persistent.find_region(key, parts_.lifter.source_for(key), finding_)) {
+                if (const u64 host = install_block(lock); host != 0) {
+                    parts_.cache.connect_all(lock, host);
+                }
+            }
+        }
+    }
+    return true;
 }
 
 void StoredTranslations::keep(const backend::CompiledBlock& compiled, bool masks_tags) {

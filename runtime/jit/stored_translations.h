@@ -46,11 +46,18 @@ class StoredTranslations {
                                u64 first,
                                std::size_t most);
     [[nodiscard]] bool may_follow(ir::BlockKey next, ir::BlockKey key) const;
-    [[nodiscard]] u64 install(const TranslationLock& lock, const StoredBlock& stored);
+    [[nodiscard]] PersistentCache::Wanted wanted() const;
+    // Of what is in finding_.
+    [[nodiscard]] u64 install(const TranslationLock& lock,
+                              PersistentCache::Found found,
+                              ir::BlockKey key,
+                              std::size_t& count);
+    [[nodiscard]] u64 install_block(const TranslationLock& lock);
+    [[nodiscard]] bool install_bundle(const TranslationLock& lock);
 
     const Parts parts_;
     const Options options_;
-    backend::CompiledBlock compiled_;
+    PersistentCache::Finding finding_;
 };
 
 } // namespace ulna::runtime

@@ -14,6 +14,7 @@ namespace ulna::runtime {
 class TaggedAccesses {
   public:
     void add(GuestAddr pc) { pcs_.insert(pc); }
+    [[nodiscard]] bool empty() const { return pcs_.empty(); }
     // A translation of these instructions has to strip tags.
     [[nodiscard]] bool concern(std::span<const GuestAddr> pcs) const {
         return !pcs_.empty() && (pcs_.size() >= kAll || std::ranges::any_of(pcs, [&](GuestAddr pc) {

@@ -37,7 +37,8 @@ void TranslationCache::start_in(u32 arena, u64 number, unsigned log2_slots) {
 }
 
 u64 TranslationCache::find(ir::BlockKey key) const {
-    return table_.load(std::memory_order_acquire)->find(key);
+    const u64 entry = table_.load(std::memory_order_acquire)->find(key);
+    return entry != 0 ? memory_.host_of(offset_of_entry(entry)) : 0;
 }
 
 u64 TranslationCache::insert(const TranslationLock&,
@@ -45,23 +46,19 @@ u64 TranslationCache::insert(const TranslationLock&,
                              const GuestExtent& extent,
                              bool masks_tags) {
     Generation& generation = *current_;
-    const u32 code_bytes = static_cast<u32>(compiled.code.size());
-    const u32 aligned_bytes = (code_bytes + kCodeAlign - 1) / kCodeAlign * kCodeAlign;
-    const u32 arena_end = memory_.arena_begin(generation.arena) + memory_.arena_bytes();
-    if (arena_end - generation.next_offset < aligned_bytes) {
-        CHECK(aligned_bytes <= memory_.arena_bytes());
+    const std::optional<u32> offset = allocate(compiled.code.size());
+    if (!offset) {
         return 0;
     }
     CachedBlock block{};
     block.key = compiled.key;
-    block.code_offset = generation.next_offset;
-    block.code_bytes = code_bytes;
+    block.code_offset = *offset;
+    block.code_bytes = static_cast<u32>(compiled.code.size());
     block.first_incoming = kNoLink;
     block.low = extent.low;
     block.high = extent.high;
     block.masks_tags = masks_tags;
     block.replaced = kNoBlock;
-    generation.next_offset += aligned_bytes;
 
     memory_.write(block.code_offset, compiled.code);
     add_links(generation, block, compiled);
@@ -72,9 +69,126 @@ u64 TranslationCache::insert(const TranslationLock&,
     for (GuestAddr page : extent.pages) {
         generation.pages.add(page, index);
     }
-    const u64 host = memory_.host_of(block.code_offset);
-    generation.table.insert(block.key, host);
-    return host;
+    generation.table.insert(block.key, entry_of(index, block.code_offset));
+    return memory_.host_of(block.code_offset);
+}
+
+std::optional<u32> TranslationCache::allocate(u64 code_bytes) {
+    Generation& generation = *current_;
+    const u64 aligned_bytes = (code_bytes + kCodeAlign - 1) / kCodeAlign * kCodeAlign;
+    const u32 arena_end = memory_.arena_begin(generation.arena) + memory_.arena_bytes();
+    if (arena_end - generation.next_offset < aligned_bytes) {
+        CHECK(aligned_bytes <= memory_.arena_bytes());
+        return std::nullopt;
+    }
+    return std::exchange(generation.next_offset,
+                         generation.next_offset + static_cast<u32>(aligned_bytes));
+}
+
+u64 TranslationCache::insert_linked(const TranslationLock&, const LinkedBlocks& linked) {
+    Generation& generation = *current_;
+    const std::optional<u32> offset = allocate(linked.code.size());
+    if (!offset) {
+        return 0;
+    }
+    prefetch(linked);
+    memory_.write(*offset, linked.code);
+    const auto first = static_cast<BlockIndex>(generation.blocks.size());
+    generation.faults.insert(generation.faults.end(), linked.faults.begin(), linked.faults.end());
+    u32 fault = static_cast<u32>(generation.faults.size() - linked.faults.size());
+    u32 link = static_cast<u32>(generation.links.size());
+    for (const LinkedBlocks::Block& added : linked.blocks) {
+        CachedBlock block{};
+        block.key = {added.pc, linked.mode};
+        block.code_offset = *offset + added.code_offset;
+        block.code_bytes = added.code_bytes;
+        block.first_link = std::exchange(link, link + added.link_count);
+        block.link_count = added.link_count;
+        block.first_fault = std::exchange(fault, fault + added.fault_count);
+        block.fault_count = added.fault_count;
+        block.first_incoming = kNoLink;
+        block.first_location_end = kNoLocations;
+        block.low = added.guest.low;
+        block.high = added.guest.low + added.guest.bytes;
+        block.masks_tags = linked.masks_tags;
+        block.replaced = kNoBlock;
+        const auto index = static_cast<BlockIndex>(generation.blocks.size());
+        generation.blocks.push_back(block);
+        add_to_chunks(generation, index);
+        generation.pages.add(added.guest.low, index);
+    }
+    add_links_of_linked(linked, first);
+    publish(first);
+    for (u32 i = generation.blocks[first].first_link; i < generation.links.size(); ++i) {
+        connect_outward(i);
+    }
+    return memory_.host_of(*offset);
+}
+
+// The table's entries that will be looked at are anywhere.
+void TranslationCache::prefetch(const LinkedBlocks& linked) const {
+    for (const LinkedBlocks::Block& block : linked.blocks) {
+        current_->table.prefetch({block.pc, linked.mode});
+    }
+    for (std::size_t i = 0; i < linked.links.size(); ++i) {
+        const GuestAddr target = linked.links[i].target;
+        if (linked.linked_to[i] == LinkedBlocks::kOutside && BlockTable::representable(target)) {
+            current_->table.prefetch({target, linked.mode});
+        }
+    }
+}
+
+void TranslationCache::add_links_of_linked(const LinkedBlocks& linked, BlockIndex first) {
+    Generation& generation = *current_;
+    auto link = linked.links.begin();
+    auto to = linked.linked_to.begin();
+    for (BlockIndex source = first; source < generation.blocks.size(); ++source) {
+        const u32 code = generation.blocks[source].code_offset;
+        for (u32 i = 0; i < generation.blocks[source].link_count; ++i, ++link, ++to) {
+            const auto index = static_cast<u32>(generation.links.size());
+            Link& added = generation.links.emplace_back(Link{code + link->displacement_offset,
+                                                             code + link->stub_offset, link->target,
+                                                             source, kNoBlock, kNoLink});
+            if (*to != LinkedBlocks::kOutside) {
+                added.linked_to = first + *to;
+                added.next_incoming =
+                    std::exchange(generation.blocks[added.linked_to].first_incoming, index);
+                debug::count(statistics_.links);
+            }
+        }
+    }
+}
+
+// Blocks from `first` on enter the table. What leads to one that is there already leads there.
+void TranslationCache::publish(BlockIndex first) {
+    Generation& generation = *current_;
+    for (BlockIndex i = first; i < generation.blocks.size(); ++i) {
+        const CachedBlock& block = generation.blocks[i];
+        const u64 present = generation.table.find(block.key);
+        if (present == 0) {
+            generation.table.insert(block.key, entry_of(i, block.code_offset));
+            continue;
+        }
+        redirect(i, index_of_entry(present));
+        CachedBlock& other = generation.blocks[index_of_entry(present)];
+        if (other.is_region && other.replaced == kNoBlock) {
+            other.replaced = i;
+        }
+    }
+}
+
+// A link that leads nowhere yet to its target, if that is translated.
+void TranslationCache::connect_outward(u32 index) {
+    const Link& link = current_->links[index];
+    if (link.linked_to != kNoBlock) {
+        return;
+    }
+    const ir::BlockKey target = target_of(*current_, link);
+    const u64 entry =
+        BlockTable::representable(target.pc, system_) ? current_->table.find(target) : 0;
+    if (entry != 0) {
+        connect(index, index_of_entry(entry));
+    }
 }
 
 u64 TranslationCache::insert_region(const TranslationLock& lock,
@@ -89,7 +203,7 @@ u64 TranslationCache::insert_region(const TranslationLock& lock,
     const auto region = static_cast<BlockIndex>(current_->blocks.size() - 1);
     current_->blocks[region].is_region = true;
     if (before != 0) {
-        const BlockIndex old = block_at(*current_, memory_.offset_of(before));
+        const BlockIndex old = index_of_entry(before);
         const CachedBlock& block = current_->blocks[old];
         current_->blocks[region].replaced = block.is_region ? block.replaced : old;
         redirect(old, region);
@@ -116,11 +230,11 @@ void TranslationCache::redirect(BlockIndex from, BlockIndex to) {
 
 std::optional<TranslationCache::BlockView> TranslationCache::tier1_block(const TranslationLock&,
                                                                          ir::BlockKey key) const {
-    const u64 host = BlockTable::representable(key.pc) ? find(key) : 0;
-    if (host == 0) {
+    const u64 entry = BlockTable::representable(key.pc) ? current_->table.find(key) : 0;
+    if (entry == 0) {
         return {};
     }
-    BlockIndex index = block_at(*current_, memory_.offset_of(host));
+    BlockIndex index = index_of_entry(entry);
     if (current_->blocks[index].is_region) {
         index = current_->blocks[index].replaced;
     }
@@ -242,29 +356,26 @@ ir::BlockKey TranslationCache::target_of(const Generation& generation, const Lin
 
 void TranslationCache::connect(const TranslationLock&, const LinkRef& ref, u64 target_host) {
     DCHECK(ref.usable && ref.generation == current_->number);
-    Link& link = current_->links[ref.link];
-    const u32 target_offset = memory_.offset_of(target_host);
-    const BlockIndex target = block_at(*current_, target_offset);
-    if (link.linked_to == target || target == kNoBlock) {
-        return; // another thread was faster
+    const BlockIndex target = block_at(*current_, memory_.offset_of(target_host));
+    if (current_->links[ref.link].linked_to != target && target != kNoBlock) { // nobody was faster
+        connect(ref.link, target);
     }
+}
+
+void TranslationCache::connect(u32 index, BlockIndex to) {
+    Link& link = current_->links[index];
+    CachedBlock& target = current_->blocks[to];
     DCHECK(link.linked_to == kNoBlock);
-    link.linked_to = target;
-    CachedBlock& block = current_->blocks[target];
-    link.next_incoming = block.first_incoming;
-    block.first_incoming = ref.link;
-    memory_.patch_displacement(link.displacement_offset, target_offset);
+    link.linked_to = to;
+    link.next_incoming = std::exchange(target.first_incoming, index);
+    memory_.patch_displacement(link.displacement_offset, target.code_offset);
     debug::count(statistics_.links);
 }
 
-void TranslationCache::connect_all(const TranslationLock& lock, u64 host) {
+void TranslationCache::connect_all(const TranslationLock&, u64 host) {
     const CachedBlock& block = current_->blocks[block_at(*current_, memory_.offset_of(host))];
     for (u32 i = block.first_link; i < block.first_link + block.link_count; ++i) {
-        const ir::BlockKey target = target_of(*current_, current_->links[i]);
-        const u64 target_host = BlockTable::representable(target.pc, system_) ? find(target) : 0;
-        if (target_host != 0) {
-            connect(lock, {current_->number, i, target, true}, target_host);
-        }
+        connect_outward(i);
     }
 }
 
@@ -272,11 +383,11 @@ void TranslationCache::forget(BlockIndex index) {
     CachedBlock& block = current_->blocks[index];
     block.forgotten = true;
     // A later block may have taken the key (tagged pointers).
-    if (current_->table.find(block.key) == memory_.host_of(block.code_offset)) {
+    if (current_->table.find(block.key) == entry_of(index, block.code_offset)) {
         current_->table.remove(block.key);
         if (block.replaced != kNoBlock && !current_->blocks[block.replaced].forgotten) {
             const u32 offset = current_->blocks[block.replaced].code_offset;
-            current_->table.insert(block.key, memory_.host_of(offset));
+            current_->table.insert(block.key, entry_of(block.replaced, offset));
         }
     }
     for (u32 i = block.first_incoming; i != kNoLink;) {
@@ -387,11 +498,11 @@ u64 TranslationCache::adopt(const TranslationLock& lock, ir::BlockKey key) {
     if (inherited_ == nullptr) {
         return 0;
     }
-    const u64 old_host = inherited_->table.find(key);
-    if (old_host == 0) {
+    const u64 entry = inherited_->table.find(key);
+    if (entry == 0) {
         return 0;
     }
-    const CachedBlock& old = inherited_->blocks[block_at(*inherited_, memory_.offset_of(old_host))];
+    const CachedBlock& old = inherited_->blocks[index_of_entry(entry)];
     adopted_.reset();
     adopted_.key = key;
     const std::span<const u8> code = memory_.inherited(old.code_offset, old.code_bytes);

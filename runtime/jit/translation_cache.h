@@ -18,6 +18,7 @@
 #include "runtime/debug/statistics.h"
 #include "runtime/jit/block_table.h"
 #include "runtime/jit/code_memory.h"
+#include "runtime/jit/linked_blocks.h"
 #include "runtime/jit/page_index.h"
 
 namespace ulna::runtime {
@@ -49,6 +50,10 @@ class TranslationCache {
                              const backend::CompiledBlock& compiled,
                              const GuestExtent& extent,
                              bool masks_tags);
+
+    // Places blocks that are linked among themselves, and links them to those that are here; their
+    // host address, or 0 when the arena is full. Where a block is here already, that one stays.
+    [[nodiscard]] u64 insert_linked(const TranslationLock& lock, const LinkedBlocks& linked);
 
     // Places a region of tier 2, which takes the place of its first block: what led there leads
     // here from now on. 0 when the arena is full.
@@ -143,10 +148,7 @@ class TranslationCache {
         BlockIndex linked_to;
         u32 next_incoming;
     };
-    struct FaultRecord {
-        u32 code_offset; // from the block's start
-        i32 pc_delta;    // from the block's PC
-    };
+    using FaultRecord = LinkedBlocks::Fault;
     struct Generation {
         Generation(u64 n, u32 in_arena, u32 begin, unsigned log2_slots, bool system)
             : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots, system} {
@@ -181,6 +183,21 @@ class TranslationCache {
     locations_of(const Generation& generation, const CachedBlock& block, u32 site);
     [[nodiscard]] static ir::BlockKey target_of(const Generation& generation, const Link& link);
     [[nodiscard]] BlockIndex block_at(const Generation& generation, u32 offset) const;
+    // Room in the current arena; nothing when it is full.
+    [[nodiscard]] std::optional<u32> allocate(u64 code_bytes);
+    void add_links_of_linked(const LinkedBlocks& linked, BlockIndex first);
+    void publish(BlockIndex first);
+    void connect_outward(u32 link);
+    void connect(u32 link, BlockIndex to);
+    void prefetch(const LinkedBlocks& linked) const;
+    // Values of the table.
+    [[nodiscard]] static u64 entry_of(BlockIndex index, u32 code_offset) {
+        return u64{index} << 32 | code_offset;
+    }
+    [[nodiscard]] static BlockIndex index_of_entry(u64 entry) {
+        return static_cast<BlockIndex>(entry >> 32);
+    }
+    [[nodiscard]] static u32 offset_of_entry(u64 entry) { return static_cast<u32>(entry); }
     void add_to_chunks(Generation& generation, BlockIndex index) const;
     void
     add_links(Generation& generation, CachedBlock& block, const backend::CompiledBlock& compiled);

@@ -25,7 +25,7 @@ namespace ulna::runtime {
 
 namespace {
 
-constexpr u64 kFileMagic = 0x3145'444f'434e'4c55; // "ULNCODE1"
+constexpr u64 kFileMagic = 0x3245'444f'434e'4c55; // "ULNCODE2"
 constexpr u64 kSegmentMagic = 0x3147'4553'4e4c'55ff;
 constexpr u64 kSegmentsToMerge = 16, kMostSegments = 64;
 // Merging needs a few times the file's size in memory, so large ones only grow, until they are
@@ -168,52 +168,78 @@ bool append_segment(int fd, u64 at, const NewBlocks::Parts& segment) {
            write_at(fd, at, header);
 }
 
-// The newest record of each key and of what else tells translations apart, from a file's bytes: in
-// the order in which they were stored, regions behind what they replace.
+// The block that a slot of a segment leads to; `records` are the segment's. Nothing when that is
+// damaged. `code` is room for it.
+std::optional<StoredBlock>
+block_at(const SegmentSlot& slot, std::span<const u8> records, std::vector<u8>& code) {
+    if (slot.tag == 0 || slot.offset > records.size() ||
+        slot.bytes > records.size() - slot.offset) {
+        return std::nullopt;
+    }
+    const std::span<const u8> record = records.subspan(slot.offset, slot.bytes);
+    StoredBlock block;
+    StoredBundle bundle;
+    if (decode_record(record, block)) {
+        return block;
+    }
+    return decode_bundle(record, bundle) ? block_of(bundle, slot.index, code) : std::nullopt;
+}
+
+// The slots of a segment, which begins at `at`, and its records.
+template <class Visit>
+void for_each_slot(std::span<const u8> file, u64 at, const SegmentHeader& header, Visit visit) {
+    const u64 slots = at + sizeof header;
+    const auto records =
+        file.subspan(slots + header.slot_count * sizeof(SegmentSlot), header.record_bytes);
+    for (u64 i = 0; i < header.slot_count; ++i) {
+        SegmentSlot slot;
+        std::memcpy(&slot, file.data() + slots + i * sizeof slot, sizeof slot);
+        visit(slot, records);
+    }
+}
+
+// The newest translation of each key and of what else tells them apart, from a file's bytes: in the
+// order in which they were stored, regions behind what they replace.
 NewBlocks merged(std::span<const u8> file, const FileKey& key) {
     struct Kept {
-        u64 tag;
+        SegmentSlot slot;
+        std::span<const u8> records;
         bool is_region = false;
-        std::span<const u8> record;
+        [[nodiscard]] auto order() const {
+            return std::tuple(is_region, records.data() + slot.offset, u32{slot.index});
+        }
     };
     // By tag and, of blocks that are found by their code, by all of it.
     std::map<std::tuple<u64, u64, bool, bool, bool>, Kept> newest;
+    std::vector<u8> code;
     const auto read = [&](u64 at, void* to, u64 bytes) {
         std::memcpy(to, file.data() + at, bytes);
         return true;
     };
     walk(file.size(), &key, read, [&](u64 at, const SegmentHeader& header) {
-        const u64 slots = at + sizeof header;
-        const u64 records = slots + header.slot_count * sizeof(SegmentSlot);
-        for (u64 i = 0; i < header.slot_count; ++i) {
-            SegmentSlot slot;
-            std::memcpy(&slot, file.data() + slots + i * sizeof slot, sizeof slot);
-            StoredBlock block;
-            if (slot.tag == 0 || slot.offset > header.record_bytes ||
-                slot.bytes > header.record_bytes - slot.offset) {
-                continue;
-            }
-            const std::span<const u8> record = file.subspan(records + slot.offset, slot.bytes);
-            if (decode_record(record, block)) {
-                const u64 code = key.is_machine() ? checksum(block.guest_bytes) : 0;
+        for_each_slot(file, at, header, [&](const SegmentSlot& slot, std::span<const u8> records) {
+            if (const auto block = block_at(slot, records, code)) {
+                const u64 sum = key.is_machine() ? checksum(block->guest_bytes) : 0;
                 Kept& kept =
-                    newest[{slot.tag, code, block.is_region, block.masks_tags, block.guarded}];
-                if (record.data() >= kept.record.data()) { // what is newer lies further back
-                    kept = {slot.tag, block.is_region, record};
+                    newest[{slot.tag, sum, block->is_region, block->masks_tags, block->guarded}];
+                const Kept candidate{slot, records, block->is_region};
+                if (kept.slot.tag == 0 || candidate.order() > kept.order()) { // further back: newer
+                    kept = candidate;
                 }
             }
-        }
+        });
     });
     std::vector<Kept> in_order;
     for (const auto& [what, kept] : newest) {
         in_order.push_back(kept);
     }
-    std::sort(in_order.begin(), in_order.end(), [](const Kept& a, const Kept& b) {
-        return std::tuple(a.is_region, a.record.data()) < std::tuple(b.is_region, b.record.data());
-    });
+    std::sort(in_order.begin(), in_order.end(),
+              [](const Kept& a, const Kept& b) { return a.order() < b.order(); });
     NewBlocks blocks;
     for (const Kept& kept : in_order) {
-        blocks.add(kept.tag, kept.record, kept.is_region);
+        if (const auto block = block_at(kept.slot, kept.records, code)) {
+            blocks.add(kept.slot.tag, *block);
+        }
     }
     return blocks;
 }
@@ -270,12 +296,15 @@ void NewBlocks::add(u64 tag, const backend::CompiledBlock& compiled, const Origi
     const u32 bytes = append_record(records_, compiled, origin);
     slots_.push_back({tag, offset, bytes});
     regions_ += origin.is_region;
+    is_machine_ = compiled.key.mode.system();
 }
 
-void NewBlocks::add(u64 tag, std::span<const u8> record, bool is_region) {
-    regions_ += is_region;
-    slots_.push_back({tag, static_cast<u32>(records_.size()), static_cast<u32>(record.size())});
-    records_.insert(records_.end(), record.begin(), record.end());
+void NewBlocks::add(u64 tag, const StoredBlock& block) {
+    const u32 offset = static_cast<u32>(records_.size());
+    const u32 bytes = append_record(records_, block);
+    slots_.push_back({tag, offset, bytes});
+    regions_ += block.is_region;
+    is_machine_ = block.key.mode.system();
 }
 
 void NewBlocks::clear() { *this = {}; }
@@ -292,29 +321,57 @@ void NewBlocks::index() {
     }
 }
 
+// The records as bundles, as far as they go together, and their slots.
+std::vector<SegmentSlot> NewBlocks::bundle(std::vector<u8>& records) const {
+    std::vector<StoredBlock> blocks(slots_.size());
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+        read_record(std::span(records_).subspan(slots_[i].offset, slots_[i].bytes), blocks[i]);
+    }
+    std::vector<SegmentSlot> slots;
+    records.reserve(records_.size());
+    while (slots.size() < slots_.size()) {
+        const std::size_t begin = slots.size();
+        const u32 offset = static_cast<u32>(records.size());
+        u32 bytes = 0;
+        const std::size_t count = append_bundle(records, std::span(blocks).subspan(begin), bytes);
+        for (std::size_t i = 0; i < count; ++i) {
+            slots.push_back({slots_[begin + i].tag, offset, bytes, static_cast<u32>(i)});
+        }
+    }
+    return slots;
+}
+
 NewBlocks::Parts NewBlocks::segment() const {
+    Parts parts;
+    std::vector<SegmentSlot> bundled;
+    if (!is_machine_) {
+        bundled = bundle(parts.bundled);
+    }
+    const std::vector<SegmentSlot>& slots = is_machine_ ? slots_ : bundled;
+    parts.records = is_machine_ ? std::span<const u8>(records_) : parts.bundled;
     SegmentHeader header;
-    header.slot_count = std::bit_ceil(slots_.size() * 3 / 2 + 1);
-    header.block_count = slots_.size();
-    header.record_bytes = records_.size();
+    header.slot_count = std::bit_ceil(slots.size() * 3 / 2 + 1);
+    header.block_count = slots.size();
+    header.record_bytes = parts.records.size();
     header.region_count = regions_;
     const u64 records_at = sizeof header + header.slot_count * sizeof(SegmentSlot);
-    const u64 end = records_at + records_.size();
+    const u64 end = records_at + parts.records.size();
     header.bytes = (end + kSegmentAlign - 1) / kSegmentAlign * kSegmentAlign;
     header.checksum = header.right_checksum();
     std::vector<SegmentSlot> table(header.slot_count);
     // Backwards: of two blocks with one tag, the newer comes first in the probe sequence.
-    for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
+    for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
         u64 i = slot->tag;
         while (table[i & (header.slot_count - 1)].tag != 0) {
             ++i;
         }
         table[i & (header.slot_count - 1)] = *slot;
     }
-    Parts parts{std::vector<u8>(records_at), records_, header.bytes - end};
+    parts.head.resize(records_at);
     std::memcpy(parts.head.data(), &header, sizeof header);
     std::memcpy(parts.head.data() + sizeof header, table.data(),
                 table.size() * sizeof(SegmentSlot));
+    parts.padding = header.bytes - end;
     return parts;
 }
 
@@ -358,21 +415,22 @@ bool CacheFile::open(const std::string& path, const FileKey& key) {
     return end != 0;
 }
 
-bool CacheFile::next_candidate(Segment& segment, u64 tag, u64& index) {
+std::optional<SegmentSlot> CacheFile::next_candidate(Segment& segment, u64 tag, u64& index) {
     for (;; ++index) {
         if (index - tag > segment.slot_mask) {
-            return false; // a table without an empty slot is damaged
+            return std::nullopt; // a table without an empty slot is damaged
         }
         SegmentSlot slot;
         const u64 at = segment.slots_at + (index & segment.slot_mask) * sizeof slot;
         if (!copy_or_fault(&slot, map_ + at, sizeof slot) || slot.tag == 0) {
-            return false;
+            return std::nullopt;
         }
         if (slot.tag == tag && slot.offset <= segment.record_bytes &&
             slot.bytes <= segment.record_bytes - slot.offset) {
             last_ = {static_cast<std::size_t>(&segment - segments_.data()), slot.offset,
                      slot.bytes};
-            return copy_record(segment, slot.offset, slot.bytes);
+            return copy_record(segment, slot.offset, slot.bytes) ? std::optional(slot)
+                                                                 : std::nullopt;
         }
     }
 }
@@ -385,7 +443,7 @@ bool CacheFile::copy_record(Segment& segment, u64 offset, u64 bytes) {
     return whole;
 }
 
-std::optional<ir::BlockKey> CacheFile::next_key() {
+std::optional<RecordHead> CacheFile::next_head() {
     if (last_.segment >= segments_.size()) {
         return std::nullopt;
     }
@@ -397,17 +455,23 @@ std::optional<ir::BlockKey> CacheFile::next_key() {
         return std::nullopt;
     }
     const RecordHead head = read_head(bytes);
-    if (head.bytes > segment.record_bytes - offset) {
+    if (head.bytes() > segment.record_bytes - offset) {
         return std::nullopt; // damaged
     }
-    last_ = {last_.segment, offset, head.bytes};
-    return head.key;
+    last_ = {last_.segment, offset, head.bytes()};
+    return head;
 }
 
 bool CacheFile::next(StoredBlock& block) {
     return last_.segment < segments_.size() &&
            copy_record(segments_[last_.segment], last_.offset, last_.bytes) &&
            decode_record(scratch_, block);
+}
+
+bool CacheFile::next(StoredBundle& bundle) {
+    return last_.segment < segments_.size() &&
+           copy_record(segments_[last_.segment], last_.offset, last_.bytes) &&
+           decode_bundle(scratch_, bundle);
 }
 
 // Maps the tables, which every look-up reads, and then forgets what came with them.
@@ -511,7 +575,7 @@ CacheFile::Report CacheFile::inspect(const std::string& path) {
     const auto read = [&](u64 at, void* to, u64 count) {
         return read_at(file.get(), at, to, count);
     };
-    std::vector<u8> segment;
+    std::vector<u8> segment, code;
     const u64 end = walk(*bytes, nullptr, read, [&](u64 at, const SegmentHeader& header) {
         ++report.segments;
         segment.resize(header.bytes);
@@ -519,18 +583,12 @@ CacheFile::Report CacheFile::inspect(const std::string& path) {
             report.damaged_blocks += header.block_count;
             return;
         }
-        const u64 records = sizeof header + header.slot_count * sizeof(SegmentSlot);
         u64 whole = 0;
-        for (u64 i = 0; i < header.slot_count; ++i) {
-            SegmentSlot slot;
-            std::memcpy(&slot, segment.data() + sizeof header + i * sizeof slot, sizeof slot);
-            StoredBlock block;
-            whole += slot.tag != 0 && slot.offset <= header.record_bytes &&
-                     slot.bytes <= header.record_bytes - slot.offset &&
-                     decode_record(std::span(segment).subspan(records + slot.offset, slot.bytes),
-                                   block) &&
-                     (block.key.mode.system() || tag_of(block.key) == slot.tag);
-        }
+        for_each_slot(
+            segment, 0, header, [&](const SegmentSlot& slot, std::span<const u8> records) {
+                const auto block = block_at(slot, records, code);
+                whole += block && (block->key.mode.system() || tag_of(block->key) == slot.tag);
+            });
         report.blocks += header.block_count;
         report.damaged_blocks += header.block_count - std::min(whole, header.block_count);
     });

@@ -2,18 +2,19 @@
 // configuration.
 //
 // A header, then segments; each run that translated something new appends one. A segment is an open
-// hash table of its blocks, then their records. Readers map the file and touch what they look up.
-// Writers exclude each other by flock; what is behind the last whole segment is a writer that died,
-// and is overwritten. Nothing in front of it ever changes: a file of many segments is replaced by a
-// new one. Nobody shortens a file that others may have mapped, and if somebody does so all the
-// same, reads fail and nothing else happens (fault_safe_copy.h).
+// hash table of its blocks, then their records, most of which are bundles of several. Readers map
+// the file and touch what they look up. Writers exclude each other by flock; what is behind the
+// last whole segment is a writer that died, and is overwritten. Nothing in front of it ever
+// changes: a file of many segments is replaced by a new one. Nobody shortens a file that others may
+// have mapped, and if somebody does so all the same, reads fail and nothing else happens
+// (fault_safe_copy.h).
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "runtime/persist/record.h"
+#include "runtime/persist/bundle.h"
 
 namespace ulna::runtime {
 
@@ -32,15 +33,18 @@ struct FileKey {
 
 // A slot of a segment's table.
 struct SegmentSlot {
-    u64 tag = 0;               // what the block is found by; 0: empty
-    u32 offset = 0, bytes = 0; // of the record among the segment's records
+    u64 tag = 0;    // what the block is found by; 0: empty
+    u32 offset = 0; // of the record among the segment's records
+    u32 bytes : 26 = 0;
+    u32 index : 6 = 0; // of the block in a bundle
 };
+static_assert(kMostBundledBlocks <= 64);
 
 // Translations that are in no file yet.
 class NewBlocks {
   public:
     void add(u64 tag, const backend::CompiledBlock& compiled, const Origin& origin);
-    void add(u64 tag, std::span<const u8> record, bool is_region);
+    void add(u64 tag, const StoredBlock& block);
     void clear();
     // Room that is not yet memory, so that nothing is copied as they grow.
     void reserve(u64 bytes) { records_.reserve(bytes); }
@@ -53,6 +57,7 @@ class NewBlocks {
     // The whole segment: its head, then the records, then padding.
     struct Parts {
         std::vector<u8> head;
+        std::vector<u8> bundled; // the records, where they are not those of NewBlocks
         std::span<const u8> records;
         u64 padding;
     };
@@ -62,10 +67,12 @@ class NewBlocks {
     // Slots that are found by their tags: those before `indexed_`, newest first in each chain.
     static constexpr u32 kNone = ~u32{0};
     void index();
+    [[nodiscard]] std::vector<SegmentSlot> bundle(std::vector<u8>& records) const;
 
     std::vector<SegmentSlot> slots_;
     std::vector<u8> records_;
     u64 regions_ = 0;
+    bool is_machine_ = false; // its blocks are moved, each by itself: no bundles
     std::vector<u32> heads_, next_;
     u32 indexed_ = 0;
 };
@@ -85,14 +92,20 @@ class CacheFile {
     [[nodiscard]] bool is_damaged() const { return damaged_; }
 
     // Calls accept(block) for every stored translation with this tag, newest first, until it says
-    // true. Returns whether one did.
-    template <class Accept> [[nodiscard]] bool find(u64 tag, Accept accept);
+    // true; for those in bundles, accept_bundle(bundle, index) before. Returns whether one did.
+    template <class Accept, class AcceptBundle>
+    [[nodiscard]] bool find(u64 tag, Accept accept, AcceptBundle accept_bundle);
+    template <class Accept> [[nodiscard]] bool find(u64 tag, Accept accept) {
+        return find(tag, accept, [](const StoredBundle&, std::size_t) { return false; });
+    }
 
-    // The key of the record behind the one that find(), next_key() or next() looked at last, which
-    // was stored, and so probably executed, after it. Without a value: there is none.
-    [[nodiscard]] std::optional<ir::BlockKey> next_key();
-    // The record that next_key() named.
+    // What the record or bundle begins with that is behind the one that find(), next_head() or
+    // next() looked at last: it was stored, and so probably executed, after it. Without a value:
+    // there is none.
+    [[nodiscard]] std::optional<RecordHead> next_head();
+    // What next_head() named.
     [[nodiscard]] bool next(StoredBlock& block);
+    [[nodiscard]] bool next(StoredBundle& bundle);
     // Some records may be older than a region of the same key.
     [[nodiscard]] bool has_regions() const { return has_regions_; }
     struct Place {
@@ -120,9 +133,9 @@ class CacheFile {
         u64 records_at, record_bytes;
         bool was_read; // some record was, since records were given back
     };
-    // Copies the record of slot `index` or of one after it that has this tag to scratch_; false:
+    // Copies the record of slot `index` or of one after it that has this tag to scratch_; nothing:
     // there is none.
-    [[nodiscard]] bool next_candidate(Segment& segment, u64 tag, u64& index);
+    [[nodiscard]] std::optional<SegmentSlot> next_candidate(Segment& segment, u64 tag, u64& index);
     [[nodiscard]] bool copy_record(Segment& segment, u64 offset, u64 bytes);
 
     // A record is mostly read once, then its code is in the translation cache: pages of records are
@@ -144,8 +157,9 @@ class CacheFile {
     u64 mapped_windows_ = 0, read_bytes_ = 0; // since records were given back
     std::vector<Segment> segments_;
     bool has_regions_ = false, damaged_ = false;
-    Place last_; // looked at
-    std::vector<u8> scratch_;
+    Place last_;                 // looked at
+    std::vector<u8> scratch_;    // a record
+    std::vector<u8> block_code_; // of a block of a bundle
 };
 
 // What a block that stays at its address is found by; not 0.
@@ -167,15 +181,28 @@ template <class Accept> bool NewBlocks::find(u64 tag, Accept accept) {
     return false;
 }
 
-template <class Accept> bool CacheFile::find(u64 tag, Accept accept) {
+template <class Accept, class AcceptBundle>
+bool CacheFile::find(u64 tag, Accept accept, AcceptBundle accept_bundle) {
     for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
-        for (u64 index = tag; next_candidate(*segment, tag, index); ++index) {
+        u64 index = tag;
+        for (; const auto slot = next_candidate(*segment, tag, index); ++index) {
             StoredBlock block;
-            const bool whole = decode_record(scratch_, block);
-            damaged_ = damaged_ || !whole;
-            if (whole && accept(block)) {
+            StoredBundle bundle;
+            if (decode_record(scratch_, block)) {
+                if (accept(block)) {
+                    return true;
+                }
+                continue;
+            }
+            const bool is_whole = decode_bundle(scratch_, bundle);
+            if (is_whole && accept_bundle(bundle, slot->index)) {
                 return true;
             }
+            const auto part = is_whole ? block_of(bundle, slot->index, block_code_) : std::nullopt;
+            if (part && accept(*part)) {
+                return true;
+            }
+            damaged_ = damaged_ || !part;
         }
     }
     return false;

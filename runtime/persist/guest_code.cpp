@@ -30,23 +30,44 @@ bool is_guarded(ir::BlockMode mode, GuestAddr pc, frontend::CodeSource& source) 
     return mode.bti() && source.guarded_word(pc).has_value();
 }
 
+namespace {
+
+bool holds(GuestRange range,
+           const u8* stored,
+           ir::BlockMode mode,
+           bool guarded,
+           frontend::CodeSource& source,
+           std::vector<u8>& now) {
+    now.clear();
+    return is_guarded(mode, range.low, source) == guarded && read_guest_code(source, range, now) &&
+           std::memcmp(stored, now.data(), range.bytes) == 0;
+}
+
+} // namespace
+
 bool is_same_code(const StoredBlock& block,
                   u64 by,
                   frontend::CodeSource& source,
                   std::vector<u8>& now) {
     const u8* stored = block.guest_bytes.data();
     for (std::size_t i = 0; i < block.range_count(); ++i) {
-        GuestRange range = block.range(i);
-        range.low += by;
-        now.clear();
-        if (is_guarded(block.key.mode, range.low, source) != block.guarded ||
-            !read_guest_code(source, range, now) ||
-            std::memcmp(stored, now.data(), range.bytes) != 0) {
+        const GuestRange range = block.range(i);
+        if (!holds({range.low + by, range.bytes}, stored, block.key.mode, block.guarded, source,
+                   now)) {
             return false;
         }
         stored += range.bytes;
     }
     return true;
+}
+
+bool is_same_code(const StoredBundle& bundle, frontend::CodeSource& source, std::vector<u8>& now) {
+    const u8* stored = bundle.guest_bytes.data();
+    return std::ranges::all_of(bundle.ranges, [&](const GuestRange& range) {
+        const bool same = holds(range, stored, bundle.linked.mode, bundle.guarded, source, now);
+        stored += range.bytes;
+        return same;
+    });
 }
 
 u64 tag_of_code(ir::BlockKey key, frontend::CodeSource& source) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "frontend/frontend.h"
-#include "runtime/persist/record.h"
+#include "runtime/persist/bundle.h"
 
 namespace ulna::runtime {
 
@@ -17,6 +17,8 @@ read_guest_code(frontend::CodeSource& source, GuestRange& range, std::vector<u8>
 // Made from the very bytes that the guest's memory holds now, `by` further on? `now` is scratch.
 [[nodiscard]] bool
 is_same_code(const StoredBlock& block, u64 by, frontend::CodeSource& source, std::vector<u8>& now);
+[[nodiscard]] bool
+is_same_code(const StoredBundle& bundle, frontend::CodeSource& source, std::vector<u8>& now);
 
 // Where a machine's translation is found: its first words, their place in the page, and the mode.
 // Not 0.

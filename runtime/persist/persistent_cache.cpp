@@ -117,84 +117,126 @@ PersistentCache::File* PersistentCache::file_of(ir::BlockKey key) {
     return image != nullptr ? image->file : nullptr;
 }
 
-bool PersistentCache::find(ir::BlockKey key,
-                           Tiers tiers,
-                           frontend::CodeSource& source,
-                           StoredBlock& block,
-                           backend::CompiledBlock& compiled) {
+PersistentCache::Found PersistentCache::find(ir::BlockKey key,
+                                             Wanted wanted,
+                                             frontend::CodeSource& source,
+                                             Finding& finding) {
     const std::lock_guard lock{mutex_};
     File* const file = file_of(key);
     if (file == nullptr) {
-        return false;
+        return Found::Nothing;
     }
     if (file->stored == nullptr) {
         file->stored = std::make_unique<CacheFile>();
         (void)file->stored->open(path_of(file->key), file->key);
     }
-    const auto accepts = [&](const StoredBlock& candidate) {
-        return accept(candidate, key, tiers, source, block, compiled);
-    };
     last_found_in_ = file->stored.get();
-    if (!key.mode.system()) {
-        return file->stored->find(tag_of(key), accepts);
+    if (key.mode.system()) {
+        const bool is_fresh =
+            file->fresh.find(tag_of_code(key, source), [&](const StoredBlock& candidate) {
+                return accept(candidate, key, wanted, source, finding);
+            });
+        if (is_fresh) {
+            last_found_in_ = nullptr;
+            return Found::Block;
+        }
     }
-    const u64 tag = tag_of_code(key, source);
-    if (file->fresh.find(tag, accepts)) {
-        last_found_in_ = nullptr;
-        return true;
+    return find_in(*file->stored, key, wanted, source, finding);
+}
+
+PersistentCache::Found PersistentCache::find_in(CacheFile& file,
+                                                ir::BlockKey key,
+                                                Wanted wanted,
+                                                frontend::CodeSource& source,
+                                                Finding& finding) {
+    bool is_bundle = false;
+    const auto accept_block = [&](const StoredBlock& candidate) {
+        return accept(candidate, key, wanted, source, finding);
+    };
+    const auto accept_bundle = [&](const StoredBundle& bundle, std::size_t index) {
+        const LinkedBlocks& linked = bundle.linked;
+        is_bundle = wanted.bundles && linked.mode == key.mode && index < linked.blocks.size() &&
+                    linked.blocks[index].pc == key.pc && is_same_code(bundle, source, guest_bytes_);
+        finding.bundle = bundle;
+        return is_bundle;
+    };
+    const u64 tag = key.mode.system() ? tag_of_code(key, source) : tag_of(key);
+    if (!file.find(tag, accept_block, accept_bundle)) {
+        return Found::Nothing;
     }
-    return file->stored->find(tag, accepts);
+    return is_bundle ? Found::Bundle : Found::Block;
 }
 
 bool PersistentCache::accept(const StoredBlock& candidate,
                              ir::BlockKey key,
-                             Tiers tiers,
+                             Wanted wanted,
                              frontend::CodeSource& source,
-                             StoredBlock& block,
-                             backend::CompiledBlock& compiled) {
+                             Finding& finding) {
     const u64 by = key.pc - candidate.key.pc;
-    if (!stands_for(candidate.key, key) || (candidate.is_region && tiers == Tiers::First) ||
+    if (!stands_for(candidate.key, key) || (candidate.is_region && wanted.tiers == Tiers::First) ||
         !is_same_code(candidate, by, source, guest_bytes_)) {
         return false;
     }
-    unpack(candidate, compiled);
-    if (!compiled.move_to(key.pc)) {
+    unpack(candidate, finding.compiled);
+    if (!finding.compiled.move_to(key.pc)) {
         return false;
     }
-    compiled.key = key;
-    block = candidate;
+    finding.compiled.key = key;
+    finding.block = candidate;
     last_moved_by_ = by;
     return true;
 }
 
+bool PersistentCache::find_region(ir::BlockKey key,
+                                  frontend::CodeSource& source,
+                                  Finding& finding) {
+    const std::lock_guard lock{mutex_};
+    if (last_found_in_ == nullptr || !last_found_in_->has_regions()) {
+        return false;
+    }
+    const CacheFile::Place place = last_found_in_->place();
+    const bool found = last_found_in_->find(tag_of(key), [&](const StoredBlock& candidate) {
+        return candidate.is_region && accept(candidate, key, {Tiers::Both}, source, finding);
+    });
+    last_found_in_->go_back_to(place);
+    return found;
+}
+
 std::optional<ir::BlockKey> PersistentCache::next_key() {
     const std::lock_guard lock{mutex_};
-    auto key = last_found_in_ != nullptr ? last_found_in_->next_key() : std::nullopt;
-    if (key) {
-        key->pc += last_moved_by_;
+    const auto head = last_found_in_ != nullptr ? last_found_in_->next_head() : std::nullopt;
+    if (!head) {
+        return std::nullopt;
     }
+    next_is_bundle_ = head->is_bundle();
+    ir::BlockKey key = head->key();
+    key.pc += last_moved_by_;
     return key;
 }
 
-bool PersistentCache::find_next(ir::BlockKey key,
-                                Tiers tiers,
-                                frontend::CodeSource& source,
-                                StoredBlock& block,
-                                backend::CompiledBlock& compiled) {
+PersistentCache::Found PersistentCache::find_next(ir::BlockKey key,
+                                                  Wanted wanted,
+                                                  frontend::CodeSource& source,
+                                                  Finding& finding) {
     const std::lock_guard lock{mutex_};
     if (last_found_in_ == nullptr) {
-        return false; // its file was saved since
+        return Found::Nothing; // its file was saved since
     }
     CacheFile& file = *last_found_in_;
-    const auto accepts = [&](const StoredBlock& candidate) {
-        return accept(candidate, key, tiers, source, block, compiled);
-    };
+    if (next_is_bundle_) {
+        const bool is_good = wanted.bundles && file.next(finding.bundle) &&
+                             finding.bundle.linked.mode == key.mode &&
+                             is_same_code(finding.bundle, source, guest_bytes_);
+        return is_good ? Found::Bundle : Found::Nothing;
+    }
     if (!file.has_regions()) {
         StoredBlock candidate;
-        return file.next(candidate) && accepts(candidate);
+        return file.next(candidate) && accept(candidate, key, wanted, source, finding)
+                   ? Found::Block
+                   : Found::Nothing;
     }
     const CacheFile::Place place = file.place();
-    const bool found = file.find(tag_of(key), accepts);
+    const Found found = find_in(file, key, {wanted.tiers}, source, finding);
     file.go_back_to(place);
     return found;
 }

@@ -52,23 +52,31 @@ class PersistentCache {
     // multiple of 64 KiB. Differs from user to user.
     [[nodiscard]] GuestAddr preferred_address(u64 identity, unsigned attempt) const;
 
+    // What may be found, and where it is put.
     enum class Tiers : u8 { First, Both };
-    // The newest stored translation whose guest bytes are what `source` reads now. False: there is
-    // none.
-    [[nodiscard]] bool find(ir::BlockKey key,
-                            Tiers tiers,
-                            frontend::CodeSource& source,
-                            StoredBlock& block,
-                            backend::CompiledBlock& compiled);
+    struct Wanted {
+        Tiers tiers = Tiers::First;
+        bool bundles = false; // else each block alone
+    };
+    enum class Found : u8 { Nothing, Block, Bundle };
+    struct Finding {
+        StoredBlock block;
+        backend::CompiledBlock compiled; // of `block`
+        StoredBundle bundle;
+    };
+    // The newest stored translation whose guest bytes are what `source` reads now, alone or in a
+    // bundle of which this is true as well.
+    [[nodiscard]] Found
+    find(ir::BlockKey key, Wanted wanted, frontend::CodeSource& source, Finding& finding);
+    // The newest one of tier 2, if the file where find() was successful has any at all.
+    [[nodiscard]] bool
+    find_region(ir::BlockKey key, frontend::CodeSource& source, Finding& finding);
     // The key of what was stored behind what find() or find_next() gave last, moved as that was,
-    // and without its page. Without a value: nothing.
+    // and without its page: of a bundle that of its first block. Without a value: nothing.
     [[nodiscard]] std::optional<ir::BlockKey> next_key();
-    // As find(), for the key that next_key() gave.
-    [[nodiscard]] bool find_next(ir::BlockKey key,
-                                 Tiers tiers,
-                                 frontend::CodeSource& source,
-                                 StoredBlock& block,
-                                 backend::CompiledBlock& compiled);
+    // As find(), for what next_key() gave.
+    [[nodiscard]] Found
+    find_next(ir::BlockKey key, Wanted wanted, frontend::CodeSource& source, Finding& finding);
     // Some were stored when find() first looked at the file that is there.
     [[nodiscard]] bool has_translations_at(GuestAddr pc);
     // Keeps a new translation until save(); false when it belongs to no file.
@@ -110,10 +118,14 @@ class PersistentCache {
     [[nodiscard]] File& file_for(u64 identity, GuestAddr base);
     [[nodiscard]] bool accept(const StoredBlock& candidate,
                               ir::BlockKey key,
-                              Tiers tiers,
+                              Wanted wanted,
                               frontend::CodeSource& source,
-                              StoredBlock& block,
-                              backend::CompiledBlock& compiled);
+                              Finding& finding);
+    [[nodiscard]] Found find_in(CacheFile& file,
+                                ir::BlockKey key,
+                                Wanted wanted,
+                                frontend::CodeSource& source,
+                                Finding& finding);
     void remove_locked(GuestAddr start, GuestAddr end);
     void save_locked(std::size_t least_blocks);
     [[nodiscard]] std::string path_of(const FileKey& key) const {
@@ -129,6 +141,7 @@ class PersistentCache {
     File* machine_ = nullptr;                                          // of files_
     CacheFile* last_found_in_ = nullptr;
     u64 last_moved_by_ = 0;
+    bool next_is_bundle_ = false;
     std::vector<u8> guest_bytes_; // scratch
 };
 

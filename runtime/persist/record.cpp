@@ -1,6 +1,8 @@
 #include "runtime/persist/record.h"
 
 #include <cstring>
+#include <iterator>
+#include <numeric>
 
 #include "runtime/persist/checksum.h"
 
@@ -10,30 +12,19 @@ namespace {
 
 using Form = backend::AddressSite::Form;
 
-struct Header {
-    u64 checksum; // of everything after it
-    u64 pc;
-    u32 mode;
-    u8 masks_tags, guarded, is_region, reserved;
-    // Of the parts that follow, in this order.
-    u32 range_bytes, guest_bytes, code_bytes, link_bytes, fault_bytes, location_bytes,
-        location_end_bytes, address_bytes;
-};
-static_assert(sizeof(Header) == RecordHead::kBytes);
+using PackedLink = LinkedBlocks::Link;
+using PackedFault = LinkedBlocks::Fault;
 
-u64 bytes_of_parts(const Header& header) {
-    return u64{header.range_bytes} + header.guest_bytes + header.code_bytes + header.link_bytes +
-           header.fault_bytes + header.location_bytes + header.location_end_bytes +
-           header.address_bytes;
-}
-
-struct PackedLink {
-    u32 displacement_offset, stub_offset;
-    u64 target;
-};
-struct PackedFault {
-    u32 code_offset;
-    i32 pc_delta; // from the block's PC
+// RecordHead::part_bytes.
+enum Part : u8 {
+    kRanges,
+    kGuestBytes,
+    kCode,
+    kLinks,
+    kFaults,
+    kLocations,
+    kLocationEnds,
+    kAddresses,
 };
 
 struct PackedAddress {
@@ -136,68 +127,87 @@ GuestRange StoredBlock::range(std::size_t index) const {
     return read<GuestRange>(ranges.data() + index * sizeof(GuestRange));
 }
 
-u32 append_record(std::vector<u8>& out,
-                  const backend::CompiledBlock& compiled,
-                  const Origin& origin) {
+u64 RecordHead::bytes() const {
+    const u64 end = std::accumulate(std::begin(part_bytes), std::end(part_bytes), u64{kBytes});
+    return (end + kAlign - 1) / kAlign * kAlign;
+}
+
+u32 append_record(std::vector<u8>& out, const StoredBlock& block) {
     const u64 start = out.size();
-    const bool moves = compiled.key.mode.system();
-    const auto locations = bytes_of(std::span<const backend::SlotLocation>(compiled.locations));
-    const auto location_ends = bytes_of(std::span<const u32>(compiled.location_ends));
-    Header header{};
-    header.pc = compiled.key.pc;
-    header.mode = compiled.key.mode.bits;
-    header.masks_tags = origin.masks_tags;
-    header.guarded = origin.guarded;
-    header.is_region = origin.is_region;
-    header.range_bytes = static_cast<u32>(origin.ranges.size_bytes());
-    header.guest_bytes = static_cast<u32>(origin.guest_bytes.size());
-    header.code_bytes = static_cast<u32>(compiled.code.size());
-    header.link_bytes = static_cast<u32>(compiled.links.size() * sizeof(PackedLink));
-    header.fault_bytes = static_cast<u32>(compiled.faults.size() * sizeof(PackedFault));
-    header.location_bytes = static_cast<u32>(locations.size());
-    header.location_end_bytes = static_cast<u32>(location_ends.size());
-    header.address_bytes =
-        moves ? static_cast<u32>(compiled.addresses.size() * sizeof(PackedAddress)) : 0;
-    append(out, &header, sizeof header);
-    append(out, origin.ranges.data(), origin.ranges.size_bytes());
-    append(out, origin.guest_bytes.data(), origin.guest_bytes.size());
-    append(out, compiled.code.data(), compiled.code.size());
-    for (const backend::LinkSite& site : compiled.links) {
-        const PackedLink link{site.displacement_offset, site.stub_offset, site.target};
-        append(out, &link, sizeof link);
+    RecordHead head{};
+    head.pc = block.key.pc;
+    head.mode = block.key.mode.bits;
+    head.masks_tags = block.masks_tags;
+    head.guarded = block.guarded;
+    head.is_region = block.is_region;
+    const std::span<const u8> parts[] = {
+        block.ranges, block.guest_bytes, block.code,          block.links,
+        block.faults, block.locations,   block.location_ends, block.addresses,
+    };
+    static_assert(std::size(parts) == std::size(decltype(head.part_bytes){}));
+    append(out, &head, sizeof head);
+    for (std::size_t i = 0; i < std::size(parts); ++i) {
+        head.part_bytes[i] = static_cast<u32>(parts[i].size());
+        append(out, parts[i].data(), parts[i].size());
     }
-    for (const backend::FaultSite& site : compiled.faults) {
-        const u64 delta = compiled.guest_pcs[site.guest_index] - compiled.key.pc;
-        const PackedFault fault{site.code_offset, static_cast<i32>(delta)};
-        append(out, &fault, sizeof fault);
-    }
-    append(out, locations.data(), locations.size());
-    append(out, location_ends.data(), location_ends.size());
-    for (const backend::AddressSite& site : compiled.addresses) {
-        if (moves) {
-            const PackedAddress address{site.code_offset, static_cast<u8>(site.form)};
-            append(out, &address, sizeof address);
-        }
-    }
-    out.resize((out.size() + kAlign - 1) / kAlign * kAlign);
-    header.checksum = checksum({out.data() + start + 8, out.size() - start - 8});
-    std::memcpy(out.data() + start, &header.checksum, sizeof header.checksum);
+    out.resize(start + head.bytes());
+    std::memcpy(out.data() + start, &head, sizeof head);
+    seal_record(std::span(out).subspan(start));
     return static_cast<u32>(out.size() - start);
 }
 
-RecordHead read_head(std::span<const u8, RecordHead::kBytes> bytes) {
-    const auto header = read<Header>(bytes.data());
-    const u64 end = sizeof header + bytes_of_parts(header);
-    return {{header.pc, {header.mode}}, (end + kAlign - 1) / kAlign * kAlign};
+u32 append_record(std::vector<u8>& out,
+                  const backend::CompiledBlock& compiled,
+                  const Origin& origin) {
+    std::vector<PackedLink> links;
+    std::vector<PackedFault> faults;
+    std::vector<PackedAddress> addresses;
+    for (const backend::LinkSite& site : compiled.links) {
+        links.push_back({site.displacement_offset, site.stub_offset, site.target});
+    }
+    for (const backend::FaultSite& site : compiled.faults) {
+        const u64 delta = compiled.guest_pcs[site.guest_index] - compiled.key.pc;
+        faults.push_back({site.code_offset, static_cast<i32>(delta)});
+    }
+    if (compiled.key.mode.system()) { // it may be moved
+        for (const backend::AddressSite& site : compiled.addresses) {
+            addresses.push_back({site.code_offset, static_cast<u8>(site.form)});
+        }
+    }
+    StoredBlock block;
+    block.key = compiled.key;
+    block.masks_tags = origin.masks_tags;
+    block.guarded = origin.guarded;
+    block.is_region = origin.is_region;
+    block.ranges = bytes_of(origin.ranges);
+    block.guest_bytes = origin.guest_bytes;
+    block.code = compiled.code;
+    block.links = bytes_of(std::span<const PackedLink>(links));
+    block.faults = bytes_of(std::span<const PackedFault>(faults));
+    block.locations = bytes_of(std::span<const backend::SlotLocation>(compiled.locations));
+    block.location_ends = bytes_of(std::span<const u32>(compiled.location_ends));
+    block.addresses = bytes_of(std::span<const PackedAddress>(addresses));
+    return append_record(out, block);
+}
+
+RecordHead read_head(std::span<const u8> bytes) { return read<RecordHead>(bytes.data()); }
+
+void seal_record(std::span<u8> record) {
+    const u64 sum = checksum(record.subspan(sizeof sum));
+    std::memcpy(record.data(), &sum, sizeof sum);
+}
+
+bool is_whole(std::span<const u8> record) {
+    if (record.size() < RecordHead::kBytes) {
+        return false;
+    }
+    const RecordHead head = read_head(record);
+    return head.checksum == checksum(record.subspan(sizeof head.checksum)) &&
+           head.bytes() <= record.size();
 }
 
 bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
-    if (bytes.size() < sizeof(Header)) {
-        return false;
-    }
-    const auto header = read<Header>(bytes.data());
-    if (header.checksum != checksum(bytes.subspan(8)) ||
-        bytes_of_parts(header) > bytes.size() - sizeof header) {
+    if (!is_whole(bytes) || read_head(bytes).is_bundle()) {
         return false;
     }
     read_record(bytes, out);
@@ -205,25 +215,25 @@ bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
 }
 
 void read_record(std::span<const u8> bytes, StoredBlock& out) {
-    const auto header = read<Header>(bytes.data());
-    std::span<const u8> rest = bytes.subspan(sizeof header);
-    const auto take = [&rest](u64 count) {
-        const std::span<const u8> part = rest.first(count);
-        rest = rest.subspan(count);
-        return part;
+    const RecordHead head = read_head(bytes);
+    std::span<const u8> rest = bytes.subspan(sizeof head);
+    const auto take = [&](Part part) {
+        const std::span<const u8> taken = rest.first(head.part_bytes[part]);
+        rest = rest.subspan(taken.size());
+        return taken;
     };
-    out.key = {header.pc, {header.mode}};
-    out.masks_tags = header.masks_tags != 0;
-    out.guarded = header.guarded != 0;
-    out.is_region = header.is_region != 0;
-    out.ranges = take(header.range_bytes);
-    out.guest_bytes = take(header.guest_bytes);
-    out.code = take(header.code_bytes);
-    out.links = take(header.link_bytes);
-    out.faults = take(header.fault_bytes);
-    out.locations = take(header.location_bytes);
-    out.location_ends = take(header.location_end_bytes);
-    out.addresses = take(header.address_bytes);
+    out.key = head.key();
+    out.masks_tags = head.masks_tags != 0;
+    out.guarded = head.guarded != 0;
+    out.is_region = head.is_region != 0;
+    out.ranges = take(kRanges);
+    out.guest_bytes = take(kGuestBytes);
+    out.code = take(kCode);
+    out.links = take(kLinks);
+    out.faults = take(kFaults);
+    out.locations = take(kLocations);
+    out.location_ends = take(kLocationEnds);
+    out.addresses = take(kAddresses);
 }
 
 void unpack(const StoredBlock& block, backend::CompiledBlock& out) {

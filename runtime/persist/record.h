@@ -7,14 +7,9 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "runtime/jit/linked_blocks.h"
 
 namespace ulna::runtime {
-
-// Guest bytes that a translation depends on.
-struct GuestRange {
-    GuestAddr low;
-    u64 bytes;
-};
 
 // A record's contents; the spans point into its bytes, and may not be aligned.
 struct StoredBlock {
@@ -43,14 +38,32 @@ struct Origin {
 u32 append_record(std::vector<u8>& out,
                   const backend::CompiledBlock& compiled,
                   const Origin& origin);
+// The same of one that was read.
+u32 append_record(std::vector<u8>& out, const StoredBlock& block);
 
-// What a record begins with, which says where it ends.
+// What a record begins with. A bundle (bundle.h) begins alike, so that it can be told from one.
 struct RecordHead {
     static constexpr std::size_t kBytes = 56;
-    ir::BlockKey key;
-    u64 bytes; // of the whole record
+    static constexpr u8 kRecord = 0, kBundle = 1;
+    u64 checksum; // of everything behind it
+    u64 pc;       // of a bundle: of its first block
+    u32 mode;
+    u8 masks_tags, guarded, is_region;
+    u8 kind;
+    // Of the parts that follow, in this order.
+    u32 part_bytes[8];
+
+    [[nodiscard]] ir::BlockKey key() const { return {pc, {mode}}; }
+    [[nodiscard]] bool is_bundle() const { return kind == kBundle; }
+    // Of the whole.
+    [[nodiscard]] u64 bytes() const;
 };
-[[nodiscard]] RecordHead read_head(std::span<const u8, RecordHead::kBytes> bytes);
+static_assert(sizeof(RecordHead) == RecordHead::kBytes);
+[[nodiscard]] RecordHead read_head(std::span<const u8> bytes);
+// Writes the checksum of a record or bundle.
+void seal_record(std::span<u8> record);
+// These bytes are as they were sealed.
+[[nodiscard]] bool is_whole(std::span<const u8> record);
 
 // False: these bytes are not a whole, undamaged record.
 [[nodiscard]] bool decode_record(std::span<const u8> bytes, StoredBlock& out);

@@ -46,6 +46,8 @@ backend::CompiledBlock made_up(GuestAddr pc, u8 filling = 0x90) {
     backend::CompiledBlock block;
     block.key = {pc, {0}};
     block.code.assign(64, filling);
+    constexpr u32 kToStub = 32 - (16 + 4);
+    std::memcpy(block.code.data() + 16, &kToStub, sizeof kToStub);
     block.links = {{16, 32, pc + 0x100}};
     block.guest_pcs = {pc, pc + 4};
     block.faults = {{3, 1}};
@@ -79,20 +81,25 @@ bool holds(const std::string& path, GuestAddr pc, u8 filling = 0x90) {
     });
 }
 
-// The keys of up to `most` records behind that of `pc`, each of which is read.
+// The first keys of up to `most` records and bundles behind that of `pc`, each of which is read.
 std::vector<GuestAddr> behind(const std::string& path, GuestAddr pc, unsigned most) {
     CacheFile file;
     std::vector<GuestAddr> keys;
     REQUIRE(file.open(path, kKey));
     REQUIRE(file.find(tag_of({pc, {0}}), [](const StoredBlock&) { return true; }));
     for (unsigned i = 0; i < most; ++i) {
-        const std::optional<ir::BlockKey> key = file.next_key();
-        if (!key) {
+        const std::optional<RecordHead> head = file.next_head();
+        if (!head) {
             break;
         }
         StoredBlock block;
-        CHECK((file.next(block) && block.key == *key));
-        keys.push_back(key->pc);
+        StoredBundle bundle;
+        if (head->is_bundle()) {
+            CHECK((file.next(bundle) && bundle.linked.blocks[0].pc == head->pc));
+        } else {
+            CHECK((file.next(block) && block.key == head->key()));
+        }
+        keys.push_back(head->pc);
     }
     return keys;
 }
@@ -100,7 +107,8 @@ std::vector<GuestAddr> behind(const std::string& path, GuestAddr pc, unsigned mo
 // Of translations at the start of the code.
 constexpr GuestRange kRange{0x401000, 8};
 const TranslationOrigin kOrigin{.ranges = {&kRange, 1}};
-constexpr auto kTiers = PersistentCache::Tiers::Both;
+constexpr PersistentCache::Wanted kBoth{PersistentCache::Tiers::Both}, kFirst{};
+constexpr auto kNothing = PersistentCache::Found::Nothing;
 
 std::vector<u8> contents(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -197,19 +205,19 @@ TEST_CASE("many segments become one, with every block", "[persist]") {
         CHECK(holds(directory.file(), 0x401020 + i * 0x100));
     }
     CHECK(CacheFile::inspect(directory.file()).blocks == 120);
-    CHECK(behind(directory.file(), 0x401000, 3) ==
-          std::vector<GuestAddr>{0x401010, 0x401020, 0x401100});
+    CHECK(behind(directory.file(), 0x401000, 2) == std::vector<GuestAddr>{0x401a20, 0x402510});
 }
 
 TEST_CASE("what was stored behind a record is found by its place", "[persist]") {
     const Directory directory;
     REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 100)));
     REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x403000, 2)));
-    CHECK(behind(directory.file(), 0x401600, 9) ==
-          std::vector<GuestAddr>{0x401610, 0x401620, 0x401630});
-    CHECK(behind(directory.file(), 0x403000, 9) == std::vector<GuestAddr>{0x403010});
+    CHECK(behind(directory.file(), 0x401010, 9) ==
+          std::vector<GuestAddr>{0x401200, 0x401400, 0x401600});
+    CHECK(behind(directory.file(), 0x401600, 9).empty());
+    CHECK(behind(directory.file(), 0x403000, 9).empty());
     CacheFile none;
-    CHECK_FALSE(none.next_key());
+    CHECK_FALSE(none.next_head());
     std::vector<u8> damaged = contents(directory.file());
     const auto any = [](const StoredBlock&) { return true; };
     for (std::size_t at = 64; at < damaged.size(); at += 13) {
@@ -222,10 +230,11 @@ TEST_CASE("what was stored behind a record is found by its place", "[persist]") 
     CacheFile file;
     REQUIRE(file.open(directory.file(), kKey));
     StoredBlock block;
+    StoredBundle bundle;
     for (GuestAddr pc = 0x401000; pc < 0x401640; pc += 16) {
         CHECK_FALSE(file.find(tag_of({pc, {0}}), any));
-        for (unsigned i = 0; i < 200 && file.next_key(); ++i) {
-            CHECK_FALSE(file.next(block));
+        for (unsigned i = 0; i < 200 && file.next_head(); ++i) {
+            CHECK_FALSE((file.next(block) || file.next(bundle)));
         }
     }
 }
@@ -383,9 +392,10 @@ TEST_CASE("a translation is used only for the guest bytes it was made from", "[p
     }
     const auto cache = PersistentCache::open(path, 1, why);
     REQUIRE(cache != nullptr);
-    StoredBlock stored;
-    backend::CompiledBlock compiled;
-    const auto found = [&] { return cache->find({0x401000, {0}}, kTiers, code, stored, compiled); };
+    PersistentCache::Finding finding;
+    const auto found = [&] {
+        return cache->find({0x401000, {0}}, kBoth, code, finding) != kNothing;
+    };
     CHECK_FALSE(found());
     cache->add_image(image);
     CHECK(found());
@@ -416,11 +426,10 @@ TEST_CASE("a translation of a guarded page is not used for one that is not", "[p
     }
     const auto cache = PersistentCache::open(path, 1, why);
     cache->add_image(image);
-    StoredBlock stored;
-    backend::CompiledBlock compiled;
-    CHECK(cache->find(block.key, kTiers, code, stored, compiled));
+    PersistentCache::Finding finding;
+    CHECK(cache->find(block.key, kBoth, code, finding) != kNothing);
     code.guarded = false;
-    CHECK_FALSE(cache->find(block.key, kTiers, code, stored, compiled));
+    CHECK(cache->find(block.key, kBoth, code, finding) == kNothing);
 }
 
 TEST_CASE("a region is kept with its ranges and locations, and preferred", "[persist][tier2]") {
@@ -446,9 +455,10 @@ TEST_CASE("a region is kept with its ranges and locations, and preferred", "[per
     }
     const auto cache = PersistentCache::open(path, 1, why);
     cache->add_image(image);
-    StoredBlock stored;
-    backend::CompiledBlock compiled;
-    REQUIRE(cache->find({0x401000, {0}}, kTiers, code, stored, compiled));
+    PersistentCache::Finding finding;
+    const StoredBlock& stored = finding.block;
+    const backend::CompiledBlock& compiled = finding.compiled;
+    REQUIRE(cache->find({0x401000, {0}}, kBoth, code, finding) != kNothing);
     CHECK(stored.is_region);
     REQUIRE(stored.range_count() == 2);
     CHECK(stored.range(1).low == 0x401040);
@@ -457,17 +467,17 @@ TEST_CASE("a region is kept with its ranges and locations, and preferred", "[per
     CHECK(compiled.locations[1].value == -8);
     CHECK(compiled.location_ends == region.location_ends);
     // Behind a block that was stored before the region comes the region, not what it replaced.
-    REQUIRE(cache->find({0x401000, {0}}, PersistentCache::Tiers::First, code, stored, compiled));
+    REQUIRE(cache->find({0x401000, {0}}, kFirst, code, finding) != kNothing);
     CHECK_FALSE(stored.is_region);
     const std::optional<ir::BlockKey> next = cache->next_key();
     REQUIRE((next && next->pc == 0x401000));
-    REQUIRE(cache->find_next(*next, kTiers, code, stored, compiled));
+    REQUIRE(cache->find_next(*next, kBoth, code, finding) != kNothing);
     CHECK(stored.is_region);
     // Tier 1 alone, or after a change in the second range.
-    REQUIRE(cache->find({0x401000, {0}}, PersistentCache::Tiers::First, code, stored, compiled));
+    REQUIRE(cache->find({0x401000, {0}}, kFirst, code, finding) != kNothing);
     CHECK_FALSE(stored.is_region);
     code.set(0x401048, 0);
-    REQUIRE(cache->find({0x401000, {0}}, kTiers, code, stored, compiled));
+    REQUIRE(cache->find({0x401000, {0}}, kBoth, code, finding) != kNothing);
     CHECK_FALSE(stored.is_region);
     CHECK(compiled.location_ends.empty());
 }
@@ -546,10 +556,10 @@ TEST_CASE("a machine's translation is found by its code, wherever that is now", 
     FixedCode then{kThen}, now{kNow};
     const auto cache = PersistentCache::open(path, 1, why);
     REQUIRE(cache != nullptr);
-    StoredBlock stored;
-    backend::CompiledBlock compiled;
+    PersistentCache::Finding finding;
+    const backend::CompiledBlock& compiled = finding.compiled;
     const auto found = [&](PersistentCache& in, ir::BlockKey key) {
-        return in.find(key, kTiers, now, stored, compiled);
+        return in.find(key, kBoth, now, finding) != kNothing;
     };
     CHECK_FALSE(cache->add(made_up_for_machine(kThen + kOffset), {.ranges = {&range, 1}}, then));
     cache->keep_machine(7);
@@ -589,7 +599,7 @@ TEST_CASE("a machine's translation is found by its code, wherever that is now", 
     const std::optional<ir::BlockKey> after = same->next_key();
     REQUIRE((after && after->pc == kNow + kOffset + 16));
     same->save();
-    CHECK_FALSE(same->find_next(*after, kTiers, now, stored, compiled));
+    CHECK(same->find_next(*after, kBoth, now, finding) == kNothing);
     CHECK_FALSE(same->next_key());
 }
 

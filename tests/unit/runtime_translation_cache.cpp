@@ -198,3 +198,111 @@ TEST_CASE("code cache: a forked child has its own copy", "[runtime]") {
     close(to_child[0]);
     close(to_child[1]);
 }
+
+namespace {
+
+// Three blocks that were laid out together: the first leads to the second, that to the third, which
+// leads elsewhere.
+struct Together {
+    static constexpr GuestAddr kPcs[] = {0x1000, 0x1100, 0x2000}, kElsewhere = 0x3000;
+    std::vector<LinkedBlocks::Block> blocks;
+    std::vector<LinkedBlocks::Link> links;
+    std::vector<LinkedBlocks::Fault> faults;
+    const u8 linked_to[3] = {1, 2, LinkedBlocks::kOutside};
+    std::vector<u8> code;
+
+    Together() {
+        for (u32 i = 0; i < 3; ++i) {
+            const u32 at = i * kBlockBytes;
+            blocks.push_back({kPcs[i], {kPcs[i], 16}, at, kBlockBytes, 1, 1});
+            links.push_back({kDisplacementAt, kStubAt, i < 2 ? kPcs[i + 1] : kElsewhere});
+            faults.push_back({3, 4});
+            code.resize(at + kBlockBytes, static_cast<u8>(i));
+            const u32 displacement = (i < 2 ? kBlockBytes : kStubAt) - (kDisplacementAt + 4);
+            std::memcpy(code.data() + at + kDisplacementAt, &displacement, sizeof displacement);
+        }
+    }
+    u64 insert(Fixture& f) const {
+        return f.cache->insert_linked(f.lock, {.mode = {},
+                                               .blocks = blocks,
+                                               .links = links,
+                                               .linked_to = linked_to,
+                                               .faults = faults,
+                                               .code = code});
+    }
+    static u64 find(const Fixture& f, unsigned i) { return f.cache->find({kPcs[i], {}}); }
+};
+
+} // namespace
+
+TEST_CASE("code cache: blocks that are linked already are like those that were inserted one by one",
+          "[runtime]") {
+    Fixture f;
+    const Together together;
+    const u64 there = f.add(Together::kElsewhere, 0x1000);
+    const u64 host = together.insert(f);
+    REQUIRE(host != 0);
+    for (unsigned i = 0; i < 3; ++i) {
+        CHECK(Together::find(f, i) == host + i * kBlockBytes);
+        const auto fault = f.cache->fault_at(f.lock, host + i * kBlockBytes + 3);
+        REQUIRE(fault.has_value());
+        CHECK(fault->pc == Together::kPcs[i] + 4);
+    }
+    CHECK(f.jump_target(host) == host + kBlockBytes);
+    CHECK(f.jump_target(host + kBlockBytes) == host + 2 * kBlockBytes);
+    CHECK(f.jump_target(host + 2 * kBlockBytes) == there);
+    CHECK(f.invalidate(0x1104, 4) == std::vector<GuestAddr>{0x1100});
+    CHECK(Together::find(f, 1) == 0);
+    CHECK(f.jump_target(host) == host + kStubAt);
+    const u64 again = f.add(0x1100, 0x2000);
+    f.link(host, again);
+    CHECK(f.jump_target(host) == again);
+    CHECK(f.invalidate(0, 0x10000).size() == 4);
+    CHECK(f.jump_target(host) == host + kStubAt);
+}
+
+TEST_CASE("code cache: of linked blocks those that are here already lead to what is here",
+          "[runtime]") {
+    Fixture f;
+    const Together together;
+    const u64 second = f.add(0x1100, 0x2000), outside = f.add(0x5000, 0x1100);
+    f.link(outside, second);
+    const u64 host = together.insert(f);
+    CHECK(Together::find(f, 1) == second);
+    CHECK(f.jump_target(host) == second);
+    CHECK(f.invalidate(0x1100, 4) == std::vector<GuestAddr>{0x1100, 0x1100});
+    CHECK(f.jump_target(host) == host + kStubAt);
+    CHECK(f.jump_target(outside) == outside + kStubAt);
+    CHECK(Together::find(f, 1) == 0);
+}
+
+TEST_CASE("code cache: a region stays in the place of a linked block", "[runtime]") {
+    Fixture f;
+    backend::CompiledBlock region;
+    region.key = {0x1100, {}};
+    region.code.assign(kBlockBytes, 0x77);
+    GuestExtent extent;
+    extent.add(0x1100, 8);
+    extent.add(0x9000, 8);
+    const u64 entry = f.cache->insert_region(f.lock, region, extent, false);
+    const u64 host = Together{}.insert(f);
+    CHECK(Together::find(f, 1) == entry);
+    CHECK(f.jump_target(host) == entry);
+    // Without the region its block is back.
+    CHECK(f.invalidate(0x9000, 4) == std::vector<GuestAddr>{0x1100});
+    CHECK(Together::find(f, 1) == host + kBlockBytes);
+}
+
+TEST_CASE("code cache: linked blocks wait for room like any", "[runtime]") {
+    Fixture f{256u << 10};
+    const Together together;
+    unsigned count = 0;
+    while (together.insert(f) != 0) {
+        ++count;
+    }
+    CHECK(count > 100);
+    REQUIRE(f.cache->start_generation(f.lock, ~u64{0}));
+    CHECK(Together::find(f, 0) == 0);
+    CHECK(together.insert(f) != 0);
+    CHECK(Together::find(f, 0) != 0);
+}
