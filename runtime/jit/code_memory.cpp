@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <sys/mman.h>
 
 #include "ir/support/check.h"
@@ -106,8 +107,8 @@ void CodeMemory::write(u32 offset, std::span<const u8> code) {
         std::memcpy(write_base_ + offset, code.data(), code.size());
     }
     written_ += code.size();
-    if (written_ >= kMostWritten) {
-        written_ = 0;
+    if (written_ >= (given_back_ < kMostWritten ? kFirstWritten : kMostWritten)) {
+        given_back_ += std::exchange(written_, 0);
         madvise(write_base_, bytes_, MADV_DONTNEED); // of this view alone
     }
 }

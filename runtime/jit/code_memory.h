@@ -72,14 +72,16 @@ class CodeMemory {
     void unmap();
     void populate(u64 offset, u64 bytes);
 
-    static constexpr u64 kMostWritten = 4u << 20;
+    // Giving pages back costs a fault for each in which a link is changed later: often pays where
+    // there is little code, a MiB of which counts.
+    static constexpr u64 kFirstWritten = 1u << 20, kMostWritten = 4u << 20;
     // What nearly every program fills, and what is filled behind that.
     static constexpr u64 kSoonFilled = 128u << 10, kPopulated = 64u << 10;
     u64 exec_base_ = 0;
     u64 inherited_base_ = 0; // 0: nothing inherited
     u8* write_base_ = nullptr;
     u64 bytes_ = 0, stub_bytes_ = 0;
-    u64 written_ = 0; // since pages were given back
+    u64 written_ = 0, given_back_ = 0; // since pages were given back; before that
     u64 populated_begin_ = 0, populated_end_ = 0;
     u32 first_arena_ = 0, arena_bytes_ = 0, arena_count_ = 0;
 };
