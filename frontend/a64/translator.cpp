@@ -67,6 +67,24 @@ Value Translator::holds(Cond cond) {
     return cond >= Cond::AL ? b.c1(true) : b.testcond(cond, nzcv());
 }
 
+// Then NZCV is a constant, which is much cheaper to keep than a comparison's: behind B.NE it stays
+// live in every function that ends with a check of its stack.
+void Translator::found_equal() {
+    if (!last_nzcv_.valid()) {
+        return;
+    }
+    switch (b.block().insts[last_nzcv_.id].op) {
+    case Opcode::SubFlags:
+        set_nzcv(b.nzcv_const(0b0110));
+        break;
+    case Opcode::LogicFlags:
+        set_nzcv(b.nzcv_const(0b0100));
+        break;
+    default:
+        break;
+    }
+}
+
 // --- Counting instructions. A block is entered only if all of it may be executed. Before each
 // instruction the slot is told of those before it; of these writes the passes leave what somebody
 // can see, so the count is exact at every way out, and costs a block mostly one write.

@@ -109,8 +109,11 @@ class Translator {
     [[nodiscard]] Value nzcv() { return b.get(Slot::NZCV); }
     void set_nzcv(Value flags) {
         wrote_nzcv_ = true;
+        last_nzcv_ = flags;
         b.set(Slot::NZCV, flags);
     }
+    // What was compared last in this block is equal, as Z has just told.
+    void found_equal();
     [[nodiscard]] Value holds(Cond cond); // I1; AL and NV give a constant
 
     // --- immediate-to-value shorthands
@@ -169,6 +172,7 @@ class Translator {
     GuestAddr pc_;
     GuestAddr next_pc_;
     bool wrote_nzcv_ = false;
+    Value last_nzcv_;         // written in this block; or invalid
     Value instructions_left_; // where the block begins, and what it then needs, in counting code
     Value instructions_needed_;
     u64 counted_ = 0; // instructions that the slot knows of

@@ -3,8 +3,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <utility>
 #include <sys/mman.h>
+#include <utility>
 
 #include "ir/support/check.h"
 

@@ -154,8 +154,8 @@ u32 append_draft(std::vector<u8>& out, const Draft& draft, const StoredBlock& fi
     head.guarded = first.guarded;
     head.kind = RecordHead::kBundle;
     const std::span<const u8> parts[] = {
-        bytes_of(draft.blocks),      bytes_of(draft.ranges),    bytes_of(draft.links),
-        bytes_of(draft.faults),      bytes_of(draft.guest_bytes), bytes_of(draft.linked_to),
+        bytes_of(draft.blocks), bytes_of(draft.ranges),      bytes_of(draft.links),
+        bytes_of(draft.faults), bytes_of(draft.guest_bytes), bytes_of(draft.linked_to),
         bytes_of(draft.code),
     };
     out.resize(start + sizeof head);

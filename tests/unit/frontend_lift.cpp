@@ -202,6 +202,26 @@ TEST_CASE("NZCV is dead where the successor sets it first", "[frontend]") {
     CHECK(side_exits(undefined).at(0).aux == 0);
 }
 
+TEST_CASE("NZCV is a constant behind B.NE", "[frontend]") {
+    const auto flags_behind = [](const Code& code) {
+        const Block block = translate(code);
+        const auto& insts = block.insts;
+        const auto exit = std::ranges::find(insts, Opcode::ExitIf, &Inst::op);
+        REQUIRE(exit != insts.end());
+        const auto set = std::find_if(exit, insts.end(), [](const Inst& inst) {
+            return inst.op == Opcode::Set && inst.slot() == Slot::NZCV;
+        });
+        return set == insts.end() ? std::nullopt : std::optional(insts[set->args[0]].imm);
+    };
+    constexpr u32 kTstX0X1 = 0xea01001f, kCmnX0X1 = 0xab01001f, kCmpW0W1 = 0x6b01001f;
+    CHECK(flags_behind({kCmpX0X1, b_cond(Cond::NE, 3), kRet}) == 0b0110);
+    CHECK(flags_behind({kCmpW0W1, movz(2, 0), b_cond(Cond::NE, 3), kRet}) == 0b0110);
+    CHECK(flags_behind({kTstX0X1, b_cond(Cond::NE, 3), kRet}) == 0b0100);
+    CHECK_FALSE(flags_behind({kCmnX0X1, b_cond(Cond::NE, 3), kRet}).has_value()); // C, V unknown
+    CHECK_FALSE(flags_behind({kCmpX0X1, b_cond(Cond::EQ, 3), kRet}).has_value());
+    CHECK_FALSE(flags_behind({b_cond(Cond::NE, 3), kRet}).has_value()); // of an earlier block
+}
+
 TEST_CASE("look-ahead reads code before the block's start, in its page only", "[frontend]") {
     // top: nop ; cmp ; start: subs ; b.ne top ; cmp
     const Code code{kNop, kCmpX0X1, kSubsX0_1, b_cond(Cond::NE, -3), kCmpX2_0};

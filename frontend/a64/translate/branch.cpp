@@ -18,7 +18,11 @@ bool B_cond(Translator& t, Imm<19> imm19, Cond cond) {
     if (cond >= Cond::AL) {
         return t.jump(target);
     }
-    return t.branch_if(t.holds(cond), target);
+    const bool goes_on = t.branch_if(t.holds(cond), target);
+    if (goes_on && cond == Cond::NE) {
+        t.found_equal();
+    }
+    return goes_on;
 }
 
 bool BC_cond(Translator& t, Imm<19> imm19, Cond cond) { return B_cond(t, imm19, cond); }
