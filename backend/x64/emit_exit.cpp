@@ -51,14 +51,18 @@ GuestAddr Emitter::branch_pc() const {
 
 // --- patchable jumps
 
-// Makes the displacement of an instruction with `opcode_bytes` before it 4-byte aligned. Padding
-// goes before a compare that belongs to the jump, so that the two stay adjacent and fuse.
+// Where other threads may be executing what is patched: makes the displacement of an instruction
+// with `opcode_bytes` before it stay in an aligned quadword, as both vendors want it (AMD64 APM 2,
+// 7.6.1). Padding goes before a compare that belongs to the jump, so that the two stay adjacent and
+// fuse.
 void Emitter::align_for_displacement(unsigned opcode_bytes) {
+    const ir::BlockMode mode = block_->key.mode;
     const u32 end = c.position();
-    const unsigned padding = (0u - (end + opcode_bytes)) & 3;
-    if (padding == 0) {
+    const unsigned at = (end + opcode_bytes) % 8;
+    if (at <= 4 || !(mode.shared() || mode.system())) {
         return;
     }
+    const unsigned padding = 8 - at;
     const bool movable =
         condition_end_ == end && condition_start_ != 0 && condition_start_ < end &&
         (literal_uses_.empty() || literal_uses_.back().start < condition_start_) &&

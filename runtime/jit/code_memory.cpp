@@ -114,10 +114,10 @@ void CodeMemory::write(u32 offset, std::span<const u8> code) {
 }
 
 void CodeMemory::patch_displacement(u32 offset, u32 target_offset) {
-    DCHECK(offset % 4 == 0);
     const u32 displacement = target_offset - (offset + 4);
-    auto* const cell = reinterpret_cast<u32*>(write_base_ + offset);
-    std::atomic_ref<u32>{*cell}.store(displacement, std::memory_order_release);
+    // One store, wherever it is; after what was written before.
+    std::atomic_signal_fence(std::memory_order_release);
+    asm volatile("movl %1, %0" : "=m"(*(write_base_ + offset)) : "r"(displacement) : "memory");
 }
 
 void CodeMemory::discard_arena(u32 arena) {

@@ -44,7 +44,8 @@ class CodeMemory {
     // Copies code to `offset` (aligned to kCodeAlign). Now and then the writable view gives back
     // its pages, which the executable one has, too: they would count twice in the process's size.
     void write(u32 offset, std::span<const u8> code);
-    // Replaces an aligned displacement; other threads may be executing it.
+    // Replaces a displacement; where that stays in an aligned quadword, other threads may be
+    // executing it.
     void patch_displacement(u32 offset, u32 target_offset);
     // Gives an arena's memory back to the host; its contents are gone.
     void discard_arena(u32 arena);

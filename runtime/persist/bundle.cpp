@@ -193,8 +193,7 @@ bool makes_sense(const StoredBundle& bundle) {
             return false;
         }
         for (const auto& link : linked.links.subspan(links, block.link_count)) {
-            if (link.displacement_offset % 4 != 0 || block.code_bytes < 4 ||
-                link.displacement_offset > block.code_bytes - 4 ||
+            if (block.code_bytes < 4 || link.displacement_offset > block.code_bytes - 4 ||
                 link.stub_offset >= block.code_bytes) {
                 return false;
             }

@@ -75,8 +75,8 @@ bool links_make_sense(const StoredBlock& block) {
     const u64 code_bytes = block.code.size();
     for (u64 at = 0; at < block.links.size(); at += sizeof(PackedLink)) {
         const auto link = read<PackedLink>(block.links.data() + at);
-        if (link.displacement_offset % 4 != 0 || code_bytes < 4 ||
-            link.displacement_offset > code_bytes - 4 || link.stub_offset >= code_bytes) {
+        if (code_bytes < 4 || link.displacement_offset > code_bytes - 4 ||
+            link.stub_offset >= code_bytes) {
             return false;
         }
     }

@@ -230,6 +230,7 @@ TEST_CASE("engine: FPCR changes take effect at once", "[runtime][engine]") {
 TEST_CASE("engine: a request ends an endless loop", "[runtime][engine]") {
     GuestArea area{1u << 20};
     const auto engine = make_engine(any_engine(), area);
+    engine->add_mode(ir::BlockMode::kShared);
     GuestCpu cpu{*engine};
     const auto interrupted = [&](GuestAddr pc) {
         std::thread other{[&] {

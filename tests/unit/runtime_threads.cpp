@@ -36,6 +36,7 @@ TEST_CASE("engine: a cache that is too small restarts again and again", "[runtim
     constexpr u32 kFunctions = 20'000;
     GuestArea area{4u << 20};
     const auto engine = make_engine(kind, area, kTiny);
+    engine->add_mode(ir::BlockMode::kShared);
     area.put(0, {blr(1), subs(2, 2, 1), b_ne(-2), kSvc});
     put_chain(area, 4096, kFunctions);
     SECTION("one thread") {
@@ -67,6 +68,7 @@ TEST_CASE("engine: threads run while another invalidates under them", "[runtime]
     constexpr u32 kFunctions = 40;
     GuestArea area{1u << 20};
     const auto engine = make_engine(kind, area);
+    engine->add_mode(ir::BlockMode::kShared);
     area.put(0, {blr(1), subs(2, 2, 1), b_ne(-2), kSvc});
     put_chain(area, 4096, kFunctions);
     std::atomic<bool> stop{false};
@@ -98,6 +100,7 @@ TEST_CASE("engine: an invalidation reaches code that another thread is looping i
     const auto kind = any_engine();
     GuestArea area{1u << 20};
     const auto engine = make_engine(kind, area);
+    engine->add_mode(ir::BlockMode::kShared);
     // Loop: call f through x1 and store its result at x2, until it is 2.
     area.put(0, {blr(1), str(0, 2), sub(3, 0, 2), cbnz(3, -3), kSvc});
     area.put(4096, {movz(0, 1), kRet});

@@ -52,9 +52,8 @@ TEST_CASE("x64: an exit to code that does not exist leaves with its pc", "[x64][
     REQUIRE(runner.state->pc == 0x7fff'1234'5678);
 }
 
-TEST_CASE("x64: displacements of links are aligned for atomic patching", "[x64][exit]") {
-    X64Runner runner;
-    const Block block = parsed(R"(block 0x1000
+TEST_CASE("x64: displacements of links can be patched while others execute them", "[x64][exit]") {
+    const std::string kBlock = R"(
   insn 0x1000 0x0
   %0 = get.i64 x9
   %1 = trunc.i32 %0
@@ -64,11 +63,20 @@ TEST_CASE("x64: displacements of links are aligned for atomic patching", "[x64][
   %4 = get.i64 x0
   %5 = testbit %4, 3
   exit cond %5, 0x2000, 0x3000
-)");
-    runner.add(block);
-    REQUIRE(runner.compiled.links.size() == 3);
-    for (const backend::LinkSite& site : runner.compiled.links) {
-        REQUIRE(site.displacement_offset % 4 == 0);
+)";
+    for (unsigned moved = 0; moved < 16; ++moved) { // by an instruction more
+        X64Runner runner;
+        std::string text = "block 0x1000 mode=0x2000";
+        for (unsigned i = 0; i < moved; ++i) {
+            const std::string value = "%" + std::to_string(100 + i);
+            text += "\n  insn 0x800 0x0\n  " + value + " = get.i64 x1\n  set x" +
+                    std::to_string(i + 5) + ", " + value;
+        }
+        runner.add(parsed((text + kBlock).c_str()));
+        REQUIRE(runner.compiled.links.size() == 3);
+        for (const backend::LinkSite& site : runner.compiled.links) {
+            CHECK(site.displacement_offset % 8 <= 4);
+        }
     }
 }
 
