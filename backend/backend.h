@@ -21,7 +21,7 @@ namespace ulna::backend {
 // A direct jump or call whose 4-byte displacement the runtime patches. In blocks that several
 // threads may execute (BlockMode::shared, machines) the displacement stays in an aligned quadword
 // once the code is placed at a 16-byte boundary. Until linked it leads to the link stub at
-// `stub_offset`, which loads its own address into RAX and jumps to thunks.link.
+// `stub_offset`, which calls thunks.link and so tells it where it is.
 struct LinkSite {
     u32 displacement_offset;
     u32 stub_offset;

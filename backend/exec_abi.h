@@ -34,6 +34,9 @@ enum class HostReg : u8 {
 inline constexpr HostReg kStateReg = HostReg::R15; // CpuState + kStateBias
 inline constexpr HostReg kPcReg = HostReg::RAX;    // guest PC at returns and indirect edges
 
+// Of a link stub: call [R15 + HostThunks::link].
+inline constexpr u32 kLinkStubBytes = 7;
+
 struct PinnedGpr {
     ir::Slot slot;
     HostReg reg;

@@ -86,10 +86,8 @@ class ExitWriter : public Xbyak::CodeGenerator {
             const u32 at = offset();
             const u32 from_link = at - (link.displacement + 4);
             std::memcpy(code() + (link.displacement - base_), &from_link, 4);
-            lea(rax, ptr[rip]);
-            constexpr u32 kToItsStart = static_cast<u32>(-7);
-            std::memcpy(code() + getSize() - 4, &kToItsStart, 4);
-            jmp(cell(kLink));
+            call(cell(kLink));
+            CHECK(offset() - at == kLinkStubBytes);
             out.links.push_back({link.displacement, at, link.target});
         }
     }

@@ -138,10 +138,8 @@ void Emitter::emit_cold_paths() {
     for (const Stub& stub : stubs_) {
         const u32 at = c.position();
         write32(c.at(stub.displacement), at - (stub.displacement + 4));
-        raw::Writer(c)
-            .bytes({0x48, 0x8d, 0x05})
-            .dword(static_cast<u32>(-7)); // lea rax, [this instruction]
-        raw::jump_state(c, offsetof(ir::CpuState, thunks) + offsetof(ir::HostThunks, link));
+        raw::call_state(c, offsetof(ir::CpuState, thunks) + offsetof(ir::HostThunks, link));
+        DCHECK(c.position() - at == kLinkStubBytes);
         out_->links.push_back({stub.displacement, at, stub.target});
     }
 }

@@ -164,8 +164,11 @@ class StubGenerator : public Xbyak::CodeGenerator {
     }
     void state_argument() { lea(rdi, ptr[r15 - ir::kStateBias]); }
 
-    // RAX = address of the link stub
+    // The return address is the end of the link stub. Nobody returns to it, which costs the CPU's
+    // prediction of a few returns, but stubs are most of the cold code, and this is the shortest.
     void emit_link() {
+        pop(rax);
+        sub(rax, kLinkStubBytes);
         mov(cell(offsetof(CpuState, thunk_save)), rax);
         to_cpp();
         state_argument();
