@@ -21,6 +21,7 @@ class CompileService;  // tier2/compile_service.h
 enum class TierTwoPolicy : u8 {
     Hot,    // when much time was spent there, by then in the background
     Always, // at once, and again with what follows it: for tests
+    Twice,  // the same, and each region takes the place of one that is made before: for tests
 };
 
 struct EngineConfig {

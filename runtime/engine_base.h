@@ -115,7 +115,7 @@ class EngineBase : public Engine {
     mutable debug::Statistics statistics_;
     mutable ThreadRegistry registry_;
     PageFilter filter_;
-    std::mutex translation_mutex_;
+    mutable std::mutex translation_mutex_;
     Lifter lifter_; // under translation_mutex_
     const u64 cache_line_bytes_;
 };

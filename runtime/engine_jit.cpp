@@ -39,9 +39,7 @@ class JitEngine final : public EngineBase {
 
     [[nodiscard]] ExitReason run(ir::CpuState& state) override;
     bool on_host_fault(int signal, void* ucontext, ir::CpuState& state, bool& resumed) override;
-    [[nodiscard]] std::string stats() const override {
-        return EngineBase::stats() + (histogram_ != nullptr ? histogram_->text() : "");
-    }
+    [[nodiscard]] std::string stats() const override;
     void stop_own_threads() override { sampler_.stop(); }
     [[nodiscard]] bool in_translated_code(const void* ucontext) const override {
         return memory_.contains(host_pc(ucontext));
@@ -147,6 +145,14 @@ bool JitEngine::start(std::string& why_not) {
     return true;
 }
 
+std::string JitEngine::stats() const {
+    std::string text = EngineBase::stats();
+    if (tiering_ != nullptr) {
+        text += tiering_->refusals(TranslationLock{translation_mutex_});
+    }
+    return text + (histogram_ != nullptr ? histogram_->text() : "");
+}
+
 void JitEngine::prepare_thread(EngineThread& thread) {
     backend_->prepare_state(thread.state, stubs_, memory_.stub_base(), thread.return_stack_top);
     CHECK(thread.state.return_stack > thread.guard_high &&
@@ -214,7 +220,7 @@ void JitEngine::take_sample(EngineThread& thread) {
     if (const TranslationLock lock{translation_mutex_, std::try_to_lock}; lock) {
         const Sample sample{key_of(thread.state), thread.state.indirect_site,
                             thread.state.at_safe_point_of_region != 0};
-        any_installed = tiering_->note(lock, sample);
+        any_installed = tiering_->note(lock, sample, thread.state);
     }
     if (any_installed) {
         registry_.flag_all(kPendingFlush);
@@ -334,8 +340,11 @@ JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey 
     if (debug::log_enabled(Item::OutAsm) && debug::log_wants(key.pc)) {
         dump_host(lock, host);
     }
-    const u64 region = tiering_ != nullptr ? tiering_->note_new_block(lock, key) : 0;
-    return {region != 0 ? region : host};
+    if (tiering_ != nullptr) {
+        tiering_->note_new_block(lock, key, current_->state);
+        return {cache_->find(key)}; // the region's, if there is one now
+    }
+    return {host};
 }
 
 void JitEngine::dump_host(const TranslationLock& lock, u64 host) const {

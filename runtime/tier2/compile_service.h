@@ -5,9 +5,14 @@
 #include <span>
 #include <vector>
 
-#include "ir/support/types.h"
+#include "runtime/jit/engine_thread.h"
 
 namespace ulna::runtime {
+
+// Something else than waiting is to be done in the thread, like calling a signal's handler.
+[[nodiscard]] inline bool is_wanted_elsewhere(ir::CpuState& thread) {
+    return (pending_of(thread).load(std::memory_order_relaxed) & kPendingSafepoint) != 0;
+}
 
 class CompileService {
   public:
@@ -21,8 +26,9 @@ class CompileService {
         u64 job = 0;
         std::vector<u8> answer; // an encoded CompileAnswer; empty: there is none
     };
-    // Some job that is done. With `wait`, waits for one, unless no job is under way.
-    [[nodiscard]] virtual std::optional<Finished> take_finished(bool wait) = 0;
+    // Some job that is done. With a thread that waits, waits for one, unless no job is under way or
+    // the thread is wanted elsewhere.
+    [[nodiscard]] virtual std::optional<Finished> take_finished(ir::CpuState* waits) = 0;
 
     // There will be no more answers; the guest goes on without.
     [[nodiscard]] virtual bool is_gone() const { return false; }

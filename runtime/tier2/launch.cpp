@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <elf.h>
@@ -130,7 +131,9 @@ void launch_server(const char* text, const char* own_path) {
         return;
     }
     char name[] = "ulna-tier2";
-    char* const arguments[] = {name, nullptr};
+    std::string twice = kTwiceOption;
+    const bool is_twice = static_cast<ServerKind>(kind) == ServerKind::Twice;
+    char* const arguments[] = {name, is_twice ? twice.data() : nullptr, nullptr};
     char* const environment[] = {nullptr};
     ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
 }

@@ -11,10 +11,13 @@ namespace ulna::runtime {
 enum class ServerKind : u8 {
     Background, // at low priority
     Waited,     // clients wait for its answers
+    Twice,      // the same, and it compiles everything twice
 };
 
 // The option by which `ulna`, executing itself, becomes the server.
 inline constexpr char kServerOption[] = "--ulna-tier2=";
+// Of the server's program.
+inline constexpr char kTwiceOption[] = "--twice";
 // "--ulna-tier2=<listening socket>,<ServerKind>"
 [[nodiscard]] std::array<char, 40> server_option(int listening_socket, ServerKind kind);
 

@@ -37,6 +37,9 @@ struct CompileRequest {
     std::vector<CodePage> pages;
 };
 
+// The refusal of a region whose second compilation was not as the first (ServerKind::Twice).
+inline constexpr char kCameOutDifferently[] = "came out differently the second time";
+
 struct CompileAnswer {
     std::string refusal; // empty: compiled
     backend::CompiledBlock code;

@@ -19,8 +19,11 @@ constexpr u32 kMostCalleeBytes = 700;
 
 class Graph {
   public:
-    Graph(const TranslationLock& lock, const TranslationCache& cache, const HotProfile& profile)
-        : lock_{lock}, cache_{cache}, profile_{profile} {}
+    Graph(const TranslationLock& lock,
+          const TranslationCache& cache,
+          const HotProfile& profile,
+          Scope scope)
+        : lock_{lock}, cache_{cache}, profile_{profile}, scope_{scope} {}
 
     // Breadth first from the head, until there is enough.
     [[nodiscard]] bool grow(ir::BlockKey head) {
@@ -148,7 +151,7 @@ class Graph {
     void add_successors(std::size_t from) {
         const BlockView block = nodes_[from].block;
         cache_.for_each_exit(lock_, block, [&](GuestAddr target, bool was_taken, bool is_call) {
-            if (was_taken) {
+            if (was_taken || scope_ == Scope::Forward) { // before it is executed, none was taken
                 add_edge(from, target, is_call);
             }
         });
@@ -161,6 +164,7 @@ class Graph {
     const TranslationLock& lock_;
     const TranslationCache& cache_;
     const HotProfile& profile_;
+    const Scope scope_;
     ir::BlockKey head_;
     std::vector<Node> nodes_;
     u32 bytes_ = 0;
@@ -180,7 +184,7 @@ std::optional<SelectedRegion> select_region(const TranslationLock& lock,
                                             const HotProfile& profile,
                                             ir::BlockKey head,
                                             Scope scope) {
-    Graph graph(lock, cache, profile);
+    Graph graph(lock, cache, profile, scope);
     if (!graph.grow(head)) {
         return {};
     }

@@ -18,7 +18,7 @@ struct SelectedRegion {
 
 enum class Scope : u8 {
     Cycles,  // nothing when there is no cycle through the head
-    Forward, // then some of what comes after it
+    Forward, // then some of what comes after it; over all exits to what is translated
 };
 
 // The blocks on cycles through `head` over exits that were taken, and small functions that they

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -39,17 +40,26 @@ bool is_own_peer(int socket) {
 } // namespace
 
 ServerConnection::ServerConnection(u64 configuration, ServerKind kind, StartServer start_server)
-    : kind_{kind}, start_server_{start_server} {
-    char name[64];
-    std::snprintf(name, sizeof name, "ulna-tier2-%u-%u-%016llx", static_cast<unsigned>(kind),
-                  ::geteuid(), static_cast<unsigned long long>(configuration));
-    name_ = name;
+    : configuration_{configuration}, kind_{kind}, start_server_{start_server} {}
+
+// A name space of processes (a container's, say) has its own server: it ends with those that are in
+// it, and sees which of its clients have ended.
+std::string ServerConnection::socket_name() const {
+    struct stat space {};
+    if (::stat("/proc/self/ns/pid", &space) != 0) {
+        space = {};
+    }
+    char name[96];
+    std::snprintf(name, sizeof name, "ulna-tier2-%u-%u-%016llx-%llx", static_cast<unsigned>(kind_),
+                  ::geteuid(), static_cast<unsigned long long>(configuration_),
+                  static_cast<unsigned long long>(space.st_ino));
+    return name;
 }
 
 ServerConnection::Reached ServerConnection::connect_to_server(int& socket) const {
     socket = new_socket();
     sockaddr_un address;
-    const socklen_t bytes = fill_address(name_, address);
+    const socklen_t bytes = fill_address(socket_name(), address);
     if (socket >= 0 && ::connect(socket, reinterpret_cast<sockaddr*>(&address), bytes) == 0 &&
         is_own_peer(socket)) {
         return Reached::Yes;
@@ -68,7 +78,7 @@ bool ServerConnection::start() {
     constexpr int kBacklog = 128;
     const FileDescriptor socket(new_socket());
     sockaddr_un address;
-    const socklen_t bytes = fill_address(name_, address);
+    const socklen_t bytes = fill_address(socket_name(), address);
     if (socket.get() < 0) {
         return false;
     }
@@ -134,7 +144,7 @@ std::optional<CompileService::Finished> ServerConnection::take_done() {
     return {};
 }
 
-std::optional<CompileService::Finished> ServerConnection::take_finished(bool wait) {
+std::optional<CompileService::Finished> ServerConnection::take_finished(ir::CpuState* waits) {
     for (;;) {
         if (auto finished = take_done()) {
             return finished;
@@ -146,7 +156,7 @@ std::optional<CompileService::Finished> ServerConnection::take_finished(bool wai
             last_look_ = Clock::now();
             look_after_server();
         }
-        if (!wait) {
+        if (waits == nullptr || is_wanted_elsewhere(*waits)) {
             return {};
         }
         if (!jobs_.empty()) {

@@ -1,5 +1,6 @@
-// The compile server as a client sees it: one per user and build, found by an abstract socket,
-// started by the first who needs it. Clients that wait for each answer have one of their own.
+// The compile server as a client sees it: one per user, build and process name space, found by an
+// abstract socket, started by the first who needs it. Clients that wait for each answer have one of
+// their own.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,7 @@ class ServerConnection final : public CompileService {
     ServerConnection(u64 configuration, ServerKind kind, StartServer start_server);
 
     [[nodiscard]] bool submit(u64 job, std::span<const u8> request, u32 priority) override;
-    [[nodiscard]] std::optional<Finished> take_finished(bool wait) override;
+    [[nodiscard]] std::optional<Finished> take_finished(ir::CpuState* waits) override;
     [[nodiscard]] bool is_gone() const override { return gone_; }
     void after_fork_in_child() override;
 
@@ -39,6 +40,7 @@ class ServerConnection final : public CompileService {
     };
     enum class Reached : u8 { Yes, Busy, No };
 
+    [[nodiscard]] std::string socket_name() const;
     [[nodiscard]] Reached connect_to_server(int& socket) const;
     [[nodiscard]] bool start();
     [[nodiscard]] bool send(int memory_fd, u32 priority);
@@ -46,7 +48,7 @@ class ServerConnection final : public CompileService {
     void look_after_server();
     void give_up(const char* warning);
 
-    std::string name_; // of the socket
+    const u64 configuration_;
     const ServerKind kind_;
     const StartServer start_server_;
     std::vector<Job> jobs_; // under way

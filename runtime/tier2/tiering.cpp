@@ -1,5 +1,8 @@
 #include "runtime/tier2/tiering.h"
 
+#include <cstdio>
+
+#include "ir/support/check.h"
 #include "runtime/debug/disassemble.h"
 #include "runtime/debug/log.h"
 #include "runtime/debug/perf_map.h"
@@ -29,10 +32,11 @@ Tiering::Tiering(const EngineConfig& config, TranslationCache& cache, debug::Sta
     : config_{config},
       cache_{cache},
       statistics_{statistics},
-      always_{config.tier2_policy == TierTwoPolicy::Always},
+      always_{config.tier2_policy != TierTwoPolicy::Hot},
+      twice_{config.tier2_policy == TierTwoPolicy::Twice},
       threshold_{always_ ? 1 : kHotSamples} {}
 
-bool Tiering::note(const TranslationLock& lock, const Sample& sample) {
+bool Tiering::note(const TranslationLock& lock, const Sample& sample, ir::CpuState& thread) {
     // Tier 2 has what it spends its time on.
     if (!sample.in_region) {
         const u32 seen = profile_.add(sample);
@@ -40,16 +44,14 @@ bool Tiering::note(const TranslationLock& lock, const Sample& sample) {
             request(lock, sample.key, seen);
         }
     }
-    return !jobs_.empty() && take_answers(lock, always_);
+    return !jobs_.empty() && take_answers(lock, always_ ? &thread : nullptr);
 }
 
-u64 Tiering::note_new_block(const TranslationLock& lock, ir::BlockKey key) {
-    if (!always_) {
-        return 0;
+void Tiering::note_new_block(const TranslationLock& lock, ir::BlockKey key, ir::CpuState& thread) {
+    if (always_) {
+        request(lock, key, 0);
+        [[maybe_unused]] const bool any_installed = take_answers(lock, &thread);
     }
-    last_installed_ = 0;
-    request(lock, key, 0);
-    return take_answers(lock, true) ? last_installed_ : 0;
 }
 
 void Tiering::request(const TranslationLock& lock, ir::BlockKey head, u32 priority) {
@@ -97,10 +99,10 @@ bool Tiering::fill(const SelectedRegion& region, CompileRequest& request) {
     return true;
 }
 
-bool Tiering::take_answers(const TranslationLock& lock, bool wait) {
+bool Tiering::take_answers(const TranslationLock& lock, ir::CpuState* waits) {
     bool any = false;
     while (!jobs_.empty()) {
-        const auto finished = config_.tier2->take_finished(wait);
+        const auto finished = config_.tier2->take_finished(waits);
         if (!finished) {
             if (config_.tier2->is_gone()) {
                 jobs_.clear();
@@ -115,13 +117,29 @@ bool Tiering::take_answers(const TranslationLock& lock, bool wait) {
         jobs_.erase(found);
         CompileAnswer answer;
         if (!decode(finished->answer, answer) || !answer.refusal.empty()) {
-            debug::count(statistics_.regions_refused);
+            note_refusal(answer.refusal);
             continue;
         }
-        last_installed_ = install(lock, job, answer);
-        any |= last_installed_ != 0;
+        any |= install(lock, job, answer);
     }
     return any;
+}
+
+void Tiering::note_refusal(const std::string& why) {
+    CHECK(why != kCameOutDifferently);
+    debug::count(statistics_.regions_refused);
+    ++refusals_[why.empty() ? "no answer" : why];
+}
+
+std::string Tiering::refusals(const TranslationLock&) const {
+    std::string text;
+    for (const auto& [why, count] : refusals_) {
+        char line[128];
+        std::snprintf(line, sizeof line, "  %-44s %14llu\n", why.c_str(),
+                      static_cast<unsigned long long>(count));
+        text += line;
+    }
+    return text.empty() ? text : "regions refused, by reason\n" + text;
 }
 
 // The blocks that a region was made from still say what they said.
@@ -138,14 +156,21 @@ bool Tiering::is_current(const TranslationLock& lock, const Job& job) const {
     return true;
 }
 
-u64 Tiering::install(const TranslationLock& lock, const Job& job, const CompileAnswer& answer) {
-    const u64 host =
-        is_current(lock, job)
-            ? cache_.insert_region(lock, answer.code, job.region.extent, job.region.masks_tags)
-            : 0;
+u64 Tiering::place(const TranslationLock& lock,
+                   const Job& job,
+                   const backend::CompiledBlock& code) {
+    if (!is_current(lock, job) || (twice_ && cache_.insert_region(lock, code, job.region.extent,
+                                                                  job.region.masks_tags) == 0)) {
+        return 0;
+    }
+    return cache_.insert_region(lock, code, job.region.extent, job.region.masks_tags);
+}
+
+bool Tiering::install(const TranslationLock& lock, const Job& job, const CompileAnswer& answer) {
+    const u64 host = place(lock, job, answer.code);
     if (host == 0) {
         debug::count(statistics_.regions_stale);
-        return 0;
+        return false;
     }
     keep(job, answer);
     debug::count(statistics_.regions);
@@ -161,7 +186,7 @@ u64 Tiering::install(const TranslationLock& lock, const Job& job, const CompileA
         debug::log_text("OUT (tier 2): [size=" + std::to_string(bytes) + "]\n" +
                         debug::disassemble_host(cache_.code_at(lock, host), host) + "\n");
     }
-    return host;
+    return true;
 }
 
 // For the next process.

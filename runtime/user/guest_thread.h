@@ -21,6 +21,7 @@ enum class TierTwo : u8 {
     Off,
     Server, // hot code is compiled beside the guest
     Sync,   // all code is, before it goes on: for tests
+    Twice,  // the same, with each region compiled and installed twice
 };
 
 // Settings of the command line and environment (command_line.h parses them).

@@ -20,7 +20,7 @@ class LocalCompileService final : public runtime::CompileService {
         finished_.push_back({job, encode(answer)});
         return true;
     }
-    [[nodiscard]] std::optional<Finished> take_finished(bool) override {
+    [[nodiscard]] std::optional<Finished> take_finished(ir::CpuState*) override {
         if (finished_.empty()) {
             return {};
         }

@@ -1,5 +1,7 @@
 // From hot blocks to regions in an engine: what is selected, installed, invalidated; and the
 // guest's results on the way.
+#include <thread>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,6 +9,7 @@
 #include "runtime/tier2/requested_code.h"
 #include "tests/support/local_compile_service.h"
 #include "tests/unit/runtime_guest.h"
+#include "tools/tier2/known_answers.h"
 
 using namespace ulna;
 using namespace ulna::test;
@@ -19,8 +22,10 @@ namespace {
 // An engine with tier 2, on a guest's memory.
 class TieredEngine {
   public:
-    explicit TieredEngine(GuestArea& area, TierTwoPolicy policy)
-        : service_{make_local_compile_service()} {
+    TieredEngine(GuestArea& area,
+                 TierTwoPolicy policy,
+                 std::unique_ptr<runtime::CompileService> service = make_local_compile_service())
+        : service_{std::move(service)} {
         runtime::EngineConfig config;
         config.code = &area;
         config.tier2 = service_.get();
@@ -44,6 +49,19 @@ class TieredEngine {
     std::unique_ptr<runtime::Engine> engine_;
 };
 
+// Takes requests, and answers none: a server that does not get its turn.
+class SilentCompileService final : public runtime::CompileService {
+  public:
+    [[nodiscard]] bool submit(u64, std::span<const u8>, u32) override { return true; }
+    [[nodiscard]] std::optional<Finished> take_finished(ir::CpuState* waits) override {
+        while (waits != nullptr && !runtime::is_wanted_elsewhere(*waits)) {
+            usleep(1000);
+        }
+        return {};
+    }
+    void after_fork_in_child() override {}
+};
+
 // x0 = x0 + (x0 - 1) + ... + 1, by a loop with a call in it.
 void put_sum_with_call(GuestArea& area) {
     area.put(0, {movz(1, 0), bl(3), subs(0, 0, 1), b_ne(-2), b(3), add_reg(1, 1, 0), kRet,
@@ -65,6 +83,91 @@ TEST_CASE("tiering: every block becomes a region at once, and results stay", "[t
     }
     CHECK(engine.regions() >= 3);
     CHECK(engine.statistic("regions that tier 2 refused") == 0);
+}
+
+TEST_CASE("tiering: a region that is made a second time takes the first one's place",
+          "[tier2][tiering]") {
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Twice);
+    GuestCpu cpu{*engine};
+    put_sum_with_call(area);
+    for (const u64 n : {u64{1}, u64{2}, u64{1000}}) {
+        cpu->x[0] = n;
+        REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+        CHECK(cpu->x[0] == n * (n + 1) / 2);
+    }
+    CHECK(engine.regions() >= 3);
+    area.put(20, {add(1, 1, 2)}); // in the function that is called: all of them go
+    engine->invalidate(area.at(20), 4);
+    cpu->x[0] = 100;
+    REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+    CHECK(cpu->x[0] == 200);
+}
+
+TEST_CASE("tiering: a signal does not wait for the compile server", "[tier2][tiering]") {
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Always, std::make_unique<SilentCompileService>());
+    GuestCpu cpu{*engine};
+    put_sum_with_call(area);
+    cpu->x[0] = 100;
+    std::thread other{[&] {
+        usleep(20'000);
+        engine->request_safepoint(*cpu);
+    }};
+    CHECK(cpu.run(area.at(0)) == ExitReason::Safepoint);
+    other.join();
+    CHECK(engine.regions() == 0);
+}
+
+TEST_CASE("tiering: what is refused is counted by its reason", "[tier2][tiering]") {
+    class Refusing final : public runtime::CompileService {
+      public:
+        [[nodiscard]] bool submit(u64 job, std::span<const u8>, u32) override {
+            runtime::CompileAnswer answer;
+            answer.refusal = "mood";
+            finished_ = Finished{job, encode(answer)};
+            return true;
+        }
+        [[nodiscard]] std::optional<Finished> take_finished(ir::CpuState*) override {
+            return std::exchange(finished_, std::nullopt);
+        }
+        void after_fork_in_child() override {}
+
+      private:
+        std::optional<Finished> finished_;
+    };
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Always, std::make_unique<Refusing>());
+    GuestCpu cpu{*engine};
+    put_sum_with_call(area);
+    cpu->x[0] = 100;
+    REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
+    CHECK(cpu->x[0] == 5050);
+    CHECK(engine.regions() == 0);
+    CHECK(engine.statistic("regions that tier 2 refused") >= 3);
+    CHECK(engine.statistic("  mood") == engine.statistic("regions that tier 2 refused"));
+}
+
+TEST_CASE("tier 2: the server knows its answers", "[tier2]") {
+    tier2_server::KnownAnswers known;
+    const std::vector<u8> request{1, 2, 3}, other{1, 2, 4};
+    CHECK(known.find(request) == nullptr);
+    runtime::CompileAnswer answer;
+    answer.refusal = "operation";
+    answer.nanoseconds = 17;
+    known.add(request, answer);
+    REQUIRE(known.find(request) != nullptr);
+    CHECK(known.find(other) == nullptr);
+    runtime::CompileAnswer again;
+    REQUIRE(decode(*known.find(request), again));
+    CHECK((again.refusal == "operation" && again.nanoseconds == 0));
+    // More than it keeps: what came last is there.
+    answer.text.assign(20u << 20, 'x');
+    for (u8 i = 0; i < 10; ++i) {
+        known.add(std::vector<u8>{i}, answer);
+        CHECK(known.find(std::vector<u8>{i}) != nullptr);
+    }
+    CHECK(known.find(request) == nullptr);
 }
 
 TEST_CASE("tiering: hot code becomes a region while it runs", "[tier2][tiering]") {

@@ -1,10 +1,12 @@
 // The compile server's program. `ulna` has it inside, and starts it with a listening socket as
 // standard input (runtime/tier2/launch.h).
 #include <cstdio>
+#include <string_view>
 
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "runtime/tier2/launch.h"
 #include "tools/tier2/server.h"
 
 namespace {
@@ -12,7 +14,7 @@ constexpr unsigned kIdleSeconds = 15;
 constexpr int kListeningSocket = 3;
 } // namespace
 
-int main() {
+int main(int argc, char** argv) {
     int listens = 0;
     socklen_t bytes = sizeof listens;
     if (::getsockopt(kListeningSocket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) != 0 ||
@@ -20,7 +22,8 @@ int main() {
         std::fputs("ulna-tier2: started by ulna only\n", stderr);
         return 1;
     }
-    ulna::tier2_server::Server server(kListeningSocket);
+    const bool twice = argc > 1 && std::string_view(argv[1]) == ulna::runtime::kTwiceOption;
+    ulna::tier2_server::Server server(kListeningSocket, twice);
     server.run(kIdleSeconds);
     return 0;
 }
