@@ -1,6 +1,8 @@
 #include "runtime/tier2/job_memory.h"
 
+#include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -70,7 +72,44 @@ std::unique_ptr<JobMemory> JobMemory::open(int fd) {
     return memory->header_->magic == kMagic ? std::move(memory) : nullptr;
 }
 
-JobMemory::~JobMemory() { ::munmap(header_, kMappedBytes); }
+JobMemory::~JobMemory() {
+    unlink();
+    ::munmap(header_, kMappedBytes);
+}
+
+// Of a process that accepts jobs, which it does in one thread.
+robust_list_head& JobMemory::accepted_jobs() {
+    static robust_list_head head;
+    if (head.list.next == nullptr) {
+        head.list.next = &head.list;
+        head.futex_offset = static_cast<long>(offsetof(Header, owner)) - offsetof(Header, link);
+        ::syscall(SYS_set_robust_list, &head, sizeof head);
+    }
+    return head;
+}
+
+void JobMemory::accept() {
+    robust_list& list = accepted_jobs().list;
+    header_->owner = static_cast<u32>(::syscall(SYS_gettid));
+    header_->link.next = std::exchange(list.next, &header_->link);
+    is_accepted_ = true;
+    set_state(JobState::Accepted);
+}
+
+void JobMemory::unlink() {
+    if (!is_accepted_) {
+        return;
+    }
+    robust_list* before = &accepted_jobs().list;
+    while (before->next != &header_->link) {
+        before = before->next;
+    }
+    before->next = header_->link.next;
+}
+
+bool JobMemory::is_orphan() const {
+    return state() == JobState::Accepted && (header_->owner & FUTEX_OWNER_DIED) != 0;
+}
 
 void JobMemory::set_state(JobState state) {
     JobState before = header_->state.load(std::memory_order_relaxed);

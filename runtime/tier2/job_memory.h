@@ -7,6 +7,8 @@
 #include <memory>
 #include <span>
 
+#include <linux/futex.h>
+
 #include "ir/support/types.h"
 
 namespace ulna::runtime {
@@ -30,6 +32,10 @@ class JobMemory {
     [[nodiscard]] JobState state() const { return header_->state.load(std::memory_order_acquire); }
     // Not once the client has abandoned it.
     void set_state(JobState state);
+    // The server's side: the job is this thread's from now on, and Accepted.
+    void accept();
+    // The thread that accepted it has ended without having done it.
+    [[nodiscard]] bool is_orphan() const;
     // Returns when the state is not `known` any more, or after some milliseconds.
     void wait_while(JobState known, unsigned milliseconds) const;
 
@@ -42,13 +48,21 @@ class JobMemory {
         std::atomic<JobState> state;
         u32 magic;
         u64 message_bytes;
+        // A robust futex (set_robust_list(2)): when the thread that it names ends, the kernel
+        // marks it, as it finds it in the thread's list.
+        std::atomic<u32> owner;
+        robust_list link;
     };
     static constexpr u32 kMagic = 0x554c4e32;
+
+    [[nodiscard]] static robust_list_head& accepted_jobs();
+    void unlink();
 
     explicit JobMemory(Header* header) : header_{header} {}
     [[nodiscard]] u8* data() const { return reinterpret_cast<u8*>(header_ + 1); }
 
     Header* const header_;
+    bool is_accepted_ = false; // by this process
 };
 
 } // namespace ulna::runtime

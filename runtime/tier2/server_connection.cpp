@@ -17,6 +17,8 @@ namespace {
 
 constexpr unsigned kWaitMilliseconds = 50;
 constexpr std::chrono::milliseconds kLookPeriod{500};
+// Servers accept what has come before they compile another job.
+constexpr std::chrono::seconds kLostAfter{1};
 
 int new_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
@@ -128,7 +130,7 @@ bool ServerConnection::submit(u64 job, std::span<const u8> request, u32 priority
     if (memory == nullptr || !send(memory_fd.get(), priority)) {
         return false;
     }
-    jobs_.push_back({job, std::move(memory)});
+    jobs_.push_back({job, std::move(memory), priority, Clock::now()});
     return true;
 }
 
@@ -171,25 +173,33 @@ std::optional<CompileService::Finished> ServerConnection::take_finished(ir::CpuS
 
 // A server that has nothing to do goes; one that dies while it works does not come back for us.
 void ServerConnection::look_after_server() {
-    int socket = -1;
-    const Reached result = connect_to_server(socket);
-    const FileDescriptor closes(socket);
-    if (result != Reached::No) {
-        return;
-    }
     for (const Job& job : jobs_) {
-        if (job.memory->state() == JobState::Accepted) {
+        if (job.memory->is_orphan()) {
             give_up("the compile server has died: going on without tier 2");
             return;
         }
     }
-    // Sent just as it went. What is hot will ask again; who waits gets an empty answer.
-    for (Job& job : jobs_) {
-        if (job.memory->state() == JobState::Sent) {
-            [[maybe_unused]] const bool fits = job.memory->put({});
-            job.memory->set_state(JobState::Done);
+    for (std::size_t i = 0; i < jobs_.size();
+         ++i) { // none are left when there is no server to be had
+        const bool is_late = Clock::now() - jobs_[i].sent > kLostAfter;
+        if (is_late && jobs_[i].memory->state() == JobState::Sent) {
+            send_again(jobs_[i]);
         }
     }
+}
+
+// It was sent just as a server went, or was not received in time; or the server does not get its
+// turn, and will find it abandoned.
+void ServerConnection::send_again(Job& job) {
+    int fd = -1;
+    auto memory = JobMemory::create(job.memory->message(), fd);
+    const FileDescriptor memory_fd(fd);
+    if (memory == nullptr || !send(memory_fd.get(), job.priority)) {
+        return; // it is tried again
+    }
+    job.memory->set_state(JobState::Abandoned);
+    job.memory = std::move(memory);
+    job.sent = Clock::now();
 }
 
 void ServerConnection::give_up(const char* warning) {

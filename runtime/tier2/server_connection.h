@@ -37,6 +37,8 @@ class ServerConnection final : public CompileService {
     struct Job {
         u64 number;
         std::unique_ptr<JobMemory> memory;
+        u32 priority;
+        Clock::time_point sent;
     };
     enum class Reached : u8 { Yes, Busy, No };
 
@@ -46,6 +48,7 @@ class ServerConnection final : public CompileService {
     [[nodiscard]] bool send(int memory_fd, u32 priority);
     [[nodiscard]] std::optional<Finished> take_done();
     void look_after_server();
+    void send_again(Job& job);
     void give_up(const char* warning);
 
     const u64 configuration_;

@@ -2,11 +2,14 @@
 // guest's results on the way.
 #include <thread>
 
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/tier2/messages.h"
 #include "runtime/tier2/requested_code.h"
+#include "runtime/tier2/server_connection.h"
 #include "tests/support/local_compile_service.h"
 #include "tests/unit/runtime_guest.h"
 #include "tools/tier2/known_answers.h"
@@ -146,6 +149,76 @@ TEST_CASE("tiering: what is refused is counted by its reason", "[tier2][tiering]
     CHECK(engine.regions() == 0);
     CHECK(engine.statistic("regions that tier 2 refused") >= 3);
     CHECK(engine.statistic("  mood") == engine.statistic("regions that tier 2 refused"));
+}
+
+TEST_CASE("tier 2: a job whose server has ended is an orphan", "[tier2]") {
+    const u8 message[] = {1, 2, 3};
+    int fd = -1;
+    const auto mine = runtime::JobMemory::create(message, fd);
+    REQUIRE(mine != nullptr);
+    int done_fd = -1;
+    const auto done = runtime::JobMemory::create(message, done_fd);
+    REQUIRE(done != nullptr);
+    int status = 0;
+    const pid_t server = fork();
+    if (server == 0) { // ends with two jobs, one of them done
+        auto first = runtime::JobMemory::open(fd);
+        auto second = runtime::JobMemory::open(done_fd);
+        first->accept();
+        second->accept();
+        second->set_state(runtime::JobState::Done);
+        const bool was_one = first->is_orphan();
+        second.reset();
+        _exit(was_one ? 1 : 0);
+    }
+    CHECK_FALSE(mine->is_orphan());
+    REQUIRE(waitpid(server, &status, 0) == server);
+    CHECK(status == 0);
+    CHECK(mine->state() == runtime::JobState::Accepted);
+    CHECK(mine->is_orphan());
+    CHECK_FALSE(done->is_orphan());
+    close(fd);
+    close(done_fd);
+}
+
+namespace {
+
+int listening_socket = -1; // of the connection under test
+
+bool keep_socket(int socket, runtime::ServerKind) {
+    listening_socket = dup(socket);
+    return listening_socket >= 0;
+}
+
+// Accepts a connection that has sent something; -1: there was none for so long.
+int accept_for(int milliseconds) {
+    pollfd waiting{listening_socket, POLLIN, 0};
+    for (int socket; poll(&waiting, 1, milliseconds) > 0; close(socket)) {
+        socket = accept(listening_socket, nullptr, nullptr);
+        char byte;
+        if (recv(socket, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1) {
+            return socket;
+        }
+    }
+    return -1;
+}
+
+} // namespace
+
+TEST_CASE("tier 2: a request that no server has received is sent again", "[tier2]") {
+    const u64 configuration = static_cast<u64>(getpid()) << 32 | 0x7e57;
+    runtime::ServerConnection connection{configuration, runtime::ServerKind::Waited, keep_socket};
+    const u8 message[] = {1, 2, 3};
+    REQUIRE(connection.submit(1, message, 0));
+    close(accept_for(1000)); // with what was in it
+    int again = -1;
+    for (int i = 0; i < 50 && again < 0; ++i) {
+        CHECK_FALSE(connection.take_finished(nullptr));
+        again = accept_for(100);
+    }
+    CHECK(again >= 0);
+    close(again);
+    close(listening_socket);
 }
 
 TEST_CASE("tier 2: the server knows its answers", "[tier2]") {

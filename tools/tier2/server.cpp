@@ -101,7 +101,7 @@ void Server::accept_job(int socket) {
     auto memory = JobMemory::open(fd);
     ::close(fd);
     if (memory != nullptr) {
-        memory->set_state(JobState::Accepted);
+        memory->accept();
         queue_.push_back({std::move(memory), greeting.priority, *client});
     }
 }
