@@ -233,7 +233,7 @@ static void no_lost_wakeups(void) {
         }
         sigprocmask(SIG_SETMASK, &open_mask, NULL);
     }
-    alarm(60);
+    alarm(most_seconds());
 }
 
 // A handler that writes what the main flow's read waits for: with the signal just before the read, a call
@@ -253,7 +253,7 @@ static void self_pipe(void) {
         CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
         CHECK(read(pipe_fds[0], &byte, 1) == 1);
     }
-    alarm(60);
+    alarm(most_seconds());
 }
 
 int main(void) {
