@@ -46,6 +46,13 @@ struct Inst {
 };
 static_assert(sizeof(Inst) == 32, "two instructions a cache line");
 
+// Of an operation that is_indexed: the first byte is at base + (index << shift) + this.
+[[nodiscard]] constexpr u64 displacement_of(const Inst& inst) {
+    return inst.op == Opcode::HostRange
+               ? static_cast<u64>(i64{RangeInfo::unpack(inst.imm).displacement})
+               : inst.imm;
+}
+
 // Inst::aux of ExitIf: its target does not read NZCV before writing it; it leaves to the dispatcher
 // with ContextSync, since the block's mode does not hold at the target.
 inline constexpr u16 kExitIfNzcvDead = 1, kExitIfContextSync = 2;

@@ -150,7 +150,7 @@ class Builder {
                     static_cast<u64>(disp));
     }
     Value host_range(Value addr, MemInfo mem, RangeInfo range) {
-        return emit(Opcode::HostRange, Type::I64, {addr}, mem.pack(), range.pack());
+        return emit(Opcode::HostRange, Type::I64, {addr, Value{}}, mem.pack(), range.pack());
     }
     Value load_tag(Value addr) { return emit(Opcode::LoadTag, Type::I64, {addr}); }
     void store_tag(Value addr, Value tagged, TagSpan span) {

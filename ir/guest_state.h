@@ -156,7 +156,7 @@ struct alignas(64) CpuState {
     u64 find_host_address = 0; // FindHostAddress
     u64 commit_store = 0;      // CommitStore
     u64 uncommitted = 0;       // not 0: it has something to do
-    TlbEntry* tlb[2] = {};     // of accesses without and with privilege
+    Tlb* tlb[2] = {};          // of accesses without and with privilege
     u64 used_slot_groups = 0;  // bit n: page_slots[n] has a page
     // How many more instructions may be executed: counted down when BlockMode::counts, and exact
     // whenever translated code has been left. An instruction that raises an exception, or that is

@@ -84,6 +84,7 @@ class Interpreter {
     void store_exclusive(const Inst& inst, GuestAddr address, V128& result);
     [[nodiscard]] bool string_step(const Inst& inst);
     bool check_tag(const Inst& inst, V128& result);
+    [[nodiscard]] u64 find_in_tlb(GuestAddr address, MemInfo mem, u32 bytes) const;
     bool host_address(const Inst& inst, V128& result);
     bool host_range(const Inst& inst, V128& result);
     bool store_tag_of(const Inst& inst, GuestAddr address);
@@ -139,9 +140,10 @@ GuestAddr Interpreter::address_of(const Inst& inst) const {
         if (inst.args[1] != kNoValue) {
             address += arg(inst, 1).lo << inst.mem().index_shift;
         }
-        address += inst.imm;
+        address += displacement_of(inst);
     }
-    return inst.op == Opcode::HostAddress ? address : untagged(address);
+    const bool is_look = inst.op == Opcode::HostAddress || inst.op == Opcode::HostRange;
+    return is_look ? address : untagged(address);
 }
 
 // Arm's acquire and release are sequentially consistent among themselves (LDAR, STLR); the fence
@@ -235,6 +237,14 @@ bool Interpreter::check_tag(const Inst& inst, V128& result) {
     return true;
 }
 
+// 0: it is not there.
+u64 Interpreter::find_in_tlb(GuestAddr address, MemInfo mem, u32 bytes) const {
+    const Tlb& tlb = *state_.tlb[block_.key.mode.privileged() && !mem.unprivileged];
+    const std::size_t index = tlb_index(address);
+    const u64 page = mem.access == Access::Reads ? tlb.read[index] : tlb.write[index];
+    return tlb_finds(page, address, bytes) ? address + tlb.addend[index] : 0;
+}
+
 // The address may have a tag, which the TLB does not know.
 bool Interpreter::host_address(const Inst& inst, V128& result) {
     const MemInfo mem = inst.mem();
@@ -243,12 +253,8 @@ bool Interpreter::host_address(const Inst& inst, V128& result) {
         leave(pc_of(inst), ExitReason::Alignment, address);
         return false;
     }
-    const bool privileged = block_.key.mode.privileged() && !mem.unprivileged;
-    const TlbEntry& entry = state_.tlb[privileged][tlb_index(address)];
-    const u64 tag = tlb_tag(address, mem.bytes());
-    const bool reads = mem.access != Access::Writes, writes = mem.access != Access::Reads;
-    if ((!reads || entry.read == tag) && (!writes || entry.write == tag)) {
-        result = {address + entry.addend, 0};
+    if (const u64 known = find_in_tlb(address, mem, mem.bytes()); known != 0) {
+        result = {known, 0};
         return true;
     }
     const auto find = reinterpret_cast<FindHostAddress>(state_.find_host_address);
@@ -263,16 +269,13 @@ bool Interpreter::host_address(const Inst& inst, V128& result) {
 bool Interpreter::host_range(const Inst& inst, V128& result) {
     const MemInfo mem = inst.mem();
     const RangeInfo range = RangeInfo::unpack(inst.imm);
-    const u64 address = arg(inst, 0).lo + static_cast<u64>(i64{range.displacement});
-    const bool privileged = block_.key.mode.privileged() && !mem.unprivileged;
-    const TlbEntry& entry = state_.tlb[privileged][tlb_index(address)];
-    const u64 tag = tlb_tag(address, range.bytes);
-    if ((mem.access == Access::Reads ? entry.read : entry.write) == tag) {
-        result = {address + entry.addend, 0};
+    const u64 address = address_of(inst);
+    if (const u64 known = find_in_tlb(address, mem, range.bytes); known != 0) {
+        result = {known, 0};
         return true;
     }
     const auto find = reinterpret_cast<FindHostAddress>(state_.find_host_address);
-    const bool in_one_page = tag == (address & ~ones(kTlbPageLog2));
+    const bool in_one_page = tlb_finds(align_down(address, kTlbPageBytes), address, range.bytes);
     result = {in_one_page ? find(state_, address, mem.pack() | u64{range.bytes} << 16) : 0, 0};
     if (result.lo == 0) {
         leave(pc_of(inst), ExitReason::RangeMiss);

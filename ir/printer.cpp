@@ -132,10 +132,8 @@ class Printer {
     // [base + index << shift + displacement]; returns how many arguments it took.
     unsigned address(const Inst& inst) {
         const bool full = is_indexed(inst.op);
-        const bool is_range = inst.op == Opcode::HostRange;
-        const bool displaced = full || is_range || inst.op == Opcode::CheckTag;
-        const u64 displacement =
-            is_range ? static_cast<u64>(i64{RangeInfo::unpack(inst.imm).displacement}) : inst.imm;
+        const bool displaced = full || inst.op == Opcode::CheckTag;
+        const u64 displacement = displacement_of(inst);
         separator();
         out_ += '[';
         value(inst.args[0]);

@@ -12,34 +12,43 @@ namespace ulna::ir {
 inline constexpr unsigned kTlbPageLog2 = 12;
 inline constexpr unsigned kTlbLog2 = 11;
 
-struct TlbEntry {
-    // The page's address for accesses of a kind, which the others do not find.
-    u64 read, write;
-    u64 addend; // host address less guest address
-    u64 spare;
-};
-inline constexpr u64 kNoTlbPage = ~u64{0}; // equals no address whose low bits have been masked
+inline constexpr u64 kTlbPageBytes = u64{1} << kTlbPageLog2;
+inline constexpr std::size_t kTlbEntries = std::size_t{1} << kTlbLog2;
 
+// An entry is the same index of three arrays.
 struct Tlb {
-    TlbEntry entries[1u << kTlbLog2];
+    // The page's address for accesses of a kind, which the others do not find.
+    u64 read[kTlbEntries], write[kTlbEntries];
+    u64 addend[kTlbEntries]; // host address less guest address
 };
 
 [[nodiscard]] constexpr std::size_t tlb_index(u64 address) {
     return address >> kTlbPageLog2 & ones(kTlbLog2);
 }
-// What an entry has to equal: the other page when the access ends there.
-[[nodiscard]] constexpr u64 tlb_tag(u64 address, u32 bytes) {
-    return (address + bytes - 1) & ~ones(kTlbPageLog2);
+// Where the page's address would be if there was one: an address of another entry, which nobody
+// looks for here.
+[[nodiscard]] constexpr u64 no_tlb_page(std::size_t index) {
+    return index == 0 ? kTlbPageBytes : 0;
 }
-// Set in an entry's addresses: accesses are looked up for their alignment, which may be a fault.
+// There, too: accesses of the page are looked up for their alignment, which may be a fault.
 inline constexpr u64 kTlbChecked = 1;
+[[nodiscard]] constexpr u64 checked_tlb_page(u64 page) {
+    return (page ^ kTlbPageBytes) | kTlbChecked;
+}
+[[nodiscard]] constexpr u64 tlb_page(u64 known) {
+    return (known & kTlbChecked) != 0 ? (known ^ kTlbPageBytes) & ~kTlbChecked : known;
+}
+// All of the access is on the page.
+[[nodiscard]] constexpr bool tlb_finds(u64 page, u64 address, u32 bytes) {
+    return (address ^ page) <= kTlbPageBytes - bytes;
+}
 
 // The page that the last access of an instruction was on. Translated code looks here before it
 // looks at the TLB: `limit` is the first offset in the page at which no access of the slot's group
 // may begin, 0 while there is no page. Instructions share slots by their address.
 struct PageSlot {
     u64 page;
-    u64 host; // the page's first byte
+    u64 addend;
     u64 limit;
     u64 spare;
 };

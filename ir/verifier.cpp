@@ -177,8 +177,7 @@ class Verifier {
             require(inst.aux == 0 || inst.op == Opcode::ExitIf, "aux has no meaning here");
         }
         const bool displaced = is_indexed(inst.op) || inst.op == Opcode::CheckTag ||
-                               inst.op == Opcode::HostRange || // a RangeInfo
-                               inst.op == Opcode::AtomicRmw;   // the operation
+                               inst.op == Opcode::AtomicRmw; // the operation
         if (param == Param::None || param == Param::Cond || (param == Param::Mem && !displaced)) {
             require(inst.imm == 0, "imm has no meaning here");
         }
@@ -188,19 +187,24 @@ class Verifier {
         const MemInfo mem = inst.mem();
         const RangeInfo range = RangeInfo::unpack(inst.imm);
         require(mem.access != Access::Unsaid &&
-                    mem.pack() ==
-                        MemInfo{.access = mem.access, .unprivileged = mem.unprivileged}.pack(),
+                    inst.aux == MemInfo{.index_shift = mem.index_shift,
+                                        .access = mem.access,
+                                        .unprivileged = mem.unprivileged}
+                                    .pack(),
                 "a range says how it is accessed and by whom, no more");
         require(range.bytes > 0 && range.bytes <= 1u << kTlbPageLog2, "range of no or many bytes");
     }
 
     void memory(const Inst& inst) {
         const MemInfo mem = inst.mem();
+        require(mem.pack() == inst.aux && mem.size_log2 <= 4 && mem.index_shift <= 4,
+                "access size or index shift too large");
+        require(mem.index_shift == 0 ||
+                    (is_indexed(inst.op) && inst.arg_count > 1 && inst.args[1] != kNoValue),
+                "index shift without an index");
         if (inst.op == Opcode::HostRange) {
             return host_range(inst);
         }
-        require(mem.pack() == inst.aux && mem.size_log2 <= 4 && mem.index_shift <= 4,
-                "access size or index shift too large");
         const bool indexed = is_indexed(inst.op);
         const bool loads = inst.op == Opcode::Load || inst.op == Opcode::LoadExcl;
         const bool stores = inst.op == Opcode::Store || inst.op == Opcode::StoreExcl;
@@ -210,8 +214,6 @@ class Verifier {
             require(displacement == static_cast<i32>(displacement),
                     "displacement needs over 32 bits");
         }
-        require(mem.index_shift == 0 || (indexed && inst.arg_count > 1 && inst.args[1] != kNoValue),
-                "index shift without an index");
         require(!loads || mem.order == MemOrder::Plain || mem.order == MemOrder::Acquire,
                 "a load acquires at most");
         require(!stores || mem.order == MemOrder::Plain || mem.order == MemOrder::Release,

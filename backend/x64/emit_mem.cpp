@@ -119,7 +119,7 @@ Mem Emitter::address_expression(const Inst& inst) {
     const bool is_access = ir::is_indexed(inst.op);
     const ValueId base = inst.args[0], index = is_access ? inst.args[1] : kNoValue;
     const unsigned shift = is_access ? inst.mem().index_shift : 0;
-    const u64 disp = is_access ? inst.imm : 0;
+    const u64 disp = is_access ? ir::displacement_of(inst) : 0;
     Mem mem;
     if (is_const(base) && index == kNoValue && fits_disp(const_value(base) + disp)) {
         mem.disp = static_cast<i32>(const_value(base) + disp);

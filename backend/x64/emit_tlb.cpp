@@ -1,6 +1,7 @@
 // Where an access of a machine finds its bytes (ir/tlb.h): a look at the TLB, and behind it the
 // runtime.
 #include "backend/x64/emitter.h"
+#include "backend/x64/host_cpu.h"
 #include "ir/tlb.h"
 
 namespace ulna::backend::x64 {
@@ -9,27 +10,30 @@ using ir::Access;
 using ir::CpuState;
 using ir::ExitReason;
 using ir::MemInfo;
-using ir::TlbEntry;
+using ir::PageSlot;
+using ir::Tlb;
 
 namespace {
-
-constexpr unsigned kEntryLog2 = 5;
-static_assert(sizeof(TlbEntry) == 1u << kEntryLog2);
 
 struct Lookup {
     MemInfo mem;
     u32 bytes;
     bool is_range; // of several accesses
     bool privileged;
-    bool has_slot;
+    bool by_gs; // the TLB is at GS: not of accesses with less privilege than the block's others
     GuestAddr pc;
     Gpr address, rax;
+    Gpr entry; // where the TLB has it
+
+    [[nodiscard]] std::size_t known_page() const {
+        return mem.access == Access::Reads ? offsetof(Tlb, read) : offsetof(Tlb, write);
+    }
 };
 
 // Elements of an array, and the stack, are mostly on the page of the access before.
 bool stays_on_page(const Emitter& e, const Inst& inst) {
     const Inst* base = &e.inst_of(inst.args[0]);
-    if (inst.op == Opcode::HostAddress && inst.arg_count > 1 && inst.args[1] != ir::kNoValue) {
+    if (inst.args[1] != ir::kNoValue) {
         return true;
     }
     while ((base->op == Opcode::Add || base->op == Opcode::Sub) && e.is_const(base->args[1])) {
@@ -70,67 +74,103 @@ void emit_miss(Emitter& e, const Lookup& look) {
     e.bind(found);
 }
 
-// A page that can be written can be read: one comparison does for both.
-void emit_look_at_tlb(Emitter& e, const Lookup& look, Gpr entry) {
-    const Gpr address = look.address, rax = look.rax;
-    e.c.rorx(entry, address, ir::kTlbPageLog2 - kEntryLog2);
-    e.c.and_(entry.cvt32(), ones(ir::kTlbLog2) << kEntryLog2);
-    e.c.add(entry,
-            e.state(offsetof(CpuState, tlb) + (look.privileged ? sizeof(CpuState::tlb[0]) : 0)));
-    if (const unsigned last = look.bytes - 1; last != 0) {
-        e.c.lea(rax, e.c.ptr[address + static_cast<int>(last)]);
-    } else {
-        e.c.mov(rax, address);
+// For the next instruction, which it may give a prefix.
+Address of_entry(Emitter& e, const Lookup& look, std::size_t array) {
+    constexpr int kGs = 0x65;
+    if (look.by_gs) {
+        e.c.db(kGs);
     }
-    e.c.and_(rax, static_cast<u32>(~ones(ir::kTlbPageLog2)));
-    const bool reads = look.mem.access == Access::Reads;
-    const std::size_t tag = reads ? offsetof(TlbEntry, read) : offsetof(TlbEntry, write);
-    e.c.cmp(rax, e.c.ptr[entry + static_cast<int>(tag)]);
+    return e.c.ptr[look.entry + static_cast<int>(array)];
 }
 
-// look.address becomes that of its bytes: by the page that this instruction had last, else by the
-// TLB, which then has the next one.
-void emit_lookup(Emitter& e, const Lookup& look) {
-    const Gpr address = look.address;
-    const Gpr entry = e.scratch_gpr();
-    const auto addend = e.c.ptr[entry + static_cast<int>(offsetof(TlbEntry, addend))];
-    const auto size = ir::slot_size(look.bytes);
-    if (!size || !look.has_slot || e.mode().no_ranges()) {
-        emit_look_at_tlb(e, look, entry);
-        const Jump missed = e.jcc(Cc::NE);
-        e.c.add(address, addend);
-        return e.cold(missed, [look](Emitter& cold) { emit_miss(cold, look); });
+// RAX becomes the offset in the page, which leaves no room for the access where the jump is taken;
+// or too large for any access, when the entry is another page's. The address stays as it is, so
+// that it need not wait. A page that can be written can be read.
+Jump emit_look_at_tlb(Emitter& e, const Lookup& look) {
+    constexpr unsigned kLog2 = 3;
+    static_assert(sizeof(Tlb::read[0]) == 1u << kLog2);
+    e.c.rorx(look.entry, look.address, ir::kTlbPageLog2 - kLog2);
+    e.c.and_(look.entry.cvt32(), ones(ir::kTlbLog2) << kLog2);
+    if (!look.by_gs) {
+        e.c.add(look.entry, e.state(offsetof(CpuState, tlb) +
+                                    (look.privileged ? sizeof(CpuState::tlb[0]) : 0)));
     }
-    const unsigned group = ir::slot_group(look.privileged, look.mem.access != Access::Reads, *size);
-    const std::size_t slot =
-        offsetof(CpuState, page_slots) +
-        (group * ir::kPageSlots + look.pc / 4 % ir::kPageSlots) * sizeof(ir::PageSlot);
-    const auto cell = [&e, slot](std::size_t offset) { return e.state(slot + offset); };
-    e.c.xor_(address, cell(offsetof(ir::PageSlot, page)));
-    e.c.cmp(address, cell(offsetof(ir::PageSlot, limit)));
+    e.c.mov(look.rax, of_entry(e, look, look.known_page()));
+    e.c.xor_(look.rax, look.address);
+    e.c.cmp(look.rax, static_cast<u32>(ir::kTlbPageBytes - look.bytes));
+    return e.jcc(Cc::A);
+}
+
+// look.address becomes that of its bytes.
+void emit_plain_lookup(Emitter& e, const Lookup& look) {
+    const Jump missed = emit_look_at_tlb(e, look);
+    e.c.add(look.address, of_entry(e, look, offsetof(Tlb, addend)));
+    e.cold(missed, [look](Emitter& cold) { emit_miss(cold, look); });
+}
+
+struct SlotOfLookup {
+    u32 offset; // in CpuState
+    u16 group;
+    u16 bytes; // the most that are looked for by it
+
+    [[nodiscard]] Address cell(Emitter& e, std::size_t member) const {
+        return e.state(offset + member);
+    }
+};
+
+// By the TLB, whose page is then the slot's.
+void emit_miss_of_slot(Emitter& e, const Lookup& look, SlotOfLookup slot) {
+    const Gpr address = look.address, rax = look.rax;
+    const Jump missed = emit_look_at_tlb(e, look);
+    e.c.xor_(rax, address);
+    e.c.mov(slot.cell(e, offsetof(PageSlot, page)), rax);
+    e.c.mov(rax, of_entry(e, look, offsetof(Tlb, addend)));
+    e.c.mov(slot.cell(e, offsetof(PageSlot, addend)), rax);
+    e.c.mov(slot.cell(e, offsetof(PageSlot, limit)),
+            static_cast<u32>(ir::kTlbPageBytes - slot.bytes + 1));
+    e.c.or_(e.state(offsetof(CpuState, used_slot_groups)), 1u << slot.group);
+    e.c.add(address, rax);
+    const Jump done = e.jmp();
+    e.bind(missed);
+    emit_miss(e, look);
+    e.bind(done);
+}
+
+// By the page that this instruction had last.
+void emit_slot_lookup(Emitter& e, const Lookup& look, ir::SlotSize size) {
+    const unsigned group = ir::slot_group(look.privileged, look.mem.access != Access::Reads, size);
+    const SlotOfLookup slot{
+        static_cast<u32>(offsetof(CpuState, page_slots) +
+                         (group * ir::kPageSlots + look.pc / 4 % ir::kPageSlots) *
+                             sizeof(PageSlot)),
+        static_cast<u16>(group), static_cast<u16>(ir::kSlotBytes[static_cast<unsigned>(size)])};
+    e.c.mov(look.rax, slot.cell(e, offsetof(PageSlot, page)));
+    e.c.xor_(look.rax, look.address);
+    e.c.cmp(look.rax, slot.cell(e, offsetof(PageSlot, limit)));
     const Jump missed = e.jcc(Cc::AE);
-    e.c.add(address, cell(offsetof(ir::PageSlot, host)));
-    e.cold(missed, [=](Emitter& cold) {
-        const auto of_slot = [&cold, slot](std::size_t offset) {
-            return cold.state(slot + offset);
-        };
-        cold.c.xor_(address, of_slot(offsetof(ir::PageSlot, page)));
-        emit_look_at_tlb(cold, look, entry);
-        const Jump found = cold.jcc(Cc::E);
-        emit_miss(cold, look);
-        const Jump done = cold.jmp();
-        cold.bind(found);
-        cold.c.mov(of_slot(offsetof(ir::PageSlot, page)), look.rax);
-        cold.c.mov(entry, cold.c.ptr[entry + static_cast<int>(offsetof(TlbEntry, addend))]);
-        cold.c.add(look.rax, entry);
-        cold.c.mov(of_slot(offsetof(ir::PageSlot, host)), look.rax);
-        const u32 limit =
-            (1u << ir::kTlbPageLog2) - ir::kSlotBytes[static_cast<unsigned>(*size)] + 1;
-        cold.c.mov(cold.state(slot + offsetof(ir::PageSlot, limit)), limit);
-        cold.c.or_(cold.state(offsetof(CpuState, used_slot_groups)), 1u << group);
-        cold.c.add(address, entry);
-        cold.bind(done);
-    });
+    e.c.add(look.address, slot.cell(e, offsetof(PageSlot, addend)));
+    e.cold(missed, [look, slot](Emitter& cold) { emit_miss_of_slot(cold, look, slot); });
+}
+
+void emit_lookup(Emitter& e, const Inst& inst, Gpr rax, Gpr address, u32 bytes) {
+    const bool privileged = e.mode().privileged() && !inst.mem().unprivileged;
+    const auto size = ir::slot_size(bytes);
+    const bool has_slot = size && stays_on_page(e, inst) && !e.mode().no_ranges();
+    const Lookup look{.mem = inst.mem(),
+                      .bytes = bytes,
+                      .is_range = inst.op == Opcode::HostRange,
+                      .privileged = privileged,
+                      .by_gs = host_has_fsgsbase() && !e.options().baseline_host &&
+                               privileged == e.mode().privileged(),
+                      .pc = e.branch_pc(),
+                      .address = address,
+                      .rax = rax,
+                      .entry = e.scratch_gpr()};
+    if (has_slot) {
+        emit_slot_lookup(e, look, *size);
+    } else {
+        emit_plain_lookup(e, look);
+    }
 }
 
 void emit_HostAddress(Emitter& e, const Inst& inst) {
@@ -140,21 +180,14 @@ void emit_HostAddress(Emitter& e, const Inst& inst) {
     if (mem.aligned) {
         e.check_alignment(address, mem);
     }
-    const bool privileged = e.mode().privileged() && !mem.unprivileged;
-    emit_lookup(e, {mem, mem.bytes(), false, privileged, stays_on_page(e, inst), e.branch_pc(),
-                    address, rax});
+    emit_lookup(e, inst, rax, address, mem.bytes());
     e.define(inst, address);
 }
 
 void emit_HostRange(Emitter& e, const Inst& inst) {
-    const auto range = ir::RangeInfo::unpack(inst.imm);
     const Gpr rax = e.take_gpr(HostReg::RAX);
-    const Gpr base = e.use_gpr(inst.args[0]);
-    const Gpr address = e.scratch_gpr();
-    e.c.lea(address, e.c.ptr[base + range.displacement]);
-    emit_lookup(e,
-                {inst.mem(), range.bytes, true, e.mode().privileged() && !inst.mem().unprivileged,
-                 stays_on_page(e, inst), e.branch_pc(), address, rax});
+    const Gpr address = e.memory_address_copy(inst);
+    emit_lookup(e, inst, rax, address, ir::RangeInfo::unpack(inst.imm).bytes);
     e.define(inst, address);
 }
 

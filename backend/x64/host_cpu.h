@@ -2,6 +2,7 @@
 // again is a trap into the hypervisor on a virtual machine, some microseconds each.
 #pragma once
 
+#include <sys/auxv.h>
 #include <sys/platform/x86.h>
 
 namespace ulna::backend::x64 {
@@ -13,11 +14,16 @@ namespace ulna::backend::x64 {
 [[nodiscard]] inline bool host_has_avx512_vnni() {
     return CPU_FEATURE_ACTIVE(AVX512_VNNI) && CPU_FEATURE_ACTIVE(AVX512VL);
 }
+// And the kernel lets us. GS is the TLB of a machine (emit_tlb.cpp).
+[[nodiscard]] inline bool host_has_fsgsbase() {
+    constexpr unsigned long kInHwcap2 = 1u << 1;
+    return (getauxval(AT_HWCAP2) & kInHwcap2) != 0;
+}
 
 // All of the above, a bit each.
 [[nodiscard]] inline u64 optional_host_features() {
-    const bool present[] = {host_has_aes(), host_has_pclmul(), host_has_sha(), host_has_avx_vnni(),
-                            host_has_avx512_vnni()};
+    const bool present[] = {host_has_aes(),      host_has_pclmul(),      host_has_sha(),
+                            host_has_avx_vnni(), host_has_avx512_vnni(), host_has_fsgsbase()};
     u64 bits = 0;
     for (const bool feature : present) {
         bits = bits << 1 | feature;

@@ -7,6 +7,7 @@
 // all frames).
 #include "backend/x64/stubs.h"
 
+#include "backend/x64/host_cpu.h"
 #include "backend/x64/pinned.h"
 #include "ir/block_key.h"
 #include "ir/eval.h"
@@ -100,9 +101,27 @@ class StubGenerator : public Xbyak::CodeGenerator {
         or_(cell(offsetof(CpuState, fpsr)), eax);
     }
     void from_cpp() {
+        if (host_has_fsgsbase()) {
+            select_tlb();
+        }
         vldmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, guest_mxcsr)) - ir::kStateBias)]);
         load_pinned();
         mov(rsp, cell(offsetof(CpuState, return_stack_current)));
+    }
+    // A machine's accesses look at it by GS.
+    void select_tlb() {
+        constexpr unsigned kLevelBits = 2;
+        Xbyak::Label user;
+        mov(ecx, cell(offsetof(CpuState, mode_bits)));
+        test(ecx, ir::BlockMode::kSystem);
+        jz(user);
+        and_(ecx, u32{ones(kLevelBits) << ir::BlockMode::kLevelShift});
+        setnz(cl);
+        movzx(ecx, cl);
+        mov(rcx,
+            qword[r15 + rcx * 8 + (static_cast<int>(offsetof(CpuState, tlb)) - ir::kStateBias)]);
+        db(0xd9'ae0f'48f3, 5); // wrgsbase rcx
+        L(user);
     }
     // Registers that C++ may change and that are not pinned, but RAX.
     void store_temporaries() {

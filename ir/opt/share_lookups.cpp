@@ -17,9 +17,15 @@ constexpr u64 kMostBytes = 512;
 
 constexpr ValueId kNoRoot = kNoValue, kCodeRoot = kNoValue - 1;
 
-// root + offset. A constant address has no root; one that moves with the block has its PC.
+// root + (index << shift) + offset. A constant address has no root; one that moves with the block
+// has its PC.
+struct Origin {
+    ValueId root = kNoRoot, index = kNoValue;
+    u8 shift = 0;
+    friend bool operator==(const Origin&, const Origin&) = default;
+};
 struct Place {
-    ValueId root = kNoRoot;
+    Origin origin;
     i64 offset = 0;
 };
 
@@ -39,7 +45,7 @@ struct Member {
 };
 
 struct Group {
-    ValueId root;
+    Origin origin;
     Access access;
     bool unprivileged;
     u16 calls_before;
@@ -71,8 +77,8 @@ class Sharing {
     std::span<Member> members() { return {members_.data(), member_count_}; }
 
     static bool can_share(const Inst& inst) {
-        return inst.op == Opcode::HostAddress && !inst.dead && inst.args[1] == kNoValue &&
-               !inst.mem().aligned && inst.mem().access != Access::ReadsAndWrites;
+        return inst.op == Opcode::HostAddress && !inst.dead && !inst.mem().aligned &&
+               inst.mem().access != Access::ReadsAndWrites;
     }
 
     void find_members() {
@@ -118,20 +124,32 @@ class Sharing {
     }
 
     [[nodiscard]] Place place_of(const Inst& inst) const {
-        Place place{inst.args[0], static_cast<i64>(inst.imm)};
+        Place place = place_of(inst.args[0]);
+        place.offset = plus(place.offset, inst.imm);
+        if (inst.args[1] != kNoValue) {
+            const Place index = place_of(inst.args[1]);
+            place.origin.index = index.origin.root;
+            place.origin.shift = index.origin.root == kNoRoot ? 0 : inst.mem().index_shift;
+            place.offset =
+                plus(place.offset, static_cast<u64>(index.offset) << inst.mem().index_shift);
+        }
+        return place;
+    }
+    [[nodiscard]] Place place_of(ValueId value) const {
+        i64 offset = 0;
         for (;;) {
-            const Inst& base = block_[place.root];
+            const Inst& base = block_[value];
             if (base.op == Opcode::Const) {
-                return {kNoRoot, plus(place.offset, base.imm)};
+                return {{kNoRoot}, plus(offset, base.imm)};
             }
             if (base.op == Opcode::CodeAddress) {
-                return {kCodeRoot, plus(place.offset, base.imm - block_.key.pc)};
+                return {{kCodeRoot}, plus(offset, base.imm - block_.key.pc)};
             }
             if (base.op != Opcode::Add || !block_.is_const(base.args[1])) {
-                return place;
+                return {{value}, offset};
             }
-            place.offset = plus(place.offset, block_[base.args[1]].imm);
-            place.root = base.args[0];
+            offset = plus(offset, block_[base.args[1]].imm);
+            value = base.args[0];
         }
     }
 
@@ -148,7 +166,7 @@ class Sharing {
         for (std::size_t i = 0; i < group_count_; ++i) {
             Group& group = groups_[i];
             const i64 low = std::min(group.low, place.offset), high = std::max(group.high, end);
-            if (group.root == place.root && group.unprivileged == mem.unprivileged &&
+            if (group.origin == place.origin && group.unprivileged == mem.unprivileged &&
                 distance(low, high) <= kMostBytes && has_displacement(group, low) &&
                 accepts(group, member, mem.access)) {
                 if (mem.access == Access::Writes && group.access == Access::Reads) {
@@ -163,7 +181,7 @@ class Sharing {
         }
         member.group = static_cast<u8>(group_count_);
         groups_[group_count_++] = {
-            place.root,   mem.access, mem.unprivileged, member.calls_before, &member,
+            place.origin, mem.access, mem.unprivileged, member.calls_before, &member,
             place.offset, end};
         return false;
     }
@@ -197,8 +215,10 @@ class Sharing {
         Inst& leader = block_[group.leader->id];
         const i64 displacement = displacement_of(group, group.low);
         leader.op = Opcode::HostRange;
-        leader.arg_count = 1;
-        leader.aux = MemInfo{.access = group.access, .unprivileged = group.unprivileged}.pack();
+        leader.aux = MemInfo{.index_shift = leader.mem().index_shift,
+                             .access = group.access,
+                             .unprivileged = group.unprivileged}
+                         .pack();
         leader.imm = RangeInfo{static_cast<i32>(displacement),
                                static_cast<u32>(distance(group.low, group.high))}
                          .pack();

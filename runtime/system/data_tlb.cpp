@@ -9,10 +9,13 @@
 namespace ulna::system {
 
 namespace {
-constexpr ir::TlbEntry kEmpty = {ir::kNoTlbPage, ir::kNoTlbPage, 0, 0};
 constexpr unsigned kAsidShift = 48;
 
 bool in_upper_half(GuestAddr address) { return bit(address, 55); }
+
+void empty(ir::Tlb& tlb, std::size_t index) {
+    tlb.read[index] = tlb.write[index] = ir::no_tlb_page(index);
+}
 } // namespace
 
 DataTlb::DataTlb(ir::CpuState& state) : state_{state} {
@@ -60,14 +63,16 @@ void DataTlb::select(bool privileged) {
     }
     chosen->last_use = ++uses_;
     current_[privileged] = chosen;
-    state_.tlb[privileged] = chosen->tlb->entries;
+    state_.tlb[privileged] = chosen->tlb.get();
 }
 
 void DataTlb::clear(Set& set) {
     if (set.tlb == nullptr) {
         set.tlb = std::make_unique_for_overwrite<ir::Tlb>();
     }
-    std::fill(std::begin(set.tlb->entries), std::end(set.tlb->entries), kEmpty);
+    for (std::size_t index = 0; index < ir::kTlbEntries; ++index) {
+        empty(*set.tlb, index);
+    }
     set.borrowed.clear();
     set.sizes.reset();
     set.stale = false;
@@ -90,7 +95,7 @@ void DataTlb::give_back(Set& set) {
         return clear(set);
     }
     for (const u16 index : set.borrowed) {
-        set.tlb->entries[index] = kEmpty;
+        empty(*set.tlb, index);
     }
     set.borrowed.clear();
 }
@@ -103,11 +108,11 @@ void DataTlb::enter(const Page& page, bool privileged) {
     Set& set = *current_[privileged];
     set.sizes.note(page.start, page.mapping_log2);
     const std::size_t index = ir::tlb_index(page.start);
-    const u64 tag = page.start | (page.checked ? ir::kTlbChecked : 0);
-    set.tlb->entries[index] = {.read = page.readable ? tag : ir::kNoTlbPage,
-                               .write = page.writable ? tag : ir::kNoTlbPage,
-                               .addend = reinterpret_cast<u64>(page.bytes) - page.start,
-                               .spare = 0};
+    const u64 none = ir::no_tlb_page(index);
+    const u64 start = page.checked ? ir::checked_tlb_page(page.start) : page.start;
+    set.tlb->read[index] = page.readable ? start : none;
+    set.tlb->write[index] = page.writable ? start : none;
+    set.tlb->addend[index] = reinterpret_cast<u64>(page.bytes) - page.start;
     const bool borrowed = privileged && (page.forbidden_by_pan || !in_upper_half(page.start));
     if (borrowed && set.borrowed.size() < kMostBorrowed) {
         set.borrowed.push_back(static_cast<u16>(index));
@@ -124,8 +129,8 @@ void DataTlb::forget_mapping(GuestAddr address) {
                 continue;
             }
             set.stale = set.sizes.may_be_large(address);
-            set.sizes.for_each_piece(
-                address, [&](GuestAddr page) { set.tlb->entries[ir::tlb_index(page)] = kEmpty; });
+            set.sizes.for_each_piece(address,
+                                     [&](GuestAddr page) { empty(*set.tlb, ir::tlb_index(page)); });
         }
         select(privileged);
     }

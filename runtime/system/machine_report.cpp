@@ -56,13 +56,14 @@ std::string describe(const Translation& page, bool privileged) {
 std::string report_tlb(Vcpu& vcpu) {
     std::string text;
     for (const bool privileged : {false, true}) {
-        for (std::size_t i = 0; i < std::size_t{1} << ir::kTlbLog2; ++i) {
-            const ir::TlbEntry& entry = vcpu.state().tlb[privileged][i];
-            const u64 tag = entry.read != ir::kNoTlbPage ? entry.read : entry.write;
-            if (tag == ir::kNoTlbPage) {
+        const ir::Tlb& tlb = *vcpu.state().tlb[privileged];
+        for (std::size_t i = 0; i < ir::kTlbEntries; ++i) {
+            const u64 none = ir::no_tlb_page(i);
+            const u64 known = tlb.read[i] != none ? tlb.read[i] : tlb.write[i];
+            if (known == none) {
                 continue;
             }
-            const GuestAddr page = tag & ~ir::kTlbChecked;
+            const GuestAddr page = ir::tlb_page(known);
             const TranslationResult result = vcpu.look_up(page);
             const auto* const now = std::get_if<Translation>(&result);
             text +=

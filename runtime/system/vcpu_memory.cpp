@@ -10,7 +10,7 @@ namespace ulna::system {
 using ir::MemInfo;
 
 namespace {
-constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
+constexpr u64 kPageBytes = ir::kTlbPageBytes;
 
 bool crosses_page(GuestAddr address, unsigned bytes) {
     return (address & (kPageBytes - 1)) + bytes > kPageBytes;
@@ -55,10 +55,11 @@ Vcpu::translate(GuestAddr va, ir::Access access, bool unprivileged, bool misalig
 
 // Of a page whose accesses are checked, the aligned ones.
 std::optional<u64> Vcpu::find_checked(GuestAddr address, MemInfo mem, bool privileged) const {
-    const ir::TlbEntry& entry = cpu_.state->tlb[privileged][ir::tlb_index(address)];
-    const GuestAddr tag = align_down(address, kPageBytes) | ir::kTlbChecked;
-    const bool found = mem.access == ir::Access::Reads ? entry.read == tag : entry.write == tag;
-    return found && address % mem.unit_bytes() == 0 ? std::optional{address + entry.addend}
+    const ir::Tlb& tlb = *cpu_.state->tlb[privileged];
+    const std::size_t index = ir::tlb_index(address);
+    const u64 known = mem.access == ir::Access::Reads ? tlb.read[index] : tlb.write[index];
+    const bool found = known == ir::checked_tlb_page(align_down(address, kPageBytes));
+    return found && address % mem.unit_bytes() == 0 ? std::optional{address + tlb.addend[index]}
                                                     : std::nullopt;
 }
 
@@ -174,9 +175,10 @@ u64 Vcpu::find_host_range(GuestAddr address, MemInfo mem, unsigned bytes) {
         return 0;
     }
     const bool privileged = cpu_.pstate.el != 0 && !mem.unprivileged;
-    const ir::TlbEntry& entry = cpu_.state->tlb[privileged][ir::tlb_index(address)];
-    const u64 known = writes ? entry.write : entry.read;
-    return known == align_down(address, kPageBytes) ? address + entry.addend : 0;
+    const ir::Tlb& tlb = *cpu_.state->tlb[privileged];
+    const std::size_t index = ir::tlb_index(address);
+    const u64 known = writes ? tlb.write[index] : tlb.read[index];
+    return known == align_down(address, kPageBytes) ? address + tlb.addend[index] : 0;
 }
 
 } // namespace ulna::system

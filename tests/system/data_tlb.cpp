@@ -26,7 +26,7 @@ struct Fixture {
                   privileged);
     }
     [[nodiscard]] bool reads(GuestAddr start, bool privileged) const {
-        return state->tlb[privileged][ir::tlb_index(start)].read == start;
+        return state->tlb[privileged]->read[ir::tlb_index(start)] == start;
     }
     // As translated code does when it has found a page.
     void fill_slot() {
@@ -35,7 +35,7 @@ struct Fixture {
     }
     [[nodiscard]] bool has_slot() const { return state->page_slots[3][5].limit != 0; }
     [[nodiscard]] bool writes(GuestAddr start, bool privileged) const {
-        return state->tlb[privileged][ir::tlb_index(start)].write == start;
+        return state->tlb[privileged]->write[ir::tlb_index(start)] == start;
     }
 };
 

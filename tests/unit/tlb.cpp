@@ -26,10 +26,11 @@ u64 host_of(GuestAddr address) {
 }
 
 void enter(CpuState& state, bool privileged, GuestAddr page, bool writable) {
-    TlbEntry& entry = state.tlb[privileged][tlb_index(page)];
-    entry.read = page;
-    entry.write = writable ? page : kNoTlbPage;
-    entry.addend = host_of(page) - page;
+    Tlb& tlb = *state.tlb[privileged];
+    const std::size_t index = tlb_index(page);
+    tlb.read[index] = page;
+    tlb.write[index] = writable ? page : no_tlb_page(index);
+    tlb.addend[index] = host_of(page) - page;
 }
 
 u64 find(CpuState& state, u64 address, u64 bits) {
@@ -49,13 +50,14 @@ u64 find(CpuState& state, u64 address, u64 bits) {
     return host_of(address);
 }
 
-void fill(CpuState& state) {
+void fill(CpuState& state, BlockMode mode) {
+    state.mode_bits = mode.bits;
     static Tlb tlbs[2];
     for (unsigned privileged = 0; privileged < 2; ++privileged) {
-        for (TlbEntry& entry : tlbs[privileged].entries) {
-            entry = {kNoTlbPage, kNoTlbPage, 0, 0};
+        for (std::size_t index = 0; index < kTlbEntries; ++index) {
+            tlbs[privileged].read[index] = tlbs[privileged].write[index] = no_tlb_page(index);
         }
-        state.tlb[privileged] = tlbs[privileged].entries;
+        state.tlb[privileged] = &tlbs[privileged];
     }
     enter(state, true, kKnown, true);
     enter(state, false, kKnown, false);
@@ -74,6 +76,7 @@ TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
                                   "  %4 = load.i64 [%1] 8\n"
                                   "  %5 = hostrange [%0 - 0x18] 48 reads_and_writes\n"
                                   "  %6 = hostrange [%0] 12 writes unprivileged\n"
+                                  "  %7 = hostrange [%0 + %4 << 2 + 0x8] 20 reads\n"
                                   "  set x2, %4\n"
                                   "  exit direct 0x1004\n";
     Block block;
@@ -88,18 +91,29 @@ TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
     CHECK(is_refused("%1 = hostrange [%0] 5000 reads"));
     CHECK(is_refused("%1 = hostrange [%0] 12"));
     CHECK(is_refused("%1 = hostrange [%0] 12 reads aligned"));
+    CHECK(is_refused("%1 = hostrange [%0 << 2] 12 reads"));
 }
 
-TEST_CASE("tlb: what an entry has to equal", "[ir][tlb]") {
+TEST_CASE("tlb: what an entry finds", "[ir][tlb]") {
     const MemInfo one{.size_log2 = 0}, eight{.size_log2 = 3}, pair{.size_log2 = 4, .pair = true};
-    CHECK(tlb_tag(0x5fff, one.bytes()) == 0x5000);
-    CHECK(tlb_tag(0x5ff8, eight.bytes()) == 0x5000);
-    CHECK(tlb_tag(0x5ff4, eight.bytes()) == 0x5000);
-    CHECK(tlb_tag(0x5ff9, eight.bytes()) == 0x6000); // ends in the next page
-    CHECK(tlb_tag(0x5ff0, pair.bytes()) == 0x5000);
-    CHECK(tlb_tag(0x5ff8, pair.bytes()) == 0x6000);
-    CHECK(tlb_tag(0x5000, one.bytes()) != (0x5000 | kTlbChecked));
-    CHECK(tlb_tag(kNoTlbPage, kAny.bytes()) != kNoTlbPage);
+    CHECK(tlb_finds(0x5000, 0x5fff, one.bytes()));
+    CHECK(tlb_finds(0x5000, 0x5ff8, eight.bytes()));
+    CHECK(tlb_finds(0x5000, 0x5ff4, eight.bytes()));
+    CHECK_FALSE(tlb_finds(0x5000, 0x5ff9, eight.bytes())); // ends in the next page
+    CHECK(tlb_finds(0x5000, 0x5ff0, pair.bytes()));
+    CHECK_FALSE(tlb_finds(0x5000, 0x5ff8, pair.bytes()));
+    CHECK_FALSE(tlb_finds(0x5000, 0x6000, one.bytes()));
+    CHECK_FALSE(tlb_finds(0x5000, 0x4fff, one.bytes()));
+    // No page, and one whose accesses are checked, are found by no address of the entry.
+    for (const u64 page : {u64{0}, u64{0x1000}, u64{0x2000}, u64{0x7f'f000}, ~u64{0xfff}}) {
+        for (const u64 address : {page, page + 8, page + 0xfff}) {
+            CHECK_FALSE(tlb_finds(no_tlb_page(tlb_index(page)), address, 1));
+            CHECK_FALSE(tlb_finds(checked_tlb_page(page), address, 1));
+        }
+        CHECK(tlb_page(page) == page);
+        CHECK(tlb_page(checked_tlb_page(page)) == page);
+        CHECK(checked_tlb_page(page) != no_tlb_page(tlb_index(page)));
+    }
 }
 
 TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]") {
@@ -147,7 +161,7 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
         const u64 seed = random();
         const auto expected = std::make_unique<CpuState>();
         randomise(*expected, seed, 0);
-        fill(*expected);
+        fill(*expected, block.key.mode);
         g_asked = 0;
         (void)interpret(block, *expected);
         const unsigned expected_asked = g_asked;
@@ -159,7 +173,7 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
         const GuestMemory memory = guest_memory();
         for_each_translation(runner, block, [&](const Block& translated) {
             randomise(*runner.state, seed, 0);
-            fill(*runner.state);
+            fill(*runner.state, block.key.mode);
             g_asked = 0;
             (void)runner.run(translated);
             INFO(print(block));
@@ -179,7 +193,9 @@ struct AccessStep {
     unsigned base, other;
     i64 add, displacement;
     MemInfo mem;
+    std::optional<unsigned> index_shift; // of kIndex, which grows by `add`, too
 };
+constexpr unsigned kIndex = 30;
 
 // From the step at `first` on, as the frontend would translate it.
 Block block_of(std::span<const AccessStep> steps, std::size_t first, u32 mode) {
@@ -189,8 +205,13 @@ Block block_of(std::span<const AccessStep> steps, std::size_t first, u32 mode) {
     for (std::size_t i = first; i < steps.size(); ++i) {
         const AccessStep& step = steps[i];
         b.begin_guest_instruction(0x10000 + 4 * i, 0);
-        const Value base = b.add(b.get(x_slot(step.base)), b.c64(static_cast<u64>(step.add)));
-        const Value at = b.host_address(base, step.mem, step.displacement);
+        const unsigned moved = step.index_shift ? kIndex : step.base;
+        const Value sum = b.add(b.get(x_slot(moved)), b.c64(static_cast<u64>(step.add)));
+        MemInfo mem = step.mem;
+        mem.index_shift = static_cast<u8>(step.index_shift.value_or(0));
+        const Value at = b.host_address(step.index_shift ? b.get(x_slot(step.base)) : sum, mem,
+                                        step.displacement);
+        b.block()[at.id].args[1] = step.index_shift ? sum.id : kNoValue;
         const MemInfo plain{.size_log2 = step.mem.size_log2};
         if (step.mem.access == Access::Reads) {
             b.set(x_slot(step.other), b.load(Type::I64, at, plain));
@@ -198,7 +219,7 @@ Block block_of(std::span<const AccessStep> steps, std::size_t first, u32 mode) {
             b.store(at, b.get(x_slot(step.other)), plain);
         }
         if (step.add != 0) {
-            b.set(x_slot(step.base), base); // write-back
+            b.set(x_slot(moved), sum); // write-back
         }
     }
     block.exit = ExitDirect{0x20000};
@@ -215,6 +236,7 @@ TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]")
     for (unsigned i = 0; i < 4000; ++i) {
         const u32 mode = BlockMode::level_bits(static_cast<unsigned>(below(2)));
         std::vector<AccessStep> steps;
+        const auto shift = static_cast<unsigned>(below(5));
         for (unsigned n = 0; n < 2 + below(6); ++n) {
             steps.push_back({.base = static_cast<unsigned>(below(2)),
                              .other = static_cast<unsigned>(2 + below(8)),
@@ -222,16 +244,18 @@ TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]")
                              .displacement = static_cast<i64>(below(65)) - 32,
                              .mem = {.size_log2 = static_cast<u8>(below(4)),
                                      .access = below(2) != 0 ? Access::Reads : Access::Writes,
-                                     .unprivileged = below(8) == 0}});
+                                     .unprivileged = below(8) == 0},
+                             .index_shift = below(2) != 0 ? std::optional{shift} : std::nullopt});
         }
         const u64 seed = random();
         const GuestAddr bases[2] = {kKnown + (below(4) == 0 ? below(64) : 256 + below(64)),
                                     (below(4) != 0 ? kKnown : kOther) + 512 + below(64)};
         const auto prepare = [&](CpuState& state) {
             randomise(state, seed, 0);
-            fill(state);
+            fill(state, {mode});
             state.x[0] = bases[0];
             state.x[1] = bases[1];
+            state.x[kIndex] = seed % 3;
         };
         const Block alone = block_of(steps, 0, mode | BlockMode::kNoRanges);
         const auto expected = std::make_unique<CpuState>();
@@ -265,6 +289,7 @@ TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]")
                 runner.reset();
                 runner.options = {};
                 runner.options.spill_everything = spill;
+                runner.options.baseline_host = spill;
                 check(*runner.state, [&](const Block& block) { (void)runner.run(block); });
             }
         }
@@ -300,6 +325,7 @@ TEST_CASE("tlb: an access finds the page that it had last, and no other", "[x64]
         runner.reset();
         runner.options = {};
         runner.options.spill_everything = below(2) != 0;
+        runner.options.baseline_host = below(2) != 0;
         for (unsigned round = 0; round < 6; ++round) {
             const u64 seed = random();
             const auto address = [&] {
@@ -318,7 +344,7 @@ TEST_CASE("tlb: an access finds the page that it had last, and no other", "[x64]
                     state.x[2 + n] = n % 2 != 0 ? second - first : n * 8;
                 }
                 if (round % 3 == 0) { // as when the guest's tables have changed
-                    fill(state);
+                    fill(state, block.key.mode);
                     for (auto& group : state.page_slots) {
                         for (PageSlot& slot : group) {
                             slot.limit = 0;
