@@ -179,7 +179,7 @@ bool Translator::keep_sp_aligned() {
 
 // --- Where to go on
 
-// A block holds each guest instruction at most once, so loops end it.
+// A block holds each guest instruction once, so loops end it, but for what can_repeat() says.
 bool Translator::can_continue_at(GuestAddr target) {
     return options_.follow_branches && in_words(target) && !visited_[(target - start_) / 4] &&
            b.block().guest_pcs.size() < options_.max_instructions;
@@ -198,12 +198,37 @@ bool Translator::jump(GuestAddr target) {
 bool Translator::branch_if(Value condition, GuestAddr target) {
     if (target > pc_ && side_exits_ < options_.max_side_exits && can_continue_at(next())) {
         ++side_exits_;
-        set_counted(b.block().guest_pcs.size());
-        const u16 aux = wrote_nzcv_ && nzcv_dead_at(target) ? ir::kExitIfNzcvDead : 0;
-        b.emit(Opcode::ExitIf, Type::Void, {condition}, aux, target);
+        exit_if(condition, target);
+        return true;
+    }
+    if (can_repeat(target)) {
+        ++repetitions_;
+        exit_if(b.not_(condition), next());
+        visited_.reset();
+        next_pc_ = start_;
         return true;
     }
     return end(ir::ExitCond{condition.id, target, next()});
+}
+
+void Translator::exit_if(Value condition, GuestAddr target) {
+    set_counted(b.block().guest_pcs.size());
+    const u16 aux = wrote_nzcv_ && nzcv_dead_at(target) ? ir::kExitIfNzcvDead : 0;
+    b.emit(Opcode::ExitIf, Type::Void, {condition}, aux, target);
+}
+
+// A short loop of a machine is in its block several times, so that accesses of several turns share
+// a look at the TLB (ir/opt/share_lookups.cpp).
+bool Translator::can_repeat(GuestAddr target) {
+    constexpr unsigned kTurns = 4, kMostInstructions = 48;
+    const ir::Block& block = b.block();
+    const std::size_t turn = block.guest_pcs.size() / (repetitions_ + 1);
+    return target == start_ && mode().system() && !mode().no_ranges() && options_.follow_branches &&
+           side_exits_ == 0 && repetitions_ + 1 < kTurns &&
+           block.guest_pcs.size() + turn <=
+               std::min(kMostInstructions, options_.max_instructions) &&
+           std::any_of(block.insts.begin(), block.insts.end(),
+                       [](const ir::Inst& inst) { return inst.op == Opcode::HostAddress; });
 }
 
 // --- Is NZCV dead?

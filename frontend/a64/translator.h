@@ -155,6 +155,8 @@ class Translator {
         return address - start_ < words_.size() * 4; // below start_ wraps
     }
     [[nodiscard]] bool can_continue_at(GuestAddr target);
+    [[nodiscard]] bool can_repeat(GuestAddr target);
+    void exit_if(Value condition, GuestAddr target);
     void begin_counting();
     void set_counted(u64 instructions);
     void finish_counting();
@@ -168,6 +170,7 @@ class Translator {
     GuestAddr start_;
     std::span<const u32> words_; // of the page, from start_
     unsigned side_exits_ = 0;
+    unsigned repetitions_ = 0;
     std::bitset<kPageBytes / 4> visited_; // words translated already, from start_
     GuestAddr pc_;
     GuestAddr next_pc_;

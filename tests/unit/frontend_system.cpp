@@ -260,3 +260,43 @@ TEST_CASE("with LSE2, accesses that must be aligned may be anywhere in 16 bytes"
         }
     }
 }
+
+TEST_CASE("a machine's short loop with accesses is in its block several times", "[frontend]") {
+    constexpr u32 kLdr = 0xb8404420, kSubs = 0xf1000442, kBne = 0x54ffffc1; // [x1], 4; x2; to kLdr
+    const auto translate = [](std::vector<u32> words, u32 mode, Block& block) {
+        Code code{std::move(words)};
+        frontend::translate({kBase, {mode}}, code, {}, block);
+        REQUIRE(verify(block).empty());
+        return block.guest_pcs.size();
+    };
+    const std::vector<u32> loop{kLdr, kSubs, kBne, kSvc0};
+    Block block;
+    CHECK(translate(loop, 0, block) == 3);
+    CHECK(translate(loop, BlockMode::level_bits(0) | BlockMode::kNoRanges, block) == 3);
+    constexpr u32 kNop = 0xd503201f;
+    CHECK(translate({kNop, kSubs, kBne, kSvc0}, BlockMode::level_bits(0), block) == 3);
+    std::vector<u32> long_loop(25, kNop); // twice would be too much
+    long_loop[0] = kLdr;
+    long_loop.push_back(0x54000001 | ((u32{0} - 25) & 0x7ffff) << 5); // b.ne
+    CHECK(translate(long_loop, BlockMode::level_bits(0), block) == 26);
+    REQUIRE(translate(loop, BlockMode::level_bits(0), block) == 12);
+    CHECK(std::get<ExitCond>(block.exit).taken == kBase);
+    for (const u64 turns : {1, 3, 4, 6}) {
+        static Tlb tlb;
+        static const u32 words[8] = {10, 11, 12, 13, 14, 15, 16, 17};
+        constexpr GuestAddr kPage = 0x7000;
+        const auto state = std::make_unique<CpuState>();
+        state->tlb[0] = &tlb;
+        tlb.read[tlb_index(kPage)] = kPage;
+        tlb.addend[tlb_index(kPage)] = reinterpret_cast<u64>(words) - kPage;
+        state->x[1] = kPage;
+        state->x[2] = turns;
+        state->pc = kBase;
+        while (state->pc == kBase) {
+            (void)interpret(block, *state);
+        }
+        CHECK(state->pc == kBase + 12);
+        CHECK(state->x[0] == words[turns - 1]);
+        CHECK(state->x[1] == kPage + 4 * turns);
+    }
+}
