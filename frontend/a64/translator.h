@@ -112,6 +112,8 @@ class Translator {
         last_nzcv_ = flags;
         b.set(Slot::NZCV, flags);
     }
+    // Of a branch that the block goes on behind: it was not taken.
+    [[nodiscard]] bool falls_through() const { return next_pc_ == next(); }
     // What was compared last in this block is equal, as Z has just told.
     void found_equal();
     [[nodiscard]] Value holds(Cond cond); // I1; AL and NV give a constant

@@ -281,6 +281,10 @@ TEST_CASE("a machine's short loop with accesses is in its block several times", 
     CHECK(translate(long_loop, BlockMode::level_bits(0), block) == 26);
     REQUIRE(translate(loop, BlockMode::level_bits(0), block) == 12);
     CHECK(std::get<ExitCond>(block.exit).taken == kBase);
+    for (const Inst& inst : block.insts) { // B.NE was taken: nothing is known of the flags
+        CHECK_FALSE((inst.op == Opcode::Set && inst.slot() == Slot::NZCV &&
+                     block[inst.args[0]].op == Opcode::Const));
+    }
     for (const u64 turns : {1, 3, 4, 6}) {
         static Tlb tlb;
         static const u32 words[8] = {10, 11, 12, 13, 14, 15, 16, 17};

@@ -19,7 +19,7 @@ bool B_cond(Translator& t, Imm<19> imm19, Cond cond) {
         return t.jump(target);
     }
     const bool goes_on = t.branch_if(t.holds(cond), target);
-    if (goes_on && cond == Cond::NE) {
+    if (goes_on && cond == Cond::NE && t.falls_through()) {
         t.found_equal();
     }
     return goes_on;
