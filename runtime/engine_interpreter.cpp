@@ -31,7 +31,7 @@ class InterpreterEngine final : public EngineBase {
         bool forgotten = false;
     };
     struct Generation {
-        Generation(u64 n, bool system) : number{n}, table{12, system} {}
+        explicit Generation(u64 n) : number{n} {}
         u64 number;
         u64 bytes = 0;
         BlockTable table;
@@ -61,7 +61,7 @@ class InterpreterEngine final : public EngineBase {
 InterpreterEngine::InterpreterEngine(const EngineConfig& config)
     : EngineBase{config},
       most_bytes_{config.code_cache_bytes},
-      current_generation_{std::make_unique<Generation>(1, system_)},
+      current_generation_{std::make_unique<Generation>(1)},
       table_{&current_generation_->table} {}
 
 ExitReason InterpreterEngine::run(ir::CpuState& state) {
@@ -171,7 +171,7 @@ void InterpreterEngine::restart_when_full() {
     }
     const u64 number = current_generation_->number + 1;
     retired_.push_back(std::move(current_generation_));
-    current_generation_ = std::make_unique<Generation>(number, system_);
+    current_generation_ = std::make_unique<Generation>(number);
     table_.store(&current_generation_->table, std::memory_order_release);
     registry_.publish_generation(number);
     debug::count(statistics_.cache_restarts);

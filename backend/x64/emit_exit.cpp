@@ -52,9 +52,9 @@ GuestAddr Emitter::branch_pc() const {
 // --- patchable jumps
 
 // Where other threads may be executing what is patched: makes the displacement of an instruction
-// with `opcode_bytes` before it stay in an aligned quadword, as both vendors want it (AMD64 APM 2,
-// 7.6.1). Padding goes before a compare that belongs to the jump, so that the two stay adjacent and
-// fuse.
+// with `opcode_bytes` before it stay in an aligned quadword, where every processor stores it at
+// once (AMD64 manual, volume 1, "Atomicity of accesses"; Intel's ask for less). Padding goes before
+// a compare that belongs to the jump, so that the two stay adjacent and fuse.
 void Emitter::align_for_displacement(unsigned opcode_bytes) {
     const ir::BlockMode mode = block_->key.mode;
     const u32 end = c.position();

@@ -20,21 +20,20 @@ void* zero_pages(u64 bytes) {
 
 } // namespace
 
-BlockTable::Array::Array(unsigned log2, bool locates)
+BlockTable::Array::Array(unsigned log2)
     : mask{(u64{1} << log2) - 1},
       log2_slots{log2},
-      slots{static_cast<Slot*>(zero_pages(sizeof(Slot) << log2))},
-      places{locates ? static_cast<std::atomic<u64>*>(zero_pages(sizeof(u64) << log2)) : nullptr} {}
+      slots{static_cast<Slot*>(zero_pages(sizeof(Slot) << log2))} {}
 
 BlockTable::Array::~Array() {
     munmap(slots, sizeof(Slot) << log2_slots);
-    if (places != nullptr) {
-        munmap(places, sizeof(u64) << log2_slots);
+    if (std::atomic<u64>* const all = places.load(); all != nullptr) {
+        munmap(all, sizeof(u64) << log2_slots);
     }
 }
 
-BlockTable::BlockTable(unsigned log2_slots, bool locates) : locates_{locates} {
-    arrays_.push_back(std::make_unique<Array>(log2_slots, locates));
+BlockTable::BlockTable(unsigned log2_slots) {
+    arrays_.push_back(std::make_unique<Array>(log2_slots));
     current_.store(arrays_.back().get(), std::memory_order_release);
 }
 
@@ -79,20 +78,28 @@ void BlockTable::insert(ir::BlockKey key, u64 value) {
     if (used_slots_ * 2 > arrays_.back()->mask) {
         grow();
     }
-    const Array& array = *arrays_.back();
+    Array& array = *arrays_.back();
     const Packed packed = pack(key);
-    DCHECK(locates_ || packed.place == 0);
     const u64 index = slot_for(array, packed);
     Slot& slot = array.slots[index];
     // The value first: a reader that sees the key sees it too.
     slot.value.store(value, std::memory_order_release);
     if (slot.key.load(std::memory_order_relaxed) == 0) {
         ++used_slots_;
-        if (locates_) {
-            array.places[index].store(packed.place, std::memory_order_relaxed);
-        }
-        slot.key.store(packed.key, std::memory_order_release);
+        take_slot(array, index, packed);
     }
+}
+
+void BlockTable::take_slot(Array& array, u64 index, Packed packed) {
+    if (packed.place != 0) {
+        std::atomic<u64>* places = array.places.load(std::memory_order_relaxed);
+        if (places == nullptr) {
+            places = static_cast<std::atomic<u64>*>(zero_pages(sizeof(u64) << array.log2_slots));
+            array.places.store(places, std::memory_order_release);
+        }
+        places[index].store(packed.place, std::memory_order_relaxed);
+    }
+    array.slots[index].key.store(packed.key, std::memory_order_release);
 }
 
 void BlockTable::remove(ir::BlockKey key) {
@@ -106,19 +113,15 @@ void BlockTable::remove(ir::BlockKey key) {
 
 void BlockTable::grow() {
     const Array& old = *arrays_.back();
-    auto bigger = std::make_unique<Array>(old.log2_slots + 1, locates_);
+    auto bigger = std::make_unique<Array>(old.log2_slots + 1);
     used_slots_ = 0;
     for (u64 i = 0; i <= old.mask; ++i) {
         const u64 value = old.slots[i].value.load(std::memory_order_relaxed);
         if (value != 0) {
-            const u64 key = old.slots[i].key.load(std::memory_order_relaxed);
-            const u64 place = locates_ ? old.places[i].load(std::memory_order_relaxed) : 0;
-            const u64 index = slot_for(*bigger, {key, place});
-            if (locates_) {
-                bigger->places[index].store(place, std::memory_order_relaxed);
-            }
+            const Packed packed{old.slots[i].key.load(std::memory_order_relaxed), place_at(old, i)};
+            const u64 index = slot_for(*bigger, packed);
             bigger->slots[index].value.store(value, std::memory_order_relaxed);
-            bigger->slots[index].key.store(key, std::memory_order_relaxed);
+            take_slot(*bigger, index, packed);
             ++used_slots_;
         }
     }

@@ -16,8 +16,7 @@ namespace ulna::runtime {
 
 class BlockTable {
   public:
-    // With `locates`, keys of a whole machine are told apart by where their code is.
-    explicit BlockTable(unsigned log2_slots = 12, bool locates = false);
+    explicit BlockTable(unsigned log2_slots = 12);
 
     // Guest addresses that can be keys: Linux user space has 48 bits at most; those of a machine
     // are extended from 48.
@@ -46,7 +45,7 @@ class BlockTable {
     };
     // A power of two of slots; zero pages are empty slots, and cost nothing until touched.
     struct Array {
-        Array(unsigned log2_slots, bool locates);
+        explicit Array(unsigned log2_slots);
         ~Array();
         Array(const Array&) = delete;
         Array& operator=(const Array&) = delete;
@@ -54,11 +53,12 @@ class BlockTable {
         const u64 mask;
         const unsigned log2_slots;
         Slot* const slots;
-        std::atomic<u64>* const places; // of each slot's key, written before it; or null
+        // Of each slot's key, written before it; null while all are 0.
+        std::atomic<std::atomic<u64>*> places{nullptr};
     };
     struct Packed {
         u64 key;   // PC and mode, never 0 (bit 17 is bit 1 of the PC, which is always clear)
-        u64 place; // of a machine: physical page, and what of PC and mode is not in `key`; else 0
+        u64 place; // what is not in `key` of page, PC and mode: mostly 0 but in machines
     };
 
     [[nodiscard]] static Packed pack(ir::BlockKey key);
@@ -67,13 +67,16 @@ class BlockTable {
                (64 - array.log2_slots);
     }
     [[nodiscard]] static bool holds(const Array& array, u64 slot, Packed packed) {
-        return array.places == nullptr ||
-               array.places[slot].load(std::memory_order_relaxed) == packed.place;
+        return place_at(array, slot) == packed.place;
     }
+    [[nodiscard]] static u64 place_at(const Array& array, u64 slot) {
+        const auto* const places = array.places.load(std::memory_order_acquire);
+        return places != nullptr ? places[slot].load(std::memory_order_relaxed) : 0;
+    }
+    // An empty slot becomes this key's; its value is there.
+    static void take_slot(Array& array, u64 index, Packed packed);
     [[nodiscard]] static u64 slot_for(const Array& array, Packed packed);
     void grow();
-
-    const bool locates_;
 
     std::vector<std::unique_ptr<Array>> arrays_; // newest last
     std::atomic<const Array*> current_{nullptr};

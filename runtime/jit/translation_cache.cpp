@@ -30,8 +30,8 @@ TranslationCache::TranslationCache(CodeMemory& memory, debug::Statistics& statis
 }
 
 void TranslationCache::start_in(u32 arena, u64 number, unsigned log2_slots) {
-    by_arena_[arena] = std::make_unique<Generation>(number, arena, memory_.arena_begin(arena),
-                                                    log2_slots, system_);
+    by_arena_[arena] =
+        std::make_unique<Generation>(number, arena, memory_.arena_begin(arena), log2_slots);
     current_ = by_arena_[arena].get();
     table_.store(&current_->table, std::memory_order_release);
 }

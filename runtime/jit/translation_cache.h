@@ -39,7 +39,7 @@ class TranslationCache {
   public:
     static constexpr u32 kArenas = 4;
 
-    // `system`: of a whole machine, whose blocks are told apart by their physical pages.
+    // `system`: of a whole machine.
     TranslationCache(CodeMemory& memory, debug::Statistics& statistics, bool system = false);
 
     // Host entry of a block, or 0. Lock-free; the calling thread is active (ThreadRegistry).
@@ -150,8 +150,8 @@ class TranslationCache {
     };
     using FaultRecord = LinkedBlocks::Fault;
     struct Generation {
-        Generation(u64 n, u32 in_arena, u32 begin, unsigned log2_slots, bool system)
-            : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots, system} {
+        Generation(u64 n, u32 in_arena, u32 begin, unsigned log2_slots)
+            : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots} {
             // As many blocks as fill the table: growing by copying would touch twice the memory.
             const std::size_t expected = std::size_t{1} << (log2_slots - 1);
             blocks.reserve(expected);

@@ -1,9 +1,8 @@
 #include "runtime/persist/bundle.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
-#include <iterator>
-#include <numeric>
 
 #include "runtime/jit/code_memory.h"
 
@@ -13,10 +12,8 @@ namespace {
 
 constexpr u64 kGuestPageBytes = u64{1} << ir::kCodePageLog2;
 
-// RecordHead::part_bytes; each is padded to a multiple of 8.
-enum Part : u8 { kBlocks, kRanges, kLinks, kFaults, kGuestBytes, kLinkedTo, kCode, kUnused };
-
-constexpr u64 padded(u64 bytes, u64 to = 8) { return (bytes + to - 1) / to * to; }
+// RecordParts.
+enum Part : u8 { kBlocks, kRanges, kLinks, kFaults, kGuestBytes, kLinkedTo, kCode };
 
 template <class T> std::span<const u8> bytes_of(const std::vector<T>& elements) {
     return {reinterpret_cast<const u8*>(elements.data()), elements.size() * sizeof(T)};
@@ -64,7 +61,7 @@ void add_block(Draft& draft, const StoredBlock& stored) {
     append_elements(draft.links, stored.links);
     append_elements(draft.faults, stored.faults);
     append_elements(draft.code, stored.code);
-    draft.code.resize(padded(draft.code.size(), kCodeAlign));
+    draft.code.resize((draft.code.size() + kCodeAlign - 1) / kCodeAlign * kCodeAlign);
 }
 
 // Where the bytes of a range begin among those of all.
@@ -146,27 +143,15 @@ void link(Draft& draft, ir::BlockMode mode) {
 }
 
 u32 append_draft(std::vector<u8>& out, const Draft& draft, const StoredBlock& first) {
-    const u64 start = out.size();
     RecordHead head{};
     head.pc = first.key.pc;
     head.mode = first.key.mode.bits;
     head.masks_tags = first.masks_tags;
     head.guarded = first.guarded;
     head.kind = RecordHead::kBundle;
-    const std::span<const u8> parts[] = {
-        bytes_of(draft.blocks), bytes_of(draft.ranges),      bytes_of(draft.links),
-        bytes_of(draft.faults), bytes_of(draft.guest_bytes), bytes_of(draft.linked_to),
-        bytes_of(draft.code),
-    };
-    out.resize(start + sizeof head);
-    for (std::size_t i = 0; i < std::size(parts); ++i) {
-        out.insert(out.end(), parts[i].begin(), parts[i].end());
-        out.resize(padded(out.size() - start) + start);
-        head.part_bytes[i] = static_cast<u32>(padded(parts[i].size()));
-    }
-    std::memcpy(out.data() + start, &head, sizeof head);
-    seal_record(std::span(out).subspan(start));
-    return static_cast<u32>(out.size() - start);
+    return append_parts(out, head,
+                        {bytes_of(draft.blocks), bytes_of(draft.ranges), bytes_of(draft.links),
+                         bytes_of(draft.faults), draft.guest_bytes, draft.linked_to, draft.code});
 }
 
 bool ranges_make_sense(const StoredBundle& bundle) {
@@ -177,7 +162,7 @@ bool ranges_make_sense(const StoredBundle& bundle) {
         }
         bytes += range.bytes;
     }
-    return bytes <= bundle.guest_bytes.size();
+    return bytes == bundle.guest_bytes.size();
 }
 
 // What the translation cache relies on.
@@ -203,8 +188,8 @@ bool makes_sense(const StoredBundle& bundle) {
     }
     return !linked.blocks.empty() && linked.blocks.size() <= kMostBundledBlocks &&
            links == linked.links.size() && faults == linked.faults.size() &&
-           linked.linked_to.size() >= links && ranges_make_sense(bundle) &&
-           std::ranges::all_of(linked.linked_to.first(links), [&](u8 to) {
+           linked.linked_to.size() == links && ranges_make_sense(bundle) &&
+           std::ranges::all_of(linked.linked_to, [&](u8 to) {
                return to == LinkedBlocks::kOutside || to < linked.blocks.size();
            });
 }
@@ -234,35 +219,23 @@ std::size_t append_bundle(std::vector<u8>& out, std::span<const StoredBlock> blo
 }
 
 bool decode_bundle(std::span<const u8> bytes, StoredBundle& out) {
-    if (!is_whole(bytes)) {
+    const bool is_aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % 8 == 0;
+    const auto parts = is_aligned ? read_parts(bytes) : std::nullopt;
+    if (!parts || !read_head(bytes).is_bundle()) {
         return false;
     }
     const RecordHead head = read_head(bytes);
-    if (!head.is_bundle()) {
-        return false;
-    }
-    std::span<const u8> rest = bytes.subspan(sizeof head);
-    const auto take = [&](Part part) {
-        const std::span<const u8> taken = rest.first(head.part_bytes[part]);
-        rest = rest.subspan(taken.size());
-        return taken;
-    };
-    for (const u32 part : head.part_bytes) {
-        if (part % 8 != 0) {
-            return false;
-        }
-    }
     LinkedBlocks& linked = out.linked;
     linked.mode = {head.mode};
     linked.masks_tags = head.masks_tags != 0;
     out.guarded = head.guarded != 0;
-    linked.blocks = elements_of<LinkedBlocks::Block>(take(kBlocks));
-    out.ranges = elements_of<GuestRange>(take(kRanges));
-    linked.links = elements_of<LinkedBlocks::Link>(take(kLinks));
-    linked.faults = elements_of<LinkedBlocks::Fault>(take(kFaults));
-    out.guest_bytes = take(kGuestBytes);
-    linked.linked_to = take(kLinkedTo);
-    linked.code = take(kCode);
+    linked.blocks = elements_of<LinkedBlocks::Block>((*parts)[kBlocks]);
+    out.ranges = elements_of<GuestRange>((*parts)[kRanges]);
+    linked.links = elements_of<LinkedBlocks::Link>((*parts)[kLinks]);
+    linked.faults = elements_of<LinkedBlocks::Fault>((*parts)[kFaults]);
+    out.guest_bytes = (*parts)[kGuestBytes];
+    linked.linked_to = (*parts)[kLinkedTo];
+    linked.code = (*parts)[kCode];
     return makes_sense(out);
 }
 

@@ -1,7 +1,7 @@
 #include "runtime/persist/record.h"
 
+#include <algorithm>
 #include <cstring>
-#include <iterator>
 #include <numeric>
 
 #include "runtime/persist/checksum.h"
@@ -31,7 +31,7 @@ struct PackedAddress {
     u32 code_offset : 24, form : 8;
 };
 
-constexpr u64 kAlign = 8;
+constexpr u64 padded(u64 bytes) { return (bytes + 7) / 8 * 8; }
 
 void append(std::vector<u8>& out, const void* data, u64 bytes) {
     const auto* const begin = static_cast<const u8*>(data);
@@ -128,32 +128,33 @@ GuestRange StoredBlock::range(std::size_t index) const {
 }
 
 u64 RecordHead::bytes() const {
-    const u64 end = std::accumulate(std::begin(part_bytes), std::end(part_bytes), u64{kBytes});
-    return (end + kAlign - 1) / kAlign * kAlign;
+    return std::accumulate(part_bytes.begin(), part_bytes.end(), u64{kBytes},
+                           [](u64 sum, u32 bytes) { return sum + padded(bytes); });
+}
+
+u32 append_parts(std::vector<u8>& out, RecordHead head, const RecordParts& parts) {
+    const u64 start = out.size();
+    std::ranges::transform(parts, head.part_bytes.begin(),
+                           [](std::span<const u8> part) { return static_cast<u32>(part.size()); });
+    append(out, &head, sizeof head);
+    for (const std::span<const u8> part : parts) {
+        append(out, part.data(), part.size());
+        out.resize(start + padded(out.size() - start));
+    }
+    seal_record(std::span(out).subspan(start));
+    return static_cast<u32>(out.size() - start);
 }
 
 u32 append_record(std::vector<u8>& out, const StoredBlock& block) {
-    const u64 start = out.size();
     RecordHead head{};
     head.pc = block.key.pc;
     head.mode = block.key.mode.bits;
     head.masks_tags = block.masks_tags;
     head.guarded = block.guarded;
     head.is_region = block.is_region;
-    const std::span<const u8> parts[] = {
-        block.ranges, block.guest_bytes, block.code,          block.links,
-        block.faults, block.locations,   block.location_ends, block.addresses,
-    };
-    static_assert(std::size(parts) == std::size(decltype(head.part_bytes){}));
-    append(out, &head, sizeof head);
-    for (std::size_t i = 0; i < std::size(parts); ++i) {
-        head.part_bytes[i] = static_cast<u32>(parts[i].size());
-        append(out, parts[i].data(), parts[i].size());
-    }
-    out.resize(start + head.bytes());
-    std::memcpy(out.data() + start, &head, sizeof head);
-    seal_record(std::span(out).subspan(start));
-    return static_cast<u32>(out.size() - start);
+    return append_parts(out, head,
+                        {block.ranges, block.guest_bytes, block.code, block.links, block.faults,
+                         block.locations, block.location_ends, block.addresses});
 }
 
 u32 append_record(std::vector<u8>& out,
@@ -197,43 +198,60 @@ void seal_record(std::span<u8> record) {
     std::memcpy(record.data(), &sum, sizeof sum);
 }
 
-bool is_whole(std::span<const u8> record) {
-    if (record.size() < RecordHead::kBytes) {
-        return false;
-    }
-    const RecordHead head = read_head(record);
-    return head.checksum == checksum(record.subspan(sizeof head.checksum)) &&
-           head.bytes() <= record.size();
-}
+namespace {
 
-bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
-    if (!is_whole(bytes) || read_head(bytes).is_bundle()) {
-        return false;
-    }
-    read_record(bytes, out);
-    return makes_sense(out);
-}
-
-void read_record(std::span<const u8> bytes, StoredBlock& out) {
+// The parts, of bytes that are enough for what their head says.
+RecordParts split(std::span<const u8> bytes) {
     const RecordHead head = read_head(bytes);
     std::span<const u8> rest = bytes.subspan(sizeof head);
-    const auto take = [&](Part part) {
-        const std::span<const u8> taken = rest.first(head.part_bytes[part]);
-        rest = rest.subspan(taken.size());
-        return taken;
-    };
+    RecordParts parts;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        parts[i] = rest.first(head.part_bytes[i]);
+        rest = rest.subspan(padded(head.part_bytes[i]));
+    }
+    return parts;
+}
+
+void fill(const RecordHead& head, const RecordParts& parts, StoredBlock& out) {
     out.key = head.key();
     out.masks_tags = head.masks_tags != 0;
     out.guarded = head.guarded != 0;
     out.is_region = head.is_region != 0;
-    out.ranges = take(kRanges);
-    out.guest_bytes = take(kGuestBytes);
-    out.code = take(kCode);
-    out.links = take(kLinks);
-    out.faults = take(kFaults);
-    out.locations = take(kLocations);
-    out.location_ends = take(kLocationEnds);
-    out.addresses = take(kAddresses);
+    out.ranges = parts[kRanges];
+    out.guest_bytes = parts[kGuestBytes];
+    out.code = parts[kCode];
+    out.links = parts[kLinks];
+    out.faults = parts[kFaults];
+    out.locations = parts[kLocations];
+    out.location_ends = parts[kLocationEnds];
+    out.addresses = parts[kAddresses];
+}
+
+} // namespace
+
+std::optional<RecordParts> read_parts(std::span<const u8> bytes) {
+    if (bytes.size() < RecordHead::kBytes) {
+        return std::nullopt;
+    }
+    const RecordHead head = read_head(bytes);
+    if (head.checksum != checksum(bytes.subspan(sizeof head.checksum)) ||
+        head.bytes() > bytes.size()) {
+        return std::nullopt;
+    }
+    return split(bytes);
+}
+
+bool decode_record(std::span<const u8> bytes, StoredBlock& out) {
+    const auto parts = read_parts(bytes);
+    if (!parts || read_head(bytes).is_bundle()) {
+        return false;
+    }
+    fill(read_head(bytes), *parts, out);
+    return makes_sense(out);
+}
+
+void read_record(std::span<const u8> bytes, StoredBlock& out) {
+    fill(read_head(bytes), split(bytes), out);
 }
 
 void unpack(const StoredBlock& block, backend::CompiledBlock& out) {

@@ -3,6 +3,8 @@
 // only while the guest's memory holds these very bytes.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,8 +52,8 @@ struct RecordHead {
     u32 mode;
     u8 masks_tags, guarded, is_region;
     u8 kind;
-    // Of the parts that follow, in this order.
-    u32 part_bytes[8];
+    // Of the parts that follow, each with padding to a multiple of 8.
+    std::array<u32, 8> part_bytes;
 
     [[nodiscard]] ir::BlockKey key() const { return {pc, {mode}}; }
     [[nodiscard]] bool is_bundle() const { return kind == kBundle; }
@@ -60,10 +62,15 @@ struct RecordHead {
 };
 static_assert(sizeof(RecordHead) == RecordHead::kBytes);
 [[nodiscard]] RecordHead read_head(std::span<const u8> bytes);
-// Writes the checksum of a record or bundle.
+
+using RecordParts =
+    std::array<std::span<const u8>, std::tuple_size_v<decltype(RecordHead::part_bytes)>>;
+// Appends a record or bundle; `head` says what is not its size. As append_record.
+u32 append_parts(std::vector<u8>& out, RecordHead head, const RecordParts& parts);
+// What append_parts() was given; nothing when these bytes are not whole and undamaged.
+[[nodiscard]] std::optional<RecordParts> read_parts(std::span<const u8> bytes);
+// Writes the checksum anew.
 void seal_record(std::span<u8> record);
-// These bytes are as they were sealed.
-[[nodiscard]] bool is_whole(std::span<const u8> record);
 
 // False: these bytes are not a whole, undamaged record.
 [[nodiscard]] bool decode_record(std::span<const u8> bytes, StoredBlock& out);

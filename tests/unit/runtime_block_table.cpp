@@ -24,6 +24,26 @@ TEST_CASE("block table: keys differ by pc and mode", "[runtime]") {
     CHECK(table.find(key(0)) == 0);
 }
 
+TEST_CASE("block table: keys differ by what few keys have", "[runtime]") {
+    BlockTable table{2};
+    const ir::BlockMode counts{ir::BlockMode::kCounts}, machine{ir::BlockMode::level_bits(1)};
+    table.insert(key(0x1000), 11);
+    table.insert({0x1000, counts}, 22);
+    table.insert({0x1000, machine, 5}, 33);
+    table.insert({0x1000, machine, 6}, 44);
+    for (u64 i = 1; i <= 100; ++i) { // it grows
+        table.insert({0x2000 + i * 4, machine, i}, i);
+    }
+    CHECK(table.find(key(0x1000)) == 11);
+    CHECK(table.find({0x1000, counts}) == 22);
+    CHECK(table.find({0x1000, machine, 5}) == 33);
+    CHECK(table.find({0x1000, machine, 6}) == 44);
+    CHECK(table.find({0x1000, machine, 7}) == 0);
+    table.remove({0x1000, counts});
+    CHECK(table.find({0x1000, counts}) == 0);
+    CHECK(table.find(key(0x1000)) == 11);
+}
+
 TEST_CASE("block table: a removed key is absent, and can come back", "[runtime]") {
     BlockTable table{4};
     table.insert(key(0x1000), 11);

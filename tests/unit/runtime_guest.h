@@ -201,4 +201,12 @@ make_engine(Engines which, frontend::CodeSource& code, u64 cache_bytes = 16u << 
     return engine;
 }
 
+// A line of `--stats`.
+inline u64 statistic_of(const runtime::Engine& engine, const std::string& name) {
+    const std::string stats = engine.stats();
+    const std::size_t at = stats.find(name);
+    REQUIRE(at != std::string::npos);
+    return std::stoull(stats.substr(at + name.size()));
+}
+
 } // namespace ulna::test

@@ -48,12 +48,7 @@ class Process {
         CHECK(cpu.run(pc) == ExitReason::Svc);
         return cpu->x[0];
     }
-    [[nodiscard]] u64 count(const std::string& name) const {
-        const std::string stats = engine_->stats();
-        const std::size_t at = stats.find(name);
-        REQUIRE(at != std::string::npos);
-        return std::stoul(stats.substr(at + name.size()));
-    }
+    [[nodiscard]] u64 count(const std::string& name) const { return statistic_of(*engine_, name); }
     [[nodiscard]] u64 translated() const { return count("blocks translated"); }
     [[nodiscard]] u64 found() const { return count("blocks found in the persistent cache"); }
 

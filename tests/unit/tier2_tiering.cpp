@@ -40,10 +40,7 @@ class TieredEngine {
     runtime::Engine& operator*() { return *engine_; }
     runtime::Engine* operator->() { return engine_.get(); }
     [[nodiscard]] u64 statistic(const std::string& name) const {
-        const std::string text = engine_->stats();
-        const std::size_t at = text.find(name);
-        REQUIRE(at != text.npos);
-        return std::strtoull(text.c_str() + at + name.size(), nullptr, 10);
+        return statistic_of(*engine_, name);
     }
     [[nodiscard]] u64 regions() const { return statistic("regions installed"); }
 
@@ -72,18 +69,22 @@ void put_sum_with_call(GuestArea& area) {
     area.put(4, {bl(4)}); // to add_reg
 }
 
-} // namespace
-
-TEST_CASE("tiering: every block becomes a region at once, and results stay", "[tier2][tiering]") {
-    GuestArea area{1u << 20};
-    TieredEngine engine(area, TierTwoPolicy::Always);
-    GuestCpu cpu{*engine};
+void check_sums(GuestArea& area, GuestCpu& cpu) {
     put_sum_with_call(area);
     for (const u64 n : {u64{1}, u64{2}, u64{1000}}) {
         cpu->x[0] = n;
         REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
         CHECK(cpu->x[0] == n * (n + 1) / 2);
     }
+}
+
+} // namespace
+
+TEST_CASE("tiering: every block becomes a region at once, and results stay", "[tier2][tiering]") {
+    GuestArea area{1u << 20};
+    TieredEngine engine(area, TierTwoPolicy::Always);
+    GuestCpu cpu{*engine};
+    check_sums(area, cpu);
     CHECK(engine.regions() >= 3);
     CHECK(engine.statistic("regions that tier 2 refused") == 0);
 }
@@ -93,12 +94,7 @@ TEST_CASE("tiering: a region that is made a second time takes the first one's pl
     GuestArea area{1u << 20};
     TieredEngine engine(area, TierTwoPolicy::Twice);
     GuestCpu cpu{*engine};
-    put_sum_with_call(area);
-    for (const u64 n : {u64{1}, u64{2}, u64{1000}}) {
-        cpu->x[0] = n;
-        REQUIRE(cpu.run(area.at(0)) == ExitReason::Svc);
-        CHECK(cpu->x[0] == n * (n + 1) / 2);
-    }
+    check_sums(area, cpu);
     CHECK(engine.regions() >= 3);
     area.put(20, {add(1, 1, 2)}); // in the function that is called: all of them go
     engine->invalidate(area.at(20), 4);
