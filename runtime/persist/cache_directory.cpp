@@ -88,11 +88,12 @@ int clear(const std::string& directory, std::string& text) {
 
 int verify(const std::string& directory, std::string& text) {
     int status = 0;
-    u64 blocks = 0;
+    u64 blocks = 0, other_versions = 0;
     for (const Entry& entry : entries_of(directory)) {
         const CacheFile::Report report = CacheFile::inspect(entry.path);
         blocks += report.blocks - report.damaged_blocks;
-        if (entry.path.ends_with(".code") &&
+        other_versions += report.other_version;
+        if (entry.path.ends_with(".code") && !report.other_version &&
             (!report.readable || report.damaged_blocks != 0 || report.trailing_bytes != 0)) {
             text += entry.path + (report.readable ? ": damaged, " : ": not readable, ") +
                     std::to_string(report.damaged_blocks) + " damaged blocks, " +
@@ -101,6 +102,9 @@ int verify(const std::string& directory, std::string& text) {
         }
     }
     text += std::to_string(blocks) + " good blocks" +
+            (other_versions == 0 ? ""
+                                 : "; " + std::to_string(other_versions) +
+                                       " files of other versions of Ulna, not looked at") +
             (status == 0 ? "" : "; what is damaged is not used: ulna --cache clear removes it") +
             "\n";
     return status;

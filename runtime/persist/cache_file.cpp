@@ -25,7 +25,8 @@ namespace ulna::runtime {
 
 namespace {
 
-constexpr u64 kFileMagic = 0x3245'444f'434e'4c55; // "ULNCODE2"
+// "ULNCODE" and the version of what follows, a digit.
+constexpr u64 kFileMagic = 0x3345'444f'434e'4c55;
 constexpr u64 kSegmentMagic = 0x3147'4553'4e4c'55ff;
 constexpr u64 kSegmentsToMerge = 16, kMostSegments = 64;
 // Merging needs a few times the file's size in memory, so large ones only grow, until they are
@@ -99,6 +100,12 @@ bool is_within_limit(u64 file_bytes) {
     return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && file_bytes <= limit.rlim_cur;
 }
 
+bool is_of_other_version(u64 magic) {
+    const u64 version = magic >> 56;
+    return magic != kFileMagic && ((magic ^ kFileMagic) << 8) == 0 && version >= '1' &&
+           version <= '9';
+}
+
 bool write_at(int fd, u64 offset, std::span<const u8> bytes) {
     if (!is_within_limit(offset + bytes.size())) {
         errno = EFBIG;
@@ -168,33 +175,46 @@ bool append_segment(int fd, u64 at, const NewBlocks::Parts& segment) {
            write_at(fd, at, header);
 }
 
-// The block that a slot of a segment leads to; `records` are the segment's. Nothing when that is
-// damaged. `code` is room for it.
-std::optional<StoredBlock>
-block_at(const SegmentSlot& slot, std::span<const u8> records, std::vector<u8>& code) {
-    if (slot.tag == 0 || slot.offset > records.size() ||
-        slot.bytes > records.size() - slot.offset) {
-        return std::nullopt;
+// Blocks by their slots. Those of a bundle are best read one after the other.
+class BlockReader {
+  public:
+    // `records` are the segment's. Nothing when the slot leads to none, or to a damaged one; else
+    // good until the next call.
+    [[nodiscard]] std::optional<StoredBlock> read(const SegmentSlot& slot,
+                                                  std::span<const u8> records) {
+        if (slot.tag == 0 || slot.offset > records.size() ||
+            slot.bytes > records.size() - slot.offset) {
+            return std::nullopt;
+        }
+        const std::span<const u8> record = records.subspan(slot.offset, slot.bytes);
+        const bool is_same = record.data() == bundled_.data() && record.size() == bundled_.size();
+        if (StoredBlock block; !is_same && decode_record(record, block)) {
+            return block;
+        }
+        if (!is_same) {
+            bundled_ = decode_bundle(record, bundle_) ? record : std::span<const u8>{};
+        }
+        return bundled_.empty() ? std::nullopt : block_of(bundle_, slot.index, code_);
     }
-    const std::span<const u8> record = records.subspan(slot.offset, slot.bytes);
-    StoredBlock block;
-    StoredBundle bundle;
-    if (decode_record(record, block)) {
-        return block;
-    }
-    return decode_bundle(record, bundle) ? block_of(bundle, slot.index, code) : std::nullopt;
-}
 
-// The slots of a segment, which begins at `at`, and its records.
+  private:
+    std::span<const u8> bundled_; // the bundle that was read last
+    StoredBundle bundle_;
+    std::vector<u8> code_;
+};
+
+// The slots of a segment, which begins at `at`, in the order of what they lead to; and its records.
 template <class Visit>
 void for_each_slot(std::span<const u8> file, u64 at, const SegmentHeader& header, Visit visit) {
-    const u64 slots = at + sizeof header;
-    const auto records =
-        file.subspan(slots + header.slot_count * sizeof(SegmentSlot), header.record_bytes);
-    for (u64 i = 0; i < header.slot_count; ++i) {
-        SegmentSlot slot;
-        std::memcpy(&slot, file.data() + slots + i * sizeof slot, sizeof slot);
-        visit(slot, records);
+    const u64 slots_at = at + sizeof header;
+    std::vector<SegmentSlot> slots(header.slot_count);
+    std::memcpy(slots.data(), file.data() + slots_at, slots.size() * sizeof(SegmentSlot));
+    std::erase_if(slots, [](const SegmentSlot& slot) { return slot.tag == 0; });
+    std::ranges::sort(
+        slots, {}, [](const SegmentSlot& slot) { return std::pair(slot.offset, u32{slot.index}); });
+    const u64 records_at = slots_at + header.slot_count * sizeof(SegmentSlot);
+    for (const SegmentSlot& slot : slots) {
+        visit(slot, file.subspan(records_at, header.record_bytes));
     }
 }
 
@@ -211,14 +231,14 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
     };
     // By tag and, of blocks that are found by their code, by all of it.
     std::map<std::tuple<u64, u64, bool, bool, bool>, Kept> newest;
-    std::vector<u8> code;
+    BlockReader reader;
     const auto read = [&](u64 at, void* to, u64 bytes) {
         std::memcpy(to, file.data() + at, bytes);
         return true;
     };
     walk(file.size(), &key, read, [&](u64 at, const SegmentHeader& header) {
         for_each_slot(file, at, header, [&](const SegmentSlot& slot, std::span<const u8> records) {
-            if (const auto block = block_at(slot, records, code)) {
+            if (const auto block = reader.read(slot, records)) {
                 const u64 sum = key.is_machine() ? checksum(block->guest_bytes) : 0;
                 Kept& kept =
                     newest[{slot.tag, sum, block->is_region, block->masks_tags, block->guarded}];
@@ -237,7 +257,7 @@ NewBlocks merged(std::span<const u8> file, const FileKey& key) {
               [](const Kept& a, const Kept& b) { return a.order() < b.order(); });
     NewBlocks blocks;
     for (const Kept& kept : in_order) {
-        if (const auto block = block_at(kept.slot, kept.records, code)) {
+        if (const auto block = reader.read(kept.slot, kept.records)) {
             blocks.add(kept.slot.tag, *block);
         }
     }
@@ -575,7 +595,7 @@ CacheFile::Report CacheFile::inspect(const std::string& path) {
     const auto read = [&](u64 at, void* to, u64 count) {
         return read_at(file.get(), at, to, count);
     };
-    std::vector<u8> segment, code;
+    std::vector<u8> segment;
     const u64 end = walk(*bytes, nullptr, read, [&](u64 at, const SegmentHeader& header) {
         ++report.segments;
         segment.resize(header.bytes);
@@ -584,15 +604,18 @@ CacheFile::Report CacheFile::inspect(const std::string& path) {
             return;
         }
         u64 whole = 0;
+        BlockReader reader;
         for_each_slot(
             segment, 0, header, [&](const SegmentSlot& slot, std::span<const u8> records) {
-                const auto block = block_at(slot, records, code);
+                const auto block = reader.read(slot, records);
                 whole += block && (block->key.mode.system() || tag_of(block->key) == slot.tag);
             });
         report.blocks += header.block_count;
         report.damaged_blocks += header.block_count - std::min(whole, header.block_count);
     });
+    u64 magic = 0;
     report.readable = end != 0;
+    report.other_version = end == 0 && read(0, &magic, sizeof magic) && is_of_other_version(magic);
     report.trailing_bytes = *bytes - end;
     return report;
 }

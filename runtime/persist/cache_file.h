@@ -121,7 +121,8 @@ class CacheFile {
 
     // Everything that is in a file, for statistics and verification.
     struct Report {
-        bool readable = false; // header and segments; what follows counts those
+        bool readable = false;      // header and segments; what follows counts those
+        bool other_version = false; // of another version of us, which may read it
         u64 bytes = 0, segments = 0, blocks = 0, damaged_blocks = 0;
         u64 trailing_bytes = 0; // behind the last whole segment
     };

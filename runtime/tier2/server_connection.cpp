@@ -179,8 +179,8 @@ void ServerConnection::look_after_server() {
             return;
         }
     }
-    for (std::size_t i = 0; i < jobs_.size();
-         ++i) { // none are left when there is no server to be had
+    // None are left when there is no server to be had.
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
         const bool is_late = Clock::now() - jobs_[i].sent > kLostAfter;
         if (is_late && jobs_[i].memory->state() == JobState::Sent) {
             send_again(jobs_[i]);

@@ -270,6 +270,22 @@ TEST_CASE("a file for another configuration, program or address is not used", "[
     }
 }
 
+TEST_CASE("a file of another version is not used, and not called damaged", "[persist]") {
+    const Directory directory;
+    REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 3)));
+    std::vector<u8> file = contents(directory.file());
+    CHECK_FALSE(CacheFile::inspect(directory.file()).other_version);
+    constexpr std::size_t kVersionAt = 7;
+    for (const u8 version : {u8{'1'}, u8{'9'}, u8{'x'}}) {
+        file[kVersionAt] = version;
+        overwrite(directory.file(), file);
+        CHECK_FALSE(holds(directory.file(), 0x401000));
+        const CacheFile::Report report = CacheFile::inspect(directory.file());
+        CHECK_FALSE(report.readable);
+        CHECK(report.other_version == (version != 'x'));
+    }
+}
+
 TEST_CASE("a file that others can write, or a link, is not used", "[persist]") {
     const Directory directory;
     REQUIRE(CacheFile::save(directory.file(), kKey, blocks_from(0x401000, 3)));
