@@ -76,12 +76,13 @@ inline std::vector<u32> mov64(unsigned rd, u64 value) {
 class GuestArea final : public frontend::CodeSource {
   public:
     explicit GuestArea(u64 bytes) : bytes_{bytes} {
-        void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+        void* const memory = mmap(nullptr, bytes + kGuardBytes, PROT_NONE,
                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         REQUIRE(memory != MAP_FAILED);
+        REQUIRE(mprotect(memory, bytes, PROT_READ | PROT_WRITE) == 0);
         base_ = reinterpret_cast<u64>(memory);
     }
-    ~GuestArea() override { munmap(reinterpret_cast<void*>(base_), bytes_); }
+    ~GuestArea() override { munmap(reinterpret_cast<void*>(base_), bytes_ + kGuardBytes); }
     GuestArea(const GuestArea&) = delete;
     GuestArea& operator=(const GuestArea&) = delete;
 
@@ -105,6 +106,7 @@ class GuestArea final : public frontend::CodeSource {
     }
 
   private:
+    static constexpr u64 kGuardBytes = 4096; // behind it nothing can be accessed
     u64 base_ = 0, bytes_;
 };
 
