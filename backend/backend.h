@@ -86,7 +86,8 @@ struct Stubs {
     // Offsets into code:
     u32 enter =
         0; // ExitReason enter(CpuState*, u64 host_entry): System V call; runs translated code
-    u32 exit = 0, link = 0, lookup = 0, call_helper = 0, call_eval = 0, safepoint = 0;
+    u32 exit = 0, link = 0, lookup = 0, branch = 0, privileged_branch = 0, call_helper = 0,
+        call_eval = 0, safepoint = 0;
     u32 return_sentinel = 0; // what the bottom of the return stack holds
 };
 
@@ -96,7 +97,8 @@ struct RuntimeCalls {
     // ExitReason::Lookup.
     u64 (*lookup)(ir::CpuState& state) = nullptr;
     // Host code to continue at for the link stub at host address `stub`, which it may patch; 0:
-    // leave with ExitReason::Lookup and state.pc set to the link's target.
+    // leave with ExitReason::Lookup and state.pc set to the link's target. It must be 0 with
+    // something pending: loops come here to leave.
     u64 (*link)(ir::CpuState& state, u64 stub) = nullptr;
 };
 

@@ -35,7 +35,7 @@ inline constexpr HostReg kStateReg = HostReg::R15; // CpuState + kStateBias
 inline constexpr HostReg kPcReg = HostReg::RAX;    // guest PC at returns and indirect edges
 
 // Of a link stub: call [R15 + HostThunks::link].
-inline constexpr u32 kLinkStubBytes = 7;
+inline constexpr u32 kLinkStubBytes = 4;
 
 struct PinnedGpr {
     ir::Slot slot;

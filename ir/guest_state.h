@@ -1,8 +1,8 @@
 // The state of one virtual CPU that translated code, the interpreter and the runtime share.
 //
-// Translated code addresses it as [state register + offset - kStateBias]: the bias puts X0..X30 and
-// SP within a signed 8-bit displacement. Nothing here may be reordered without looking at the
-// asserts.
+// Translated code addresses it as [state register + offset - kStateBias]: the bias puts what it
+// names most within a signed 8-bit displacement, which is three bytes shorter. Nothing here may be
+// reordered without looking at the asserts.
 #pragma once
 
 #include <array>
@@ -70,12 +70,14 @@ inline constexpr unsigned kGuardedJumpCacheEntries = 1u << kGuardedJumpCacheBits
 // Host code addresses that translated code reaches through the state register, so that it needs no
 // relocation. Filled by the back end when it emits its stubs.
 struct HostThunks {
-    u64 exit = 0;        // leave to the dispatcher; see backend/exec_abi.h
-    u64 link = 0;        // resolve a direct link
-    u64 lookup = 0;      // indirect branch that missed the jump cache
-    u64 call_helper = 0; // helpers.def
-    u64 call_eval = 0;   // evaluate one pure or sticky IR operation out of line
-    u64 safepoint = 0;   // pending work noticed at an edge
+    u64 link = 0;   // resolve a direct link; a safe point when there is pending work
+    u64 branch = 0; // indirect branch: returns that arrive elsewhere than their call expects
+    u64 lookup = 0; // indirect branch that missed the jump cache
+    u64 privileged_branch = 0; // as branch, above EL0
+    u64 exit = 0;              // leave to the dispatcher; see backend/exec_abi.h
+    u64 call_helper = 0;       // helpers.def
+    u64 call_eval = 0;         // evaluate one pure or sticky IR operation out of line
+    u64 safepoint = 0;         // pending work noticed at an edge
 };
 
 // CpuState::string_op: the slot that a fault of MemCopy or MemSet brings up to date.
@@ -93,12 +95,14 @@ struct alignas(64) CpuState {
     // --- architectural state
     u64 x[31] = {};
     u64 sp = 0;
-    V128 v[32] = {};
-    u64 pc = 0;   // exact only outside translated code
-    u32 nzcv = 0; // four bits: N=8 Z=4 C=2 V=1
-    u32 fpsr = 0; // without the bits still held in MXCSR while translated code runs
-    u64 fpcr = 0;
+    u32 nzcv = 0;    // four bits: N=8 Z=4 C=2 V=1
+    u32 pending = 0; // non-zero: leave at the next safe point
     u64 tpidr_el0 = 0;
+    HostThunks thunks;
+    V128 v[32] = {};
+    u64 pc = 0; // exact only outside translated code
+    u64 fpcr = 0;
+    u32 fpsr = 0; // without the bits still held in MXCSR while translated code runs
     u64 tpidrro_el0 = 0;
     u64 pstate = 0;    // DIT, SSBS and TCO, where SPSR_EL1 has them; all other fields are zero here
     u64 sctlr_el1 = 0; // EnIA EnIB EnDA EnDB, looked at when BlockMode::pac_restricted
@@ -113,7 +117,6 @@ struct alignas(64) CpuState {
     u32 excl_bytes = 0;
 
     // --- shared with translated code
-    u32 pending = 0;                 // non-zero: leave at the next safe point
     u32 host_mxcsr = 0;              // of C++ code, restored on leaving
     u32 guest_mxcsr = 0;             // of translated code, per mode
     u32 exit_reason = 0;             // ExitReason, with exit_arg, set before HostThunks::exit
@@ -124,7 +127,6 @@ struct alignas(64) CpuState {
     u64 return_stack = 0;  // initial stack pointer of translated code
     u64 return_stack_current =
         0; // where it stood at the last exit; set to return_stack to drop all frames
-    HostThunks thunks;
     // C++ functions that thunks call; filled by Backend::prepare_state
     u64 runtime_lookup = 0, runtime_link = 0; // backend::RuntimeCalls
     u64 eval_function = 0;                    // void(CpuState&, const OpParams*)
@@ -173,13 +175,14 @@ using FindHostAddress = u64 (*)(CpuState&, u64 address, u64 mem);
 // blocks without ranges call it, so only they may store across two pages.
 using CommitStore = void (*)(CpuState&);
 inline constexpr u64 kStoresAreCommitted = u64{1} << 31; // in a block without ranges
-inline constexpr int kStateBias = 128;
+inline constexpr int kStateBias = 168;
 inline constexpr u32 kPendingRequest =
     1; // bit of CpuState::pending: the caller of run() is asked for
 
 static_assert(std::is_standard_layout_v<CpuState>);
-static_assert(offsetof(CpuState, x) == 0 && offsetof(CpuState, sp) == 31 * 8,
-              "X0..X30 and SP are reachable by an 8-bit displacement from the bias");
+static_assert(offsetof(CpuState, x) + 5 * 8 + 128 == kStateBias &&
+                  offsetof(CpuState, thunks) + offsetof(HostThunks, lookup) < kStateBias + 128,
+              "an 8-bit displacement reaches X5 (the ones below are pinned) to HostThunks::lookup");
 static_assert(offsetof(CpuState, v) % 16 == 0 && offsetof(CpuState, scratch) % 16 == 0 &&
                   offsetof(CpuState, vspill) % 16 == 0 && offsetof(CpuState, excl_value) % 16 == 0,
               "vector cells are accessed with aligned moves");

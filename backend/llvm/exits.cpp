@@ -17,6 +17,7 @@ constexpr std::size_t kThunks = offsetof(CpuState, thunks);
 constexpr std::size_t kExit = kThunks + offsetof(HostThunks, exit);
 constexpr std::size_t kLink = kThunks + offsetof(HostThunks, link);
 constexpr std::size_t kLookup = kThunks + offsetof(HostThunks, lookup);
+constexpr std::size_t kBranch = kThunks + offsetof(HostThunks, branch);
 constexpr std::size_t kSafepoint = kThunks + offsetof(HostThunks, safepoint);
 
 constexpr std::size_t kBytesPerExit = 512;
@@ -199,12 +200,12 @@ class ExitWriter : public Xbyak::CodeGenerator {
             db(0x0f); // je
             db(0x84);
             dd(*entry - (offset() + 4));
-            jump_indirect(0);
+            jmp(cell(kBranch));
             return;
         }
         Xbyak::Label expected;
         je(expected);
-        jump_indirect(0);
+        jmp(cell(kBranch));
         L(expected);
         link(0xe9, return_to);
     }

@@ -13,6 +13,8 @@ using ir::HostThunks;
 namespace {
 constexpr std::size_t kThunks = offsetof(CpuState, thunks);
 constexpr std::size_t kLookup = kThunks + offsetof(HostThunks, lookup);
+constexpr std::size_t kBranch = kThunks + offsetof(HostThunks, branch);
+constexpr std::size_t kPrivilegedBranch = kThunks + offsetof(HostThunks, privileged_branch);
 constexpr std::size_t kSafepoint = kThunks + offsetof(HostThunks, safepoint);
 constexpr std::size_t kExit = kThunks + offsetof(HostThunks, exit);
 } // namespace
@@ -135,7 +137,8 @@ void Emitter::leave_at_safepoint(GuestAddr resume) {
     raw::jump_state(c, kSafepoint);
 }
 
-// Backward, the jump of the loop is the one that finds nothing pending.
+// Backward, the jump of the loop is the one that finds nothing pending. Its link stub stands where
+// it goes on otherwise: with something pending, the runtime links nothing and leaves.
 void Emitter::leave_backward(GuestAddr target) {
     if (is_far(target)) {
         return jump_far(target);
@@ -143,8 +146,8 @@ void Emitter::leave_backward(GuestAddr target) {
     condition_start_ = c.position();
     raw::compare_zero32(c, offsetof(CpuState, pending));
     condition_end_ = c.position();
-    link_jcc(Cc::E, target);
-    leave_at_safepoint(target);
+    align_for_displacement(2);
+    emit_link_stub({jcc(Cc::E).end - 4, target});
 }
 
 void Emitter::leave_direct(GuestAddr target) {
@@ -345,14 +348,17 @@ void Emitter::jump_indirect(unsigned btype) {
 void Emitter::return_site(GuestAddr return_to) {
     const bool is_short = return_to == static_cast<u64>(i64{static_cast<i8>(return_to)});
     if (fits_imm32(return_to) && !is_short) {
+        condition_start_ = c.position();
         raw::alu_imm(c, raw::Alu::Cmp, true, c.rax, static_cast<u32>(return_to));
         note_address(AddressSite::Form::SignExtended);
     } else {
         load_address(10, return_to);
+        condition_start_ = c.position();
         c.cmp(c.rax, c.r10);
     }
-    cold_noreturn(jcc(Cc::NE), [](Emitter& e) { e.jump_indirect(); });
-    link_jump(return_to);
+    condition_end_ = c.position();
+    link_jcc(Cc::E, return_to);
+    raw::jump_state(c, mode().privileged() ? kPrivilegedBranch : kBranch);
 }
 
 void Emitter::exit_by_call(const ir::ExitCall& exit) {

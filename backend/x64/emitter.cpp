@@ -134,14 +134,18 @@ void Emitter::emit_cold_paths() {
             jmp_back(path.back);
         }
     }
-    // A stub tells the runtime which link it is by its own address.
     for (const Stub& stub : stubs_) {
-        const u32 at = c.position();
-        write32(c.at(stub.displacement), at - (stub.displacement + 4));
-        raw::call_state(c, offsetof(ir::CpuState, thunks) + offsetof(ir::HostThunks, link));
-        DCHECK(c.position() - at == kLinkStubBytes);
-        out_->links.push_back({stub.displacement, at, stub.target});
+        emit_link_stub(stub);
     }
+}
+
+// It tells the runtime which link it is by its own address.
+void Emitter::emit_link_stub(const Stub& stub) {
+    const u32 at = c.position();
+    write32(c.at(stub.displacement), at - (stub.displacement + 4));
+    raw::call_state(c, offsetof(ir::CpuState, thunks) + offsetof(ir::HostThunks, link));
+    DCHECK(c.position() - at == kLinkStubBytes);
+    out_->links.push_back({stub.displacement, at, stub.target});
 }
 
 // --- constants

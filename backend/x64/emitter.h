@@ -418,7 +418,12 @@ class Emitter {
     // emitter.cpp
     void emit_instructions();
     void finish_instruction(unsigned index);
+    struct Stub {
+        u32 displacement; // position of the jump's displacement
+        GuestAddr target;
+    };
     void emit_cold_paths();
+    void emit_link_stub(const Stub& stub);
     void place_literals(CompiledBlock& out);
     void spill_temporaries();
     void store_scratch(unsigned index, ir::Type type, u8 reg);
@@ -504,7 +509,6 @@ class Emitter {
     void emit_raise_if(const Inst& inst);
     void raise(GuestAddr pc, ir::ExitReason reason);
     void raise(GuestAddr pc, ir::ExitReason reason, u32 exit_arg);
-    void leave_at_safepoint(GuestAddr resume);
     void check_pending(GuestAddr resume);
     void check_pending_rax(unsigned btype);
     void probe_jump_cache(unsigned btype);
@@ -517,6 +521,7 @@ class Emitter {
     void note_address(AddressSite::Form form);
     [[nodiscard]] GuestAddr branch_pc() const;
     void leave_direct(GuestAddr target);
+    void leave_at_safepoint(GuestAddr resume);
     void leave_backward(GuestAddr target); // by way of a safe point
     void leave_if(Cc cc, GuestAddr target);
     void leave_if(Condition condition, GuestAddr target);
@@ -589,10 +594,6 @@ class Emitter {
     std::vector<SunkFlags> sunk_; // in order
     bool flags_held_ = false;     // EFLAGS were made in this operation and are about to be consumed
     u32 condition_start_ = 0, condition_end_ = 0; // the compare of the last condition()
-    struct Stub {
-        u32 displacement; // position of the jump's displacement
-        GuestAddr target;
-    };
     std::vector<Stub> stubs_;
 };
 

@@ -49,6 +49,10 @@ class StubGenerator : public Xbyak::CodeGenerator {
         emit_call_eval();
         stubs.safepoint = begin();
         emit_safepoint(stubs.exit);
+        stubs.branch = begin();
+        emit_branch(offsetof(CpuState, jump_cache), stubs);
+        stubs.privileged_branch = begin();
+        emit_branch(offsetof(CpuState, privileged_jump_cache), stubs);
         stubs.code.assign(getCode(), getCode() + getSize());
         return stubs;
     }
@@ -272,6 +276,26 @@ class StubGenerator : public Xbyak::CodeGenerator {
         mov(dword[r15 + (static_cast<int>(offsetof(CpuState, exit_reason)) - ir::kStateBias)],
             static_cast<u32>(ExitReason::Safepoint));
         jmp(getCode() + exit);
+    }
+
+    // RAX = guest address: what emit_exit.cpp has in line for indirect branches, for call sites, of
+    // which few ever see a return that they do not expect.
+    void emit_branch(std::size_t jump_cache, const Stubs& stubs) {
+        constexpr u32 kIndexMask = (ir::kJumpCacheEntries - 1) << 2;
+        const auto entry = [&](std::size_t offset) {
+            return qword[r15 + r10 * 4 + (static_cast<int>(jump_cache + offset) - ir::kStateBias)];
+        };
+        Xbyak::Label pending;
+        cmp(dword[r15 + (static_cast<int>(offsetof(CpuState, pending)) - ir::kStateBias)], 0);
+        jne(pending);
+        mov(r10d, eax);
+        and_(r10d, kIndexMask);
+        cmp(rax, entry(offsetof(ir::JumpCacheEntry, guest_pc)));
+        jne(getCode() + stubs.lookup);
+        jmp(entry(offsetof(ir::JumpCacheEntry, host_pc)));
+        L(pending);
+        mov(cell(offsetof(CpuState, pc)), rax);
+        jmp(getCode() + stubs.safepoint);
     }
 
     alignas(16) u8 buffer_[kBytes];

@@ -41,6 +41,7 @@ std::string cell_name(std::size_t offset) {
         {offsetof(CpuState, thunks) + offsetof(ir::HostThunks, exit), "thunk.exit"},
         {offsetof(CpuState, thunks) + offsetof(ir::HostThunks, link), "thunk.link"},
         {offsetof(CpuState, thunks) + offsetof(ir::HostThunks, lookup), "thunk.lookup"},
+        {offsetof(CpuState, thunks) + offsetof(ir::HostThunks, branch), "thunk.branch"},
         {offsetof(CpuState, thunks) + offsetof(ir::HostThunks, safepoint), "thunk.safepoint"},
         {offsetof(CpuState, jump_cache), "jump_cache"},
         {offsetof(CpuState, jump_cache) + 8, "jump_cache.host_pc"},

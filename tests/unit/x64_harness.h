@@ -183,7 +183,7 @@ class X64Runner {
         auto& self = *static_cast<X64Runner*>(state.runtime);
         const Link& link = self.links_.at(stub);
         const auto found = self.blocks_.find(link.target);
-        if (found == self.blocks_.end()) {
+        if (found == self.blocks_.end() || state.pending != 0) {
             state.pc = link.target & ~backend::kWithoutRanges;
             self.range_missed_ = state.pc != link.target;
             return 0;
