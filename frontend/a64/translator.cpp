@@ -217,18 +217,21 @@ void Translator::exit_if(Value condition, GuestAddr target) {
     b.emit(Opcode::ExitIf, Type::Void, {condition}, aux, target);
 }
 
-// A short loop of a machine is in its block several times, so that accesses of several turns share
-// a look at the TLB (ir/opt/share_lookups.cpp).
+// A short loop is in its block several times where turns are worth joining: in a machine its
+// accesses share a look at the TLB (ir/opt/share_lookups.cpp); loops over vectors run long, and the
+// look at pending work and the jump back are a good part of a turn.
 bool Translator::can_repeat(GuestAddr target) {
     constexpr unsigned kTurns = 4, kMostInstructions = 48;
     const ir::Block& block = b.block();
     const std::size_t turn = block.guest_pcs.size() / (repetitions_ + 1);
-    return target == start_ && mode().system() && !mode().no_ranges() && options_.follow_branches &&
+    return target == start_ && !mode().no_ranges() && options_.follow_branches &&
            side_exits_ == 0 && repetitions_ + 1 < kTurns &&
            block.guest_pcs.size() + turn <=
                std::min(kMostInstructions, options_.max_instructions) &&
-           std::any_of(block.insts.begin(), block.insts.end(),
-                       [](const ir::Inst& inst) { return inst.op == Opcode::HostAddress; });
+           std::any_of(block.insts.begin(), block.insts.end(), [](const ir::Inst& inst) {
+               return inst.op == Opcode::HostAddress ||
+                      (inst.op == Opcode::Load && ir::in_vector_register(inst.type));
+           });
 }
 
 // --- Is NZCV dead?

@@ -261,7 +261,7 @@ TEST_CASE("with LSE2, accesses that must be aligned may be anywhere in 16 bytes"
     }
 }
 
-TEST_CASE("a machine's short loop with accesses is in its block several times", "[frontend]") {
+TEST_CASE("a short loop with accesses is in its block several times", "[frontend]") {
     constexpr u32 kLdr = 0xb8404420, kSubs = 0xf1000442, kBne = 0x54ffffc1; // [x1], 4; x2; to kLdr
     const auto translate = [](std::vector<u32> words, u32 mode, Block& block) {
         Code code{std::move(words)};
@@ -302,5 +302,22 @@ TEST_CASE("a machine's short loop with accesses is in its block several times", 
         CHECK(state->pc == kBase + 12);
         CHECK(state->x[0] == words[turns - 1]);
         CHECK(state->x[1] == kPage + 4 * turns);
+    }
+
+    // In a program, when it reads vectors.
+    constexpr u32 kLdrQ = 0x3cc10420; // q0, [x1], 16
+    REQUIRE(translate({kLdrQ, kSubs, kBne, kSvc0}, 0, block) == 12);
+    for (const u64 turns : {1, 3, 4, 6}) {
+        alignas(16) static const u64 vectors[8][2] = {{20}, {21}, {22}, {23}, {24}, {25}, {26}};
+        const auto state = std::make_unique<CpuState>();
+        state->x[1] = reinterpret_cast<u64>(vectors);
+        state->x[2] = turns;
+        state->pc = kBase;
+        while (state->pc == kBase) {
+            (void)interpret(block, *state);
+        }
+        CHECK(state->pc == kBase + 12);
+        CHECK(state->v[0].lo == vectors[turns - 1][0]);
+        CHECK(state->x[1] == reinterpret_cast<u64>(vectors[turns]));
     }
 }
