@@ -242,7 +242,7 @@ int main(int argc, char** argv, char** environment) {
     const LoadedProgram program = load(self.options, handover);
     finish_handover(handover);
     name_process(program);
-    space.init_brk(program.end);
+    space.init_brk(program.heap);
     std::optional<GuestAddr> sp;
     if (!map_vdso() || !(sp = make_initial_stack(program))) {
         fail(kExitCannotRun,

@@ -43,15 +43,6 @@ PersistentCache::open(const std::string& directory, u64 configuration, std::stri
     return std::unique_ptr<PersistentCache>(new PersistentCache(directory, configuration, *seed));
 }
 
-GuestAddr PersistentCache::preferred_address(u64 identity, unsigned attempt) const {
-    // A range of 4 TiB that neither programs nor the host kernel's own choices are near.
-    constexpr GuestAddr kFirst = 0x7800'0000'0000;
-    constexpr u64 kSlotBytes = 4u << 20;
-    constexpr u64 kSlots = (u64{4} << 40) / kSlotBytes;
-    const u64 slot = FieldHash{}.add(placement_seed_).add(identity).add(attempt).value() % kSlots;
-    return kFirst + slot * kSlotBytes;
-}
-
 void PersistentCache::add_image(const CodeImage& image) {
     const std::lock_guard lock{mutex_};
     remove_locked(image.start, image.end);

@@ -3,7 +3,7 @@
 // it is kept in one file of the cache, found by its bytes, and moved to where it is now.
 //
 // Translations hold guest addresses, so files with code are best mapped at the same place each time
-// (preferred_address). A file is known by its first page and its size; that this is not all of it
+// (placement_seed). A file is known by its first page and its size; that this is not all of it
 // does no harm, because every stored block is compared with the guest's memory before it is used.
 //
 // Thread-safe. find(), what goes on from it, and add() are called with the translation lock held,
@@ -48,9 +48,8 @@ class PersistentCache {
     // From here on, blocks of machines are found and kept, in the file of this machine.
     void keep_machine(u64 identity);
 
-    // Where to map a file so that its translations fit; `attempt` counts from 0. Below 2^47, a
-    // multiple of 64 KiB. Differs from user to user.
-    [[nodiscard]] GuestAddr preferred_address(u64 identity, unsigned attempt) const;
+    // Where a file is mapped should follow from this and its identity. Differs from user to user.
+    [[nodiscard]] u64 placement_seed() const { return placement_seed_; }
 
     // What may be found, and where it is put.
     enum class Tiers : u8 { First, Both };

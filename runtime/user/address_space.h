@@ -62,7 +62,7 @@ class AddressSpace final : public frontend::CodeSource {
     [[nodiscard]] i64 attach_shared(int id, GuestAddr address, int flags);
     [[nodiscard]] i64 detach_shared(GuestAddr address);
 
-    // The heap starts at the first page after the program and grows upwards.
+    // The heap starts at the next page boundary and grows upwards.
     void init_brk(GuestAddr start);
     [[nodiscard]] u64 brk(GuestAddr wanted);
     [[nodiscard]] GuestAddr brk_start() const { return brk_start_; }

@@ -6,8 +6,10 @@
 
 #include <elf.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "runtime/persist/checksum.h"
 #include "runtime/user/address_space.h"
 #include "runtime/user/guest_thread.h"
 
@@ -50,13 +52,24 @@ u64 reservation_for(int fd) {
                : page_up(std::max(high - low, alignment) + alignment);
 }
 
+struct Range {
+    GuestAddr first;
+    u64 bytes, slot_bytes;
+};
+
+u64 seed_of_this_process() {
+    static const u64 seed = [] {
+        u64 random = 0;
+        (void)::getrandom(&random, sizeof random, GRND_NONBLOCK);
+        return random;
+    }();
+    return seed;
+}
+
 } // namespace
 
 std::optional<u64>
 code_identity_of_mapping(u64 bytes, int protection, int flags, int fd, u64 offset) {
-    if (cache() == nullptr) {
-        return std::nullopt;
-    }
     if (is_private_file(flags, fd)) {
         return offset == 0 ? runtime::code_file_identity(fd) : std::nullopt;
     }
@@ -74,7 +87,15 @@ void note_opened_file(i64 descriptor) {
 }
 
 GuestAddr usual_place(u64 identity, unsigned attempt) {
-    return cache() == nullptr ? 0 : cache()->preferred_address(identity, attempt);
+    // Above programs with fixed addresses and their heaps.
+    constexpr Range kLow{0x2000'0000, u64{0x5000'0000}, 64u << 10};
+    // Neither programs nor the host kernel's own choices are near.
+    constexpr Range kHigh{0x7800'0000'0000, u64{4} << 40, 4u << 20};
+    const Range& range = attempt < kPlacesToTry / 2 ? kLow : kHigh;
+    const u64 seed = cache() != nullptr ? cache()->placement_seed() : seed_of_this_process();
+    const u64 slot = runtime::FieldHash{}.add(seed).add(identity).add(attempt).value() %
+                     (range.bytes / range.slot_bytes);
+    return range.first + slot * range.slot_bytes;
 }
 
 void note_code_image(GuestAddr start, u64 bytes, int protection, int flags, int fd, u64 offset) {

@@ -1,6 +1,6 @@
 // Which mappings are of files with code, and where such files are best mapped: the persistent
-// cache's translations fit one address of a file. Without a persistent cache there are no such
-// places.
+// cache's translations fit one address of a file, and host code that names addresses below 2 GiB is
+// shorter.
 #pragma once
 
 #include <optional>
@@ -18,9 +18,10 @@ code_identity_of_mapping(u64 bytes, int protection, int flags, int fd, u64 offse
 // A descriptor that the guest has just opened.
 void note_opened_file(i64 descriptor);
 
-// Where to map a file; `attempt` counts from 0. 0: anywhere.
+// Where to map a file, a multiple of 64 KiB; `attempt` counts from 0. The same in each process that
+// has the same persistent cache.
 [[nodiscard]] GuestAddr usual_place(u64 identity, unsigned attempt);
-inline constexpr unsigned kPlacesToTry = 3;
+inline constexpr unsigned kPlacesToTry = 6;
 
 // A mapping that was just made replaces what the persistent cache knew of the range.
 void note_code_image(GuestAddr start, u64 bytes, int protection, int flags, int fd, u64 offset);

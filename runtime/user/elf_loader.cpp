@@ -26,8 +26,10 @@ namespace ulna::user {
 namespace {
 
 // Where position-independent programs go: the same place each time, with room below for static
-// programs and above for the heap, and far from where the host kernel puts mappings.
-constexpr GuestAddr kPieBase = 0x55'0000'0000;
+// programs, and below 2 GiB, where translations name addresses in four bytes. Libraries follow
+// (code_placement.cpp), so the heap is elsewhere, far from where the host kernel puts mappings.
+constexpr GuestAddr kPieBase = 0x1000'0000;
+constexpr GuestAddr kPieHeap = 0x55'0000'0000;
 constexpr unsigned kMaxScripts = 5; // BINPRM: "#!" nesting
 constexpr std::size_t kScriptLine = 256;
 
@@ -422,7 +424,7 @@ Problem load_elf(const std::string& path, const File& file, LoadedProgram& resul
     result.entry = result.start = elf.header.e_entry + *bias;
     result.headers = headers_in_memory(elf, *bias);
     result.header_count = elf.segments.size();
-    result.end = elf.high + *bias;
+    result.heap = elf.header.e_type == ET_DYN ? kPieHeap : elf.high;
     for (const Elf64_Phdr& segment : elf.segments) {
         // Without the header arm64 gives a 64-bit program a stack that is not executable.
         if (segment.p_type == PT_GNU_STACK) {

@@ -27,7 +27,7 @@ struct LoadedProgram {
     GuestAddr headers = 0;         // program headers in memory; 0: not mapped
     u64 header_count = 0;
     GuestAddr interpreter_base = 0;
-    GuestAddr end = 0; // end of its bss: the heap follows
+    GuestAddr heap = 0; // where brk starts
     bool executable_stack = false;
 };
 

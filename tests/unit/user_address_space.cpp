@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "runtime/user/address_space.h"
+#include "runtime/user/code_placement.h"
 #include "tests/support/catch.h"
 
 using namespace ulna;
@@ -118,6 +119,21 @@ TEST_CASE("the heap grows, shrinks and stops at other mappings", "[user][memory]
     CHECK(*reinterpret_cast<char*>(start + 4999) == 0); // fresh pages
     CHECK(space.brk(start) == start);
     CHECK(space.unmap(base + 15 * kPageBytes, kPageBytes) == 0);
+}
+
+TEST_CASE("files with code have places below 2 GiB, and others when those are taken",
+          "[user][memory]") {
+    for (const u64 identity : {u64{1}, u64{2}, ~u64{0}}) {
+        for (unsigned attempt = 0; attempt < kPlacesToTry; ++attempt) {
+            const GuestAddr place = usual_place(identity, attempt);
+            CHECK(place % 0x10000 == 0);
+            CHECK((place < 0x7000'0000) == (attempt < kPlacesToTry / 2));
+            CHECK((place >= 0x2000'0000 && place < GuestAddr{1} << 47));
+            CHECK(place == usual_place(identity, attempt));
+            CHECK((attempt == 0 || place != usual_place(identity, attempt - 1)));
+        }
+    }
+    CHECK(usual_place(1, 0) != usual_place(2, 0));
 }
 
 TEST_CASE("wild ranges are refused", "[user][memory]") {
