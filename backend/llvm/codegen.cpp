@@ -80,8 +80,6 @@ class PatchpointsAreInstructions : public llvm::MachineFunctionPass {
 };
 char PatchpointsAreInstructions::ID = 0;
 
-} // namespace
-
 std::unique_ptr<llvm::LLVMTargetMachine> make_target_machine() {
     start_llvm();
     std::string error;
@@ -95,30 +93,50 @@ std::unique_ptr<llvm::LLVMTargetMachine> make_target_machine() {
                                     llvm::CodeGenOptLevel::Default, true)));
 }
 
-void generate(llvm::LLVMTargetMachine& machine,
-              llvm::Module& module,
-              unsigned level,
-              bool verify,
-              llvm::SmallVectorImpl<char>& object) {
-    machine.setOptLevel(static_cast<llvm::CodeGenOptLevel>(level));
-    llvm::raw_svector_ostream stream(object);
+} // namespace
+
+// The passes of one level, for all modules: to make them, and to find out what each needs of the
+// others, takes as long as generating a small module.
+struct CodeGenerator::Pipeline {
+    const unsigned level;
+    const bool verify;
+    llvm::SmallVector<char, 0> object;
+    llvm::raw_svector_ostream stream{object};
     llvm::legacy::PassManager passes;
+
     // What LLVMTargetMachine::addPassesToEmitFile does, with a pass of ours.
-    auto* const info = new llvm::MachineModuleInfoWrapperPass(&machine);
-    llvm::TargetPassConfig* const config = machine.createPassConfig(passes);
-    config->setDisableVerify(!verify);
-    passes.add(config);
-    passes.add(info);
-    config->insertPass(&llvm::FinalizeISelID, new PatchpointsAreInstructions);
-    const bool impossible = config->addISelPasses();
-    CHECK(!impossible);
-    config->addMachinePasses();
-    config->setInitialized();
-    const bool unprintable = machine.addAsmPrinter(
-        passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile, info->getMMI().getContext());
-    CHECK(!unprintable);
-    passes.add(llvm::createFreeMachineFunctionPass());
-    passes.run(module);
+    Pipeline(llvm::LLVMTargetMachine& machine, unsigned level, bool verify)
+        : level{level}, verify{verify} {
+        machine.setOptLevel(static_cast<llvm::CodeGenOptLevel>(level));
+        auto* const info = new llvm::MachineModuleInfoWrapperPass(&machine);
+        llvm::TargetPassConfig* const config = machine.createPassConfig(passes);
+        config->setDisableVerify(!verify);
+        passes.add(config);
+        passes.add(info);
+        config->insertPass(&llvm::FinalizeISelID, new PatchpointsAreInstructions);
+        const bool impossible = config->addISelPasses();
+        CHECK(!impossible);
+        config->addMachinePasses();
+        config->setInitialized();
+        const bool unprintable =
+            machine.addAsmPrinter(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile,
+                                  info->getMMI().getContext());
+        CHECK(!unprintable);
+        passes.add(llvm::createFreeMachineFunctionPass());
+    }
+};
+
+CodeGenerator::CodeGenerator() : machine_{make_target_machine()} {}
+CodeGenerator::~CodeGenerator() = default;
+
+llvm::StringRef CodeGenerator::generate(llvm::Module& module, unsigned level, bool verify) {
+    if (pipeline_ == nullptr || pipeline_->level != level || pipeline_->verify != verify) {
+        pipeline_.reset();
+        pipeline_ = std::make_unique<Pipeline>(*machine_, level, verify);
+    }
+    pipeline_->object.clear();
+    pipeline_->passes.run(module);
+    return {pipeline_->object.data(), pipeline_->object.size()};
 }
 
 } // namespace ulna::backend::tier2

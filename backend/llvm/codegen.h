@@ -5,13 +5,21 @@
 
 namespace ulna::backend::tier2 {
 
-[[nodiscard]] std::unique_ptr<llvm::LLVMTargetMachine> make_target_machine();
+class CodeGenerator {
+  public:
+    CodeGenerator();
+    ~CodeGenerator();
 
-// Level: as Options::codegen_level. Verifies machine code as well when `verify` is set.
-void generate(llvm::LLVMTargetMachine& machine,
-              llvm::Module& module,
-              unsigned level,
-              bool verify,
-              llvm::SmallVectorImpl<char>& object);
+    [[nodiscard]] llvm::LLVMTargetMachine& machine() { return *machine_; }
+    // Level: as Options::codegen_level. Verifies machine code as well when `verify` is set. The
+    // object is valid until the next call.
+    [[nodiscard]] llvm::StringRef generate(llvm::Module& module, unsigned level, bool verify);
+
+  private:
+    struct Pipeline;
+
+    const std::unique_ptr<llvm::LLVMTargetMachine> machine_;
+    std::unique_ptr<Pipeline> pipeline_; // of the last call
+};
 
 } // namespace ulna::backend::tier2

@@ -42,7 +42,7 @@ const char* refusal_name(Refusal refusal) {
 }
 
 struct Compiler::Impl {
-    std::unique_ptr<llvm::LLVMTargetMachine> machine = make_target_machine();
+    CodeGenerator generator;
     // Kept for all compilations: registering what passes can ask for takes longer than a small one.
     llvm::LoopAnalysisManager loops;
     llvm::FunctionAnalysisManager functions;
@@ -55,7 +55,7 @@ struct Compiler::Impl {
     std::string why;
 
     Impl() {
-        llvm::PassBuilder builder(machine.get());
+        llvm::PassBuilder builder(&generator.machine());
         builder.registerModuleAnalyses(modules);
         builder.registerCGSCCAnalyses(sccs);
         builder.registerFunctionAnalyses(functions);
@@ -97,8 +97,8 @@ struct Compiler::Impl {
             if (options.only_worthwhile && !module->graph.is_worthwhile()) {
                 return Refusal::NotWorthwhile;
             }
-            module->module.setTargetTriple(machine->getTargetTriple().str());
-            module->module.setDataLayout(machine->createDataLayout());
+            module->module.setTargetTriple(generator.machine().getTargetTriple().str());
+            module->module.setDataLayout(generator.machine().createDataLayout());
             lower(*module);
         }
         if (options.keep_text) {
@@ -119,10 +119,10 @@ struct Compiler::Impl {
         if (options.keep_text) {
             text.optimised = text_of(module->module);
         }
-        llvm::SmallVector<char, 0> object;
+        llvm::StringRef object;
         {
             const StopWatch watch(times.generate);
-            generate(*machine, module->module, options.codegen_level, options.verify, object);
+            object = generator.generate(module->module, options.codegen_level, options.verify);
         }
         const StopWatch watch(times.place);
         out.code.key = region.blocks[0]->key;

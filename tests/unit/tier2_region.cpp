@@ -221,6 +221,25 @@ TEST_CASE("tier 2: random regions equal the interpreter", "[tier2]") {
     REQUIRE(safe_points >= 20);
 }
 
+// Its passes are made once and run on module after module.
+TEST_CASE("tier 2: code does not depend on what was compiled before", "[tier2]") {
+    static u32 pending;
+    tier2::Compiler used;
+    for (u64 seed = 1; seed <= 20; ++seed) {
+        const RandomRegion region(seed, pending);
+        const auto blocks = region.blocks();
+        tier2::CompiledRegion first, again;
+        tier2::Compiler fresh;
+        const tier2::Options options{.codegen_level = seed % 8 == 0 ? 1u : 2u};
+        INFO("seed " << seed);
+        const tier2::Refusal refusal = fresh.compile({blocks, region.guesses()}, options, first);
+        REQUIRE(used.compile({blocks, region.guesses()}, options, again) == refusal);
+        REQUIRE(again.code.code == first.code.code);
+        REQUIRE(again.code.faults.size() == first.code.faults.size());
+        REQUIRE(again.code.locations.size() == first.code.locations.size());
+    }
+}
+
 namespace {
 // A block that adds to a register.
 void make_adder(Block& block, GuestAddr pc, unsigned reg, u64 n) {
