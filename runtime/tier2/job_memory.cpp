@@ -77,7 +77,8 @@ JobMemory::~JobMemory() {
     ::munmap(header_, kMappedBytes);
 }
 
-// Of a process that accepts jobs, which it does in one thread.
+// Of a process that accepts jobs, which it does in one thread, and of which one thread at a time
+// accepts or destroys one.
 robust_list_head& JobMemory::accepted_jobs() {
     static robust_list_head head;
     if (head.list.next == nullptr) {

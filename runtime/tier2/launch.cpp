@@ -131,9 +131,18 @@ void launch_server(const char* text, const char* own_path) {
         return;
     }
     char name[] = "ulna-tier2";
-    std::string twice = kTwiceOption;
-    const bool is_twice = static_cast<ServerKind>(kind) == ServerKind::Twice;
-    char* const arguments[] = {name, is_twice ? twice.data() : nullptr, nullptr};
+    std::string option;
+    switch (static_cast<ServerKind>(kind)) {
+    case ServerKind::Background:
+        break;
+    case ServerKind::Waited:
+        option = kWaitedOption;
+        break;
+    case ServerKind::Twice:
+        option = kTwiceOption;
+        break;
+    }
+    char* const arguments[] = {name, option.empty() ? nullptr : option.data(), nullptr};
     char* const environment[] = {nullptr};
     ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
 }

@@ -16,7 +16,8 @@ enum class ServerKind : u8 {
 
 // The option by which `ulna`, executing itself, becomes the server.
 inline constexpr char kServerOption[] = "--ulna-tier2=";
-// Of the server's program.
+// Of the server's program, which has none in the background.
+inline constexpr char kWaitedOption[] = "--waited";
 inline constexpr char kTwiceOption[] = "--twice";
 // "--ulna-tier2=<listening socket>,<ServerKind>"
 [[nodiscard]] std::array<char, 40> server_option(int listening_socket, ServerKind kind);

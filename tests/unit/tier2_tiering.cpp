@@ -163,11 +163,10 @@ TEST_CASE("tier 2: a job whose server has ended is an orphan", "[tier2]") {
         first->accept();
         second->accept();
         second->set_state(runtime::JobState::Done);
-        const bool was_one = first->is_orphan();
+        const bool was_one = first->is_orphan(); // asked here: the server may be faster than we are
         second.reset();
         _exit(was_one ? 1 : 0);
     }
-    CHECK_FALSE(mine->is_orphan());
     REQUIRE(waitpid(server, &status, 0) == server);
     CHECK(status == 0);
     CHECK(mine->state() == runtime::JobState::Accepted);
@@ -219,7 +218,10 @@ TEST_CASE("tier 2: a request that no server has received is sent again", "[tier2
 
 TEST_CASE("tier 2: the server knows its answers", "[tier2]") {
     tier2_server::KnownAnswers known;
-    const std::vector<u8> request{1, 2, 3}, other{1, 2, 4};
+    const auto key_of = [](const std::vector<u8>& request) {
+        return tier2_server::KnownAnswers::key_of(request);
+    };
+    const auto request = key_of({1, 2, 3}), other = key_of({1, 2, 4});
     CHECK(known.find(request) == nullptr);
     runtime::CompileAnswer answer;
     answer.refusal = "operation";
@@ -233,8 +235,8 @@ TEST_CASE("tier 2: the server knows its answers", "[tier2]") {
     // More than it keeps: what came last is there.
     answer.text.assign(20u << 20, 'x');
     for (u8 i = 0; i < 10; ++i) {
-        known.add(std::vector<u8>{i}, answer);
-        CHECK(known.find(std::vector<u8>{i}) != nullptr);
+        known.add(key_of({i}), answer);
+        CHECK(known.find(key_of({i})) != nullptr);
     }
     CHECK(known.find(request) == nullptr);
 }

@@ -8,12 +8,12 @@ KnownAnswers::Key KnownAnswers::key_of(std::span<const u8> request) {
     return {runtime::checksum(request, 1), runtime::checksum(request, 2)};
 }
 
-const std::vector<u8>* KnownAnswers::find(std::span<const u8> request) const {
-    const auto found = answers_.find(key_of(request));
+const std::vector<u8>* KnownAnswers::find(Key request) const {
+    const auto found = answers_.find(request);
     return found != answers_.end() ? &found->second : nullptr;
 }
 
-void KnownAnswers::add(std::span<const u8> request, runtime::CompileAnswer answer) {
+void KnownAnswers::add(Key request, runtime::CompileAnswer answer) {
     answer.nanoseconds = 0;
     std::vector<u8> bytes = encode(answer);
     if (bytes_ + bytes.size() > kMostBytes) {
@@ -21,7 +21,7 @@ void KnownAnswers::add(std::span<const u8> request, runtime::CompileAnswer answe
         bytes_ = 0;
     }
     bytes_ += bytes.size();
-    answers_.insert_or_assign(key_of(request), std::move(bytes));
+    answers_.insert_or_assign(request, std::move(bytes));
 }
 
 } // namespace ulna::tier2_server

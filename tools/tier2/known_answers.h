@@ -11,21 +11,22 @@ namespace ulna::tier2_server {
 
 class KnownAnswers {
   public:
-    // Encoded answer to an encoded request; null: not asked before.
-    [[nodiscard]] const std::vector<u8>* find(std::span<const u8> request) const;
+    // Two independent hashes of an encoded request, which holds whole pages of code.
+    using Key = std::pair<u64, u64>;
+    [[nodiscard]] static Key key_of(std::span<const u8> request);
+
+    // The encoded answer; null: not asked before.
+    [[nodiscard]] const std::vector<u8>* find(Key request) const;
     // As it is to be given again, for which nothing is compiled.
-    void add(std::span<const u8> request, runtime::CompileAnswer answer);
+    void add(Key request, runtime::CompileAnswer answer);
 
   private:
-    // Some 30,000 regions of a program that has all its code compiled.
+    // Some 60,000 regions of programs that have all their code compiled.
     static constexpr u64 kMostBytes = 64u << 20;
 
-    // Two independent hashes of the request, which holds whole pages of code.
-    using Key = std::pair<u64, u64>;
     struct Hash {
         std::size_t operator()(Key key) const { return key.first; }
     };
-    [[nodiscard]] static Key key_of(std::span<const u8> request);
 
     std::unordered_map<Key, std::vector<u8>, Hash> answers_;
     u64 bytes_ = 0;

@@ -1,7 +1,9 @@
 // The compile server's program. `ulna` has it inside, and starts it with a listening socket as
 // standard input (runtime/tier2/launch.h).
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
+#include <thread>
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,8 +24,10 @@ int main(int argc, char** argv) {
         std::fputs("ulna-tier2: started by ulna only\n", stderr);
         return 1;
     }
-    const bool twice = argc > 1 && std::string_view(argv[1]) == ulna::runtime::kTwiceOption;
-    ulna::tier2_server::Server server(kListeningSocket, twice);
-    server.run(kIdleSeconds);
+    const std::string_view option = argc > 1 ? argv[1] : "";
+    // Beside the programs one processor is enough; those who wait may have all of them.
+    const unsigned workers = option.empty() ? 1 : std::max(1u, std::thread::hardware_concurrency());
+    ulna::tier2_server::Server server(kListeningSocket, option == ulna::runtime::kTwiceOption);
+    server.run(kIdleSeconds, workers);
     return 0;
 }

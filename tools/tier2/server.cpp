@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstring>
 #include <optional>
+#include <thread>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -58,26 +59,33 @@ Server::Server(int listening_socket, bool compiles_twice)
     : socket_{listening_socket}, compiles_twice_{compiles_twice} {}
 Server::~Server() { ::close(socket_); }
 
-void Server::run(unsigned idle_seconds) {
-    while (accept_jobs(idle_seconds) || !queue_.empty()) {
-        if (queue_.empty()) {
-            continue; // somebody looked whether we are there
-        }
-        const auto first =
-            std::max_element(queue_.begin(), queue_.end(),
-                             [](const Job& a, const Job& b) { return a.priority < b.priority; });
-        Job job = std::move(*first);
-        queue_.erase(first);
-        work_on(std::move(job));
+void Server::run(unsigned idle_seconds, unsigned workers) {
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < workers; ++i) {
+        threads.emplace_back([this] { work(); });
+    }
+    while (accept_jobs(idle_seconds) || is_working()) {
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        ends_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& thread : threads) {
+        thread.join();
     }
 }
 
+bool Server::is_working() {
+    const std::lock_guard lock(mutex_);
+    return !queue_.empty() || !in_work_.empty();
+}
+
 bool Server::accept_jobs(unsigned idle_seconds) {
-    const int milliseconds = queue_.empty() ? static_cast<int>(idle_seconds * 1000) : 0;
     pollfd waiting{socket_, POLLIN, 0};
     int ready;
     do {
-        ready = ::poll(&waiting, 1, milliseconds);
+        ready = ::poll(&waiting, 1, static_cast<int>(idle_seconds * 1000));
     } while (ready < 0 && errno == EINTR);
     bool any = false;
     for (int socket; (socket = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;) {
@@ -100,42 +108,88 @@ void Server::accept_job(int socket) {
     }
     auto memory = JobMemory::open(fd);
     ::close(fd);
-    if (memory != nullptr) {
-        memory->accept();
-        queue_.push_back({std::move(memory), greeting.priority, *client});
-    }
-}
-
-void Server::work_on(Job job) {
-    if (is_gone(job.client) || job.memory->state() == JobState::Abandoned) {
+    if (memory == nullptr) {
         return;
     }
-    // The answer takes its place.
-    const std::span<const u8> message = job.memory->message();
-    const std::vector<u8> bytes(message.begin(), message.end());
-    const std::vector<u8>* const known = known_.find(bytes);
-    if (known == nullptr || !job.memory->put(*known)) {
-        runtime::CompileRequest request;
-        runtime::CompileAnswer answer;
-        if (decode(bytes, request)) {
-            answer = make_answer(request);
-        } else {
-            answer.refusal = "malformed request";
-        }
-        if (!job.memory->put(encode(answer))) {
-            answer = {};
-            answer.refusal = "too long";
-            [[maybe_unused]] const bool fits = job.memory->put(encode(answer));
-        }
-        known_.add(bytes, std::move(answer));
+    // The answer will take its place.
+    const std::span<const u8> message = memory->message();
+    auto job = std::make_unique<Job>();
+    job->request.assign(message.begin(), message.end());
+    job->key = KnownAnswers::key_of(job->request);
+    job->priority = greeting.priority;
+    job->client = *client;
+    job->memory = std::move(memory);
+    {
+        const std::lock_guard lock(mutex_);
+        job->memory->accept();
+        queue_.push_back(std::move(job));
     }
-    job.memory->set_state(JobState::Done);
+    changed_.notify_one();
 }
 
-runtime::CompileAnswer Server::make_answer(const runtime::CompileRequest& request) {
-    runtime::CompileAnswer answer = compile(compiler_, request);
+std::unique_ptr<Server::Job> Server::next_job() {
+    std::unique_ptr<Job>* best = nullptr;
+    for (std::unique_ptr<Job>& job : queue_) {
+        const bool is_in_work =
+            std::find(in_work_.begin(), in_work_.end(), job->key) != in_work_.end();
+        if (!is_in_work && (best == nullptr || job->priority > (*best)->priority)) {
+            best = &job;
+        }
+    }
+    if (best == nullptr) {
+        return nullptr;
+    }
+    std::unique_ptr<Job> job = std::move(*best);
+    queue_.erase(queue_.begin() + (best - queue_.data()));
+    return job;
+}
+
+void Server::work() {
+    backend::tier2::Compiler compiler;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        const std::unique_ptr<Job> job = next_job();
+        if (job == nullptr) {
+            if (ends_) {
+                return;
+            }
+            changed_.wait(lock);
+            continue;
+        }
+        if (is_gone(job->client) || job->memory->state() == JobState::Abandoned) {
+            continue;
+        }
+        if (const std::vector<u8>* const known = known_.find(job->key)) {
+            [[maybe_unused]] const bool fits = job->memory->put(*known);
+        } else {
+            in_work_.push_back(job->key);
+            lock.unlock();
+            runtime::CompileAnswer answer = make_answer(compiler, job->request);
+            if (!job->memory->put(encode(answer))) {
+                answer = {};
+                answer.refusal = "too long";
+                [[maybe_unused]] const bool fits = job->memory->put(encode(answer));
+            }
+            lock.lock();
+            std::erase(in_work_, job->key);
+            known_.add(job->key, std::move(answer));
+            changed_.notify_all();
+        }
+        job->memory->set_state(JobState::Done);
+    }
+}
+
+runtime::CompileAnswer Server::make_answer(backend::tier2::Compiler& compiler,
+                                           std::span<const u8> request_bytes) const {
+    runtime::CompileRequest request;
+    runtime::CompileAnswer answer;
+    if (!decode(request_bytes, request)) {
+        answer.refusal = "malformed request";
+        return answer;
+    }
+    answer = compile(compiler, request);
     if (compiles_twice_) {
-        runtime::CompileAnswer again = compile(compiler_, request);
+        runtime::CompileAnswer again = compile(compiler, request);
         again.nanoseconds = answer.nanoseconds;
         if (encode(again) != encode(answer)) {
             answer = {};
