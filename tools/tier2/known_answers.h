@@ -21,7 +21,7 @@ class KnownAnswers {
     void add(Key request, runtime::CompileAnswer answer);
 
   private:
-    // Some 60,000 regions of programs that have all their code compiled.
+    // Some 30,000 regions of a program that has all its code compiled.
     static constexpr u64 kMostBytes = 64u << 20;
 
     struct Hash {
