@@ -95,19 +95,20 @@ struct alignas(64) CpuState {
     // --- architectural state
     u64 x[31] = {};
     u64 sp = 0;
-    u32 nzcv = 0;    // four bits: N=8 Z=4 C=2 V=1
-    u32 pending = 0; // non-zero: leave at the next safe point
-    u64 tpidr_el0 = 0;
+    u32 nzcv = 0;       // four bits: N=8 Z=4 C=2 V=1
+    u32 pending = 0;    // non-zero: leave at the next safe point
+    u32 host_flags = 0; // constant: where the host's flags are that make nzcv
+    u32 btype = 0;      // PSTATE.BTYPE for the instruction at pc; 0 while translated code runs
     HostThunks thunks;
     V128 v[32] = {};
     u64 pc = 0; // exact only outside translated code
+    u64 tpidr_el0 = 0;
     u64 fpcr = 0;
     u32 fpsr = 0; // without the bits still held in MXCSR while translated code runs
     u64 tpidrro_el0 = 0;
     u64 pstate = 0;    // DIT, SSBS and TCO, where SPSR_EL1 has them; all other fields are zero here
     u64 sctlr_el1 = 0; // EnIA EnIB EnDA EnDB, looked at when BlockMode::pac_restricted
     u64 pac_keys[10] = {}; // low and high half of APIAKey, APIBKey, APDAKey, APDBKey, APGAKey
-    u32 btype = 0;         // PSTATE.BTYPE for the instruction at pc; 0 while translated code runs
     u64 random_state = 0;  // of RNDR in deterministic runs; 0: the host's random numbers
     u32 mode_bits = 0;     // of BlockMode, those that FPCR does not decide
     u32 tfsre0_el1 = 0;    // 1: an asynchronous tag check fault, not reported yet

@@ -5,6 +5,7 @@
 namespace ulna::backend::x64 {
 
 using ir::Cond;
+using ir::CpuState;
 using ir::Type;
 
 namespace {
@@ -318,14 +319,10 @@ void Emitter::carry_from(ValueId v) {
 
 // EFLAGS -> the four bits of an nzcv value, in RAX, which the caller has taken. With invert_carry
 // CF is a borrow. lahf gives SF ZF - AF - PF 1 CF in AH; with OF in AL, one pext collects N Z C V
-// in order. EFLAGS survive when a later condition relies on them.
-namespace {
-constexpr u32 kNzcvOfLahf = 0xc101;
-}
+// in order (kNzcvOfLahf). EFLAGS survive when a later condition relies on them.
 void Emitter::flags_to_value(const Inst& inst, bool invert_carry) {
     const Gpr rax = c.rax;
     flags_held_ = true;
-    const Gpr mask = scratch_gpr();
     if (invert_carry) {
         c.cmc();
     }
@@ -334,8 +331,7 @@ void Emitter::flags_to_value(const Inst& inst, bool invert_carry) {
     if (invert_carry && (plan_[index_] & (kSetsFlags | kFlagsReserved))) {
         c.cmc();
     }
-    raw::mov_imm(c, mask, kNzcvOfLahf);
-    c.pext(rax.cvt32(), rax.cvt32(), mask.cvt32());
+    raw::pext_eax(c, offsetof(CpuState, host_flags));
     define(inst, rax);
 }
 
@@ -346,8 +342,7 @@ void Emitter::emit_flags_bits(bool invert_carry) {
     }
     c.lahf();
     c.seto(c.al);
-    c.mov(c.r10d, kNzcvOfLahf);
-    c.pext(c.eax, c.eax, c.r10d);
+    raw::pext_eax(c, offsetof(CpuState, host_flags));
 }
 
 } // namespace ulna::backend::x64

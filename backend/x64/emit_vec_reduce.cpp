@@ -82,10 +82,27 @@ void add_long_pairs(Emitter& e, Xmm d, Xmm a, unsigned lane, bool is_signed) {
         e.c.vpaddq(d, d, t);
     }
 }
+
+// What no halfword of `v` exceeds: sums of extended bytes are small.
+u32 most_in_halfwords(const Emitter& e, ValueId v, unsigned depth = 4) {
+    const Inst& inst = e.inst_of(v);
+    const auto argument = [&](unsigned n) { return most_in_halfwords(e, inst.args[n], depth - 1); };
+    if (depth == 0 ||
+        (inst.op != Opcode::VUxtl && inst.op != Opcode::VUAddlP && inst.op != Opcode::VAdd) ||
+        inst.shape().lane_log2 != 1) {
+        return 0xffff;
+    }
+    return inst.op == Opcode::VUxtl     ? 0xff
+           : inst.op == Opcode::VUAddlP ? 2 * 0xff
+                                        : argument(0) + argument(1);
+}
+
 template <bool kSigned> void emit_add_long_pairs(Emitter& e, const Inst& inst) {
+    const unsigned lane = inst.shape().lane_log2 - 1u;
+    const bool fit_signed = lane == 1 && most_in_halfwords(e, inst.args[0]) < 0x8000;
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm d = e.def_xmm(inst, Overlap::Any);
-    add_long_pairs(e, d, a, inst.shape().lane_log2 - 1u, kSigned);
+    add_long_pairs(e, d, a, lane, kSigned || fit_signed);
     finish(e, inst, d);
 }
 

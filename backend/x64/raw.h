@@ -198,6 +198,10 @@ inline void call_state(Code& c, std::size_t offset) {
 inline void store_imm64(Code& c, std::size_t offset, u32 imm) {
     Writer(c).byte(0x49).byte(0xc7).state_operand(0, offset).dword(imm);
 }
+// pext eax, eax, dword [state]
+inline void pext_eax(Code& c, std::size_t offset) {
+    Writer(c).bytes({0xc4, 0xc2, 0x7a, 0xf5}).state_operand(0, offset);
+}
 // cmp dword [state], 0
 inline void compare_zero32(Code& c, std::size_t offset) {
     Writer(c).byte(0x41).byte(0x83).state_operand(7, offset).byte(0);

@@ -45,6 +45,7 @@ class X64Backend final : public Backend {
         state.thunks.call_helper = stub_base + stubs.call_helper;
         state.thunks.call_eval = stub_base + stubs.call_eval;
         state.thunks.safepoint = stub_base + stubs.safepoint;
+        state.host_flags = x64::kNzcvOfLahf;
         state.runtime_lookup = reinterpret_cast<u64>(calls_.lookup);
         state.runtime_link = reinterpret_cast<u64>(calls_.link);
         state.eval_function = reinterpret_cast<u64>(&evaluate_out_of_line);

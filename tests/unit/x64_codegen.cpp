@@ -32,6 +32,7 @@ std::string cell_name(std::size_t offset) {
         const char* name;
     } kFields[] = {
         {offsetof(CpuState, pending), "pending"},
+        {offsetof(CpuState, host_flags), "host_flags"},
         {offsetof(CpuState, pc), "pc"},
         {offsetof(CpuState, exit_reason), "exit_reason"},
         {offsetof(CpuState, exit_arg), "exit_arg"},

@@ -466,3 +466,31 @@ TEST_CASE("CNT and ADDV of eight bytes are a population count", "[simd][x64]") {
         }
     }
 }
+
+TEST_CASE("pairs of unsigned halfwords are added as signed ones when they are small",
+          "[simd][x64]") {
+    X64Runner host;
+    if (!host.available()) {
+        WARN("skipped: this host has no back end");
+        return;
+    }
+    Random random{9};
+    for (const bool small : {false, true}) {
+        Block block;
+        block.reset({});
+        Builder b{block};
+        b.begin_guest_instruction(0x1000, 0);
+        const Value a = b.get(v_slot(20));
+        const Value extended = b.vec(VUxtl, shape::H8, {a});
+        const Value pairs = b.vec(VUAddlP, shape::H8, {a});
+        const Value other = small ? b.vec(VAdd, shape::H8, {extended, pairs}) : a;
+        const Value sum =
+            b.vec(VAdd, shape::H8, {b.vec(VAdd, shape::H8, {extended, pairs}), other});
+        b.set(v_slot(0), b.vec(VUAddlP, shape::S4, {sum}));
+        block.exit = ExitTo{ExitReason::Halt, 0x1004};
+        block.recount_uses();
+        for (unsigned i = 0; i < 4; ++i) {
+            CHECK(compare(host, block, random, 20) == "");
+        }
+    }
+}
