@@ -26,7 +26,7 @@ inline constexpr Range
     kRtc              {0x0901'0000, 0x0000'1000}, // PL031
     kFwCfg            {0x0902'0000, 0x0000'0018},
     kGpio             {0x0903'0000, 0x0000'1000}, // PL061
-    kSecureUart       {0x0904'0000, 0x0000'1000}, // PL011, Secure only
+    kSecondUart       {0x0904'0000, 0x0000'1000}, // PL011; with EL3 Secure only
     kSmmu             {0x0905'0000, 0x0002'0000},
     kAcpiGed          {0x0908'0000, 0x0000'0018},
     kNvdimmAcpi       {0x0909'0000, 0x0000'0004},
@@ -68,7 +68,7 @@ inline constexpr unsigned kPmu = 23, kGicMaintenance = 25, kHypervisorTimer = 26
 // Numbered from kFirstSpi, as device trees have them.
 namespace spi {
 inline constexpr unsigned kUart = 1, kRtc = 2, kPcie = 3 /* to 6: INTA to INTD */, kGpio = 7,
-                          kSecureUart = 8, kAcpiGed = 9, kVirtio = 16 /* + slot */,
+                          kSecondUart = 8, kAcpiGed = 9, kVirtio = 16 /* + slot */,
                           kV2m = 48 /* + message */, kSmmu = 74, kPlatformBus = 112;
 inline constexpr unsigned kV2mMessages = 64;
 } // namespace spi

@@ -50,6 +50,7 @@ MachineDescription describe(const SystemOptions& options) {
     MachineDescription machine{.ram_bytes = options.ram_bytes,
                                .has_el2 = options.el2,
                                .has_el3 = options.el3,
+                               .has_second_uart = options.serials.size() > 1,
                                .psci = psci_method(options.el2, options.el3, has_firmware(options)),
                                .gic = options.gic,
                                .has_its = options.its,
@@ -84,7 +85,7 @@ Board::~Board() {
 bool Board::build(const SystemOptions& options, std::string& why_not) {
     {
         const std::lock_guard lock{machine_.lock()};
-        if (!add_serial(options, why_not)) {
+        if (!add_serials(options, why_not)) {
             return false;
         }
         add_clock_and_pins(options);
@@ -117,19 +118,37 @@ void Board::add_semihosting(const SystemOptions& options) {
     machine_.set_semihosting(semihosting_.get());
 }
 
-bool Board::add_serial(const SystemOptions& options, std::string& why_not) {
-    const std::string& words = options.serials.front();
-    serial_ = devices::make_character_backend(words, machine_.loop(), why_not);
-    if (serial_ == nullptr) {
+bool Board::add_serial(const std::string& words,
+                       virt::Range range,
+                       unsigned spi,
+                       std::string& why_not) {
+    SerialPort port{devices::make_character_backend(words, machine_.loop(), why_not), nullptr};
+    if (port.line == nullptr) {
         return false;
     }
     if (words.ends_with("stdio")) {
-        console_ = static_cast<devices::Console*>(serial_.get());
+        console_ = static_cast<devices::Console*>(port.line.get());
         console_->on_quit([this] { machine_.stop(0); });
     }
-    uart_ = std::make_unique<devices::Pl011>(*serial_, machine_.gic().spi(virt::spi::kUart));
-    machine_.memory().add_device(virt::kUart.base, virt::kUart.bytes, *uart_);
+    port.uart = std::make_unique<devices::Pl011>(*port.line, machine_.gic().spi(spi));
+    machine_.memory().add_device(range.base, range.bytes, *port.uart);
+    serials_.push_back(std::move(port));
     return true;
+}
+
+// With EL3 the second one is there for its firmware, asked for or not.
+bool Board::add_serials(const SystemOptions& options, std::string& why_not) {
+    const bool has_second = options.serials.size() > 1;
+    return add_serial(options.serials[0], virt::kUart, virt::spi::kUart, why_not) &&
+           ((!has_second && !options.el3) ||
+            add_serial(has_second ? options.serials[1] : "null", virt::kSecondUart,
+                       virt::spi::kSecondUart, why_not));
+}
+
+void Board::flush() {
+    for (const SerialPort& port : serials_) {
+        port.line->flush();
+    }
 }
 
 void Board::add_clock_and_pins(const SystemOptions& options) {
@@ -147,8 +166,25 @@ void Board::add_clock_and_pins(const SystemOptions& options) {
         std::make_unique<devices::PowerKey>(machine_.loop(), pins_->pin(virt::kPowerKeyPin));
 }
 
+void Board::press_power_key() {
+    power_key_->press();
+    if (acpi_events_ != nullptr) {
+        acpi_events_->raise(devices::AcpiGed::kPowerButton);
+    }
+}
+
+void Board::add_acpi(const SystemOptions& options) {
+    add_acpi_files(*fw_cfg_, describe(options), options.acpi_identity);
+    acpi_events_ = std::make_unique<devices::AcpiGed>(machine_.gic().spi(virt::spi::kAcpiGed));
+    machine_.memory().add_device(virt::kAcpiGed.base, virt::kAcpiGed.bytes, *acpi_events_);
+}
+
 bool Board::add_firmware(const SystemOptions& options, std::string& why_not) {
     fw_cfg_ = std::make_unique<devices::FwCfg>(machine_.memory());
+    if (options.acpi) {
+        add_acpi(options);
+    }
+    add_smbios_files(*fw_cfg_, describe(options), options.smbios);
     if (!add_firmware_items(*fw_cfg_, boot_request(options), describe(options),
                             options.firmware_items, why_not)) {
         return false;

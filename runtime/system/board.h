@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/devices/acpi_ged.h"
 #include "runtime/devices/character_backend.h"
 #include "runtime/devices/console.h"
 #include "runtime/devices/flash.h"
@@ -16,6 +17,7 @@
 #include "runtime/devices/pl061.h"
 #include "runtime/devices/power_key.h"
 #include "runtime/devices/state_image.h"
+#include "runtime/devices/virt_map.h"
 #include "runtime/devices/virtio/mmio_transport.h"
 #include "runtime/devices/virtio/pci_transport.h"
 #include "runtime/devices/virtio/worker.h"
@@ -54,9 +56,9 @@ class Board {
     void go_on();       // after one was made, loaded or refused
 
     // With the machine's lock held.
-    void press_power_key() { power_key_->press(); }
-    void flush() { serial_->flush(); }
-    // The terminal, if the serial port is on it.
+    void press_power_key(); // on a pin, and as ACPI tells of it: a guest listens to one of both
+    void flush();
+    // The terminal, if a serial port is on it.
     [[nodiscard]] devices::Console* console() { return console_; }
 
   private:
@@ -64,10 +66,15 @@ class Board {
 
     explicit Board(Machine& machine) : machine_{machine} {}
     [[nodiscard]] bool build(const SystemOptions& options, std::string& why_not);
-    [[nodiscard]] bool add_serial(const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] bool add_serial(const std::string& words,
+                                  devices::virt::Range range,
+                                  unsigned spi,
+                                  std::string& why_not);
+    [[nodiscard]] bool add_serials(const SystemOptions& options, std::string& why_not);
     void add_clock_and_pins(const SystemOptions& options);
     [[nodiscard]] devices::virtio::Worker::Place worker_place() const;
     void add_semihosting(const SystemOptions& options);
+    void add_acpi(const SystemOptions& options);
     [[nodiscard]] bool add_firmware(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool
     add_flash(const devices::FlashOptions& options, unsigned bank, std::string& why_not);
@@ -93,12 +100,16 @@ class Board {
     template <class Call> void for_each_virtio(Call call) const;
 
     Machine& machine_;
-    std::unique_ptr<devices::CharacterBackend> serial_;
+    struct SerialPort {
+        std::unique_ptr<devices::CharacterBackend> line;
+        std::unique_ptr<devices::Pl011> uart;
+    };
+    std::vector<SerialPort> serials_;
     devices::Console* console_ = nullptr;
-    std::unique_ptr<devices::Pl011> uart_;
     std::unique_ptr<devices::Pl031> clock_;
     std::unique_ptr<devices::Pl061> pins_;
     std::unique_ptr<devices::PowerKey> power_key_;
+    std::unique_ptr<devices::AcpiGed> acpi_events_; // null: no ACPI
     std::unique_ptr<devices::FwCfg> fw_cfg_;
     std::vector<std::unique_ptr<devices::Flash>> flash_;
     std::unique_ptr<MachineSemihosting> semihosting_;

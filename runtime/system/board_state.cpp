@@ -75,11 +75,16 @@ void Board::drain() {
 }
 
 void Board::add_state(std::vector<StatePart>& parts) {
-    add(parts, "uart", 1, *uart_);
+    for (std::size_t n = 0; n < serials_.size(); ++n) {
+        add(parts, n == 0 ? "uart" : "second uart", 1, *serials_[n].uart);
+    }
     add(parts, "clock", 1, *clock_);
     add(parts, "pins", 1, *pins_);
     add(parts, "power key", 1, *power_key_);
     add(parts, "fw_cfg", 1, *fw_cfg_);
+    if (acpi_events_ != nullptr) {
+        add(parts, "acpi events", 1, *acpi_events_);
+    }
     for (std::size_t n = 0; n < flash_.size(); ++n) {
         add(parts, "flash " + std::to_string(n), 1, *flash_[n]);
     }

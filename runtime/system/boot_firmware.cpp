@@ -1,5 +1,6 @@
 #include "runtime/system/boot_firmware.h"
 
+#include "ir/support/check.h"
 #include "runtime/system/boot_file.h"
 
 namespace ulna::system {
@@ -90,6 +91,23 @@ bool add_firmware_items(devices::FwCfg& to,
         }
     }
     return true;
+}
+
+void add_acpi_files(FwCfg& to, const MachineDescription& machine, const acpi::Identity& identity) {
+    acpi::Files files = acpi::make_tables(machine, identity);
+    std::string why_not;
+    CHECK(to.add_file("etc/acpi/rsdp", std::move(files.rsdp), why_not)); // the first to do so
+    CHECK(to.add_file("etc/acpi/tables", std::move(files.tables), why_not));
+    CHECK(to.add_file("etc/table-loader", std::move(files.loader), why_not));
+}
+
+void add_smbios_files(FwCfg& to, const MachineDescription& machine, const SmbiosOptions& options) {
+    SmbiosFiles files = make_smbios(machine, options);
+    const std::array<u8, 16>& uuid = options.system.uuid;
+    to.set(FwCfg::kUuid, {uuid.begin(), uuid.end()});
+    std::string why_not;
+    CHECK(to.add_file("etc/smbios/smbios-anchor", std::move(files.anchor), why_not));
+    CHECK(to.add_file("etc/smbios/smbios-tables", std::move(files.tables), why_not));
 }
 
 } // namespace ulna::system

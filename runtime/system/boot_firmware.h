@@ -1,11 +1,13 @@
-// What firmware is told through fw_cfg: the machine's size, and the kernel to boot.
+// What firmware is told through fw_cfg: the machine's size, the kernel to boot, tables.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "runtime/devices/fw_cfg.h"
+#include "runtime/system/acpi/tables.h"
 #include "runtime/system/boot.h"
+#include "runtime/system/smbios.h"
 
 namespace ulna::system {
 
@@ -20,5 +22,12 @@ struct FirmwareItem {             // -fw_cfg
                                       const MachineDescription& machine,
                                       const std::vector<FirmwareItem>& items,
                                       std::string& why_not);
+
+void add_acpi_files(devices::FwCfg& to,
+                    const MachineDescription& machine,
+                    const acpi::Identity& identity);
+void add_smbios_files(devices::FwCfg& to,
+                      const MachineDescription& machine,
+                      const SmbiosOptions& options);
 
 } // namespace ulna::system

@@ -109,8 +109,10 @@ constexpr Option kOptions[] = {
     {"virtfs",   "local,...",  "the same with its device: mount_tag=", add_virtfs},
     {"chardev",  "type,id=...", "where a console goes: stdio, null, file,path= or socket,path= (or host= and port=; server=on)", add_characters},
     {"fw_cfg",   "name=...",   "an item for firmware: name=,string= or file=", add_firmware_item},
+    {"smbios",   "type=n,...", "what dmidecode shows, of firmware that asks: type=0, 1, 2, 3, 4, 11 (value=text) or 17", set_smbios},
+    {"uuid",     "uuid",       "the machine's, for SMBIOS", set_uuid},
     {"object",   "type,...",   nullptr, add_object},
-    {"serial",   "where",      "the serial port: stdio, mon:stdio (default), file:PATH, unix:PATH, tcp:HOST:PORT, chardev:ID or null", add_serial},
+    {"serial",   "where",      "a serial port, up to two: stdio, mon:stdio (default), file:PATH, unix:PATH, tcp:HOST:PORT, chardev:ID or null", add_serial},
     {"monitor",  "where",      "the monitor: as the serial port, or none; else Ctrl-A C on the console", set_monitor},
     {"mon",      "chardev=id", nullptr, add_monitor},
     {"nographic", nullptr,     "accepted: there is no graphics", ignore},
@@ -119,7 +121,6 @@ constexpr Option kOptions[] = {
     {"nodefaults", nullptr,    nullptr, ignore},
     {"no-user-config", nullptr, nullptr, ignore},
     {"name",     "text",       nullptr, ignore},
-    {"uuid",     "uuid",       nullptr, ignore},
     {"boot",     "order",      nullptr, ignore},
     {"accel",    "tcg[,...]",  nullptr, set_accelerator},
     {"enable-kvm", nullptr,    nullptr, refuse_kvm},
@@ -230,7 +231,7 @@ void apply_arguments(Parse& parse, int argc, const char* const* argv) {
     }
 }
 
-// One serial port, console or monitor at most may have it.
+// One of serial ports, consoles and monitor at most may have it.
 void check_terminal(Parse& parse) {
     std::vector<std::string> all = parse.options.serials;
     all.push_back(parse.options.monitor);
@@ -240,15 +241,24 @@ void check_terminal(Parse& parse) {
     const auto users = std::count_if(all.begin(), all.end(), [](const std::string& where) {
         return where == "stdio" || where == "mon:stdio";
     });
-    if (parse.options.serials.size() > 1) {
-        parse.fail("-serial: there is one serial port");
-    }
     if (users > 1) {
         parse.fail("stdio is used twice; mon:stdio has serial port and monitor on one terminal");
     }
 }
 
-// The serial port is on the terminal unless something else is.
+// The first serial port is always there, a second one only if it is to lead somewhere.
+void check_serials(Parse& parse) {
+    constexpr std::size_t kMostSerials = 2;
+    std::vector<std::string>& serials = parse.options.serials;
+    while (serials.size() > 1 && serials.back() == "none") {
+        serials.pop_back();
+    }
+    if (serials.size() > kMostSerials) {
+        parse.fail("-serial: there are two serial ports");
+    }
+}
+
+// The first one is on the terminal unless something else is.
 void set_default_serial(Parse& parse) {
     const SystemOptions& options = parse.options;
     if (options.serials.empty()) {
@@ -319,6 +329,7 @@ SystemCommandLine parse_system_command_line(int argc, const char* const* argv) {
     apply_environment(parse);
     apply_arguments(parse, argc, argv);
     resolve_characters(parse);
+    check_serials(parse);
     set_default_serial(parse);
     check(parse);
     if (parse.options.instruction_time) {

@@ -12,9 +12,11 @@
 #include "runtime/devices/virtio/block_backend.h"
 #include "runtime/devices/virtio/shared_folder.h"
 #include "runtime/devices/virtio/user_net.h"
+#include "runtime/system/acpi/tables.h"
 #include "runtime/system/boot_firmware.h"
 #include "runtime/system/device_tree.h"
 #include "runtime/system/round_robin.h"
+#include "runtime/system/smbios.h"
 
 namespace ulna::system {
 
@@ -64,6 +66,9 @@ struct SemihostingOption {
 struct SystemOptions {
     GicVersion gic = GicVersion::V3;
     bool el2 = false, el3 = false, its = true;
+    bool acpi = true; // tables in fw_cfg, and a device that tells of the power key
+    acpi::Identity acpi_identity;
+    SmbiosOptions smbios;
     std::string dump_device_tree; // write it there and exit
     std::string cpu = "max";
     frontend::CpuModel cpu_model = frontend::default_cpu();
@@ -78,7 +83,7 @@ struct SystemOptions {
     std::vector<CharacterOption> characters;
     std::vector<DeviceOption> devices;
     std::vector<FirmwareItem> firmware_items;
-    std::vector<std::string> serials; // for make_character_backend
+    std::vector<std::string> serials; // one or two, for make_character_backend
     std::string monitor;              // likewise; empty: on the console with Ctrl-A C
 
     bool snapshot = false, no_reboot = false, no_shutdown = false, start_stopped = false;

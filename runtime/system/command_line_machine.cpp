@@ -18,7 +18,20 @@ constexpr const char* kMachineHelp =
     "  virtualization=on|off   EL2 (off)\n"
     "  secure=on|off           EL3, for firmware (off)\n"
     "  its=on|off              message-signalled interrupts (on)\n"
+    "  acpi=on|off|auto        ACPI tables for firmware; the device tree is always there (on)\n"
+    "  x-oem-id=, x-oem-table-id=   who made them: up to 6 and 8 characters\n"
     "  dumpdtb=file            write the device tree and exit\n";
+
+void set_acpi_identity(Properties& properties,
+                       const char* name,
+                       std::size_t most_bytes,
+                       std::string& identity) {
+    identity = properties.text(name, identity);
+    if (identity.size() > most_bytes) {
+        properties.fail(std::string(name) + '=' + identity + ": up to " +
+                        std::to_string(most_bytes) + " characters");
+    }
+}
 
 } // namespace
 
@@ -40,6 +53,11 @@ void set_machine(CommandLineParse& parse, const std::string& value) {
     to.el2 = properties.flag("virtualization", to.el2);
     to.el3 = properties.flag("secure", to.el3);
     to.its = properties.flag("its", to.its);
+    if (properties.has("acpi")) {
+        to.acpi = properties.choice("acpi", {"off", "on", "auto"}, 1) != 0;
+    }
+    set_acpi_identity(properties, "x-oem-id", 6, to.acpi_identity.oem);
+    set_acpi_identity(properties, "x-oem-table-id", 8, to.acpi_identity.table);
     to.dump_device_tree = properties.text("dumpdtb", to.dump_device_tree);
     (void)properties.choice("iommu", {"none"}, 0);
     (void)properties.choice("accel", {"tcg"}, 0);
@@ -48,9 +66,9 @@ void set_machine(CommandLineParse& parse, const std::string& value) {
     }
     // Without meaning for what there is.
     for (const char* const name :
-         {"acpi", "highmem", "highmem-ecam", "highmem-mmio", "highmem-redists", "compact-highmem",
-          "ras", "usb", "graphics", "dtb-randomness", "dtb-kaslr-seed", "mem-merge",
-          "dump-guest-core", "memory-backend"}) {
+         {"highmem", "highmem-ecam", "highmem-mmio", "highmem-redists", "compact-highmem", "ras",
+          "usb", "graphics", "dtb-randomness", "dtb-kaslr-seed", "mem-merge", "dump-guest-core",
+          "memory-backend"}) {
         properties.ignore(name);
     }
     parse.finish("-machine", properties);

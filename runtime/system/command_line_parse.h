@@ -29,6 +29,10 @@ void set_semihosting(CommandLineParse& parse, const std::string& value);
 void set_rtc(CommandLineParse& parse, const std::string& value);
 void set_icount(CommandLineParse& parse, const std::string& value);
 
+// command_line_smbios.cpp
+void set_smbios(CommandLineParse& parse, const std::string& value);
+void set_uuid(CommandLineParse& parse, const std::string& value);
+
 // command_line_backends.cpp
 void add_drive(CommandLineParse& parse, const std::string& value);
 void add_network(CommandLineParse& parse, const std::string& value);

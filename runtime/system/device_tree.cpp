@@ -48,14 +48,23 @@ class Writer {
             interrupt_controller();
             flash();
             cpus();
-            to_.node("aliases", [&] { to_.text("serial0", kUartPath); });
+            to_.node("aliases", [&] {
+                to_.text("serial0", kUartPath);
+                if (has_second_uart()) {
+                    to_.text("serial1", kSecondUartPath);
+                }
+            });
             to_.node("chosen", [&] { to_.text("stdout-path", kUartPath); });
+            if (machine_.has_el3) {
+                to_.node("secure-chosen", [&] { to_.text("stdout-path", kSecondUartPath); });
+            }
         });
         return to_.finish();
     }
 
   private:
-    static constexpr const char* kUartPath = "/pl011@9000000";
+    static constexpr const char *kUartPath = "/pl011@9000000", *kSecondUartPath = "/pl011@9040000";
+    bool has_second_uart() const { return machine_.has_second_uart || machine_.has_el3; }
 
     static std::string at(const char* name, u64 address) {
         char digits[16];
@@ -168,11 +177,13 @@ class Writer {
             to_.text("compatible", "fixed-clock");
         });
         uart(virt::kUart, virt::spi::kUart, false);
+        if (has_second_uart()) {
+            uart(virt::kSecondUart, virt::spi::kSecondUart, machine_.has_el3);
+        }
         to_.node(at("pl031", virt::kRtc),
                  [&] { primecell("arm,pl031", virt::kRtc, virt::spi::kRtc); });
     }
     void secure_devices() {
-        uart(virt::kSecureUart, virt::spi::kSecureUart, true);
         to_.node(at("secram", virt::kSecureRam), [&] {
             secure_only();
             reg(virt::kSecureRam);

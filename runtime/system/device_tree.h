@@ -16,9 +16,10 @@ enum class GicVersion : u8 { V2 = 2, V3 = 3 };
 // What the tree says about the machine. Addresses are devices/virt_map.h's.
 struct MachineDescription {
     u64 ram_bytes = u64{1} << 30;
-    std::vector<u64> cpus = {0}; // MPIDR_EL1's affinity fields, in order
-    bool has_el2 = false;        // -machine virtualization=on
-    bool has_el3 = false;        // -machine secure=on
+    std::vector<u64> cpus = {0};  // MPIDR_EL1's affinity fields, in order
+    bool has_el2 = false;         // -machine virtualization=on
+    bool has_el3 = false;         // -machine secure=on
+    bool has_second_uart = false; // with EL3, which has it to itself, always
     PsciMethod psci = PsciMethod::Hvc;
     GicVersion gic = GicVersion::V3;
     bool has_its = false; // GICv3's, or GICv2's MSI frame

@@ -16,6 +16,8 @@ Snapshots::Configuration snapshot_configuration(const SystemOptions& options) {
         {"-m", std::to_string(options.ram_bytes >> 20) + "M"},
         {"gic-version", options.gic == GicVersion::V2 ? "2" : "3"},
         {"its", on_off(options.its)},
+        {"second -serial", on_off(options.serials.size() > 1)},
+        {"acpi", on_off(options.acpi)},
         {"virtualization", on_off(options.el2)},
         {"secure", on_off(options.el3)},
         {"firmware", on_off(boot_request(options).has_firmware)},

@@ -229,6 +229,49 @@ TEST_CASE("a network and its device in one", "[boot]") {
     CHECK(o.devices[0].network == o.networks[0].id);
 }
 
+TEST_CASE("a second serial port is there if it leads somewhere", "[boot]") {
+    CHECK(accepted({"-kernel", "k"}).serials == std::vector<std::string>{"mon:stdio"});
+    CHECK(accepted({"-kernel", "k", "-serial", "stdio", "-serial", "file:x"}).serials ==
+          std::vector<std::string>{"stdio", "file:x"});
+    CHECK(accepted({"-kernel", "k", "-serial", "none", "-serial", "none"}).serials ==
+          std::vector<std::string>{"none"});
+    CHECK(refused({"-kernel", "k", "-serial", "stdio", "-serial", "stdio"})
+              .starts_with("stdio is used twice"));
+}
+
+TEST_CASE("-smbios and -uuid", "[boot]") {
+    const SystemOptions o = accepted(
+        {"-kernel", "k", "-uuid", "00112233-4455-6677-8899-aabbCCddeeff", "-smbios",
+         "type=1,serial=ds=nocloud;s=http://10.0.2.2/", "-smbios", "type=11,value=a,value=b",
+         "-smbios", "type=11,value=c", "-smbios", "type=0,release=1.20"});
+    CHECK(o.smbios.system.uuid[1] == 0x11);
+    CHECK(o.smbios.system.uuid[12] == 0xcc);
+    CHECK(o.smbios.system.serial == "ds=nocloud;s=http://10.0.2.2/");
+    CHECK(o.smbios.oem_strings == std::vector<std::string>{"a", "b", "c"});
+    REQUIRE(o.smbios.bios.has_value());
+    CHECK(o.smbios.bios->minor == 20);
+    CHECK_FALSE(o.smbios.board.has_value());
+    CHECK(refused({"-uuid", "0011"}) ==
+          "-uuid 0011: such as 33db4d5b-1ff7-401c-9657-7441c03dd766\n");
+    CHECK(refused({"-smbios", "type=9"}) == "-smbios type=: 0, 1, 2, 3, 4, 11 or 17\n");
+    CHECK(refused({"-smbios", "type=1,asset=a"}) == "-smbios asset: no such property\n");
+    CHECK(refused({"-smbios", "type=0,release=1"}) == "-smbios release=1: such as 1.2\n");
+    CHECK(refused({"-smbios", "type=4,max-speed=70000"}).starts_with("-smbios max-speed=70000: "));
+}
+
+TEST_CASE("ACPI tables are offered unless they are not wanted", "[boot]") {
+    CHECK(accepted({"-kernel", "k"}).acpi);
+    CHECK(accepted({"-kernel", "k", "-M", "virt,acpi=on"}).acpi);
+    CHECK(accepted({"-kernel", "k", "-M", "virt,acpi=auto"}).acpi);
+    const SystemOptions o =
+        accepted({"-kernel", "k", "-M", "virt,acpi=off", "-M", "x-oem-id=Mine"});
+    CHECK_FALSE(o.acpi);
+    CHECK(o.acpi_identity.oem == "Mine");
+    CHECK(refused({"-M", "virt,acpi=maybe"}) == "-machine acpi=maybe: off, on or auto\n");
+    CHECK(refused({"-M", "virt,x-oem-table-id=123456789"}) ==
+          "-machine x-oem-table-id=123456789: up to 8 characters\n");
+}
+
 TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({}) ==
           "nothing to run: -kernel, -bios or -drive if=pflash; -help lists all options\n");
@@ -283,7 +326,8 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-icount", "1", "-rtc", "clock=host"}) ==
           "-rtc clock=host: with -icount all time is the machine's; clock=vm\n");
     CHECK(refused({"-rtc", "base=noon"}).starts_with("-rtc noon: utc, localtime, "));
-    CHECK(refused({"-serial", "null", "-serial", "null"}) == "-serial: there is one serial port\n");
+    CHECK(refused({"-serial", "null", "-serial", "null", "-serial", "null"}) ==
+          "-serial: there are two serial ports\n");
     CHECK(refused({"-append", "a"}) == "-append: only with -kernel\n");
     CHECK(refused({"-fw_cfg", "name=opt/x"}) == "-fw_cfg needs either string= or file=\n");
     CHECK(refused({"--tier0=qemu"}) == "--tier0=qemu: on or off\n");

@@ -97,7 +97,21 @@ TEST_CASE("the tree follows the machine's options", "[boot]") {
     CHECK(text(tree, "/pl011@9040000", "status") == "disabled");
     CHECK(text(tree, "/secflash@0", "secure-status") == "okay");
     CHECK(has(tree, "/flash@4000000"));
+    CHECK(text(tree, "/aliases", "serial1") == "/pl011@9040000");
+    CHECK(text(tree, "/secure-chosen", "stdout-path") == "/pl011@9040000");
     REQUIRE(fdt_check_full(tree.data(), tree.size()) == 0);
+}
+
+TEST_CASE("a second serial port, which is not the console", "[boot]") {
+    MachineDescription machine;
+    CHECK_FALSE(has(make_device_tree(machine), "/pl011@9040000"));
+    machine.has_second_uart = true;
+    const std::vector<u8> tree = make_device_tree(machine);
+    CHECK(cells(tree, "/pl011@9040000", "interrupts") == Cells{0, 8, 4});
+    CHECK(text(tree, "/pl011@9040000", "status") == "-");
+    CHECK(text(tree, "/aliases", "serial1") == "/pl011@9040000");
+    CHECK(text(tree, "/chosen", "stdout-path") == "/pl011@9000000");
+    CHECK_FALSE(has(tree, "/secure-chosen"));
 }
 
 TEST_CASE("a tree of many CPUs", "[boot]") {

@@ -1,5 +1,6 @@
 // Runs at EL2 of a bare machine: does the accesses that a file lists, and writes down what came of
-// each. So a machine of the peer's and our device models can be asked the same (peer_machine.h).
+// each. So a machine of the peer's and our device models can be asked the same (peer_machine.h). At
+// EL1, if there is no EL2, accesses of memory only.
 //
 // A record is 32 bytes: kind (u32), instruction or size (u32), address, value, result.
     .equ KIND_READ, 1       // of size bytes at address
@@ -27,6 +28,9 @@
     .text
     .globl _start
 _start:
+    mrs x0, CurrentEL
+    cmp x0, #1 << 2
+    b.eq ready
     adr x0, vectors
     msr vbar_el2, x0
     adr x0, vectors_el1
@@ -44,6 +48,7 @@ no_gic_registers:
     orr x0, x0, #0x18           // IMO, FMO
     msr hcr_el2, x0
     isb
+ready:
 
     semihost SYS_OPEN, open_input
     adr x1, input_block
