@@ -48,6 +48,7 @@ BootRequest boot_request(const SystemOptions& options) {
 
 MachineDescription describe(const SystemOptions& options) {
     MachineDescription machine{.ram_bytes = options.ram_bytes,
+                               .topology = options.topology,
                                .has_el2 = options.el2,
                                .has_el3 = options.el3,
                                .has_second_uart = options.serials.size() > 1,

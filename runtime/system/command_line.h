@@ -73,6 +73,7 @@ struct SystemOptions {
     std::string cpu = "max";
     frontend::CpuModel cpu_model = frontend::default_cpu();
     unsigned cpus = 1;
+    CpuTopology topology;
     u64 ram_bytes = u64{1} << 30;
 
     std::string kernel, initrd, command_line, device_tree, firmware;

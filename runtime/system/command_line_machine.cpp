@@ -1,4 +1,5 @@
 // The options that say what machine it is, and how it runs.
+#include <algorithm>
 #include <ctime>
 
 #include "runtime/devices/virt_map.h"
@@ -78,21 +79,48 @@ void set_cpu(CommandLineParse& parse, const std::string& value) {
     runtime::set_cpu(parse, value, runtime::CpuHelp::Models);
 }
 
+// What is not said follows from the rest: all CPUs are cores of one socket, unless there are to be
+// more sockets or so many cores in each.
 void set_cpus(CommandLineParse& parse, const std::string& value) {
     constexpr u64 kMost = devices::virt::kMaxCpus;
     Properties properties(value, "cpus");
-    u64 product = 1;
-    bool has_topology = false;
-    for (const char* const name : {"sockets", "clusters", "cores", "threads"}) {
-        has_topology |= properties.has(name);
-        product *= properties.number(name, 1, 1, kMost);
+    const auto level = [&](const char* name) { return properties.number(name, 0, 1, kMost); };
+    u64 cpus = level("cpus"), sockets = level("sockets"), cores = level("cores"),
+        threads = level("threads");
+    const u64 clusters = std::max<u64>(level("clusters"), 1);
+    const u64 most = properties.number("maxcpus", cpus, 1, kMost);
+    if (most == 0) {
+        sockets = std::max<u64>(sockets, 1);
+        cores = std::max<u64>(cores, 1);
+        threads = std::max<u64>(threads, 1);
+        cpus = sockets * clusters * cores * threads;
+    } else if (cores == 0) {
+        sockets = std::max<u64>(sockets, 1);
+        threads = std::max<u64>(threads, 1);
+        cores = most / (sockets * clusters * threads);
+    } else if (sockets == 0) {
+        threads = std::max<u64>(threads, 1);
+        sockets = most / (clusters * cores * threads);
+    } else {
+        threads = threads != 0 ? threads : most / (sockets * clusters * cores);
     }
-    const u64 most = properties.number("maxcpus", kMost, 1, kMost);
-    const u64 cpus = properties.number("cpus", has_topology ? product : 1, 1, kMost);
-    if (cpus > most) {
-        properties.fail(std::to_string(cpus) + ": 1 to " + std::to_string(most) + " CPUs");
+    const u64 product = sockets * clusters * cores * threads;
+    cpus = cpus != 0 ? cpus : product;
+    if (cpus > (most != 0 ? most : kMost)) {
+        properties.fail(std::to_string(cpus) + ": 1 to " +
+                        std::to_string(most != 0 ? most : kMost) + " CPUs");
+    } else if (most != 0 && product != most) {
+        properties.fail(std::to_string(sockets) + " sockets of " + std::to_string(clusters) +
+                        " clusters of " + std::to_string(cores) + " cores of " +
+                        std::to_string(threads) + " threads are not " + std::to_string(most) +
+                        " CPUs");
     }
     parse.options.cpus = static_cast<unsigned>(cpus);
+    parse.options.topology = {.sockets = static_cast<unsigned>(sockets),
+                              .clusters = static_cast<unsigned>(clusters),
+                              .cores = static_cast<unsigned>(cores),
+                              .threads = static_cast<unsigned>(threads),
+                              .has_clusters = properties.has("clusters")};
     parse.finish("-smp", properties);
 }
 

@@ -58,8 +58,8 @@ u16 take_word(Properties& properties, const char* name, u16 value) {
 void take_bios(Properties& properties, SmbiosOptions::Bios& to) {
     take(properties, {{"vendor", to.vendor}, {"version", to.version}, {"date", to.date}});
     to.is_uefi = properties.flag("uefi", to.is_uefi);
-    const std::string release = properties.text("release", std::to_string(to.major) + '.' +
-                                                                std::to_string(to.minor));
+    const std::string release =
+        properties.text("release", std::to_string(to.major) + '.' + std::to_string(to.minor));
     const char* const end = release.data() + release.size();
     const auto major = std::from_chars(release.data(), end, to.major);
     if (major.ec != std::errc{} || major.ptr == end || *major.ptr != '.' ||

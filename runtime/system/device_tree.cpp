@@ -2,6 +2,7 @@
 // machine, because firmware looks nodes up by them.
 #include "runtime/system/device_tree.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "runtime/devices/virt_map.h"
@@ -347,17 +348,33 @@ class Writer {
         to_.node("cpus", [&] {
             to_.cells("#size-cells", {0});
             to_.cells("#address-cells", {1});
-            to_.node("cpu-map",
-                     [&] { to_.node("socket0", [&] { to_.node("cluster0", [&] { cores(); }); }); });
+            to_.node("cpu-map", [&] { groups(0); });
             for (std::size_t i = 0; i < machine_.cpus.size(); ++i) {
                 cpu(static_cast<u32>(i), static_cast<u32>(machine_.cpus[i]));
             }
         });
     }
-    void cores() {
-        for (u32 i = 0; i < machine_.cpus.size(); ++i) {
-            to_.node("core" + std::to_string(i), [&] { to_.cells("cpu", {kFirstCpu + i}); });
+    // The CPUs from `first` on that are in the same group, level by level, and so the groups.
+    void groups(unsigned level, unsigned first = 0, unsigned end = ~0u) {
+        constexpr const char* kNames[] = {"socket", "cluster", "core", "thread"};
+        end = std::min(end, static_cast<unsigned>(machine_.cpus.size()));
+        const unsigned leaf = machine_.topology.threads > 1 ? 3 : 2;
+        while (first < end) {
+            const unsigned group = group_of(first, level);
+            unsigned next = first + 1;
+            while (next < end && group_of(next, level) == group) {
+                ++next;
+            }
+            to_.node(kNames[level] + std::to_string(group), [&] {
+                level == leaf ? to_.cells("cpu", {kFirstCpu + first})
+                              : groups(level + 1, first, next);
+            });
+            first = next;
         }
+    }
+    unsigned group_of(unsigned cpu, unsigned level) const {
+        const CpuTopology::Place place = machine_.topology.place_of(cpu);
+        return std::array{place.socket, place.cluster, place.core, place.thread}[level];
     }
     void cpu(u32 index, u32 affinity) {
         to_.node(at("cpu", affinity), [&] {

@@ -13,10 +13,29 @@ namespace ulna::system {
 
 enum class GicVersion : u8 { V2 = 2, V3 = 3 };
 
+// How CPUs are told to be grouped, which changes nothing but what guests' schedulers make of it.
+struct CpuTopology {
+    unsigned sockets = 1, clusters = 1, cores = 0 /* all of the socket's */, threads = 1;
+    bool has_clusters = false; // asked for: a level of its own in ACPI's tables
+
+    struct Place {
+        unsigned socket, cluster, core, thread; // each in what it is in
+    };
+    [[nodiscard]] Place place_of(unsigned cpu) const {
+        const unsigned core = cpu / threads;
+        if (cores == 0) {
+            return {0, 0, core, cpu % threads};
+        }
+        const unsigned cluster = core / cores;
+        return {cluster / clusters, cluster % clusters, core % cores, cpu % threads};
+    }
+};
+
 // What the tree says about the machine. Addresses are devices/virt_map.h's.
 struct MachineDescription {
     u64 ram_bytes = u64{1} << 30;
-    std::vector<u64> cpus = {0};  // MPIDR_EL1's affinity fields, in order
+    std::vector<u64> cpus = {0}; // MPIDR_EL1's affinity fields, in order
+    CpuTopology topology;
     bool has_el2 = false;         // -machine virtualization=on
     bool has_el3 = false;         // -machine secure=on
     bool has_second_uart = false; // with EL3, which has it to itself, always

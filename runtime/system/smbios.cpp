@@ -134,11 +134,13 @@ Structure chassis(const Options::Chassis& chassis) {
         .text(chassis.sku);
 }
 
-Structure processor(const Options::Processor& processor, std::size_t cpus) {
+// A socket.
+Structure
+processor(const Options::Processor& processor, unsigned socket, unsigned cores, unsigned threads) {
     constexpr u8 kCentral = 3, kFamilyIsBelow = 0xfe, kPopulatedEnabled = 0x41;
     constexpr u16 kNoCache = 0xffff;
-    return Structure{4, kProcessor}
-        .text(processor.socket_prefix + " 0")
+    return Structure{4, static_cast<u16>(kProcessor + socket)}
+        .text(processor.socket_prefix + ' ' + std::to_string(socket))
         .number(kCentral, 1)
         .number(kFamilyIsBelow, 1)
         .text(processor.manufacturer)
@@ -156,14 +158,14 @@ Structure processor(const Options::Processor& processor, std::size_t cpus) {
         .text(processor.serial)
         .text(processor.asset)
         .text(processor.part)
-        .number(cpus, 1) // cores, enabled cores, threads
-        .number(cpus, 1)
-        .number(cpus, 1)
+        .number(cores, 1)
+        .number(cores, 1) // that are enabled
+        .number(threads, 1)
         .number(kUnknown, 2) // characteristics
         .number(kOther, 2)   // family
-        .number(cpus, 2)     // the three again
-        .number(cpus, 2)
-        .number(cpus, 2);
+        .number(cores, 2)    // the three again
+        .number(cores, 2)
+        .number(threads, 2);
 }
 
 Structure oem_strings(const std::vector<std::string>& strings) {
@@ -262,7 +264,12 @@ SmbiosFiles make_smbios(const MachineDescription& machine, const SmbiosOptions& 
         add(board(*options.board));
     }
     add(chassis(options.chassis));
-    add(processor(options.processor, machine.cpus.size()));
+    const CpuTopology& topology = machine.topology;
+    const unsigned cores = topology.cores == 0 ? static_cast<unsigned>(machine.cpus.size())
+                                               : topology.clusters * topology.cores;
+    for (unsigned socket = 0; socket < topology.sockets; ++socket) {
+        add(processor(options.processor, socket, cores, cores * topology.threads));
+    }
     if (!options.oem_strings.empty()) {
         add(oem_strings(options.oem_strings));
     }

@@ -287,6 +287,24 @@ TEST_CASE("PPTT has each processor in the package", "[acpi]") {
     CHECK(get(pptt, 36 + 64 * 20 + 12, 4) == 63);
 }
 
+TEST_CASE("PPTT has sockets, clusters that are asked for, cores and threads", "[acpi]") {
+    MachineDescription machine = machine_of(GicVersion::V3, 8);
+    machine.topology = {.sockets = 2, .clusters = 1, .cores = 2, .threads = 2};
+    const auto nodes = [&] { return (Firmware{machine}.table("PPTT").size() - 36) / 20; };
+    CHECK(nodes() == 2 + 4 + 8);
+    machine.topology.has_clusters = true;
+    CHECK(nodes() == 2 + 2 + 4 + 8);
+    const Firmware firmware{machine};
+    const Bytes& pptt = firmware.table("PPTT");
+    // A thread, its core, its cluster, its package.
+    std::size_t at = pptt.size() - 20;
+    for (const u64 flags : {0xeu, 0u, 0u, 1u}) {
+        CHECK(get(pptt, at + 4, 4) == flags);
+        at = get(pptt, at + 8, 4);
+    }
+    CHECK(at == 0);
+}
+
 TEST_CASE("the DSDT's devices", "[acpi]") {
     for (const unsigned cpus : {1u, 2u, 64u}) {
         const Firmware firmware{machine_of(GicVersion::V3, cpus)};

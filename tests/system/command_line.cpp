@@ -133,6 +133,29 @@ TEST_CASE("sizes and counts in all their forms", "[boot]") {
           "-smp 9: GICv2 has at most 8 CPUs; -machine gic-version=3\n");
 }
 
+TEST_CASE("-smp says how CPUs are grouped, and what it does not say follows", "[boot]") {
+    const auto grouped = [](const char* smp) {
+        const SystemOptions o = accepted({"-smp", smp});
+        return std::array{o.cpus, o.topology.sockets, o.topology.clusters, o.topology.cores,
+                          o.topology.threads};
+    };
+    using Numbers = std::array<unsigned, 5>;
+    CHECK(grouped("4") == Numbers{4, 1, 1, 4, 1});
+    CHECK(grouped("4,sockets=2") == Numbers{4, 2, 1, 2, 1});
+    CHECK(grouped("6,cores=2") == Numbers{6, 3, 1, 2, 1});
+    CHECK(grouped("6,threads=2") == Numbers{6, 1, 1, 3, 2});
+    CHECK(grouped("8,clusters=2") == Numbers{8, 1, 2, 4, 1});
+    CHECK(grouped("8,sockets=2,cores=2") == Numbers{8, 2, 1, 2, 2});
+    CHECK(grouped("sockets=2,cores=2,threads=2") == Numbers{8, 2, 1, 2, 2});
+    CHECK(grouped("2,maxcpus=8,sockets=2") == Numbers{2, 2, 1, 4, 1});
+    CHECK(accepted({"-smp", "8,clusters=1"}).topology.has_clusters);
+    CHECK_FALSE(accepted({"-smp", "8"}).topology.has_clusters);
+    CHECK(refused({"-smp", "3,sockets=2"}) ==
+          "-smp 2 sockets of 1 clusters of 1 cores of 1 threads are not 3 CPUs\n");
+    CHECK(refused({"-smp", "4,sockets=8"}).ends_with("are not 4 CPUs\n"));
+    CHECK(refused({"-smp", "sockets=64,cores=64"}) == "-smp 4096: 1 to 64 CPUs\n");
+}
+
 TEST_CASE("flash banks are taken in turn", "[boot]") {
     const SystemOptions o = accepted(
         {"-drive", "if=pflash,file=code.fd,readonly=on", "-drive", "if=pflash,file=vars.fd"});

@@ -125,6 +125,28 @@ TEST_CASE("a tree of many CPUs", "[boot]") {
     CHECK(has(tree, "/cpus/cpu@30f"));
 }
 
+TEST_CASE("CPUs in sockets, clusters and threads", "[boot]") {
+    MachineDescription machine;
+    for (u64 i = 1; i < 16; ++i) {
+        machine.cpus.push_back(i);
+    }
+    machine.topology = {.sockets = 2, .clusters = 2, .cores = 2, .threads = 2};
+    std::vector<u8> tree = make_device_tree(machine);
+    REQUIRE(fdt_check_full(tree.data(), tree.size()) == 0);
+    const auto handle_at = [&](const char* place) {
+        return cells(tree, std::string("/cpus/cpu-map/") + place, "cpu");
+    };
+    CHECK(handle_at("socket0/cluster0/core0/thread0") == cells(tree, "/cpus/cpu@0", "phandle"));
+    CHECK(handle_at("socket0/cluster1/core0/thread1") == cells(tree, "/cpus/cpu@5", "phandle"));
+    CHECK(handle_at("socket1/cluster1/core1/thread1") == cells(tree, "/cpus/cpu@f", "phandle"));
+    CHECK_FALSE(has(tree, "/cpus/cpu-map/socket2"));
+    machine.topology.threads = 1; // and the second socket's rest is not there
+    machine.cpus.resize(5);
+    tree = make_device_tree(machine);
+    CHECK(handle_at("socket1/cluster0/core0") == cells(tree, "/cpus/cpu@4", "phandle"));
+    CHECK_FALSE(has(tree, "/cpus/cpu-map/socket1/cluster1"));
+}
+
 TEST_CASE("a boot loader's additions", "[boot]") {
     std::vector<u8> tree = make_device_tree({});
     std::string why_not;

@@ -66,6 +66,7 @@ TEST_CASE("SMBIOS: what a machine says about itself", "[smbios]") {
     CHECK(all[1].text(5) == "QEMU Virtual Machine");
     CHECK(all[1].text(7) == "-");
     CHECK(all[4].number(35, 1) == 3);
+    CHECK(all[4].number(37, 1) == 3);
     CHECK(all[16].number(7, 4) == 1 << 20); // KiB
     CHECK(all[17].number(12, 2) == 1024);   // MiB
     CHECK(all[19].number(4, 4) == 1 << 20);

@@ -134,26 +134,58 @@ class Madt {
     Bytes body_;
 };
 
-// Processor properties topology table (5.2.30): one package with all CPUs.
-Bytes pptt_body(const MachineDescription& machine) {
-    constexpr u32 kPackage = 1 << 0, kHasProcessorUid = 1 << 1, kLeaf = 1 << 3;
-    Bytes body;
-    const auto node = [&](u32 flags, u32 parent, u32 uid) {
-        constexpr u8 kHierarchyNode = 0, kNodeBytes = 20;
-        put(body, kHierarchyNode, 1);
-        put(body, kNodeBytes, 1);
-        put_zeros(body, 2);
-        put(body, flags, 4);
-        put(body, parent, 4);
-        put(body, uid, 4);
-        put(body, 0, 4); // no caches of its own
-    };
-    node(kPackage, 0, 0);
-    for (u32 uid = 0; uid < machine.cpus.size(); ++uid) {
-        node(kHasProcessorUid | kLeaf, kHeaderBytes, uid);
+// Processor properties topology table (5.2.30): packages, in them clusters if there are any, cores,
+// and threads if there are any. A node names its parent by its place in the table.
+class Pptt {
+  public:
+    explicit Pptt(const MachineDescription& machine) {
+        const CpuTopology& topology = machine.topology;
+        const bool has_threads = topology.threads > 1;
+        CpuTopology::Place last{~0u, ~0u, ~0u, ~0u};
+        u32 package = 0, cluster = 0, core = 0;
+        for (u32 uid = 0; uid < machine.cpus.size(); ++uid) {
+            const CpuTopology::Place place = topology.place_of(uid);
+            if (place.socket != last.socket) {
+                package = node(kPackage, 0, place.socket);
+                last.cluster = ~0u;
+            }
+            if (place.cluster != last.cluster) {
+                cluster = topology.has_clusters ? node(0, package, place.cluster) : package;
+                last.core = ~0u;
+            }
+            if (!has_threads) {
+                node(kHasProcessorUid | kLeaf, cluster, uid);
+            } else {
+                core = place.core != last.core ? node(0, cluster, place.core) : core;
+                node(kHasProcessorUid | kThread | kLeaf, core, uid);
+            }
+            last = place;
+        }
     }
-    return body;
-}
+    [[nodiscard]] Bytes body() && { return std::move(body_); }
+
+  private:
+    enum Flags : u32 {
+        kPackage = 1 << 0,
+        kHasProcessorUid = 1 << 1,
+        kThread = 1 << 2,
+        kLeaf = 1 << 3,
+    };
+    u32 node(u32 flags, u32 parent, u32 id) {
+        constexpr u8 kHierarchyNode = 0, kNodeBytes = 20;
+        const auto at = static_cast<u32>(kHeaderBytes + body_.size());
+        put(body_, kHierarchyNode, 1);
+        put(body_, kNodeBytes, 1);
+        put_zeros(body_, 2);
+        put(body_, flags, 4);
+        put(body_, parent, 4);
+        put(body_, id, 4);
+        put(body_, 0, 4); // no caches of its own
+        return at;
+    }
+
+    Bytes body_;
+};
 
 // Generic timer description table (5.2.25), with the device tree's timers.
 Bytes gtdt_body(const MachineDescription& machine) {
@@ -367,7 +399,7 @@ Files make_tables(const MachineDescription& machine, const Identity& identity) {
     std::vector<u32> tables = {
         all.add("FACP", 6, fadt_body(machine, dsdt), {kFadtDsdt}),
         all.add("APIC", 4, Madt{machine}.body()),
-        all.add("PPTT", 2, pptt_body(machine)),
+        all.add("PPTT", 2, Pptt{machine}.body()),
         all.add("GTDT", 3, gtdt_body(machine)),
     };
     if (machine.has_pcie) {
