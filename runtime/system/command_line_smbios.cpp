@@ -55,7 +55,7 @@ u16 take_word(Properties& properties, const char* name, u16 value) {
     return static_cast<u16>(properties.number(name, value, 0, 0xffff));
 }
 
-void take_bios(Properties& properties, SmbiosOptions::Bios& to) {
+void take_bios(Properties& properties, smbios::Bios& to) {
     take(properties, {{"vendor", to.vendor}, {"version", to.version}, {"date", to.date}});
     to.is_uefi = properties.flag("uefi", to.is_uefi);
     const std::string release =
@@ -68,7 +68,7 @@ void take_bios(Properties& properties, SmbiosOptions::Bios& to) {
     }
 }
 
-void take_system(Properties& properties, SmbiosOptions::System& to) {
+void take_system(Properties& properties, smbios::System& to) {
     take(properties, {{"manufacturer", to.manufacturer},
                       {"product", to.product},
                       {"version", to.version},
@@ -80,7 +80,7 @@ void take_system(Properties& properties, SmbiosOptions::System& to) {
     }
 }
 
-void take_board(Properties& properties, SmbiosOptions::Board& to) {
+void take_board(Properties& properties, smbios::Board& to) {
     take(properties, {{"manufacturer", to.manufacturer},
                       {"product", to.product},
                       {"version", to.version},
@@ -89,7 +89,7 @@ void take_board(Properties& properties, SmbiosOptions::Board& to) {
                       {"location", to.location}});
 }
 
-void take_chassis(Properties& properties, SmbiosOptions::Chassis& to) {
+void take_chassis(Properties& properties, smbios::Chassis& to) {
     take(properties, {{"manufacturer", to.manufacturer},
                       {"version", to.version},
                       {"serial", to.serial},
@@ -97,7 +97,7 @@ void take_chassis(Properties& properties, SmbiosOptions::Chassis& to) {
                       {"sku", to.sku}});
 }
 
-void take_processor(Properties& properties, SmbiosOptions::Processor& to) {
+void take_processor(Properties& properties, smbios::Processor& to) {
     take(properties, {{"sock_pfx", to.socket_prefix},
                       {"manufacturer", to.manufacturer},
                       {"version", to.version},
@@ -119,7 +119,7 @@ void take_strings(Properties& properties, std::vector<std::string>& to) {
     }
 }
 
-void take_memory(Properties& properties, SmbiosOptions::Memory& to) {
+void take_memory(Properties& properties, smbios::Memory& to) {
     take(properties, {{"loc_pfx", to.locator_prefix},
                       {"bank", to.bank},
                       {"manufacturer", to.manufacturer},

@@ -9,7 +9,6 @@ namespace ulna::system {
 namespace {
 
 namespace virt = devices::virt;
-using Options = SmbiosOptions;
 
 // Structures refer to one another by these.
 enum Handle : u16 {
@@ -62,7 +61,7 @@ class Structure {
     u8 text_count_ = 0;
 };
 
-Structure bios(const Options::Bios& bios) {
+Structure bios(const smbios::Bios& bios) {
     constexpr u64 kNoCharacteristics = 1 << 3;
     constexpr u16 kVirtualMachine = 1 << 4, kTargetedContent = 1 << 2, kUefi = 1 << 3;
     const unsigned extension = kVirtualMachine | kTargetedContent | (bios.is_uefi ? kUefi : 0u);
@@ -89,7 +88,7 @@ Bytes wire_order(const std::array<u8, 16>& uuid) {
     return bytes;
 }
 
-Structure system(const Options::System& system) {
+Structure system(const smbios::System& system) {
     constexpr u8 kPowerSwitch = 6;
     return Structure{1, kSystem}
         .text(system.manufacturer)
@@ -102,7 +101,7 @@ Structure system(const Options::System& system) {
         .text(system.family);
 }
 
-Structure board(const Options::Board& board) {
+Structure board(const smbios::Board& board) {
     constexpr u8 kHosting = 1 << 0, kMotherboard = 10;
     return Structure{2, kBoard}
         .text(board.manufacturer)
@@ -117,7 +116,7 @@ Structure board(const Options::Board& board) {
         .number(0, 1); // contained objects
 }
 
-Structure chassis(const Options::Chassis& chassis) {
+Structure chassis(const smbios::Chassis& chassis) {
     constexpr u8 kSafe = 3;
     return Structure{3, kChassis}
         .text(chassis.manufacturer)
@@ -136,7 +135,7 @@ Structure chassis(const Options::Chassis& chassis) {
 
 // A socket.
 Structure
-processor(const Options::Processor& processor, unsigned socket, unsigned cores, unsigned threads) {
+processor(const smbios::Processor& processor, unsigned socket, unsigned cores, unsigned threads) {
     constexpr u8 kCentral = 3, kFamilyIsBelow = 0xfe, kPopulatedEnabled = 0x41;
     constexpr u16 kNoCache = 0xffff;
     return Structure{4, static_cast<u16>(kProcessor + socket)}
@@ -190,7 +189,7 @@ Structure memory_array(u64 ram_bytes) {
         .number(0, 8); // more than 2 TiB
 }
 
-Structure memory_device(const Options::Memory& memory, u64 ram_bytes) {
+Structure memory_device(const smbios::Memory& memory, u64 ram_bytes) {
     constexpr u8 kDimm = 9, kRam = 7;
     constexpr u16 kNoErrors = 0xfffe, kAnyWidth = 0xffff, kSizeIsBelow = 0x7fff;
     const u64 mib = ram_bytes >> 20;

@@ -63,7 +63,7 @@ class Firmware {
         case 1: {
             const u64 alignment = get(loader, at + 60, 4);
             next_ = (next_ + alignment - 1) / alignment * alignment;
-            REQUIRE(memory_.try_emplace(file, next_, fw_cfg_.at(file)).second);
+            REQUIRE(memory_.try_emplace(file, File{next_, fw_cfg_.at(file)}).second);
             next_ += memory_.at(file).bytes.size() + 3;
             break;
         }

@@ -17,7 +17,7 @@ using virt::Range;
 
 constexpr unsigned intid(unsigned spi) { return virt::kFirstSpi + spi; }
 
-// Such as VR1F: QEMU counts processors in three hexadecimal digits, slots in two decimal ones.
+// Such as C01F or VR31: QEMU counts processors in hexadecimal digits, slots in decimal ones.
 template <typename... Values> std::string print(const char* format, Values... values) {
     char made[8];
     std::snprintf(made, sizeof made, format, values...);
