@@ -74,6 +74,7 @@ class JitEngine final : public EngineBase {
     void tidy_after_flush();
     void translate_for_tags(EngineThread& thread);
     void take_sample(EngineThread& thread) override;
+    [[nodiscard]] bool find_other_pages(EngineThread& thread);
     void dump_host(const TranslationLock& lock, u64 host) const;
     void on_fp_trap(HostTrap trap, void* ucontext, ir::CpuState& state);
 
@@ -136,7 +137,8 @@ bool JitEngine::start(std::string& why_not) {
         stored_ = std::make_unique<StoredTranslations>(
             StoredTranslations::Parts{*config_.persistent, *cache_, lifter_, tagged_accesses_,
                                       statistics_},
-            StoredTranslations::Options{.tiers = tiering_ != nullptr ? Tiers::Both : Tiers::First,
+            StoredTranslations::Options{.tiers = tiering_ != nullptr && !system_ ? Tiers::Both
+                                                                                 : Tiers::First,
                                         .system = system_,
                                         .installs_ahead = link_blocks_});
     }
@@ -204,6 +206,9 @@ ExitReason JitEngine::run(ir::CpuState& state) {
             break;
         case ExitReason::ContextSync:
             break; // all that is to do follows from the state
+        case ExitReason::RangeMiss:
+            thread.no_ranges_next = !find_other_pages(thread);
+            break;
         case ExitReason::Safepoint:
             break; // pending says what for
         default:
@@ -217,14 +222,45 @@ void JitEngine::take_sample(EngineThread& thread) {
     debug::count(statistics_.samples);
     sampler_.note_answer();
     bool any_installed = false;
-    if (const TranslationLock lock{translation_mutex_, std::try_to_lock}; lock) {
-        const Sample sample{key_of(thread.state), thread.state.indirect_site,
+    const auto key = located_key_of(thread.state);
+    if (const TranslationLock lock{translation_mutex_, std::try_to_lock}; key && lock) {
+        const Sample sample{*key, thread.state.indirect_site,
                             thread.state.at_safe_point_of_region != 0};
         any_installed = tiering_->note(lock, sample, thread.state);
     }
     if (any_installed) {
         registry_.flag_all(kPendingFlush);
     }
+}
+
+// A region of a machine was left where it begins: it does not know whether its other pages are
+// where they were. True: now it does. False: they are not, or it was left for something else; then
+// tier 1 goes on.
+bool JitEngine::find_other_pages(EngineThread& thread) {
+    const auto key = located_key_of(thread.state);
+    if (!key || !BlockTable::representable(key->pc, system_)) {
+        return false;
+    }
+    TranslationLock lock{translation_mutex_};
+    const std::vector<backend::CodePlace> pages = cache_->pages_of_region(lock, *key);
+    const bool privileged = key->mode.privileged();
+    bool any_new = false;
+    for (const backend::CodePlace& place : pages) {
+        if (place == backend::place_of(*key) || thread.code_places.has(privileged, place)) {
+            continue;
+        }
+        if (code_.page_of(place.page) != place.number) {
+            const bool is_forgotten = cache_->note_misplaced(lock, *key);
+            lock.unlock();
+            if (is_forgotten) {
+                registry_.flag_all(kPendingFlush);
+            }
+            return false;
+        }
+        thread.code_places.enter(privileged, place);
+        any_new = true;
+    }
+    return any_new;
 }
 
 // What a thread caches is valid for one generation and one mode.

@@ -12,11 +12,14 @@
 #include "runtime/debug/statistics.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/persist/cache_directory.h"
+#include "runtime/persist/configuration.h"
 #include "runtime/system/attached_monitor.h"
 #include "runtime/system/board.h"
 #include "runtime/system/cache_identity.h"
+#include "runtime/system/compile_server.h"
 #include "runtime/system/gdb_target.h"
 #include "runtime/system/termination.h"
+#include "runtime/tier2/server_connection.h"
 
 namespace {
 
@@ -48,13 +51,25 @@ bool keeps_translations(const system::SystemOptions& options) {
            !runtime::debug::shows_translations(options.log_items);
 }
 
-system::MachineConfig config_of(const system::SystemOptions& options) {
+// Dumps of tier 1 are for looking at tier 1, and a debugger's breakpoints end blocks.
+std::unique_ptr<runtime::CompileService> open_tier2(const system::SystemOptions& options) {
+    const std::optional<u64> build = runtime::build_identity();
+    if (options.tier2 == runtime::TierTwo::Off || options.interpreter_engine || !build ||
+        !options.gdb.empty() || options.instruction_time) {
+        return nullptr;
+    }
+    return std::make_unique<runtime::ServerConnection>(*build, runtime::server_kind(options.tier2),
+                                                       system::start_compile_server);
+}
+
+system::MachineConfig config_of(const system::SystemOptions& options,
+                                runtime::CompileService* tier2) {
     return {.cpus = options.cpus,
             .ram_bytes = options.ram_bytes,
             .model = &options.cpu_model,
             .engine = options.interpreter_engine ? runtime::EngineKind::Interpreter
                                                  : runtime::EngineKind::Jit,
-            .tier0 = options.tier0,
+            .tier0 = options.tier0 && (tier2 == nullptr || !waits_for_tier2(options.tier2)),
             .code_cache_bytes = options.code_cache_mib << 20,
             .has_el2 = options.el2,
             .has_el3 = options.el3,
@@ -68,7 +83,9 @@ system::MachineConfig config_of(const system::SystemOptions& options) {
             .cache_directory = keeps_translations(options)
                                    ? runtime::cache_directory(options.cache_directory)
                                    : "",
-            .cache_identity = system::cache_identity(options)};
+            .cache_identity = system::cache_identity(options),
+            .tier2 = tier2,
+            .tier2_policy = runtime::policy_of(options.tier2)};
 }
 
 // Where a debugger may connect to, if the user asked for that.
@@ -127,7 +144,8 @@ void save_translations(system::Machine& machine) {
 
 int run(const system::SystemOptions& options) {
     std::string why_not;
-    const auto machine = system::Machine::create(config_of(options), why_not);
+    const auto tier2 = open_tier2(options);
+    const auto machine = system::Machine::create(config_of(options, tier2.get()), why_not);
     const auto board = machine ? system::Board::create(*machine, options, why_not) : nullptr;
     if (board == nullptr) {
         return fail(why_not);
@@ -203,6 +221,10 @@ void fill_standard_descriptors() {
 } // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 2 && std::string_view(argv[1]).starts_with(runtime::kServerOption)) {
+        system::become_compile_server(argv[1]);
+        return 1;
+    }
     fill_standard_descriptors();
     const system::SystemCommandLine line = system::parse_system_command_line(argc, argv);
     if (line.exit_status) {

@@ -32,11 +32,13 @@ llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name, 
     return function;
 }
 
-void add_stack_probe(llvm::Function& function) {
+void add_stack_probe(llvm::Function& function, llvm::ArrayRef<u8> then) {
     // cmp byte [rsp - kFrameRoom], 0
-    u8 code[8] = {0x80, 0xbc, 0x24};
+    std::vector<u8> code = {0x80, 0xbc, 0x24, 0, 0, 0, 0, 0};
+    static_assert(kStackProbeBytes == 8);
     const u32 displacement = 0u - kFrameRoom;
-    std::memcpy(code + 3, &displacement, sizeof displacement);
+    std::memcpy(code.data() + 3, &displacement, sizeof displacement);
+    code.insert(code.end(), then.begin(), then.end());
     function.setPrologueData(
         llvm::ConstantDataArray::get(function.getContext(), llvm::ArrayRef<u8>(code)));
 }

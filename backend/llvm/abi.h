@@ -55,8 +55,10 @@ llvm::Function* declare_function(llvm::Module& module, const llvm::Twine& name, 
 // What a frame may take below the return address of its function, with what is pushed on top. Every
 // function begins by looking at a place that far below: where that is in the guard page of the
 // return stack, the runtime drops all frames and goes on, which it could not once there is a frame.
+// `then`: machine code that follows.
 inline constexpr u32 kFrameRoom = 2048;
-void add_stack_probe(llvm::Function& function);
+inline constexpr u32 kStackProbeBytes = 8;
+void add_stack_probe(llvm::Function& function, llvm::ArrayRef<u8> then = {});
 // The same attributes, for a call.
 void add_call_attributes(llvm::CallInst& call);
 

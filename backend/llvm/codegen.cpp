@@ -44,7 +44,8 @@ void start_llvm() {
 }
 
 // LLVM takes patchpoints for calls of unknown code: it reserves R11 for reaching them, and a frame
-// pointer. Ours are not: those that need R11 say so.
+// pointer. Ours are not: those that need R11 say so, and those whose result needs a register of its
+// own.
 class PatchpointsAreInstructions : public llvm::MachineFunctionPass {
   public:
     static char ID;
@@ -55,6 +56,7 @@ class PatchpointsAreInstructions : public llvm::MachineFunctionPass {
             for (llvm::MachineInstr& inst : block) {
                 if (inst.getOpcode() == llvm::TargetOpcode::PATCHPOINT) {
                     drop_scratch_registers(inst);
+                    set_result_apart(inst);
                 }
             }
         }
@@ -75,6 +77,11 @@ class PatchpointsAreInstructions : public llvm::MachineFunctionPass {
                 operand.isEarlyClobber()) {
                 inst.removeOperand(i);
             }
+        }
+    }
+    static void set_result_apart(llvm::MachineInstr& inst) {
+        if ((llvm::PatchPointOpers(&inst).getID() & kResultApart) != 0) {
+            inst.getOperand(0).setIsEarlyClobber();
         }
     }
 };

@@ -24,24 +24,32 @@ constexpr std::size_t kBytesPerExit = 512;
 
 class ExitWriter : public Xbyak::CodeGenerator {
   public:
-    ExitWriter(std::size_t exits, u32 base, const EntryOffsets& entries)
-        : Xbyak::CodeGenerator(kBytesPerExit * (exits + 1)), base_{base}, entries_{entries} {}
+    ExitWriter(std::size_t exits, u32 base, const ir::BlockKey& key, const EntryOffsets& entries)
+        : Xbyak::CodeGenerator(kBytesPerExit * (exits + 1)),
+          base_{base},
+          key_{key},
+          entries_{entries} {}
 
     [[nodiscard]] u32 offset() const { return base_ + static_cast<u32>(getSize()); }
 
     void emit(const ExitStub& exit) {
         switch (exit.kind) {
         case ExitStub::Kind::Link:
-            if (exit.checks_pending) {
+            if (exit.checks_pending && !is_far(exit.target)) {
                 check_pending(exit.target);
             }
-            link(0xe9, exit.target);
+            jump(exit.target);
             break;
         case ExitStub::Kind::Call:
-            if (exit.checks_pending) {
-                check_pending(exit.target);
+            if (is_far(exit.target)) {
+                mov(rax, exit.target);
+                call_indirect(0);
+            } else {
+                if (exit.checks_pending) {
+                    check_pending(exit.target);
+                }
+                link(0xe8, exit.target);
             }
-            link(0xe8, exit.target);
             return_site(exit.return_to);
             break;
         case ExitStub::Kind::CallIndirect:
@@ -112,6 +120,18 @@ class ExitWriter : public Xbyak::CodeGenerator {
     }
     Xbyak::Address cell(std::size_t offset) { return qword[r15 + displacement(offset)]; }
 
+    // In a machine, links are within a page: another may be elsewhere the next time.
+    [[nodiscard]] bool is_far(GuestAddr target) const {
+        return key_.mode.system() && !key_.same_page(target);
+    }
+    void jump(GuestAddr target) {
+        if (is_far(target)) {
+            mov(rax, target);
+            jump_indirect(0);
+        } else {
+            link(0xe9, target);
+        }
+    }
     // jmp or call whose displacement the runtime patches in one store.
     void link(u8 opcode, GuestAddr target) {
         const unsigned padding = (0u - (offset() + 1)) & 3;
@@ -156,10 +176,17 @@ class ExitWriter : public Xbyak::CodeGenerator {
         cmp(rax, qword[r15 + r10 * 4 + table(btype) +
                        static_cast<int>(offsetof(ir::JumpCacheEntry, guest_pc))]);
     }
-    static int table(unsigned btype) {
-        return displacement(btype == 0 ? offsetof(CpuState, jump_cache)
-                                       : offsetof(CpuState, guarded_jump_cache) +
-                                             (btype - 1) * sizeof(CpuState::guarded_jump_cache[0]));
+    [[nodiscard]] int table(unsigned btype) const {
+        if (btype != 0) {
+            return displacement(offsetof(CpuState, guarded_jump_cache) +
+                                (btype - 1) * sizeof(CpuState::guarded_jump_cache[0]));
+        }
+        return displacement(key_.mode.privileged() ? offsetof(CpuState, privileged_jump_cache)
+                                                   : offsetof(CpuState, jump_cache));
+    }
+    // The tables of branches that set BTYPE are EL0's.
+    [[nodiscard]] bool has_table(unsigned btype) const {
+        return btype == 0 || !key_.mode.privileged();
     }
     Xbyak::Address probed(unsigned btype) {
         return qword[r15 + r10 * 4 + table(btype) +
@@ -168,9 +195,11 @@ class ExitWriter : public Xbyak::CodeGenerator {
     void jump_indirect(unsigned btype) {
         Xbyak::Label miss;
         check_pending_rax(btype);
-        probe(btype);
-        jne(miss);
-        jmp(probed(btype));
+        if (has_table(btype)) {
+            probe(btype);
+            jne(miss);
+            jmp(probed(btype));
+        }
         L(miss);
         store_btype(btype);
         jmp(cell(kLookup));
@@ -179,10 +208,12 @@ class ExitWriter : public Xbyak::CodeGenerator {
     void call_indirect(unsigned btype) {
         Xbyak::Label miss, back;
         check_pending_rax(btype);
-        probe(btype);
-        jne(miss);
-        call(probed(btype));
-        jmp(back);
+        if (has_table(btype)) {
+            probe(btype);
+            jne(miss);
+            call(probed(btype));
+            jmp(back);
+        }
         L(miss);
         store_btype(btype);
         call(cell(kLookup));
@@ -207,10 +238,11 @@ class ExitWriter : public Xbyak::CodeGenerator {
         je(expected);
         jmp(cell(kBranch));
         L(expected);
-        link(0xe9, return_to);
+        jump(return_to);
     }
 
     const u32 base_;
+    const ir::BlockKey key_;
     const EntryOffsets& entries_;
     std::vector<Link> links_;
     std::deque<SafePoint> safe_points_;
@@ -225,7 +257,7 @@ void emit_exits(const std::vector<ExitStub>& exits,
     constexpr u8 kTrap = 0xcc;
     out.code.resize((out.code.size() + 15) & ~std::size_t{15}, kTrap);
     const u32 base = static_cast<u32>(out.code.size());
-    ExitWriter writer(exits.size(), base, entries);
+    ExitWriter writer(exits.size(), base, out.key, entries);
     for (const ExitStub& exit : exits) {
         offsets.push_back(writer.offset());
         writer.emit(exit);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "backend/llvm/tlb_look.h"
 #include "backend/sized_register.h"
 #include "ir/support/check.h"
 
@@ -65,6 +66,9 @@ class OpEncoder : public Xbyak::CodeGenerator {
             break;
         case HostOpKind::Poll:
             poll();
+            break;
+        case HostOpKind::Look:
+            look();
             break;
         }
         out_.bytes = static_cast<unsigned>(getSize());
@@ -247,8 +251,25 @@ class OpEncoder : public Xbyak::CodeGenerator {
     void poll() {
         constexpr int kPending = static_cast<int>(offsetof(ir::CpuState, pending)) - ir::kStateBias;
         cmp(dword[operand(0) + kPending], 0);
-        db(0x0f); // jne
-        db(0x85);
+        jump_to_stub(0x85); // jne
+    }
+
+    void look() {
+        TlbLook look(*this, op_.look, result_, operands_[0], operands_[1]);
+        if (op_.look.slot != 0) {
+            look.compare_slot();
+            jump_to_stub(0x83); // jae
+            look.find_by_slot();
+        } else {
+            look.compare_entry();
+            jump_to_stub(0x87); // ja
+            look.find_by_entry();
+        }
+    }
+
+    void jump_to_stub(u8 opcode) {
+        db(0x0f);
+        db(opcode);
         out_.stub_displacement = static_cast<unsigned>(getSize());
         dd(0);
     }
@@ -316,6 +337,9 @@ unsigned reserved_bytes(const HostOp& op) {
         return 3 + 3 + 5 + 7 + 7 + 3 + 3;
     case HostOpKind::Poll:
         return 9 + 6;
+    case HostOpKind::Look:
+        return op.look.slot != 0 ? 8 + 3 + 8 + 6 + 8 + 3
+                                 : 6 + 7 + (op.look.by_gs ? 2 : 8) + 7 + 3 + 7 + 6 + 7 + 3;
     }
     UNREACHABLE("kind of host operation");
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/page_look.h"
 #include "ir/eval.h"
 
 namespace ulna::backend::tier2 {
@@ -27,7 +28,8 @@ enum class HostOpKind : u8 {
     Fence,             // -
     Eval,              // state; CpuState::scratch[0..3] -> scratch[4]
     Helper,            // the same, scratch[k].lo
-    Poll,              // state; leaves by a stub (poll_stub.h) when there is pending work
+    Poll,              // state; leaves by a stub (cold_stub.h) when there is pending work
+    Look,              // address, state -> where its bytes are; leaves by a stub when there is none
 };
 [[nodiscard]] constexpr bool uses_r11(HostOpKind kind) {
     switch (kind) {
@@ -37,12 +39,18 @@ enum class HostOpKind : u8 {
     case HostOpKind::CompareExchange16:
     case HostOpKind::Eval:
     case HostOpKind::Helper:
+    case HostOpKind::Look:
         return true;
     default:
         return false;
     }
 }
 inline constexpr u64 kUsesR11 = u64{1} << 32;
+// Likewise, of those that write their result's register before they have read everything.
+inline constexpr u64 kResultApart = u64{1} << 33;
+[[nodiscard]] constexpr u64 flags_of(HostOpKind kind) {
+    return (uses_r11(kind) ? kUsesR11 : 0) | (kind == HostOpKind::Look ? kResultApart : 0);
+}
 
 struct HostOp {
     HostOpKind kind;
@@ -58,8 +66,9 @@ struct HostOp {
     u8 operand_count = 0;
     u32 helper = 0;
     ir::OpParams params{}; // Eval
-    GuestAddr resume = 0;  // Poll: where to go on
-    // Fault sites: the guest instruction. They and Poll: the slots whose locations follow the
+    PageLook look{};       // Look
+    u32 exit = 0;          // Poll, Look: how they leave (RegionModule::exits)
+    // Fault sites: the guest instruction. They, Poll and Look: the slots whose locations follow the
     // operands.
     bool faults = false;
     u32 guest_index = 0;
@@ -76,7 +85,7 @@ struct EncodedOp {
     unsigned fault_count = 0;
     u8 fault_offsets[4] = {};
     unsigned params_displacement = 0; // Eval: offset of the displacement that leads to the params
-    unsigned stub_displacement = 0;   // Poll: of the one that leads to its stub
+    unsigned stub_displacement = 0;   // Poll, Look: of the one that leads to its stub
     // Where the operation itself has moved what was in these registers, when it faults.
     bool rax_in_r11 = false;
     bool four_pushed = false; // RAX RBX RCX RDX are at RSP + 24, 16, 8, 0

@@ -154,6 +154,19 @@ Value* lower_Probe(Lowering& l, const Inst& inst) {
     return nullptr;
 }
 
+Value* lower_look(Lowering& l, const Inst& inst) {
+    Value* address = l.value(inst.args[0]);
+    if (inst.args[1] != ir::kNoValue) {
+        address =
+            l.b.CreateAdd(address, l.b.CreateShl(l.value(inst.args[1]), inst.mem().index_shift));
+    }
+    address = without_tag(l, l.b.CreateAdd(address, l.b.getInt64(ir::displacement_of(inst))));
+    if (inst.mem().aligned) {
+        check_alignment(l, inst, address, inst.mem());
+    }
+    return l.look(inst, address);
+}
+
 } // namespace
 
 void add_memory_lowerings(LowerTable& table) {
@@ -162,6 +175,7 @@ void add_memory_lowerings(LowerTable& table) {
     table[Opcode::Fence] = lower_Fence;
     table[Opcode::ZeroBlock] = lower_ZeroBlock;
     table[Opcode::Probe] = lower_Probe;
+    table[Opcode::HostAddress] = table[Opcode::HostRange] = lower_look;
 }
 
 } // namespace ulna::backend::tier2

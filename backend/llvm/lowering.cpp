@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/llvm/page_guard.h"
 #include "ir/support/check.h"
 
 namespace ulna::backend::tier2 {
@@ -25,7 +26,11 @@ const LowerTable& lower_table() {
 } // namespace
 
 RegionModule::RegionModule(const Region& region, const Options& chosen)
-    : options{chosen}, graph{region, chosen.inline_calls}, flags{graph}, module{"region", context} {
+    : options{chosen},
+      graph{region, chosen.inline_calls},
+      flags{graph},
+      other_pages{tier2::other_pages(region)},
+      module{"region", context} {
     constexpr unsigned kStackAlignment = 8; // frames hold return addresses, of any number
     module.addModuleFlag(llvm::Module::Error, "override-stack-alignment", kStackAlignment);
     for (const ir::Block* block : region.blocks) {
@@ -38,6 +43,11 @@ RegionModule::RegionModule(const Region& region, const Options& chosen)
     for (std::size_t i = 0; i < graph.entries().size(); ++i) {
         functions.push_back(declare_function(module, "entry_" + std::to_string(i),
                                              vectors_of(static_cast<int>(i))));
+    }
+    if (!other_pages.empty()) {
+        page_guard_exit = exit_number({.kind = ExitStub::Kind::Leave,
+                                       .target = region.blocks[0]->key.pc,
+                                       .reason = ir::ExitReason::RangeMiss});
     }
 }
 
@@ -58,16 +68,23 @@ Vectors RegionModule::vectors_of(int function) const {
     return Vectors::None;
 }
 
-llvm::Function* RegionModule::exit_function(const ExitStub& exit) {
-    for (std::size_t i = 0; i < exits.size(); ++i) {
-        if (exits[i] == exit) {
-            return exit_functions[i];
-        }
+u32 RegionModule::exit_number(const ExitStub& exit) {
+    const auto known = std::find(exits.begin(), exits.end(), exit);
+    if (known == exits.end()) {
+        exit_functions.push_back(
+            declare_function(module, "exit_" + std::to_string(exits.size()), Vectors::None));
+        exits.push_back(exit);
+        return static_cast<u32>(exits.size() - 1);
     }
-    exit_functions.push_back(
-        declare_function(module, "exit_" + std::to_string(exits.size()), Vectors::None));
-    exits.push_back(exit);
-    return exit_functions.back();
+    return static_cast<u32>(known - exits.begin());
+}
+
+// Links stay in the page of the first block.
+ExitStub RegionModule::exit_without_ranges(GuestAddr pc) const {
+    if (graph.block(0).key.same_page(pc)) {
+        return {.kind = ExitStub::Kind::Link, .target = pc | kWithoutRanges};
+    }
+    return {.kind = ExitStub::Kind::Leave, .target = pc, .reason = ir::ExitReason::RangeMiss};
 }
 
 bool can_lower(const ir::Block& block) {
@@ -90,7 +107,11 @@ Lowering::Lowering(RegionModule& module, int function)
       function_{module.functions[static_cast<unsigned>(function)]},
       vectors_{module.vectors_of(function)} {
     function_->addFnAttr(llvm::Attribute::StrictFP);
-    add_stack_probe(*function_);
+    std::vector<u8> guards;
+    if (function == 0) {
+        append_page_guards(module.graph.block(0).key.mode.privileged(), module.other_pages, guards);
+    }
+    add_stack_probe(*function_, guards);
     b.setIsFPConstrained(true);
     b.setDefaultConstrainedExcept(llvm::fp::ebStrict);
     b.setDefaultConstrainedRounding(llvm::RoundingMode::Dynamic);

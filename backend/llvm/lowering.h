@@ -93,16 +93,23 @@ struct RegionModule {
     const Options& options;
     const RegionGraph graph;
     const FlagLiveness flags;
+    const std::vector<CodePlace> other_pages;
     llvm::LLVMContext context;
     llvm::Module module;
     std::vector<llvm::Function*> functions; // as RegionGraph numbers them
     std::vector<ExitStub> exits;
     std::vector<llvm::Function*> exit_functions;
     std::vector<HostOp> host_ops;
+    u32 page_guard_exit = 0;          // in exits, where there are other pages
     std::vector<GuestAddr> guest_pcs; // of all blocks
     std::vector<u32> first_guest_pc;  // by block
 
-    [[nodiscard]] llvm::Function* exit_function(const ExitStub& exit);
+    [[nodiscard]] u32 exit_number(const ExitStub& exit); // in exits
+    [[nodiscard]] llvm::Function* exit_function(const ExitStub& exit) {
+        return exit_functions[exit_number(exit)];
+    }
+    // Of a machine: to the block at a guest address without ranges.
+    [[nodiscard]] ExitStub exit_without_ranges(GuestAddr pc) const;
     [[nodiscard]] Vectors vectors_of(int function) const;
 };
 
@@ -170,6 +177,8 @@ class Lowering {
                        const Inst& inst,
                        llvm::ArrayRef<Value*> operands,
                        llvm::Type* result = nullptr);
+    // Of a machine: where the bytes are that an access finds at the address.
+    Value* look(const Inst& inst, Value* address);
     // Out of line by ir::eval. Null for an nzcv result, whose flags are set.
     Value* eval(const Inst& inst);
     // `fast`, or the exact evaluation of `inst` where `inexact` (i1) holds.

@@ -70,7 +70,7 @@ void Lowering::poll() {
         return;
     }
     HostOp op{.kind = HostOpKind::Poll};
-    op.resume = resume;
+    op.exit = module_.exit_number({.kind = ExitStub::Kind::Safepoint, .target = resume});
     op.live = shown_slots(nzcv_live);
     host_op(std::move(op), {cell(ir::kStateBias)});
 }

@@ -7,7 +7,7 @@ Value* Lowering::host_op(HostOp op, llvm::ArrayRef<Value*> operands, llvm::Type*
     // anyregcc must have a result: without one, a register is named and never written.
     llvm::Type* const result_type = result != nullptr ? result : b.getInt64Ty();
     op.operand_count = static_cast<u8>(operands.size());
-    const u64 number = module_.host_ops.size() | (uses_r11(op.kind) ? kUsesR11 : 0);
+    const u64 number = module_.host_ops.size() | flags_of(op.kind);
     llvm::SmallVector<Value*, 40> args = {b.getInt64(number), b.getInt32(reserved_bytes(op)),
                                           llvm::ConstantPointerNull::get(b.getPtrTy()),
                                           b.getInt32(static_cast<u32>(operands.size()))};
@@ -28,12 +28,29 @@ Value* Lowering::faulting_op(HostOp op,
                              const Inst& inst,
                              llvm::ArrayRef<Value*> operands,
                              llvm::Type* result) {
+    if (mode().system()) { // where a look has found bytes, there is no fault
+        return host_op(std::move(op), operands, result);
+    }
     op.faults = true;
     op.guest_index =
         module_.first_guest_pc[static_cast<unsigned>(module_.graph.block_index(node_))] +
         (block_->guest_pcs.empty() ? 0 : inst.guest_index);
     op.live = shown_slots(flags_live_after_[id_of(inst)]);
     return host_op(std::move(op), operands, result);
+}
+
+// Where there is no place it leaves: a range to the block that does without.
+Value* Lowering::look(const Inst& inst, Value* address) {
+    const GuestAddr pc = pc_of(inst);
+    HostOp op{.kind = HostOpKind::Look};
+    op.look = page_look(*block_, inst, pc);
+    op.exit =
+        module_.exit_number(op.look.is_range ? module_.exit_without_ranges(pc)
+                                             : ExitStub{.kind = ExitStub::Kind::Leave,
+                                                        .target = pc,
+                                                        .reason = ir::ExitReason::MemoryAccess});
+    op.live = shown_slots(flags_live_after_[id_of(inst)]);
+    return host_op(std::move(op), {address, state_});
 }
 
 namespace {

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "backend/llvm/poll_stub.h"
+#include "backend/llvm/cold_stub.h"
+#include "backend/llvm/page_guard.h"
 #include "backend/llvm/stack_map.h"
 #include "ir/support/bits.h"
 #include "ir/support/check.h"
@@ -35,7 +36,7 @@ class Placer final : public EntryOffsets {
 
     bool run(const ELFObjectFileBase& object) {
         return lay_out(object) && find_entries(object) && append_exits() && relocate(object) &&
-               fill_in_host_ops(object) && add_poll_stubs() && add_faults();
+               fill_in_host_ops(object) && add_cold_stubs() && add_faults();
     }
 
     [[nodiscard]] std::optional<u32> find(GuestAddr pc) const override {
@@ -130,6 +131,10 @@ class Placer final : public EntryOffsets {
     bool append_exits() {
         out_.code.hot_bytes = static_cast<u32>(out_.code.code.size());
         emit_exits(module_.exits, *this, out_.code, exit_offsets_);
+        if (!module_.other_pages.empty()) {
+            connect_page_guards(module_.other_pages.size(), kStackProbeBytes,
+                                exit_offsets_[module_.page_guard_exit], out_.code.code);
+        }
         return true;
     }
 
@@ -198,9 +203,10 @@ class Placer final : public EntryOffsets {
         bool rax_in_r11, four_pushed;
     };
 
-    struct PollSite {
-        u32 displacement_at;
-        u8 state_reg;
+    static constexpr unsigned kMaxOperands = 4; // with the result
+    struct ColdSite {
+        u32 displacement_at, back;
+        std::array<u8, kMaxOperands> registers;
         u32 frame_bytes;
         const StackMapRecord* record;
         const HostOp* op;
@@ -263,13 +269,12 @@ class Placer final : public EntryOffsets {
     }
 
     bool fill_in(const StackMapRecord& record, u32 at, u32 frame) {
-        const u64 number = record.id & ~kUsesR11;
+        const u64 number = record.id & ~(kUsesR11 | kResultApart);
         if (number >= module_.host_ops.size()) {
             return fail("patchpoint number");
         }
         const HostOp& op = module_.host_ops[number];
-        constexpr unsigned kMaxOperands = 4;
-        u8 registers[kMaxOperands] = {};
+        std::array<u8, kMaxOperands> registers{};
         const unsigned count = 1u + op.operand_count;
         if (record.locations.size() != count + op.live.size() || count > kMaxOperands) {
             return fail("number of operands");
@@ -281,13 +286,14 @@ class Placer final : public EntryOffsets {
             }
             registers[i] = *reg;
         }
-        const EncodedOp encoded = encode(op, registers[0], registers + 1);
+        const EncodedOp encoded = encode(op, registers[0], registers.data() + 1);
         std::memcpy(out_.code.code.data() + at, encoded.code, encoded.bytes);
         if (op.kind == HostOpKind::Eval) {
             link_params(op.params, at + encoded.params_displacement);
         }
-        if (op.kind == HostOpKind::Poll) {
-            polls_.push_back({at + encoded.stub_displacement, registers[1], frame, &record, &op});
+        if (op.kind == HostOpKind::Poll || op.kind == HostOpKind::Look) {
+            cold_.push_back({at + encoded.stub_displacement, at + encoded.bytes, registers, frame,
+                             &record, &op});
         }
         for (unsigned i = 0; op.faults && i < encoded.fault_count; ++i) {
             sites_.push_back({{at + encoded.fault_offsets[i], op.guest_index},
@@ -306,16 +312,17 @@ class Placer final : public EntryOffsets {
         std::memcpy(out_.code.code.data() + displacement_at, &distance, sizeof distance);
     }
 
-    bool add_poll_stubs() {
-        for (const PollSite& poll : polls_) {
+    bool add_cold_stubs() {
+        for (const ColdSite& site : cold_) {
             std::vector<SlotLocation> locations;
-            if (!add_locations({{}, poll.record, poll.op, false, false}, locations)) {
+            if (!add_locations({{}, site.record, site.op, false, false}, locations)) {
                 return false;
             }
             const auto stub = static_cast<u32>(out_.code.code.size());
-            const u32 distance = stub - (poll.displacement_at + 4);
-            std::memcpy(out_.code.code.data() + poll.displacement_at, &distance, sizeof distance);
-            emit_poll_stub({poll.state_reg, locations, poll.frame_bytes, poll.op->resume},
+            const u32 distance = stub - (site.displacement_at + 4);
+            std::memcpy(out_.code.code.data() + site.displacement_at, &distance, sizeof distance);
+            emit_cold_stub({*site.op, site.registers.data(), locations, site.frame_bytes,
+                            exit_offsets_[site.op->exit], site.back},
                            out_.code.code);
         }
         return true;
@@ -425,7 +432,7 @@ class Placer final : public EntryOffsets {
     std::vector<u32> exit_offsets_;
     llvm::SmallVector<StackMapRecord, 32> records_;
     std::vector<Site> sites_;
-    std::vector<PollSite> polls_;
+    std::vector<ColdSite> cold_;
 };
 
 } // namespace

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "backend/code_places.h"
 
 namespace ulna::backend::tier2 {
 
@@ -46,7 +47,8 @@ struct IndirectGuess {
 };
 
 // Blocks whose exits may name each other by PC. The first one is where the region is entered. All
-// have the same mode. Blocks that cannot be reached inside the region are left out.
+// have the same mode. Blocks that cannot be reached inside the region are left out. A machine's may
+// be of several pages, whose places the region looks for in CodePlaces.
 struct Region {
     std::span<const ir::Block* const> blocks;
     std::span<const IndirectGuess> guesses = {}; // of one block: the likeliest first

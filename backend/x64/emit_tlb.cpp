@@ -1,12 +1,11 @@
 // Where an access of a machine finds its bytes (ir/tlb.h): a look at the TLB, and behind it the
 // runtime.
+#include "backend/page_look.h"
 #include "backend/x64/emitter.h"
-#include "backend/x64/host_cpu.h"
 #include "ir/tlb.h"
 
 namespace ulna::backend::x64 {
 
-using ir::Access;
 using ir::CpuState;
 using ir::ExitReason;
 using ir::MemInfo;
@@ -16,31 +15,11 @@ using ir::Tlb;
 namespace {
 
 struct Lookup {
-    MemInfo mem;
-    u32 bytes;
-    bool is_range; // of several accesses
-    bool privileged;
-    bool by_gs; // the TLB is at GS: not of accesses with less privilege than the block's others
+    PageLook page;
     GuestAddr pc;
     Gpr address, rax;
     Gpr entry; // where the TLB has it
-
-    [[nodiscard]] std::size_t known_page() const {
-        return mem.access == Access::Reads ? offsetof(Tlb, read) : offsetof(Tlb, write);
-    }
 };
-
-// Elements of an array, and the stack, are mostly on the page of the access before.
-bool stays_on_page(const Emitter& e, const Inst& inst) {
-    const Inst* base = &e.inst_of(inst.args[0]);
-    if (inst.args[1] != ir::kNoValue) {
-        return true;
-    }
-    while ((base->op == Opcode::Add || base->op == Opcode::Sub) && e.is_const(base->args[1])) {
-        base = &e.inst_of(base->args[0]);
-    }
-    return base->op == Opcode::Add || (base->op == Opcode::Get && base->slot() == ir::Slot::SP);
-}
 
 // Makes of the address that of its bytes.
 void emit_miss(Emitter& e, const Lookup& look) {
@@ -48,24 +27,21 @@ void emit_miss(Emitter& e, const Lookup& look) {
         return e.state(offsetof(CpuState, scratch) + n * sizeof(V128));
     };
     Jump crosses{};
-    if (look.is_range) {
-        e.c.lea(look.rax, e.c.ptr[look.address + static_cast<int>(look.bytes - 1)]);
+    if (look.page.is_range) {
+        e.c.lea(look.rax, e.c.ptr[look.address + static_cast<int>(look.page.bytes - 1)]);
         e.c.xor_(look.rax, look.address);
         e.c.cmp(look.rax, static_cast<u32>(ones(ir::kTlbPageLog2)));
         crosses = e.jcc(Cc::A);
     }
     e.c.mov(scratch(0), look.address);
-    const u64 further = look.is_range          ? u64{look.bytes} << 16
-                        : e.mode().no_ranges() ? ir::kStoresAreCommitted
-                                               : 0;
-    e.c.mov(look.rax.cvt32(), static_cast<u32>(look.mem.pack() | further));
+    e.c.mov(look.rax.cvt32(), look.page.request);
     e.c.mov(scratch(1), look.rax);
     e.c.mov(look.rax.cvt32(), static_cast<u32>(ir::HelperId::FindHostAddress));
     e.c.call(e.thunk(offsetof(ir::HostThunks, call_helper)));
     e.c.mov(look.address, look.rax);
     e.c.test(look.rax, look.rax);
     const Jump found = e.jcc(Cc::NE);
-    if (look.is_range) {
+    if (look.page.is_range) {
         e.bind(crosses);
         e.link_jump(look.pc | kWithoutRanges);
     } else {
@@ -77,7 +53,7 @@ void emit_miss(Emitter& e, const Lookup& look) {
 // For the next instruction, which it may give a prefix.
 Address of_entry(Emitter& e, const Lookup& look, std::size_t array) {
     constexpr int kGs = 0x65;
-    if (look.by_gs) {
+    if (look.page.by_gs) {
         e.c.db(kGs);
     }
     return e.c.ptr[look.entry + static_cast<int>(array)];
@@ -91,13 +67,12 @@ Jump emit_look_at_tlb(Emitter& e, const Lookup& look) {
     static_assert(sizeof(Tlb::read[0]) == 1u << kLog2);
     e.c.rorx(look.entry, look.address, ir::kTlbPageLog2 - kLog2);
     e.c.and_(look.entry.cvt32(), ones(ir::kTlbLog2) << kLog2);
-    if (!look.by_gs) {
-        e.c.add(look.entry, e.state(offsetof(CpuState, tlb) +
-                                    (look.privileged ? sizeof(CpuState::tlb[0]) : 0)));
+    if (!look.page.by_gs) {
+        e.c.add(look.entry, e.state(look.page.tlb()));
     }
-    e.c.mov(look.rax, of_entry(e, look, look.known_page()));
+    e.c.mov(look.rax, of_entry(e, look, look.page.known_page()));
     e.c.xor_(look.rax, look.address);
-    e.c.cmp(look.rax, static_cast<u32>(ir::kTlbPageBytes - look.bytes));
+    e.c.cmp(look.rax, static_cast<u32>(ir::kTlbPageBytes - look.page.bytes));
     return e.jcc(Cc::A);
 }
 
@@ -108,27 +83,21 @@ void emit_plain_lookup(Emitter& e, const Lookup& look) {
     e.cold(missed, [look](Emitter& cold) { emit_miss(cold, look); });
 }
 
-struct SlotOfLookup {
-    u32 offset; // in CpuState
-    u16 group;
-    u16 bytes; // the most that are looked for by it
-
-    [[nodiscard]] Address cell(Emitter& e, std::size_t member) const {
-        return e.state(offset + member);
-    }
-};
+Address slot_cell(Emitter& e, const Lookup& look, std::size_t member) {
+    return e.state(look.page.slot + member);
+}
 
 // By the TLB, whose page is then the slot's.
-void emit_miss_of_slot(Emitter& e, const Lookup& look, SlotOfLookup slot) {
+void emit_miss_of_slot(Emitter& e, const Lookup& look) {
     const Gpr address = look.address, rax = look.rax;
     const Jump missed = emit_look_at_tlb(e, look);
     e.c.xor_(rax, address);
-    e.c.mov(slot.cell(e, offsetof(PageSlot, page)), rax);
+    e.c.mov(slot_cell(e, look, offsetof(PageSlot, page)), rax);
     e.c.mov(rax, of_entry(e, look, offsetof(Tlb, addend)));
-    e.c.mov(slot.cell(e, offsetof(PageSlot, addend)), rax);
-    e.c.mov(slot.cell(e, offsetof(PageSlot, limit)),
-            static_cast<u32>(ir::kTlbPageBytes - slot.bytes + 1));
-    e.c.or_(e.state(offsetof(CpuState, used_slot_groups)), 1u << slot.group);
+    e.c.mov(slot_cell(e, look, offsetof(PageSlot, addend)), rax);
+    e.c.mov(slot_cell(e, look, offsetof(PageSlot, limit)),
+            static_cast<u32>(ir::kTlbPageBytes - look.page.slot_bytes + 1));
+    e.c.or_(e.state(offsetof(CpuState, used_slot_groups)), 1u << look.page.slot_group);
     e.c.add(address, rax);
     const Jump done = e.jmp();
     e.bind(missed);
@@ -137,37 +106,24 @@ void emit_miss_of_slot(Emitter& e, const Lookup& look, SlotOfLookup slot) {
 }
 
 // By the page that this instruction had last.
-void emit_slot_lookup(Emitter& e, const Lookup& look, ir::SlotSize size) {
-    const unsigned group = ir::slot_group(look.privileged, look.mem.access != Access::Reads, size);
-    const SlotOfLookup slot{
-        static_cast<u32>(offsetof(CpuState, page_slots) +
-                         (group * ir::kPageSlots + look.pc / 4 % ir::kPageSlots) *
-                             sizeof(PageSlot)),
-        static_cast<u16>(group), static_cast<u16>(ir::kSlotBytes[static_cast<unsigned>(size)])};
-    e.c.mov(look.rax, slot.cell(e, offsetof(PageSlot, page)));
+void emit_slot_lookup(Emitter& e, const Lookup& look) {
+    e.c.mov(look.rax, slot_cell(e, look, offsetof(PageSlot, page)));
     e.c.xor_(look.rax, look.address);
-    e.c.cmp(look.rax, slot.cell(e, offsetof(PageSlot, limit)));
+    e.c.cmp(look.rax, slot_cell(e, look, offsetof(PageSlot, limit)));
     const Jump missed = e.jcc(Cc::AE);
-    e.c.add(look.address, slot.cell(e, offsetof(PageSlot, addend)));
-    e.cold(missed, [look, slot](Emitter& cold) { emit_miss_of_slot(cold, look, slot); });
+    e.c.add(look.address, slot_cell(e, look, offsetof(PageSlot, addend)));
+    e.cold(missed, [look](Emitter& cold) { emit_miss_of_slot(cold, look); });
 }
 
-void emit_lookup(Emitter& e, const Inst& inst, Gpr rax, Gpr address, u32 bytes) {
-    const bool privileged = e.mode().privileged() && !inst.mem().unprivileged;
-    const auto size = ir::slot_size(bytes);
-    const bool has_slot = size && stays_on_page(e, inst) && !e.mode().no_ranges();
-    const Lookup look{.mem = inst.mem(),
-                      .bytes = bytes,
-                      .is_range = inst.op == Opcode::HostRange,
-                      .privileged = privileged,
-                      .by_gs = host_has_fsgsbase() && !e.options().baseline_host &&
-                               privileged == e.mode().privileged(),
-                      .pc = e.branch_pc(),
-                      .address = address,
-                      .rax = rax,
-                      .entry = e.scratch_gpr()};
-    if (has_slot) {
-        emit_slot_lookup(e, look, *size);
+void emit_lookup(Emitter& e, const Inst& inst, Gpr rax, Gpr address) {
+    Lookup look{.page = page_look(e.block(), inst, e.branch_pc()),
+                .pc = e.branch_pc(),
+                .address = address,
+                .rax = rax,
+                .entry = e.scratch_gpr()};
+    look.page.by_gs = look.page.by_gs && !e.options().baseline_host;
+    if (look.page.slot != 0) {
+        emit_slot_lookup(e, look);
     } else {
         emit_plain_lookup(e, look);
     }
@@ -180,14 +136,14 @@ void emit_HostAddress(Emitter& e, const Inst& inst) {
     if (mem.aligned) {
         e.check_alignment(address, mem);
     }
-    emit_lookup(e, inst, rax, address, mem.bytes());
+    emit_lookup(e, inst, rax, address);
     e.define(inst, address);
 }
 
 void emit_HostRange(Emitter& e, const Inst& inst) {
     const Gpr rax = e.take_gpr(HostReg::RAX);
     const Gpr address = e.memory_address_copy(inst);
-    emit_lookup(e, inst, rax, address, ir::RangeInfo::unpack(inst.imm).bytes);
+    emit_lookup(e, inst, rax, address);
     e.define(inst, address);
 }
 

@@ -2,8 +2,9 @@
 // again is a trap into the hypervisor on a virtual machine, some microseconds each.
 #pragma once
 
-#include <sys/auxv.h>
 #include <sys/platform/x86.h>
+
+#include "backend/page_look.h"
 
 namespace ulna::backend::x64 {
 
@@ -14,12 +15,6 @@ namespace ulna::backend::x64 {
 [[nodiscard]] inline bool host_has_avx512_vnni() {
     return CPU_FEATURE_ACTIVE(AVX512_VNNI) && CPU_FEATURE_ACTIVE(AVX512VL);
 }
-// And the kernel lets us. GS is the TLB of a machine (emit_tlb.cpp).
-[[nodiscard]] inline bool host_has_fsgsbase() {
-    constexpr unsigned long kInHwcap2 = 1u << 1;
-    return (getauxval(AT_HWCAP2) & kInHwcap2) != 0;
-}
-
 // All of the above, a bit each.
 [[nodiscard]] inline u64 optional_host_features() {
     const bool present[] = {host_has_aes(),      host_has_pclmul(),      host_has_sha(),

@@ -52,6 +52,7 @@ void EngineThread::discard_host_addresses() {
 
 // An all-zero entry is as good as empty, except where a branch to address 0 would find it.
 void EngineThread::clear_jump_cache() {
+    code_places.forget(false);
     if (jump_cache_used) {
         std::memset(state.jump_cache, 0, sizeof state.jump_cache);
         jump_cache_used = false;
@@ -74,6 +75,7 @@ void EngineThread::clear_jump_cache() {
 
 // All-zero entries are empty here, too.
 void EngineThread::clear_privileged_jump_cache() {
+    code_places.forget(true);
     if (privileged_jump_cache_used) {
         std::memset(state.privileged_jump_cache, 0, sizeof state.privileged_jump_cache);
         state.privileged_jump_cache[0] = {ir::kNoPc, 0};

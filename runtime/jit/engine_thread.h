@@ -12,6 +12,7 @@
 #include <csetjmp>
 #include <mutex>
 
+#include "backend/code_places.h"
 #include "ir/block_key.h"
 #include "ir/guest_state.h"
 
@@ -25,7 +26,8 @@ inline constexpr u32 kPendingFlush = 2;  // drop frames and cached host addresse
 inline constexpr u32 kPendingSample = 4; // say where you are (tier2/sampler.h)
 
 struct EngineThread {
-    ir::CpuState state; // first: thread_of() relies on it
+    ir::CpuState state;              // first: thread_of() relies on it
+    backend::CodePlaces code_places; // of what forget_code_addresses() is about, like jump caches
     Engine* engine = nullptr;
 
     std::atomic<u64> active_generation{0}; // 0: not active
@@ -75,6 +77,8 @@ struct EngineThread {
     [[nodiscard]] static EngineThread* allocate();
     static void release(EngineThread* thread);
 };
+
+static_assert(offsetof(EngineThread, code_places) == backend::CodePlaces::kOffset);
 
 [[nodiscard]] inline EngineThread& thread_of(ir::CpuState& state) {
     return reinterpret_cast<EngineThread&>(state);

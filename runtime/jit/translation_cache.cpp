@@ -194,7 +194,8 @@ void TranslationCache::connect_outward(u32 index) {
 u64 TranslationCache::insert_region(const TranslationLock& lock,
                                     const backend::CompiledBlock& compiled,
                                     const GuestExtent& extent,
-                                    bool masks_tags) {
+                                    bool masks_tags,
+                                    std::span<const backend::CodePlace> pages) {
     const u64 before = current_->table.find(compiled.key);
     const u64 host = insert(lock, compiled, extent, masks_tags);
     if (host == 0) {
@@ -202,6 +203,9 @@ u64 TranslationCache::insert_region(const TranslationLock& lock,
     }
     const auto region = static_cast<BlockIndex>(current_->blocks.size() - 1);
     current_->blocks[region].is_region = true;
+    if (pages.size() > 1) {
+        current_->pages_of_regions[region].places.assign(pages.begin(), pages.end());
+    }
     if (before != 0) {
         const BlockIndex old = index_of_entry(before);
         const CachedBlock& block = current_->blocks[old];
@@ -209,6 +213,26 @@ u64 TranslationCache::insert_region(const TranslationLock& lock,
         redirect(old, region);
     }
     return host;
+}
+
+std::vector<backend::CodePlace> TranslationCache::pages_of_region(const TranslationLock&,
+                                                                  ir::BlockKey key) const {
+    const u64 entry = current_->table.find(key);
+    const auto found = entry == 0 ? current_->pages_of_regions.end()
+                                  : current_->pages_of_regions.find(index_of_entry(entry));
+    return found != current_->pages_of_regions.end() ? found->second.places
+                                                     : std::vector<backend::CodePlace>{};
+}
+
+bool TranslationCache::note_misplaced(const TranslationLock&, ir::BlockKey key) {
+    constexpr u32 kMost = 1000;
+    const BlockIndex region = index_of_entry(current_->table.find(key));
+    const auto found = current_->pages_of_regions.find(region);
+    if (found == current_->pages_of_regions.end() || ++found->second.misplaced != kMost) {
+        return false;
+    }
+    forget(region);
+    return true;
 }
 
 // All links to one block lead to another.
@@ -230,7 +254,7 @@ void TranslationCache::redirect(BlockIndex from, BlockIndex to) {
 
 std::optional<TranslationCache::BlockView> TranslationCache::tier1_block(const TranslationLock&,
                                                                          ir::BlockKey key) const {
-    const u64 entry = BlockTable::representable(key.pc) ? current_->table.find(key) : 0;
+    const u64 entry = BlockTable::representable(key.pc, system_) ? current_->table.find(key) : 0;
     if (entry == 0) {
         return {};
     }

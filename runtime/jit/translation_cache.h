@@ -12,9 +12,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/code_places.h"
 #include "runtime/debug/statistics.h"
 #include "runtime/jit/block_table.h"
 #include "runtime/jit/code_memory.h"
@@ -56,11 +58,17 @@ class TranslationCache {
     [[nodiscard]] u64 insert_linked(const TranslationLock& lock, const LinkedBlocks& linked);
 
     // Places a region of tier 2, which takes the place of its first block: what led there leads
-    // here from now on. 0 when the arena is full.
+    // here from now on. 0 when the arena is full. `pages`: of a machine's, those of its blocks.
     [[nodiscard]] u64 insert_region(const TranslationLock& lock,
                                     const backend::CompiledBlock& compiled,
                                     const GuestExtent& extent,
-                                    bool masks_tags);
+                                    bool masks_tags,
+                                    std::span<const backend::CodePlace> pages = {});
+    // Of the region that is at the key.
+    [[nodiscard]] std::vector<backend::CodePlace> pages_of_region(const TranslationLock&,
+                                                                  ir::BlockKey key) const;
+    // They were not where they have to be. True: too often by now; the region is forgotten.
+    [[nodiscard]] bool note_misplaced(const TranslationLock&, ir::BlockKey key);
 
     // A block of tier 1, whether or not a region has taken its place.
     struct BlockView {
@@ -172,6 +180,12 @@ class TranslationCache {
         // begins.
         std::vector<backend::SlotLocation> locations;
         std::vector<u32> location_ends;
+        // Of regions in several pages.
+        struct Pages {
+            std::vector<backend::CodePlace> places;
+            u32 misplaced = 0;
+        };
+        std::unordered_map<BlockIndex, Pages> pages_of_regions;
     };
     static constexpr u32 kNoLink = ~u32{0}, kNoLocations = ~u32{0};
     static constexpr u32 kChunkBytes = 1024;

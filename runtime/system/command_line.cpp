@@ -69,6 +69,15 @@ void refuse_kvm(Parse& parse, const std::string&) {
     parse.fail("-enable-kvm: Arm's code is translated, as -accel tcg says");
 }
 
+void set_tier2(Parse& parse, const std::string& value) {
+    const auto tier2 = runtime::tier_two_named(value);
+    if (!tier2) {
+        parse.fail("--tier2=" + value + ": off, server, sync or twice");
+        return;
+    }
+    parse.options.tier2 = *tier2;
+}
+
 struct Option {
     const char* name;  // without dashes; one or two dashes are both accepted
     const char* value; // name of the argument in the help; null: a flag
@@ -157,6 +166,7 @@ constexpr Option kOptions[] = {
     {"perfmap",  nullptr,      "write /tmp/perf-PID.map for perf",
         [](Parse& p, const std::string&) { p.options.perf_map = true; }},
     {"tier0",    "on|off", "interpret what is executed for the first time (default), or translate it at once", runtime::set_tier0},
+    {"tier2",    "off|server|sync|twice", "compile hot code with LLVM: not at all, beside the machine (default), or (for tests) all code, waiting for it, once or twice [ULNA_TIER2]", set_tier2},
     {"engine",   "jit|interp", "translate to host code (default), or interpret the IR", runtime::set_engine},
     {"no-cache", nullptr,      "neither use nor fill the persistent translation cache [ULNA_NO_CACHE]", runtime::set_no_cache},
     {"cache-dir", "path",      "where that is; $XDG_CACHE_HOME/ulna/code if not given [ULNA_CACHE_DIR]", runtime::set_cache_directory},
@@ -196,6 +206,9 @@ const Option* find_option(std::string_view argument) {
 void apply_environment(Parse& parse) {
     if (std::getenv("ULNA_NO_CACHE") != nullptr) {
         runtime::set_no_cache(parse, "");
+    }
+    if (const char* const tier2 = std::getenv("ULNA_TIER2")) {
+        set_tier2(parse, tier2);
     }
     if (const char* const directory = std::getenv("ULNA_CACHE_DIR")) {
         runtime::set_cache_directory(parse, directory);
@@ -316,6 +329,9 @@ void check(Parse& parse) {
     }
     if (options.instruction_time && options.clock_is_hosts) {
         parse.fail("-rtc clock=host: with -icount all time is the machine's; clock=vm");
+    }
+    if (options.instruction_time && runtime::waits_for_tier2(options.tier2)) {
+        parse.fail("--tier2: with -icount the compile server's time would be seen; server or off");
     }
     check_terminal(parse);
     check_devices(parse);

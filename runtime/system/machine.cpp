@@ -77,6 +77,8 @@ bool Machine::build(std::string& why_not) {
     }
     if (round_robin_ == nullptr) {
         open_cache(engine);
+        engine.tier2 = config_.tier2;
+        engine.tier2_policy = config_.tier2_policy;
     }
     engine.persistent = persistent_.get();
     engine_ = runtime::Engine::create(engine, why_not);

@@ -43,6 +43,9 @@ struct MachineConfig {
     std::optional<u64> seed;                         // of the CPUs' random numbers
     std::string cache_directory; // of the persistent translation cache; empty: none
     u64 cache_identity = 0;      // of what runs here (PersistentCache::keep_machine)
+    // EngineConfig's; it outlives the machine. Not in the deterministic mode.
+    runtime::CompileService* tier2 = nullptr;
+    runtime::TierTwoPolicy tier2_policy = runtime::TierTwoPolicy::Hot;
 };
 
 // What the machine's own firmware answers to: none where the guest brings firmware for EL3.

@@ -15,6 +15,7 @@ namespace ulna::runtime {
 struct CodePage {
     static constexpr u64 kBytes = 4096;
     GuestAddr address;
+    u64 number;   // BlockKey::page
     bool guarded; // PROT_BTI
     alignas(u32) u8 bytes[kBytes];
 };

@@ -5,6 +5,10 @@
 namespace ulna::runtime {
 
 u32 HotProfile::add(const Sample& sample) {
+    if (samples_.size() >= kMostBlocks || targets_.size() >= kMostBlocks) {
+        samples_.clear();
+        targets_.clear();
+    }
     if (sample.site != 0) {
         std::vector<Target>& targets = targets_[sample.site];
         const auto known = std::find_if(targets.begin(), targets.end(), [&](const Target& target) {

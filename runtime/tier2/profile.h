@@ -31,14 +31,17 @@ class HotProfile {
         GuestAddr pc;
         u32 samples;
     };
-    static constexpr std::size_t kMostTargets = 16; // of a site
-    static constexpr u32 kRare = 16;                // less often than one in so many
+    static constexpr std::size_t kMostBlocks = 1u << 16; // then it begins anew
+    static constexpr std::size_t kMostTargets = 16;      // of a site
+    static constexpr u32 kRare = 16;                     // less often than one in so many
     static constexpr u32 kSamplesPerTarget = 4;
     static constexpr std::size_t kMostLikely = 8;
 
     struct Hash {
         std::size_t operator()(ir::BlockKey key) const {
-            return (key.pc >> 2 ^ u64{key.mode.bits} << 40) * 0x9e37'79b9'7f4a'7c15u >> 16;
+            return (key.pc >> 2 ^ u64{key.mode.bits} << 40 ^ key.page << 20) *
+                       0x9e37'79b9'7f4a'7c15u >>
+                   16;
         }
     };
     std::unordered_map<ir::BlockKey, u32, Hash> samples_;

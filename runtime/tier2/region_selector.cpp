@@ -14,6 +14,8 @@ constexpr u32 kMostCodeBytes = 6000;
 constexpr u32 kMostStraightBytes = 2000;
 // The region is invalidated as a whole when anything between its ends changes.
 constexpr u64 kMostSpan = 256u << 10;
+// Of a machine, where pages may be anywhere.
+constexpr std::size_t kMostPages = 8;
 // A function that is compiled into its callers: some 30 guest instructions.
 constexpr u32 kMostCalleeBytes = 700;
 
@@ -21,13 +23,15 @@ class Graph {
   public:
     Graph(const TranslationLock& lock,
           const TranslationCache& cache,
+          frontend::CodeSource& code,
           const HotProfile& profile,
           Scope scope)
-        : lock_{lock}, cache_{cache}, profile_{profile}, scope_{scope} {}
+        : lock_{lock}, cache_{cache}, code_{code}, profile_{profile}, scope_{scope} {}
 
     // Breadth first from the head, until there is enough.
     [[nodiscard]] bool grow(ir::BlockKey head) {
         head_ = head;
+        places_ = {backend::place_of(head)};
         if (!add(head.pc)) {
             return false;
         }
@@ -127,15 +131,39 @@ class Graph {
         if (const auto known = find(pc)) {
             return known;
         }
-        const u64 distance = pc > head_.pc ? pc - head_.pc : head_.pc - pc;
-        const auto block = cache_.tier1_block(lock_, {pc, head_.mode});
-        if (!block || distance > kMostSpan / 2 ||
-            (bytes_ + block->code_bytes > kMostCodeBytes && !nodes_.empty())) {
+        const auto key = key_at(pc);
+        const auto block = key ? cache_.tier1_block(lock_, *key) : std::nullopt;
+        if (!block || (bytes_ + block->code_bytes > kMostCodeBytes && !nodes_.empty())) {
             return {};
         }
         bytes_ += block->code_bytes;
         nodes_.push_back({*block, {}, {}, {}});
         return nodes_.size() - 1;
+    }
+
+    // Of a block that may be in the region.
+    [[nodiscard]] std::optional<ir::BlockKey> key_at(GuestAddr pc) {
+        const u64 distance = pc > head_.pc ? pc - head_.pc : head_.pc - pc;
+        if (!head_.mode.system()) {
+            return distance <= kMostSpan / 2 ? std::optional{ir::BlockKey{pc, head_.mode}}
+                                             : std::nullopt;
+        }
+        const GuestAddr page = backend::place_of({pc}).page;
+        for (const backend::CodePlace& place : places_) {
+            if (place.page == page) {
+                return ir::BlockKey{pc, head_.mode, place.number};
+            }
+        }
+        const bool has_room = places_.size() < kMostPages &&
+                              std::none_of(places_.begin() + 1, places_.end(), [&](const auto& p) {
+                                  return backend::CodePlaces::collide(p.page, page);
+                              });
+        const auto number = has_room ? code_.page_of(pc) : std::nullopt;
+        if (!number) {
+            return {};
+        }
+        places_.push_back({page, *number});
+        return ir::BlockKey{pc, head_.mode, *number};
     }
 
     void add_edge(std::size_t from, GuestAddr target, bool is_call) {
@@ -163,17 +191,19 @@ class Graph {
 
     const TranslationLock& lock_;
     const TranslationCache& cache_;
+    frontend::CodeSource& code_;
     const HotProfile& profile_;
     const Scope scope_;
     ir::BlockKey head_;
+    std::vector<backend::CodePlace> places_; // of a machine; the head's first
     std::vector<Node> nodes_;
     u32 bytes_ = 0;
 };
 
-void add_page(std::vector<GuestAddr>& pages, GuestAddr address) {
-    const GuestAddr page = address >> kPageBits << kPageBits;
-    if (std::find(pages.begin(), pages.end(), page) == pages.end()) {
-        pages.push_back(page);
+void add_page(std::vector<backend::CodePlace>& pages, const ir::BlockKey& key) {
+    const backend::CodePlace place = backend::place_of(key);
+    if (std::find(pages.begin(), pages.end(), place) == pages.end()) {
+        pages.push_back(place);
     }
 }
 
@@ -181,10 +211,11 @@ void add_page(std::vector<GuestAddr>& pages, GuestAddr address) {
 
 std::optional<SelectedRegion> select_region(const TranslationLock& lock,
                                             const TranslationCache& cache,
+                                            frontend::CodeSource& code,
                                             const HotProfile& profile,
                                             ir::BlockKey head,
                                             Scope scope) {
-    Graph graph(lock, cache, profile, scope);
+    Graph graph(lock, cache, code, profile, scope);
     if (!graph.grow(head)) {
         return {};
     }
@@ -202,7 +233,7 @@ std::optional<SelectedRegion> select_region(const TranslationLock& lock,
             region.extent.add(at, std::min(block.high - at, u64{1} << kPageBits));
         }
         region.extent.add(block.high - 1, 1);
-        add_page(region.pages, block.key.pc);
+        add_page(region.pages, block.key);
         region.masks_tags |= block.masks_tags;
     }
     return region;

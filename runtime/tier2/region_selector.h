@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "frontend/frontend.h"
 #include "runtime/jit/translation_cache.h"
 #include "runtime/tier2/profile.h"
 
@@ -11,7 +12,7 @@ namespace ulna::runtime {
 struct SelectedRegion {
     ir::BlockKey head;
     std::vector<TranslationCache::BlockView> blocks; // the head first
-    std::vector<GuestAddr> pages;                    // that they were made from
+    std::vector<backend::CodePlace> pages;           // that they were made from
     GuestExtent extent;
     bool masks_tags = false;
 };
@@ -22,9 +23,11 @@ enum class Scope : u8 {
 };
 
 // The blocks on cycles through `head` over exits that were taken, and small functions that they
-// call. Nothing when `head` is no block of tier 1.
+// call. Nothing when `head` is no block of tier 1. In a machine pages are where the calling virtual
+// CPU finds them.
 [[nodiscard]] std::optional<SelectedRegion> select_region(const TranslationLock& lock,
                                                           const TranslationCache& cache,
+                                                          frontend::CodeSource& code,
                                                           const HotProfile& profile,
                                                           ir::BlockKey head,
                                                           Scope scope);

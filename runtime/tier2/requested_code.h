@@ -28,6 +28,11 @@ class RequestedCode final : public frontend::CodeSource {
         return page != nullptr && page->guarded ? std::optional{words(pc)[0]} : std::nullopt;
     }
 
+    [[nodiscard]] std::optional<u64> page_of(GuestAddr pc) override {
+        const CodePage* const page = requested_page(pc);
+        return page != nullptr ? std::optional{page->number} : std::nullopt;
+    }
+
   private:
     [[nodiscard]] const CodePage* requested_page(GuestAddr pc) const {
         for (const CodePage& page : pages_) {

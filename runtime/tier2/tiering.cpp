@@ -55,11 +55,12 @@ void Tiering::note_new_block(const TranslationLock& lock, ir::BlockKey key, ir::
 }
 
 void Tiering::request(const TranslationLock& lock, ir::BlockKey head, u32 priority) {
-    if (jobs_.size() >= kMostJobs || config_.tier2->is_gone()) {
+    // What goes on where ranges did not do is left soon.
+    if (jobs_.size() >= kMostJobs || config_.tier2->is_gone() || head.mode.no_ranges()) {
         return;
     }
-    auto region =
-        select_region(lock, cache_, profile_, head, always_ ? Scope::Forward : Scope::Cycles);
+    auto region = select_region(lock, cache_, *config_.code, profile_, head,
+                                always_ ? Scope::Forward : Scope::Cycles);
     CompileRequest request;
     if (!region || !fill(*region, request)) {
         return;
@@ -88,11 +89,12 @@ bool Tiering::fill(const SelectedRegion& region, CompileRequest& request) {
             request.indirect_targets.push_back({block.key.pc, target});
         }
     }
-    for (const GuestAddr address : region.pages) {
+    for (const backend::CodePlace& place : region.pages) {
         CodePage& page = request.pages.emplace_back();
-        page.address = address;
-        page.guarded = region.head.mode.bti() && config_.code->guarded_word(address).has_value();
-        if (!config_.code->read(address, page.bytes, CodePage::kBytes)) {
+        page.address = place.page;
+        page.number = place.number;
+        page.guarded = region.head.mode.bti() && config_.code->guarded_word(place.page).has_value();
+        if (!config_.code->read(place.page, page.bytes, CodePage::kBytes)) {
             return false;
         }
     }
@@ -159,11 +161,14 @@ bool Tiering::is_current(const TranslationLock& lock, const Job& job) const {
 u64 Tiering::place(const TranslationLock& lock,
                    const Job& job,
                    const backend::CompiledBlock& code) {
-    if (!is_current(lock, job) || (twice_ && cache_.insert_region(lock, code, job.region.extent,
-                                                                  job.region.masks_tags) == 0)) {
+    if (!is_current(lock, job)) {
         return 0;
     }
-    return cache_.insert_region(lock, code, job.region.extent, job.region.masks_tags);
+    const auto insert = [&] {
+        return cache_.insert_region(lock, code, job.region.extent, job.region.masks_tags,
+                                    job.region.pages);
+    };
+    return twice_ && insert() == 0 ? 0 : insert();
 }
 
 bool Tiering::install(const TranslationLock& lock, const Job& job, const CompileAnswer& answer) {
@@ -189,9 +194,9 @@ bool Tiering::install(const TranslationLock& lock, const Job& job, const Compile
     return true;
 }
 
-// For the next process.
+// For the next process. A machine's next boot has other pages at other places.
 void Tiering::keep(const Job& job, const CompileAnswer& answer) {
-    if (config_.persistent == nullptr) {
+    if (config_.persistent == nullptr || job.region.head.mode.system()) {
         return;
     }
     std::vector<GuestRange> ranges;

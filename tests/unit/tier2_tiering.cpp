@@ -355,7 +355,7 @@ TEST_CASE("tiering: a forked child has its parent's regions, and makes its own",
 TEST_CASE("tier 2: what was seen of a request's code stays as it was", "[tier2]") {
     std::vector<runtime::CodePage> pages(2);
     for (u32 i = 0; i < 2; ++i) {
-        pages[i] = {0x1000 + 0x1000 * i, i == 1, {}};
+        pages[i] = {0x1000 + 0x1000 * i, i, i == 1, {}};
         for (u32 word = 0; word < 1024; ++word) {
             std::memcpy(pages[i].bytes + word * 4, &word, sizeof word);
         }
@@ -367,6 +367,7 @@ TEST_CASE("tier 2: what was seen of a request's code stays as it was", "[tier2]"
     CHECK((block[0] == 512 && block[511] == 1023 && before[0] == 0 && next[0] == 1023));
     CHECK((code.words(0x3000).empty() && code.words(0x1002).empty()));
     CHECK((!code.guarded_word(0x1800) && code.guarded_word(0x2008) == 2u));
+    CHECK((code.page_of(0x1800) == 0u && code.page_of(0x2008) == 1u && !code.page_of(0x3000)));
 }
 
 TEST_CASE("tiering: messages survive the way there and back", "[tier2][tiering]") {
@@ -377,12 +378,12 @@ TEST_CASE("tiering: messages survive the way there and back", "[tier2][tiering]"
     request.max_instructions = 17;
     request.blocks = {0x1000, 0x2000};
     request.indirect_targets = {{0x1000, 0x2000}};
-    request.pages.push_back({0x1000, true, {1, 2, 3}});
+    request.pages.push_back({0x1000, 5, true, {1, 2, 3}});
     std::vector<u8> bytes = encode(request);
     runtime::CompileRequest same;
     REQUIRE(decode(bytes, same));
     CHECK(encode(same) == bytes);
-    CHECK(same.pages[0].bytes[2] == 3);
+    CHECK((same.pages[0].number == 5 && same.pages[0].bytes[2] == 3));
 
     runtime::CompileAnswer answer;
     answer.refusal = "operation";

@@ -124,7 +124,8 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
     std::mt19937_64 random{21};
     const auto below = [&](u64 n) { return random() % n; };
     unsigned left = 0, misaligned = 0, asked = 0, in_tlb = 0;
-    for (unsigned i = 0; i < 4000; ++i) {
+    const unsigned count = test_effort(4000);
+    for (unsigned i = 0; i < count; ++i) {
         Block block;
         block.reset({0x10000, BlockMode{BlockMode::level_bits(static_cast<unsigned>(below(2))) |
                                         BlockMode::kNoRanges}});
@@ -182,7 +183,8 @@ TEST_CASE("x64: accesses of a machine agree with the interpreter", "[x64][tlb]")
             REQUIRE(std::memcmp(&memory, &guest_memory(), sizeof memory) == 0);
         });
     }
-    CHECK((left > 300 && misaligned > 50 && asked > 1000 && in_tlb > 300));
+    CHECK(
+        (left > count / 14 && misaligned > count / 80 && asked > count / 4 && in_tlb > count / 14));
 }
 
 namespace {
@@ -233,7 +235,8 @@ TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]")
     std::mt19937_64 random{23};
     const auto below = [&](u64 n) { return random() % n; };
     unsigned ranges = 0, missed = 0, left = 0;
-    for (unsigned i = 0; i < 4000; ++i) {
+    const unsigned count = test_effort(4000);
+    for (unsigned i = 0; i < count; ++i) {
         const u32 mode = BlockMode::level_bits(static_cast<unsigned>(below(2)));
         std::vector<AccessStep> steps;
         const auto shift = static_cast<unsigned>(below(5));
@@ -294,7 +297,7 @@ TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]")
             }
         }
     }
-    CHECK((ranges > 2000 && missed > 500 && left > 200));
+    CHECK((ranges > count / 2 && missed > count / 8 && left > count / 20));
 }
 
 TEST_CASE("tlb: an access finds the page that it had last, and no other", "[x64][tlb]") {
@@ -305,7 +308,8 @@ TEST_CASE("tlb: an access finds the page that it had last, and no other", "[x64]
     std::mt19937_64 random{25};
     const auto below = [&](u64 n) { return random() % n; };
     unsigned found = 0, left = 0, used = 0;
-    for (unsigned i = 0; i < 2000; ++i) {
+    const unsigned count = test_effort(2000);
+    for (unsigned i = 0; i < count; ++i) {
         Block block;
         // The same addresses again and again: the slots are of those before.
         block.reset({0x10000, BlockMode{BlockMode::level_bits(static_cast<unsigned>(below(2)))}});
@@ -365,7 +369,7 @@ TEST_CASE("tlb: an access finds the page that it had last, and no other", "[x64]
         }
     }
     INFO(found << " " << left << " " << used);
-    CHECK((found > 2000 && left > 1000 && used > 6000));
+    CHECK((found > count && left > count / 2 && used > count * 2));
 }
 
 TEST_CASE("tlb: addresses at the ends of what offsets can say share looks, or none", "[ir][tlb]") {

@@ -12,10 +12,13 @@ bool lift(const runtime::CompileRequest& request, std::vector<ir::Block>& blocks
     runtime::RequestedCode source(request.pages);
     const frontend::TranslateOptions options{.cpu = &request.cpu,
                                              .max_instructions = request.max_instructions,
-                                             .max_side_exits = request.max_side_exits};
+                                             .max_side_exits = request.max_side_exits,
+                                             .system = request.mode.system()};
     blocks.resize(request.blocks.size());
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-        frontend::translate({request.blocks[i], request.mode}, source, options, blocks[i]);
+        const GuestAddr pc = request.blocks[i];
+        frontend::translate({pc, request.mode, source.page_of(pc).value_or(0)}, source, options,
+                            blocks[i]);
         if (blocks[i].guest_pcs.empty()) {
             return false;
         }
