@@ -337,9 +337,10 @@ unsigned reserved_bytes(const HostOp& op) {
         return 3 + 3 + 5 + 7 + 7 + 3 + 3;
     case HostOpKind::Poll:
         return 9 + 6;
-    case HostOpKind::Look:
-        return op.look.slot != 0 ? 8 + 3 + 8 + 6 + 8 + 3
-                                 : 6 + 7 + (op.look.by_gs ? 2 : 8) + 7 + 3 + 7 + 6 + 7 + 3;
+    case HostOpKind::Look: {
+        const unsigned tlb = op.look.by_gs ? 2 : 8, page = op.look.known_page() != 0 ? 7 : 3;
+        return op.look.slot != 0 ? 8 + 3 + 8 + 6 + 8 + 3 : 6 + 7 + tlb + page + 3 + 7 + 6 + 7 + 3;
+    }
     }
     UNREACHABLE("kind of host operation");
 }
@@ -351,7 +352,7 @@ EncodedOp encode(const HostOp& op, u8 result, const u8* operands) {
     CHECK(out.bytes <= room);
     const unsigned rest = room - out.bytes;
     if (op.kind == HostOpKind::Load || op.kind == HostOpKind::Store ||
-        op.kind == HostOpKind::Poll) {
+        op.kind == HostOpKind::Poll || op.kind == HostOpKind::Look) {
         // DS prefixes, which mean nothing, cost less than a NOP.
         constexpr u8 kSegmentPrefix = 0x3e;
         std::memmove(out.code + rest, out.code, out.bytes);

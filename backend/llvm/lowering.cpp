@@ -120,6 +120,7 @@ Lowering::Lowering(RegionModule& module, int function)
 void Lowering::run() {
     find_slots();
     find_in_cells();
+    find_in_frame();
     find_dirty();
     find_lazy();
     entry_ = new_block("entry");

@@ -239,6 +239,7 @@ class Lowering {
     [[nodiscard]] bool is_argument(unsigned slot) const;
     void find_slots();
     void find_in_cells();
+    void find_in_frame();
     [[nodiscard]] bool is_value(ir::Slot slot) const;
     void find_dirty();
     void find_lazy();
@@ -276,6 +277,7 @@ class Lowering {
     };
     SlotSet used_;                          // cached slots that the function's blocks name
     SlotSet in_cells_;                      // of those, what stays in memory all the time
+    SlotSet in_frame_;                      // or in the function's frame: in their variables
     SlotSet lazy_;                          // not read before they are needed
     std::vector<Dirty> dirty_at_;           // by node
     std::vector<BasicBlock*> basic_blocks_; // by node

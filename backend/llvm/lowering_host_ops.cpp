@@ -13,7 +13,10 @@ Value* Lowering::host_op(HostOp op, llvm::ArrayRef<Value*> operands, llvm::Type*
                                           b.getInt32(static_cast<u32>(operands.size()))};
     args.append(operands.begin(), operands.end());
     for (const ir::Slot slot : op.live) {
-        args.push_back(slot == ir::Slot::NZCV ? pack(get_nzcv()) : get(slot));
+        const auto number = static_cast<unsigned>(slot);
+        args.push_back(in_frame_[number]        ? variables_[number].parts[0]
+                       : slot == ir::Slot::NZCV ? pack(get_nzcv())
+                                                : get(slot));
     }
     auto* const callee = llvm::Intrinsic::getDeclaration(
         &module_.module, llvm::Intrinsic::experimental_patchpoint, {result_type});

@@ -71,6 +71,23 @@ void Lowering::find_in_cells() {
     limit(kMostVecs, ir::is_vec);
 }
 
+// A machine's look needs four registers, and shows what came in pinned ones: those that the
+// function does not name wait in its frame, where they cost nothing. (LLVM would spill them, too,
+// and read them for the next look. In their cells calls of the runtime would overwrite them.)
+void Lowering::find_in_frame() {
+    const bool has_looks = module_.graph.block(0).key.mode.system();
+    for (unsigned slot = 0; slot < ir::kSlotCount && has_looks; ++slot) {
+        in_frame_[slot] = is_argument(slot) && ir::is_gpr(static_cast<ir::Slot>(slot));
+    }
+    for (const int node : module_.graph.nodes_of(number_)) {
+        for (const Inst& inst : module_.graph.block(node).insts) {
+            if (!inst.dead && (inst.op == Opcode::Get || inst.op == Opcode::Set)) {
+                in_frame_.reset(static_cast<unsigned>(inst.slot()));
+            }
+        }
+    }
+}
+
 // Whether the slot is a value of this function.
 bool Lowering::is_value(ir::Slot slot) const {
     return is_cached(slot) && !in_cells_[static_cast<unsigned>(slot)];

@@ -379,6 +379,7 @@ class Placer final : public EntryOffsets {
                 at = {slot, Kind::Memory, static_cast<u8>(HostReg::RSP), kPlace[*reg]};
             }
             break;
+        case StackMapLocation::Kind::Direct: // the address of a variable
         case StackMapLocation::Kind::Indirect:
             if (!reg) {
                 return fail("frame register");
