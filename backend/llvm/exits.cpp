@@ -18,6 +18,7 @@ constexpr std::size_t kExit = kThunks + offsetof(HostThunks, exit);
 constexpr std::size_t kLink = kThunks + offsetof(HostThunks, link);
 constexpr std::size_t kLookup = kThunks + offsetof(HostThunks, lookup);
 constexpr std::size_t kBranch = kThunks + offsetof(HostThunks, branch);
+constexpr std::size_t kPrivilegedBranch = kThunks + offsetof(HostThunks, privileged_branch);
 constexpr std::size_t kSafepoint = kThunks + offsetof(HostThunks, safepoint);
 
 constexpr std::size_t kBytesPerExit = 512;
@@ -219,6 +220,7 @@ class ExitWriter : public Xbyak::CodeGenerator {
         call(cell(kLookup));
         L(back);
     }
+    void return_elsewhere() { jmp(cell(key_.mode.privileged() ? kPrivilegedBranch : kBranch)); }
     // A host return arrives: on to the expected block, or wherever RAX says.
     void return_site(GuestAddr return_to) {
         if (static_cast<i64>(return_to) == static_cast<i32>(return_to)) {
@@ -231,12 +233,12 @@ class ExitWriter : public Xbyak::CodeGenerator {
             db(0x0f); // je
             db(0x84);
             dd(*entry - (offset() + 4));
-            jmp(cell(kBranch));
+            return_elsewhere();
             return;
         }
         Xbyak::Label expected;
         je(expected);
-        jmp(cell(kBranch));
+        return_elsewhere();
         L(expected);
         jump(return_to);
     }
