@@ -60,8 +60,10 @@ inline constexpr u16 kExitIfNzcvDead = 1, kExitIfContextSync = 2;
 // --- How a block ends. Every exit leaves state canonical; `target`, `next` are guest addresses.
 // A back end without a trick for an exit stores the PC and leaves with ExitReason::Lookup.
 
+// Where it synchronizes (ISB), the target is fetched afresh: nothing is known of the code there.
 struct ExitDirect { // B, or falling off the end
     GuestAddr target;
+    bool synchronizes = false;
 };
 struct ExitCond { // B.cond, CBZ, TBZ: both sides are linked directly
     ValueId condition;

@@ -442,7 +442,9 @@ class Parser {
     void exit(Line& line) {
         const std::string_view kind = line.word();
         if (kind == "direct") {
-            block_.exit = ExitDirect{line.number()};
+            ExitDirect e{line.number()};
+            e.synchronizes = line.accept("sync");
+            block_.exit = e;
         } else if (kind == "cond") {
             ExitCond e{value(line), 0, 0};
             e.taken = comma_number(line);

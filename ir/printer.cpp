@@ -238,7 +238,9 @@ class Printer {
         out_ += "  exit ";
         std::visit(
             Overloaded{
-                [&](const ExitDirect& e) { append("direct {:#x}", e.target); },
+                [&](const ExitDirect& e) {
+                    append("direct {:#x}{}", e.target, e.synchronizes ? " sync" : "");
+                },
                 [&](const ExitCond& e) {
                     out_ += "cond ";
                     value(e.condition);

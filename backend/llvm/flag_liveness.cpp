@@ -32,7 +32,8 @@ bool FlagLiveness::at_end(int node) const {
         return false;
     }
     if (const auto* direct = std::get_if<ir::ExitDirect>(&block.exit)) {
-        return beyond(node, direct->target);
+        const int target = graph_.target_of(node, *direct);
+        return target == RegionGraph::kNone || at(target);
     }
     if (const auto* cond = std::get_if<ir::ExitCond>(&block.exit)) {
         return beyond(node, cond->taken) || beyond(node, cond->not_taken);

@@ -215,6 +215,7 @@ class Lowering {
     void leave_to_runtime(ir::ExitReason reason, GuestAddr pc, Value* exit_arg);
     // Goes to a guest address, inside the region or out of it.
     void go_to(GuestAddr target, GuestAddr from, bool nzcv_live);
+    void go_to(int node, GuestAddr target, GuestAddr from, bool nzcv_live);
     [[nodiscard]] llvm::MDNode* unlikely();
     [[nodiscard]] llvm::MDNode* likely();
     [[nodiscard]] llvm::MDNode* equally_likely(std::size_t cases);

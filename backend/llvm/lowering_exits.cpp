@@ -76,7 +76,9 @@ void Lowering::poll() {
 }
 
 void Lowering::go_to(GuestAddr target, GuestAddr from, bool nzcv_live) {
-    const int node = module_.graph.node_at(node_, target);
+    go_to(module_.graph.node_at(node_, target), target, from, nzcv_live);
+}
+void Lowering::go_to(int node, GuestAddr target, GuestAddr from, bool nzcv_live) {
     if (node == RegionGraph::kNone) {
         leave_to(target, target <= from, nzcv_live);
     } else {
@@ -188,7 +190,9 @@ void Lowering::lower_exit() {
         Lowering& l;
         const bool live, pairing;
         const GuestAddr from;
-        void operator()(const ir::ExitDirect& exit) { l.go_to(exit.target, from, live); }
+        void operator()(const ir::ExitDirect& exit) {
+            l.go_to(l.module_.graph.target_of(l.node_, exit), exit.target, from, live);
+        }
         void operator()(const ir::ExitCond& exit) {
             BasicBlock* const taken = l.new_block("taken");
             BasicBlock* const not_taken = l.new_block("not_taken");

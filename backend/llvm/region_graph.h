@@ -41,6 +41,10 @@ class RegionGraph {
 
     // --- edges: the node that a way leads to, kNone when it leaves the region
     [[nodiscard]] int node_at(int from, GuestAddr pc) const;
+    // What synchronizes leaves the region: links and tables are what forgets old code at once.
+    [[nodiscard]] int target_of(int from, const ir::ExitDirect& exit) const {
+        return exit.synchronizes ? kNone : node_at(from, exit.target);
+    }
     [[nodiscard]] int callee(int caller, GuestAddr target) const; // of an inlined call
     [[nodiscard]] int return_node(int from) const;                // from inside of one
     // The likely targets of an indirect exit that are in the region.
@@ -102,7 +106,7 @@ template <class Visit> void RegionGraph::for_exits(int node, Visit visit) const 
         }
     };
     if (const auto* direct = std::get_if<ir::ExitDirect>(&exit)) {
-        to(node_at(node, direct->target));
+        to(target_of(node, *direct));
     } else if (const auto* cond = std::get_if<ir::ExitCond>(&exit)) {
         to(node_at(node, cond->taken));
         to(node_at(node, cond->not_taken));

@@ -250,7 +250,7 @@ bool Translator::nzcv_dead_at(GuestAddr address) {
 
 bool Translator::nzcv_dead_after(const ir::Exit& exit) {
     if (const auto* direct = std::get_if<ir::ExitDirect>(&exit)) {
-        return nzcv_dead_at(direct->target);
+        return !direct->synchronizes && nzcv_dead_at(direct->target);
     }
     if (const auto* cond = std::get_if<ir::ExitCond>(&exit)) {
         return nzcv_dead_at(cond->taken) && nzcv_dead_at(cond->not_taken);

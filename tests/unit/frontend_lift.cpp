@@ -348,7 +348,12 @@ TEST_CASE("cache maintenance", "[frontend]") {
     CHECK(exit_to(ic).reason == ExitReason::InvalidateCache);
     CHECK(exit_to(ic).pc == kBase + 4);
     CHECK(exit_to(ic).arg != kNoValue);
-    CHECK(exit_as<ExitDirect>(translate({0xd5033fdf, kNop}))->target == kBase + 4);
+    const Block isb = translate({0xd5033fdf, kNop});
+    CHECK(exit_as<ExitDirect>(isb)->target == kBase + 4);
+    CHECK(exit_as<ExitDirect>(isb)->synchronizes);
+    // cmp x0, x1; isb; cmp: what comes next may be other code, that reads the flags
+    CHECK(translate({0xeb01001f, 0xd5033fdf, 0xeb01001f}).nzcv_live_out);
+    CHECK_FALSE(translate({0xeb01001f, 0x17ffffff /* b -4 */}).nzcv_live_out);
 
     alignas(64) u8 memory[192];
     std::fill(std::begin(memory), std::end(memory), u8{0xaa});

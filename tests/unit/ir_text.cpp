@@ -196,6 +196,14 @@ TEST_CASE("deleted instructions are not printed, and the rest is renumbered by p
           "block 0x0 mode=0x0\n  %0 = const.i64 0x2\n  set x0, %0\n  exit direct 0x0\n");
 }
 
+TEST_CASE("an exit says whether it synchronizes", "[ir]") {
+    Block block;
+    block.reset({0, {}});
+    block.exit = ExitDirect{0x14, true};
+    CHECK(print(block) == "block 0x0 mode=0x0\n  exit direct 0x14 sync\n");
+    check_round_trip(block);
+}
+
 TEST_CASE("comments and free numbering", "[ir]") {
     Block block;
     REQUIRE(parse("# a comment\nblock 0x10\n\n  %40 = get.i64 x1 ; another\n %7 = not.i64 %40\n "

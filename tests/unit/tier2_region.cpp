@@ -290,6 +290,32 @@ TEST_CASE("tier 2: small functions are inlined with a check of where they return
     }
 }
 
+// What others have changed must be seen behind ISB: by what is linked, not by what is in the
+// region.
+TEST_CASE("tier 2: a block that synchronizes leaves the region", "[tier2]") {
+    X64Runner runner;
+    Block caller, callee, rest, after;
+    make_adder(caller, 0x1000, 0, 1);
+    make_adder(callee, 0x2000, 1, 10);
+    make_adder(rest, 0x2004, 1, 100);
+    make_adder(after, 0x1004, 2, 1000);
+    caller.exit = ExitDirect{0x2000};
+    callee.exit = ExitDirect{0x2004, true};
+    rest.exit = ExitDirect{0x1004};
+    after.exit = ExitDirect{0x2004};
+    const Block* const blocks[] = {&caller, &callee, &rest, &after};
+    tier2::Compiler compiler;
+    tier2::CompiledRegion compiled;
+    REQUIRE(compiler.compile({blocks}, {}, compiled) == tier2::Refusal::None);
+    REQUIRE(compiled.code.links.size() == 1);
+    REQUIRE(compiled.code.links[0].target == 0x2004);
+    REQUIRE(runner.enter(runner.add(compiled.code)) == ExitReason::Lookup);
+    REQUIRE(runner.state->pc == 0x2004);
+    REQUIRE(runner.state->x[0] == 1);
+    REQUIRE(runner.state->x[1] == 10);
+    REQUIRE(runner.state->x[2] == 0);
+}
+
 TEST_CASE("tier 2: a loop notices pending work", "[tier2]") {
     X64Runner runner;
     Block head, body;

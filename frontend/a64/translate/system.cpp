@@ -35,7 +35,7 @@ bool DMB(Translator& t, Imm<4> CRm) {
 }
 // What follows must be fetched afresh: it may have been rewritten, and IC IVAU has told the
 // runtime.
-bool ISB(Translator& t) { return t.end(ir::ExitDirect{t.next()}); }
+bool ISB(Translator& t) { return t.end(ir::ExitDirect{t.next(), true}); }
 
 // Speculation has no architectural effect.
 bool SB(Translator&) { return true; }

@@ -64,8 +64,8 @@ static void add_locked(void (*lock)(volatile u64*)) {
         unlock(&lock_word);
     }
 }
-// Page and code that CPU 0 changes; each reads until it is told to stop. A generation may only
-// rise.
+// Page and code that CPU 0 changes; each reads until it is told to stop. A page's generation may
+// only rise.
 static volatile u64 stop;
 static void watch_page(void) {
     u64 last = 0;
@@ -80,19 +80,25 @@ static void watch_page(void) {
         ++wrong;
     }
 }
+// The code reads which change is complete, synchronizes, and branches by what was changed: that may
+// be newer, but not older (without ISB, old and new may be fetched in any order).
+static volatile u64 changed;
 static void watch_code(void) {
-    u64 last = 0;
-    while (!stop) {
-        const u64 now = ((u64(*)(void))(kVa + 0x1000))();
-        if (now < last) {
+    u64 last;
+    do {
+        last = __atomic_load_n(&stop, __ATOMIC_ACQUIRE);
+        ((void (*)(void))(kVa + 0x1008))(); // what follows the ISB is known when it is compiled
+        register u64 complete asm("x1");
+        register u64 now asm("x0") = (u64)&changed;
+        asm volatile("blr %2"
+                     : "+r"(now), "=&r"(complete)
+                     : "r"(kVa + 0x1000)
+                     : "x30", "memory");
+        if (now < complete || (last && now != 99)) {
             ++wrong;
         }
-        last = now;
-    }
-    asm volatile("isb");
-    if (((u64(*)(void))(kVa + 0x1000))() != 99) {
-        ++wrong;
-    }
+        __atomic_fetch_add(&counter, 1, __ATOMIC_RELAXED);
+    } while (!last);
 }
 
 static void work(u64 what) {
@@ -200,11 +206,18 @@ static void change_code(void) {
         const u32 words[] = {0xd2800000u | (u32)i << 5, 0xd65f03c0u}; // MOVZ X0, #i; RET
         write_code((volatile u32*)(targets + 8 * i), words, 2);
     }
+    const u32 words[] = {0xf9400001u, 0xd5033fdfu}; // LDR X1, [X0]; ISB
+    write_code((volatile u32*)entry, words, 2);
+    const u64 branch = entry + 8;
     for (u64 i = 0; i < kTargets; ++i) {
-        const u32 word = 0x14000000u | (u32)(targets + 8 * i - entry) / 4;
-        write_code((volatile u32*)entry, &word, 1);
+        const u32 word = 0x14000000u | (u32)(targets + 8 * i - branch) / 4;
+        write_code((volatile u32*)branch, &word, 1);
+        changed = i;
         if (i == 0) {
             start(kRunCode);
+        }
+        for (const u64 before = counter; counter < before + 5;) {
+            wait();
         }
     }
     stop = 1;
