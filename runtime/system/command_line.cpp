@@ -166,7 +166,7 @@ constexpr Option kOptions[] = {
     {"perfmap",  nullptr,      "write /tmp/perf-PID.map for perf",
         [](Parse& p, const std::string&) { p.options.perf_map = true; }},
     {"tier0",    "on|off", "interpret what is executed for the first time (default), or translate it at once", runtime::set_tier0},
-    {"tier2",    "off|server|sync|twice", "compile hot code with LLVM: not at all (default), beside the machine, or (for tests) all code, waiting for it, once or twice [ULNA_TIER2]", set_tier2},
+    {"tier2",    "off|server|sync|twice", "compile hot code with LLVM: not at all, beside the machine (default), or (for tests) all code, waiting for it, once or twice [ULNA_TIER2]", set_tier2},
     {"engine",   "jit|interp", "translate to host code (default), or interpret the IR", runtime::set_engine},
     {"no-cache", nullptr,      "neither use nor fill the persistent translation cache [ULNA_NO_CACHE]", runtime::set_no_cache},
     {"cache-dir", "path",      "where that is; $XDG_CACHE_HOME/ulna/code if not given [ULNA_CACHE_DIR]", runtime::set_cache_directory},

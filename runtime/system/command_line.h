@@ -104,7 +104,7 @@ struct SystemOptions {
     u32 log_items = 0;
     std::string log_file, log_filter;
     bool stats = false, perf_map = false, interpreter_engine = false, tier0 = true;
-    runtime::TierTwo tier2 = runtime::TierTwo::Off;
+    runtime::TierTwo tier2 = runtime::TierTwo::Server;
     u64 code_cache_mib = 0; // 0: the default
     bool persistent_cache = true;
     std::string cache_directory; // empty: the user's

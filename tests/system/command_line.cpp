@@ -354,7 +354,7 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-append", "a"}) == "-append: only with -kernel\n");
     CHECK(refused({"-fw_cfg", "name=opt/x"}) == "-fw_cfg needs either string= or file=\n");
     CHECK(refused({"--tier0=qemu"}) == "--tier0=qemu: on or off\n");
-    CHECK(accepted({}).tier2 == runtime::TierTwo::Off);
+    CHECK(accepted({}).tier2 == runtime::TierTwo::Server);
     CHECK(accepted({"--tier2=twice"}).tier2 == runtime::TierTwo::Twice);
     CHECK(refused({"--tier2=on"}) == "--tier2=on: off, server, sync or twice\n");
     CHECK(refused({"--tier2=sync", "-icount", "0", "-S"}) ==
