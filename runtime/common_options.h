@@ -9,6 +9,7 @@
 #include "frontend/frontend.h"
 #include "runtime/debug/log.h"
 #include "runtime/option_values.h"
+#include "runtime/tier2/policy.h"
 
 namespace ulna::runtime {
 
@@ -85,6 +86,14 @@ template <class Parse> void set_tier0(Parse& parse, const std::string& value) {
         parse.fail("--tier0=" + value + ": on or off");
     }
     parse.options.tier0 = value == "on";
+}
+
+template <class Parse> void set_tier2(Parse& parse, const std::string& value) {
+    const std::optional<TierTwo> tier2 = tier_two_named(value);
+    if (!tier2) {
+        parse.fail("--tier2=" + value + ": off, server, sync or twice");
+    }
+    parse.options.tier2 = tier2.value_or(parse.options.tier2);
 }
 
 template <class Parse> void set_no_cache(Parse& parse, const std::string&) {

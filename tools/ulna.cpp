@@ -66,17 +66,13 @@ void start_log(const Options& options) {
     debug::stages_are_timed = options.stats;
 }
 
-bool waits_for_tier2(const Options& options) {
-    return options.tier2 == TierTwo::Sync || options.tier2 == TierTwo::Twice;
-}
-
 runtime::EngineConfig engine_config(const Options& options, AddressSpace& space) {
     runtime::EngineConfig config;
     config.code = &space;
     config.translate.cpu = &process().options.cpu_model;
     config.kind =
         options.interpreter_engine ? runtime::EngineKind::Interpreter : runtime::EngineKind::Jit;
-    config.tier0 = options.tier0 && !waits_for_tier2(options);
+    config.tier0 = options.tier0 && !runtime::waits_for_tier2(options.tier2);
     if (options.code_cache_mib != 0) {
         config.code_cache_bytes = options.code_cache_mib << 20;
     }
@@ -108,28 +104,14 @@ std::unique_ptr<runtime::PersistentCache> open_persistent_cache(const Options& o
                                           *configuration, why_not);
 }
 
-// Dumps of tier 1 and -d regs are for looking at tier 1.
 std::unique_ptr<runtime::CompileService> open_tier2(const Options& options, bool is_privileged) {
     const std::optional<u64> build = runtime::build_identity();
-    if (options.tier2 == TierTwo::Off || options.interpreter_engine || is_privileged || !build ||
-        process().debugger != nullptr) {
+    if (options.tier2 == runtime::TierTwo::Off || options.interpreter_engine || is_privileged ||
+        !build || process().debugger != nullptr) {
         return nullptr;
     }
-    const auto kind = options.tier2 == TierTwo::Sync    ? runtime::ServerKind::Waited
-                      : options.tier2 == TierTwo::Twice ? runtime::ServerKind::Twice
-                                                        : runtime::ServerKind::Background;
-    return std::make_unique<runtime::ServerConnection>(*build, kind, start_compile_server);
-}
-
-runtime::TierTwoPolicy tier2_policy(TierTwo tier2) {
-    switch (tier2) {
-    case TierTwo::Sync:
-        return runtime::TierTwoPolicy::Always;
-    case TierTwo::Twice:
-        return runtime::TierTwoPolicy::Twice;
-    default:
-        return runtime::TierTwoPolicy::Hot;
-    }
+    return std::make_unique<runtime::ServerConnection>(*build, runtime::server_kind(options.tier2),
+                                                       start_compile_server);
 }
 
 std::unique_ptr<runtime::Engine> start_engine(runtime::EngineConfig config) {
@@ -235,7 +217,7 @@ int main(int argc, char** argv, char** environment) {
     }
     self.tier2 = open_tier2(self.options, is_privileged);
     config.tier2 = self.tier2.get();
-    config.tier2_policy = tier2_policy(self.options.tier2);
+    config.tier2_policy = runtime::policy_of(self.options.tier2);
     self.persistent = open_persistent_cache(self.options, config, is_privileged);
     init_process(handover);
     init_signals();

@@ -51,7 +51,7 @@ bool keeps_translations(const system::SystemOptions& options) {
            !runtime::debug::shows_translations(options.log_items);
 }
 
-// Dumps of tier 1 are for looking at tier 1, and a debugger's breakpoints end blocks.
+// A debugger's breakpoints end blocks, and runs with -icount must not depend on when answers come.
 std::unique_ptr<runtime::CompileService> open_tier2(const system::SystemOptions& options) {
     const std::optional<u64> build = runtime::build_identity();
     if (options.tier2 == runtime::TierTwo::Off || options.interpreter_engine || !build ||

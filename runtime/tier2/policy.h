@@ -19,6 +19,9 @@ enum class TierTwo : u8 {
 };
 inline constexpr const char* kTierTwoNames[] = {"off", "server", "sync", "twice"};
 
+[[nodiscard]] constexpr const char* tier_two_name(TierTwo tier2) {
+    return kTierTwoNames[static_cast<unsigned>(tier2)];
+}
 [[nodiscard]] inline std::optional<TierTwo> tier_two_named(std::string_view name) {
     const auto* const found = std::find(std::begin(kTierTwoNames), std::end(kTierTwoNames), name);
     return found != std::end(kTierTwoNames)

@@ -74,17 +74,6 @@ void set_log(Parse& parse, const std::string& value) {
     parse.options.strace |= (parse.options.log_items & static_cast<u32>(debug::Item::Strace)) != 0;
 }
 
-constexpr const char* kTierTwoNames[] = {"off", "server", "sync", "twice"};
-
-void set_tier2(Parse& parse, const std::string& value) {
-    const auto* const name = std::find(std::begin(kTierTwoNames), std::end(kTierTwoNames), value);
-    if (name == std::end(kTierTwoNames)) {
-        parse.fail("--tier2=" + value + ": off, server, sync or twice");
-        return;
-    }
-    parse.options.tier2 = static_cast<TierTwo>(name - std::begin(kTierTwoNames));
-}
-
 void set_cache_command(Parse& parse, const std::string& value) {
     if (value != "stats" && value != "clear" && value != "verify") {
         parse.fail("--cache " + value + ": stats, clear or verify");
@@ -123,7 +112,7 @@ constexpr Option kOptions[] = {
         [](Parse& p, const std::string&) { p.options.stats = true; }},
     {"engine",  "jit|interp","ENGINE",     "translate to host code (default), or interpret the IR", runtime::set_engine},
     {"tier0",   "on|off",   "TIER0",       "interpret what is executed for the first time (default), or translate it at once", runtime::set_tier0},
-    {"tier2",   "off|server|sync|twice", "TIER2", "compile hot code with LLVM: not at all, beside the program (default), or (for tests) all code, waiting for it, once or twice", set_tier2},
+    {"tier2",   "off|server|sync|twice", "TIER2", "compile hot code with LLVM: not at all, beside the program (default), or (for tests) all code, waiting for it, once or twice", runtime::set_tier2},
     {"no-cache", nullptr,   "NO_CACHE",    "neither use nor fill the persistent translation cache",
         runtime::set_no_cache},
     {"cache",   "stats|clear|verify", nullptr, "look at, empty or check the persistent translation cache, and exit", set_cache_command},
@@ -253,8 +242,6 @@ void make_environment(Parse& parse, char** environment) {
 }
 
 } // namespace
-
-const char* tier2_name(TierTwo tier2) { return kTierTwoNames[static_cast<unsigned>(tier2)]; }
 
 CommandLine parse_command_line(int argc, char** argv, char** environment, Variables variables) {
     Parse parse{{.program = "ulna"}};

@@ -17,8 +17,6 @@ struct CommandLine {
     std::string message; // help to standard output, errors to standard error
 };
 
-[[nodiscard]] const char* tier2_name(TierTwo tier2); // as --tier2 has it
-
 // Do QEMU_* and ULNA_* variables set options? Not when Ulna executes itself: they did so already.
 enum class Variables : u8 { Apply, Ignore };
 

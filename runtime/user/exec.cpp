@@ -206,7 +206,7 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     add("-D", options.log_file);
     add("-dfilter", options.log_filter);
     add("--cache-dir", options.cache_directory);
-    add("--tier2", tier2_name(options.tier2));
+    add("--tier2", runtime::tier_two_name(options.tier2));
     add_flag("-strace", options.strace);
     add_flag("-stats", options.stats);
     add_flag("-perfmap", options.perf_map);

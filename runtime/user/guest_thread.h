@@ -10,19 +10,13 @@
 #include "runtime/engine.h"
 #include "runtime/persist/persistent_cache.h"
 #include "runtime/tier2/compile_service.h"
+#include "runtime/tier2/policy.h"
 
 namespace ulna::user {
 
 class Debugger;       // debugger.h
 class AddressSpace;   // address_space.h: guest mappings with guest permissions
 struct ThreadSignals; // signals.h: mask, alternate stack, pending synchronous signal of one thread
-
-enum class TierTwo : u8 {
-    Off,
-    Server, // hot code is compiled beside the guest
-    Sync,   // all code is, before it goes on: for tests
-    Twice,  // the same, with each region compiled and installed twice
-};
 
 // Settings of the command line and environment (command_line.h parses them).
 struct Options {
@@ -40,14 +34,14 @@ struct Options {
     bool strace = false;
     bool stats = false;
     bool perf_map = false;
-    bool interpreter_engine = false; // --engine=interp
-    bool tier0 = true;               // --tier0
-    bool persistent_cache = true;    // --no-cache
-    std::string cache_directory;     // --cache-dir; empty: the user's
-    TierTwo tier2 = TierTwo::Server; // --tier2
-    u32 log_items = 0;               // -d
-    std::string log_file;            // -D
-    std::string log_filter;          // -dfilter
+    bool interpreter_engine = false;                   // --engine=interp
+    bool tier0 = true;                                 // --tier0
+    bool persistent_cache = true;                      // --no-cache
+    std::string cache_directory;                       // --cache-dir; empty: the user's
+    runtime::TierTwo tier2 = runtime::TierTwo::Server; // --tier2
+    u32 log_items = 0;                                 // -d
+    std::string log_file;                              // -D
+    std::string log_filter;                            // -dfilter
 };
 
 struct Process {
