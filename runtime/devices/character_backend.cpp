@@ -47,13 +47,15 @@ make_file(const std::string& path, EventLoop& loop, std::string& why_not) {
 
 } // namespace
 
+bool is_console(std::string_view words) { return words == "stdio" || words == "mon:stdio"; }
+
 std::unique_ptr<CharacterBackend>
 make_character_backend(std::string_view words, EventLoop& loop, std::string& why_not) {
     constexpr std::string_view kFile = "file:";
     if (words == "null" || words == "none") {
         return std::make_unique<Null>();
     }
-    if (words == "stdio" || words == "mon:stdio") {
+    if (is_console(words)) {
         return std::make_unique<Console>(loop, STDIN_FILENO, STDOUT_FILENO);
     }
     if (words.starts_with(kFile)) {

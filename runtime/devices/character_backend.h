@@ -46,5 +46,7 @@ class CharacterBackend {
 // with a reason, when there is none. With the lock held.
 [[nodiscard]] std::unique_ptr<CharacterBackend>
 make_character_backend(std::string_view words, EventLoop& loop, std::string& why_not);
+// Of "stdio" and "mon:stdio": a Console.
+[[nodiscard]] bool is_console(std::string_view words);
 
 } // namespace ulna::devices

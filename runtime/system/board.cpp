@@ -127,7 +127,7 @@ bool Board::add_serial(const std::string& words,
     if (port.line == nullptr) {
         return false;
     }
-    if (words.ends_with("stdio")) {
+    if (devices::is_console(words)) {
         console_ = static_cast<devices::Console*>(port.line.get());
         console_->on_quit([this] { machine_.stop(0); });
     }
@@ -301,7 +301,7 @@ Board::VirtioPointer Board::make_console(const DeviceOption& device,
     if (backend == nullptr) {
         return nullptr;
     }
-    if (words.ends_with("stdio")) {
+    if (devices::is_console(words)) {
         static_cast<devices::Console&>(*backend).on_quit([this] { machine_.stop(0); });
     }
     return std::make_unique<virtio::ConsoleDevice>(std::move(backend));

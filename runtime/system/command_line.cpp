@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "runtime/common_options.h"
+#include "runtime/devices/character_backend.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/command_line_parse.h"
 #include "runtime/version.h"
@@ -67,15 +68,6 @@ void add_monitor(Parse& parse, const std::string& value) {
 
 void refuse_kvm(Parse& parse, const std::string&) {
     parse.fail("-enable-kvm: Arm's code is translated, as -accel tcg says");
-}
-
-void set_tier2(Parse& parse, const std::string& value) {
-    const auto tier2 = runtime::tier_two_named(value);
-    if (!tier2) {
-        parse.fail("--tier2=" + value + ": off, server, sync or twice");
-        return;
-    }
-    parse.options.tier2 = *tier2;
 }
 
 struct Option {
@@ -166,7 +158,7 @@ constexpr Option kOptions[] = {
     {"perfmap",  nullptr,      "write /tmp/perf-PID.map for perf",
         [](Parse& p, const std::string&) { p.options.perf_map = true; }},
     {"tier0",    "on|off", "interpret what is executed for the first time (default), or translate it at once", runtime::set_tier0},
-    {"tier2",    "off|server|sync|twice", "compile hot code with LLVM: not at all, beside the machine (default), or (for tests) all code, waiting for it, once or twice [ULNA_TIER2]", set_tier2},
+    {"tier2",    "off|server|sync|twice", "compile hot code with LLVM: not at all, beside the machine (default), or (for tests) all code, waiting for it, once or twice [ULNA_TIER2]", runtime::set_tier2},
     {"engine",   "jit|interp", "translate to host code (default), or interpret the IR", runtime::set_engine},
     {"no-cache", nullptr,      "neither use nor fill the persistent translation cache [ULNA_NO_CACHE]", runtime::set_no_cache},
     {"cache-dir", "path",      "where that is; $XDG_CACHE_HOME/ulna/code if not given [ULNA_CACHE_DIR]", runtime::set_cache_directory},
@@ -208,7 +200,7 @@ void apply_environment(Parse& parse) {
         runtime::set_no_cache(parse, "");
     }
     if (const char* const tier2 = std::getenv("ULNA_TIER2")) {
-        set_tier2(parse, tier2);
+        runtime::set_tier2(parse, tier2);
     }
     if (const char* const directory = std::getenv("ULNA_CACHE_DIR")) {
         runtime::set_cache_directory(parse, directory);
@@ -251,9 +243,7 @@ void check_terminal(Parse& parse) {
     for (const CharacterOption& characters : parse.options.characters) {
         all.push_back(characters.words);
     }
-    const auto users = std::count_if(all.begin(), all.end(), [](const std::string& where) {
-        return where == "stdio" || where == "mon:stdio";
-    });
+    const auto users = std::count_if(all.begin(), all.end(), devices::is_console);
     if (users > 1) {
         parse.fail("stdio is used twice; mon:stdio has serial port and monitor on one terminal");
     }
@@ -278,7 +268,7 @@ void set_default_serial(Parse& parse) {
         const bool is_taken = options.monitor == "stdio" ||
                               std::any_of(options.characters.begin(), options.characters.end(),
                                           [](const CharacterOption& characters) {
-                                              return characters.words.ends_with("stdio");
+                                              return devices::is_console(characters.words);
                                           });
         parse.options.serials.push_back(is_taken ? "null" : "mon:stdio");
     }

@@ -270,6 +270,8 @@ TEST_CASE("back ends by name", "[console]") {
     std::string why_not;
     CHECK(make_character_backend("null", m.loop, why_not) != nullptr);
     CHECK(make_character_backend("nul", m.loop, why_not) == nullptr);
+    CHECK(is_console("mon:stdio"));
+    CHECK_FALSE(is_console("file:stdio"));
     CHECK(why_not.find("'nul'") != std::string::npos);
     CHECK(make_character_backend("file:/no/such/place", m.loop, why_not) == nullptr);
     CHECK(why_not == "cannot write /no/such/place: No such file or directory");
