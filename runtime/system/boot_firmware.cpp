@@ -103,7 +103,7 @@ void add_acpi_files(FwCfg& to, const MachineDescription& machine, const acpi::Id
 
 void add_smbios_files(FwCfg& to, const MachineDescription& machine, const SmbiosOptions& options) {
     SmbiosFiles files = make_smbios(machine, options);
-    const std::array<u8, 16>& uuid = options.system.uuid;
+    const Uuid& uuid = options.system.uuid;
     to.set(FwCfg::kUuid, {uuid.begin(), uuid.end()});
     std::string why_not;
     CHECK(to.add_file("etc/smbios/smbios-anchor", std::move(files.anchor), why_not));

@@ -1,4 +1,5 @@
 // -smbios and -uuid: what the machine says about itself.
+#include <algorithm>
 #include <charconv>
 
 #include "runtime/system/command_line_parse.h"
@@ -8,33 +9,7 @@ namespace ulna::system {
 
 namespace {
 
-// Such as 33db4d5b-1ff7-401c-9657-7441c03dd766.
-std::optional<std::array<u8, 16>> parse_uuid(const std::string& text) {
-    constexpr std::string_view kForm = "00000000-0000-0000-0000-000000000000";
-    std::array<u8, 16> uuid{};
-    std::size_t digits = 0;
-    if (text.size() != kForm.size()) {
-        return std::nullopt;
-    }
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (kForm[i] == '-') {
-            if (text[i] != '-') {
-                return std::nullopt;
-            }
-            continue;
-        }
-        u8 digit = 0;
-        const char* const at = text.data() + i;
-        if (std::from_chars(at, at + 1, digit, 16).ptr != at + 1) {
-            return std::nullopt;
-        }
-        uuid[digits / 2] = static_cast<u8>(uuid[digits / 2] << 4 | digit);
-        ++digits;
-    }
-    return uuid;
-}
-
-void take_uuid(Properties& properties, std::array<u8, 16>& to, const std::string& text) {
+void take_uuid(Properties& properties, Uuid& to, const std::string& text) {
     const auto uuid = parse_uuid(text);
     if (!uuid) {
         properties.fail(text + ": such as 33db4d5b-1ff7-401c-9657-7441c03dd766");
@@ -55,16 +30,26 @@ u16 take_word(Properties& properties, const char* name, u16 value) {
     return static_cast<u16>(properties.number(name, value, 0, 0xffff));
 }
 
+// Two bytes, such as 1.2.
+void take_release(Properties& properties, smbios::Bios& to) {
+    const std::string release = properties.text("release");
+    const auto number = [](std::string_view digits, u8& value) {
+        const char* const end = digits.data() + digits.size();
+        return std::from_chars(digits.data(), end, value) == std::from_chars_result{end, {}};
+    };
+    const std::string_view all = release;
+    const std::size_t dot = std::min(all.find('.'), all.size());
+    if (dot == all.size() || !number(all.substr(0, dot), to.major) ||
+        !number(all.substr(dot + 1), to.minor)) {
+        properties.fail("release=" + release + ": such as 1.2, each up to 255");
+    }
+}
+
 void take_bios(Properties& properties, smbios::Bios& to) {
     take(properties, {{"vendor", to.vendor}, {"version", to.version}, {"date", to.date}});
     to.is_uefi = properties.flag("uefi", to.is_uefi);
-    const std::string release =
-        properties.text("release", std::to_string(to.major) + '.' + std::to_string(to.minor));
-    const char* const end = release.data() + release.size();
-    const auto major = std::from_chars(release.data(), end, to.major);
-    if (major.ec != std::errc{} || major.ptr == end || *major.ptr != '.' ||
-        std::from_chars(major.ptr + 1, end, to.minor).ptr != end || major.ptr + 1 == end) {
-        properties.fail("release=" + release + ": such as 1.2");
+    if (properties.has("release")) {
+        take_release(properties, to);
     }
 }
 

@@ -78,16 +78,6 @@ Structure bios(const smbios::Bios& bios) {
         .number(0xffff, 2); // no embedded controller
 }
 
-// Its first three groups are little-endian since version 2.6.
-Bytes wire_order(const std::array<u8, 16>& uuid) {
-    constexpr std::array<u8, 16> kOrder{3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
-    Bytes bytes;
-    for (const u8 at : kOrder) {
-        bytes.push_back(uuid[at]);
-    }
-    return bytes;
-}
-
 Structure system(const smbios::System& system) {
     constexpr u8 kPowerSwitch = 6;
     return Structure{1, kSystem}
@@ -95,7 +85,7 @@ Structure system(const smbios::System& system) {
         .text(system.product)
         .text(system.version)
         .text(system.serial)
-        .bytes(wire_order(system.uuid))
+        .bytes(table_order(system.uuid))
         .number(kPowerSwitch, 1)
         .text(system.sku)
         .text(system.family);

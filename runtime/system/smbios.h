@@ -2,13 +2,13 @@
 // cloud-init and systemd look for settings. Firmware makes them of two fw_cfg files.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/system/byte_writer.h"
 #include "runtime/system/device_tree.h"
+#include "runtime/system/uuid.h"
 
 namespace ulna::system {
 
@@ -23,7 +23,7 @@ struct Bios { // type 0: instead of firmware's own
 struct System { // type 1
     std::string manufacturer = "QEMU", product = "QEMU Virtual Machine", version = "virt-10.0",
                 serial, sku, family;
-    std::array<u8, 16> uuid{}; // as it is printed
+    Uuid uuid{};
 };
 struct Board { // type 2
     std::string manufacturer = "QEMU", product = "QEMU Virtual Machine", version = "virt-10.0",

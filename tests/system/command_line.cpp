@@ -256,6 +256,9 @@ TEST_CASE("a second serial port is there if it leads somewhere", "[boot]") {
     CHECK(accepted({"-kernel", "k"}).serials == std::vector<std::string>{"mon:stdio"});
     CHECK(accepted({"-kernel", "k", "-serial", "stdio", "-serial", "file:x"}).serials ==
           std::vector<std::string>{"stdio", "file:x"});
+    CHECK(accepted({"-kernel", "k", "-chardev", "file,id=c,path=stdio", "-device", "virtio-serial",
+                    "-device", "virtconsole,chardev=c"})
+              .serials == std::vector<std::string>{"mon:stdio"}); // a file of that name
     CHECK(accepted({"-kernel", "k", "-serial", "none", "-serial", "none"}).serials ==
           std::vector<std::string>{"none"});
     CHECK(refused({"-kernel", "k", "-serial", "stdio", "-serial", "stdio"})
@@ -274,11 +277,19 @@ TEST_CASE("-smbios and -uuid", "[boot]") {
     REQUIRE(o.smbios.bios.has_value());
     CHECK(o.smbios.bios->minor == 20);
     CHECK_FALSE(o.smbios.board.has_value());
-    CHECK(refused({"-uuid", "0011"}) ==
-          "-uuid 0011: such as 33db4d5b-1ff7-401c-9657-7441c03dd766\n");
+    for (const char* const uuid :
+         {"0011", "00112233-4455-6677-8899-aabbccddeefg", "00112233-4455-6677-8899aabbccddeeff--",
+          "00112233+4455-6677-8899-aabbccddeeff", ""}) {
+        CHECK(refused({"-uuid", uuid}) ==
+              std::string("-uuid ") + uuid + ": such as 33db4d5b-1ff7-401c-9657-7441c03dd766\n");
+    }
     CHECK(refused({"-smbios", "type=9"}) == "-smbios type=: 0, 1, 2, 3, 4, 11 or 17\n");
     CHECK(refused({"-smbios", "type=1,asset=a"}) == "-smbios asset: no such property\n");
-    CHECK(refused({"-smbios", "type=0,release=1"}) == "-smbios release=1: such as 1.2\n");
+    for (const char* const release : {"1", "1.", ".2", "1.2.3", "1.256", "256.1", "-1.2", ""}) {
+        const std::string option = std::string("release=") + release;
+        CHECK(refused({"-smbios", ("type=0," + option).c_str()}) ==
+              "-smbios " + option + ": such as 1.2, each up to 255\n");
+    }
     CHECK(refused({"-smbios", "type=4,max-speed=70000"}).starts_with("-smbios max-speed=70000: "));
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "runtime/system/uuid.h"
+
 namespace ulna::system::acpi::aml {
 
 namespace {
@@ -185,18 +187,10 @@ Term unicode(std::string_view ascii) {
     return buffer(bytes);
 }
 
-// The first three groups are little-endian, as ToUUID has it.
 Term uuid(std::string_view value) {
-    constexpr std::array<u8, 16> kOrder{6, 4, 2, 0, 11, 9, 16, 14, 19, 21, 24, 26, 28, 30, 32, 34};
-    const auto digit = [&](unsigned at) {
-        const char c = value.at(at);
-        return static_cast<u8>(c <= '9' ? c - '0' : c - 'a' + 10);
-    };
-    Bytes bytes;
-    for (const u8 at : kOrder) {
-        bytes.push_back(static_cast<u8>(digit(at) << 4 | digit(at + 1u)));
-    }
-    return buffer(bytes);
+    const std::optional<Uuid> parsed = parse_uuid(value);
+    CHECK(parsed.has_value());
+    return buffer(table_order(*parsed));
 }
 
 Term buffer(const Bytes& bytes) {
