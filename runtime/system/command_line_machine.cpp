@@ -79,48 +79,54 @@ void set_cpu(CommandLineParse& parse, const std::string& value) {
     runtime::set_cpu(parse, value, runtime::CpuHelp::Models);
 }
 
-// What is not said follows from the rest: all CPUs are cores of one socket, unless there are to be
-// more sockets or so many cores in each.
+namespace {
+
+// What is not said (0) follows from the rest: `cpus`, if they are said, are cores of one socket,
+// unless there are to be more sockets or so many cores in each.
+CpuTopology complete(CpuTopology groups, unsigned cpus) {
+    if (cpus == 0 || groups.cores == 0) {
+        groups.sockets = std::max(groups.sockets, 1u);
+        groups.threads = std::max(groups.threads, 1u);
+        groups.cores = cpus == 0 ? std::max(groups.cores, 1u)
+                                 : cpus / (groups.sockets * groups.clusters * groups.threads);
+    } else if (groups.sockets == 0) {
+        groups.threads = std::max(groups.threads, 1u);
+        groups.sockets = cpus / (groups.clusters * groups.cores * groups.threads);
+    } else if (groups.threads == 0) {
+        groups.threads = cpus / (groups.sockets * groups.clusters * groups.cores);
+    }
+    return groups;
+}
+
+std::string to_text(const CpuTopology& groups) {
+    return std::to_string(groups.sockets) + " sockets of " + std::to_string(groups.clusters) +
+           " clusters of " + std::to_string(groups.cores) + " cores of " +
+           std::to_string(groups.threads) + " threads";
+}
+
+} // namespace
+
 void set_cpus(CommandLineParse& parse, const std::string& value) {
-    constexpr u64 kMost = devices::virt::kMaxCpus;
+    constexpr unsigned kMost = devices::virt::kMaxCpus;
     Properties properties(value, "cpus");
-    const auto level = [&](const char* name) { return properties.number(name, 0, 1, kMost); };
-    u64 cpus = level("cpus"), sockets = level("sockets"), cores = level("cores"),
-        threads = level("threads");
-    const u64 clusters = std::max<u64>(level("clusters"), 1);
-    const u64 most = properties.number("maxcpus", cpus, 1, kMost);
-    if (most == 0) {
-        sockets = std::max<u64>(sockets, 1);
-        cores = std::max<u64>(cores, 1);
-        threads = std::max<u64>(threads, 1);
-        cpus = sockets * clusters * cores * threads;
-    } else if (cores == 0) {
-        sockets = std::max<u64>(sockets, 1);
-        threads = std::max<u64>(threads, 1);
-        cores = most / (sockets * clusters * threads);
-    } else if (sockets == 0) {
-        threads = std::max<u64>(threads, 1);
-        sockets = most / (clusters * cores * threads);
-    } else {
-        threads = threads != 0 ? threads : most / (sockets * clusters * cores);
+    const auto number = [&](const char* name, unsigned fallback) {
+        return static_cast<unsigned>(properties.number(name, fallback, 1, kMost));
+    };
+    const unsigned said = number("cpus", 0), slots = number("maxcpus", said);
+    const CpuTopology groups = complete({.sockets = number("sockets", 0),
+                                         .clusters = number("clusters", 1),
+                                         .cores = number("cores", 0),
+                                         .threads = number("threads", 0),
+                                         .has_clusters = properties.has("clusters")},
+                                        slots);
+    const unsigned cpus = said != 0 ? said : groups.cpus(), most = slots != 0 ? slots : kMost;
+    if (cpus > most) {
+        properties.fail(std::to_string(cpus) + ": 1 to " + std::to_string(most) + " CPUs");
+    } else if (slots != 0 && groups.cpus() != slots) {
+        properties.fail(to_text(groups) + " are not " + std::to_string(slots) + " CPUs");
     }
-    const u64 product = sockets * clusters * cores * threads;
-    cpus = cpus != 0 ? cpus : product;
-    if (cpus > (most != 0 ? most : kMost)) {
-        properties.fail(std::to_string(cpus) + ": 1 to " +
-                        std::to_string(most != 0 ? most : kMost) + " CPUs");
-    } else if (most != 0 && product != most) {
-        properties.fail(std::to_string(sockets) + " sockets of " + std::to_string(clusters) +
-                        " clusters of " + std::to_string(cores) + " cores of " +
-                        std::to_string(threads) + " threads are not " + std::to_string(most) +
-                        " CPUs");
-    }
-    parse.options.cpus = static_cast<unsigned>(cpus);
-    parse.options.topology = {.sockets = static_cast<unsigned>(sockets),
-                              .clusters = static_cast<unsigned>(clusters),
-                              .cores = static_cast<unsigned>(cores),
-                              .threads = static_cast<unsigned>(threads),
-                              .has_clusters = properties.has("clusters")};
+    parse.options.cpus = cpus;
+    parse.options.topology = groups;
     parse.finish("-smp", properties);
 }
 

@@ -18,6 +18,9 @@ struct CpuTopology {
     unsigned sockets = 1, clusters = 1, cores = 0 /* all of the socket's */, threads = 1;
     bool has_clusters = false; // asked for: a level of its own in ACPI's tables
 
+    // When all is said.
+    [[nodiscard]] unsigned cpus() const { return sockets * clusters * cores * threads; }
+
     struct Place {
         unsigned socket, cluster, core, thread; // each in what it is in
     };
