@@ -23,8 +23,12 @@ bool start_compile_server(int listening_socket, runtime::ServerKind kind) {
     pid_t child = -1;
     const int error = ::posix_spawn(&child, kOwnPath, &actions, nullptr, arguments, environment);
     ::posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) {
+        return false;
+    }
     int status = 0;
-    return error == 0 && ::waitpid(child, &status, 0) == child && status == 0;
+    const bool is_known = ::waitpid(child, &status, 0) == child; // not where SIGCHLD is ignored
+    return !is_known || status == 0;
 }
 
 // The child of the machine's ends at once: nobody waits for the server.

@@ -17,7 +17,7 @@ namespace {
 
 constexpr unsigned kWaitMilliseconds = 50;
 constexpr std::chrono::milliseconds kLookPeriod{500};
-// Servers accept what has come before they compile another job.
+// Servers accept what comes at once.
 constexpr std::chrono::seconds kLostAfter{1};
 
 int new_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
