@@ -17,9 +17,10 @@ def share_found(console):
 
 
 def messages(console):
-    """What kernel and guest say, without numbers (time, addresses that differ from boot to boot), and without the statistics."""
+    """What kernel and guest say, without time stamps (wider from 10 s on), other numbers (addresses that differ from boot to boot), and the statistics."""
     text = console.text.split("\nblocks translated")[0]
-    return {re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "N", line.strip()) for line in text.splitlines()}
+    lines = [re.sub(r"^\[ *[0-9]+\.[0-9]+\] ", "", line.strip()) for line in text.splitlines()]
+    return {re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "N", line) for line in lines}
 
 
 def difference(first, second):
