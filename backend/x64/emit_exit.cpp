@@ -274,9 +274,14 @@ void Emitter::exit_conditionally(const ir::ExitCond& exit) {
 void Emitter::leave_with_flags(Cc cc, GuestAddr target) {
     const bool invert_carry = sunk_carry_is_borrow(index_);
     const bool backward = target <= branch_pc();
+    const u32 known = cc == Cc::E ? sunk_flags_of_zero(index_) : 0;
     cold_noreturn(jcc(cc), [=](Emitter& e) {
-        e.emit_flags_bits(invert_carry);
-        raw::store32(e.c, offsetof(CpuState, nzcv), 0);
+        if (known != 0) {
+            e.c.mov(e.state(offsetof(CpuState, nzcv), 32), known);
+        } else {
+            e.emit_flags_bits(invert_carry);
+            raw::store32(e.c, offsetof(CpuState, nzcv), 0);
+        }
         backward ? e.leave_backward(target) : e.link_jump(target);
     });
 }

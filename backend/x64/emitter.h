@@ -398,7 +398,9 @@ class Emitter {
     [[nodiscard]] bool shows_flags(unsigned index) const;
     [[nodiscard]] bool loop_overwrites_flags() const;
     [[nodiscard]] bool is_only_consumer(ValueId set) const;
+    [[nodiscard]] Opcode sunk_op(unsigned index) const;
     [[nodiscard]] bool sunk_carry_is_borrow(unsigned index) const;
+    [[nodiscard]] u32 sunk_flags_of_zero(unsigned index) const;
     template <class F> void for_each_use(unsigned index, F&& use) const;
     template <class F> void for_each_condition_use(ValueId condition, F&& use) const;
     template <class F> void for_each_leaf_of_condition(ValueId condition, F&& use) const;

@@ -162,14 +162,24 @@ void Emitter::check_sunk(unsigned index, const FlagsContent& have) {
     }
 }
 
-// CF at the observer is a borrow (Sub) or a carry.
-bool Emitter::sunk_carry_is_borrow(unsigned index) const {
+Opcode Emitter::sunk_op(unsigned index) const {
     for (const SunkFlags& sunk : sunk_) {
         if (sunk.set < index && index < sunk.end) {
-            return insts_[sunk.flags].op == Opcode::SubFlags;
+            return insts_[sunk.flags].op;
         }
     }
     UNREACHABLE("only observers of sunk flags ask");
+}
+
+// CF at the observer is a borrow (Sub) or a carry.
+bool Emitter::sunk_carry_is_borrow(unsigned index) const {
+    return sunk_op(index) == Opcode::SubFlags;
+}
+
+// NZCV at an observer that is left when the result is zero; 0: more than that decides.
+u32 Emitter::sunk_flags_of_zero(unsigned index) const {
+    const Opcode op = sunk_op(index);
+    return op == Opcode::SubFlags ? 0b0110 : op == Opcode::LogicFlags ? 0b0100 : 0;
 }
 
 bool Emitter::same_operand(ValueId a, ValueId b) const {

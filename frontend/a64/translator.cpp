@@ -208,7 +208,18 @@ bool Translator::branch_if(Value condition, GuestAddr target) {
         next_pc_ = start_;
         return true;
     }
+    if (shows_nzcv_only_behind(target)) {
+        exit_if(b.not_(condition), next());
+        return end(ir::ExitDirect{target});
+    }
     return end(ir::ExitCond{condition.id, target, next()});
+}
+
+// Of a loop of several blocks, which sets flags anew in its next turn: leaving it is a side exit,
+// so that they are made there only. (A loop of one block needs no help, backend/x64/flag_plan.cpp.)
+bool Translator::shows_nzcv_only_behind(GuestAddr target) {
+    return target <= pc_ && target != start_ && wrote_nzcv_ && options_.follow_branches &&
+           nzcv_dead_at(target) && !nzcv_dead_at(next());
 }
 
 void Translator::exit_if(Value condition, GuestAddr target) {

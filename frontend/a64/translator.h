@@ -158,6 +158,7 @@ class Translator {
     }
     [[nodiscard]] bool can_continue_at(GuestAddr target);
     [[nodiscard]] bool can_repeat(GuestAddr target);
+    [[nodiscard]] bool shows_nzcv_only_behind(GuestAddr target);
     void exit_if(Value condition, GuestAddr target);
     void begin_counting();
     void set_counted(u64 instructions);

@@ -231,6 +231,25 @@ TEST_CASE("look-ahead reads code before the block's start, in its page only", "[
     CHECK(translate(split, kBase + 0x1000).nzcv_live_out);
 }
 
+TEST_CASE("a loop of several blocks is left by the side when only the way out shows NZCV",
+          "[frontend]") {
+    // top: nop ; cmp ; start: subs ; b.ne top ; ret
+    const Code loop{kNop, kCmpX0X1, kSubsX0_1, b_cond(Cond::NE, -3), kRet};
+    const Block block = translate(loop, kBase + 8);
+    REQUIRE(exit_as<ExitDirect>(block));
+    CHECK(exit_as<ExitDirect>(block)->target == kBase);
+    CHECK_FALSE(block.nzcv_live_out);
+    REQUIRE(side_exits(block).size() == 1);
+    CHECK(side_exits(block)[0].imm == kBase + 16);
+    CHECK(side_exits(block)[0].aux == 0);
+    // The next turn reads them; or nothing was written; or it is a loop of one block.
+    const Code reading{cset_eq(2), kCmpX0X1, kSubsX0_1, b_cond(Cond::NE, -3), kRet};
+    CHECK(exit_as<ExitCond>(translate(reading, kBase + 8)));
+    const Code silent{kNop, kCmpX0X1, kNop, b_cond(Cond::NE, -3), kRet};
+    CHECK(exit_as<ExitCond>(translate(silent, kBase + 8)));
+    CHECK(exit_as<ExitCond>(translate(loop)));
+}
+
 TEST_CASE("calls, returns and indirect branches", "[frontend]") {
     auto state = new_state();
     state->x[5] = kBase + 16;
