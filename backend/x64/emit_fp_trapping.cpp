@@ -6,6 +6,7 @@
 // that may trap, which then are executed with Invalid masked.
 #include "backend/x64/emit_fp.h"
 #include "backend/x64/fp_trap.h"
+#include "backend/x64/host_cpu.h"
 #include "backend/x64/raw.h"
 
 namespace ulna::backend::x64 {
@@ -74,6 +75,26 @@ void probe(Emitter& e, Lanes lanes, Xmm u, Xmm d) {
         .dword(insn.displacement - 1); // from the end, one byte further on
 }
 
+// A scalar d = a op b with zero above, where the plain instruction would leave what is above a;
+// false, and nothing emitted, where there is no need or no way.
+bool of_lane_0(Emitter& e,
+               const Widths& op,
+               const Inst& inst,
+               Lanes lanes,
+               Xmm d,
+               const XmmMem& a,
+               const XmmMem& b) {
+    static const bool host_can = host_has_avx512_masks();
+    if (!host_can || e.options().baseline_host || lanes.form != Form::Scalar || a.is_mem() ||
+        b.is_mem() || e.scalar_is_clean(inst.args[0])) {
+        return false;
+    }
+    op(e, {Form::Full, lanes.dbl}, d | Xbyak::Opmask(kLane0Mask) | e.c.T_z, Xmm(a.reg_index()),
+       Xmm(b.reg_index()));
+    e.mark_clean(inst);
+    return true;
+}
+
 // The scalar result's upper bits are those of the first source.
 void inherit_clean(Emitter& e, const Inst& inst, Lanes lanes, const XmmMem& a) {
     if (lanes.form == Form::Scalar && (a.is_mem() || e.scalar_is_clean(inst.args[0]))) {
@@ -89,15 +110,18 @@ void emit_sum(Emitter& e, const Inst& inst) {
     const Lanes lanes = lanes_of(inst.type, inst.aux);
     const XmmMem a = fp_arg(e, inst.args[0]), b = fp_arg(e, inst.args[1]);
     const Xmm d = e.def_xmm(inst, a.is_reg() ? Overlap::Any : Overlap::None);
-    kOp(e, lanes, d, in_register(e, lanes, a, d), b);
+    if (!of_lane_0(e, kOp, inst, lanes, d, a, b)) {
+        kOp(e, lanes, d, in_register(e, lanes, a, d), b);
+        inherit_clean(e, inst, lanes, a);
+    }
     if (kAbsolute) {
         e.c.vandps(d, d, e.literal(lanes.magnitude()));
     }
     zero_rest(e, lanes, d);
-    inherit_clean(e, inst, lanes, a);
 }
 
-template <u8 kOp, Opcode kOpcode> void emit_product(Emitter& e, const Inst& inst) {
+template <const Widths& kMasked, u8 kOp, Opcode kOpcode>
+void emit_product(Emitter& e, const Inst& inst) {
     if (!is_trapping(inst)) {
         return ordinary()[kOpcode].fn(e, inst);
     }
@@ -105,10 +129,12 @@ template <u8 kOp, Opcode kOpcode> void emit_product(Emitter& e, const Inst& inst
     const XmmMem a = fp_arg(e, inst.args[0]), b = fp_arg(e, inst.args[1]);
     const Xmm d = e.def_xmm(inst, Overlap::None);
     const Xmm u = e.scratch_xmm();
-    vex(e, lanes, kOp, d, in_register(e, lanes, a, u), b);
+    if (!of_lane_0(e, kMasked, inst, lanes, d, a, b)) {
+        vex(e, lanes, kOp, d, in_register(e, lanes, a, u), b);
+        inherit_clean(e, inst, lanes, a);
+    }
     probe(e, lanes, u, d);
     zero_rest(e, lanes, d);
-    inherit_clean(e, inst, lanes, a);
 }
 
 void emit_FSqrt(Emitter& e, const Inst& inst) {
@@ -181,8 +207,8 @@ void add_trapping_emitters(EmitTable& table) {
     table.set(Opcode::FAdd, emit_sum<kAdd, Opcode::FAdd>);
     table.set(Opcode::FSub, emit_sum<kSub, Opcode::FSub>);
     table.set(Opcode::FAbd, emit_sum<kSub, Opcode::FAbd, true>);
-    table.set(Opcode::FMul, emit_product<fp_opcode::kMul, Opcode::FMul>);
-    table.set(Opcode::FDiv, emit_product<fp_opcode::kDiv, Opcode::FDiv>);
+    table.set(Opcode::FMul, emit_product<kMul, fp_opcode::kMul, Opcode::FMul>);
+    table.set(Opcode::FDiv, emit_product<kDiv, fp_opcode::kDiv, Opcode::FDiv>);
     table.set(Opcode::FSqrt, emit_FSqrt);
     table.set(Opcode::FMulAdd, emit_FMulAdd);
     table.set(Opcode::FCvt, emit_FCvt);

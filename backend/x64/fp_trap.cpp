@@ -28,7 +28,7 @@ template <class T> T read(const u8* at) {
     return value;
 }
 
-// A VEX instruction of 128 bits, or scalar.
+// A VEX instruction of 128 bits, or scalar; or an EVEX one of lane 0 alone.
 struct Vex {
     unsigned map; // 1: 0f, 2: 0f38
     unsigned pp;  // none 66 F3 F2: of arithmetic, the packed ones and the scalar ones
@@ -36,6 +36,7 @@ struct Vex {
     u8 opcode;
     u8 reg, vvvv;
     bool is_mem, is_rip_relative;
+    bool zeroes_rest;  // EVEX: packed, but of lane 0, with zero above
     u8 rm;             // a register
     const u8* address; // or memory
     const u8* end;     // where an immediate or the next instruction begins
@@ -44,7 +45,9 @@ struct Vex {
         return map == 2 && opcode >= fp_opcode::kFused && opcode < fp_opcode::kFused + 8;
     }
     [[nodiscard]] bool is(u8 op) const { return map == 1 && opcode == op; }
-    [[nodiscard]] bool is_scalar() const { return is_fused() ? (opcode & 1) != 0 : pp >= 2; }
+    [[nodiscard]] bool is_scalar() const {
+        return zeroes_rest || (is_fused() ? (opcode & 1) != 0 : pp >= 2);
+    }
     [[nodiscard]] bool is_double() const { return is_fused() ? wide : (pp & 1) != 0; }
 };
 
@@ -84,7 +87,27 @@ const u8* memory_operand(const ucontext_t& context, const u8* at, bool x, bool b
     return next;
 }
 
+std::optional<Vex> decode_lane0(const u8* at) {
+    constexpr u8 kRegister = 0xc0;
+    if (at[3] != kEvexLane0 || at[5] < kRegister) {
+        return std::nullopt;
+    }
+    Vex insn{};
+    insn.map = at[1] & 7;
+    insn.pp = at[2] & 3;
+    insn.vvvv = static_cast<u8>(~at[2] >> 3 & 15);
+    insn.opcode = at[4];
+    insn.zeroes_rest = true;
+    insn.reg = static_cast<u8>((at[5] >> 3 & 7) | (~at[1] >> 7 & 1) << 3);
+    insn.rm = static_cast<u8>((at[5] & 7) | (~at[1] >> 5 & 1) << 3);
+    insn.end = at + kEvexRegisterBytes;
+    return insn;
+}
+
 std::optional<Vex> decode(const ucontext_t& context, const u8* at) {
+    if (at[0] == kEvex) {
+        return decode_lane0(at);
+    }
     if (at[0] != kTwoByteVex && at[0] != kThreeByteVex) {
         return std::nullopt;
     }
@@ -119,8 +142,11 @@ bool is_probe(const u8* at, const Vex& insn) {
 }
 
 // The instruction that ends at `end`, of those that emit_fp_trapping.cpp writes before a probe.
+// (The fifth byte from the end of the others is a ModRM with memory, or has a bit of EVEX that is
+// zero where VEX's first byte has a one; the sixth of the second form is an opcode.)
 const u8* begin_of(const u8* end) {
     return end[-int{kVexRegisterBytes}] == kThreeByteVex ? end - kVexRegisterBytes
+           : end[-int{kEvexRegisterBytes}] == kEvex      ? end - kEvexRegisterBytes
                                                          : end - kVexMemoryBytes;
 }
 
@@ -154,16 +180,16 @@ class Exact {
   private:
     [[nodiscard]] std::optional<V128> plain(const Vex& insn) {
         const V128 first = xmm(context_, insn.vvvv), last = last_operand(context_, insn);
-        const V128 both[] = {first, last};
+        const V128 both[] = {first, last}, upper = insn.zeroes_rest ? V128{} : first;
         switch (insn.map == 1 ? insn.opcode : 0) {
         case fp_opcode::kAdd:
-            return evaluate(Opcode::FAdd, 0, insn.is_scalar(), insn.is_double(), both, first);
+            return evaluate(Opcode::FAdd, 0, insn.is_scalar(), insn.is_double(), both, upper);
         case fp_opcode::kSub:
-            return evaluate(Opcode::FSub, 0, insn.is_scalar(), insn.is_double(), both, first);
+            return evaluate(Opcode::FSub, 0, insn.is_scalar(), insn.is_double(), both, upper);
         case fp_opcode::kMul:
-            return evaluate(Opcode::FMul, 0, insn.is_scalar(), insn.is_double(), both, first);
+            return evaluate(Opcode::FMul, 0, insn.is_scalar(), insn.is_double(), both, upper);
         case fp_opcode::kDiv:
-            return evaluate(Opcode::FDiv, 0, insn.is_scalar(), insn.is_double(), both, first);
+            return evaluate(Opcode::FDiv, 0, insn.is_scalar(), insn.is_double(), both, upper);
         case fp_opcode::kSqrt:
             return evaluate(Opcode::FSqrt, 0, insn.is_scalar(), insn.is_double(), &last, first);
         case fp_opcode::kConvert:

@@ -14,8 +14,12 @@
 //
 // The handler has no table of places. It decodes the instruction at the PC; from a probe,
 // backwards, the instruction before it, which is written in forms that can be told apart from its
-// end: three bytes of VEX and a register (5 bytes), or memory with a displacement of four bytes
-// (9).
+// end: three bytes of VEX and a register (5 bytes), memory with a displacement of four bytes (9),
+// or EVEX and a register (6).
+//
+// EVEX is the form of scalar operations whose result would inherit rubbish above it from their
+// first source, on hosts that have it: packed, under a mask of lane 0 that zeroes the others. The
+// mask register has its value in all translated code (stubs.cpp).
 //
 // IE and UE are set in MXCSR by traps alone, whose handler moves them to FPSR, or forgets them.
 #pragma once
@@ -39,7 +43,10 @@ inline constexpr u8 kFused = 0xb8;
 // "False", signaling: nobody else compares like this.
 inline constexpr u8 kGuardPredicate = 0x1b;
 
-inline constexpr unsigned kVexRegisterBytes = 5, kVexMemoryBytes = 9, kGuardBytes = 6;
-inline constexpr u8 kThreeByteVex = 0xc4, kTwoByteVex = 0xc5;
+inline constexpr unsigned kVexRegisterBytes = 5, kVexMemoryBytes = 9, kGuardBytes = 6,
+                          kEvexRegisterBytes = 6;
+inline constexpr u8 kThreeByteVex = 0xc4, kTwoByteVex = 0xc5, kEvex = 0x62;
+inline constexpr int kLane0Mask = 1;                // k1
+inline constexpr u8 kEvexLane0 = 0x88 | kLane0Mask; // the last byte of such a prefix
 
 } // namespace ulna::backend::x64

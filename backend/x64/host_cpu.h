@@ -15,10 +15,15 @@ namespace ulna::backend::x64 {
 [[nodiscard]] inline bool host_has_avx512_vnni() {
     return CPU_FEATURE_ACTIVE(AVX512_VNNI) && CPU_FEATURE_ACTIVE(AVX512VL);
 }
+// Masks for vectors of 128 bits.
+[[nodiscard]] inline bool host_has_avx512_masks() {
+    return CPU_FEATURE_ACTIVE(AVX512F) && CPU_FEATURE_ACTIVE(AVX512VL);
+}
 // All of the above, a bit each.
 [[nodiscard]] inline u64 optional_host_features() {
     const bool present[] = {host_has_aes(),      host_has_pclmul(),      host_has_sha(),
-                            host_has_avx_vnni(), host_has_avx512_vnni(), host_has_fsgsbase()};
+                            host_has_avx_vnni(), host_has_avx512_vnni(), host_has_avx512_masks(),
+                            host_has_fsgsbase()};
     u64 bits = 0;
     for (const bool feature : present) {
         bits = bits << 1 | feature;

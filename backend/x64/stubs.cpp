@@ -7,6 +7,7 @@
 // all frames).
 #include "backend/x64/stubs.h"
 
+#include "backend/x64/fp_trap.h"
 #include "backend/x64/host_cpu.h"
 #include "backend/x64/pinned.h"
 #include "ir/block_key.h"
@@ -109,6 +110,10 @@ class StubGenerator : public Xbyak::CodeGenerator {
             select_tlb();
         }
         vldmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, guest_mxcsr)) - ir::kStateBias)]);
+        if (host_has_avx512_masks()) { // fp_trap.h; C++ uses mask registers as it likes
+            mov(ecx, 1);
+            kmovw(Xbyak::Opmask(kLane0Mask), ecx);
+        }
         load_pinned();
         mov(rsp, cell(offsetof(CpuState, return_stack_current)));
     }
