@@ -82,6 +82,10 @@ Outcome Simplifier::rule_select(Inst& inst) {
 Outcome Simplifier::rule_icmp_zero(Inst& inst) {
     const ValueId id = inst.args[0], zero = inst.args[1];
     const Inst x = def(id);
+    if (x.op == Opcode::Trunc && is_op(x.args[0], Opcode::ZExt) &&
+        arg_type(def(x.args[0]), 0) == Type::I1) { // no narrower than what it narrows (rule_trunc)
+        return become_icmp(inst, inst.cond(), x.args[0], constant(Type::I64, 0));
+    }
     switch (inst.cond()) {
     case Cond::LO:
     case Cond::VS:

@@ -375,7 +375,9 @@ Outcome Simplifier::rule_trunc(Inst& inst) {
         set_arg(inst, 0, x.args[0]);
         return kChanged;
     }
-    if (inst.type == Type::I32) { // extensions to i8 and i16 do not exist
+    // A condition is not made into a number twice.
+    const bool made_anyway = narrow == Type::I1 && !single_use(inst.args[0]);
+    if (inst.type == Type::I32 && !made_anyway) { // extensions to i8 and i16 do not exist
         return become(inst, x.op, {x.args[0]});
     }
     return kKeep;
