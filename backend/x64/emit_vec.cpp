@@ -32,6 +32,14 @@ bool is_population_count(const Emitter& e, ValueId count) {
            });
 }
 
+bool is_interleaved_half(const Emitter& e, ValueId high) {
+    const Inst& inst = e.inst_of(high);
+    return inst.op == Opcode::VHigh && all_uses(e, high, [&](const Inst& use) {
+               return use.op == Opcode::VZip1 && use.shape().bytes() == 16 &&
+                      use.args[0] == inst.args[0] && use.args[1] == high;
+           });
+}
+
 void clear_past(Emitter& e, Xmm d, Shape shape) {
     switch (shape.bytes()) {
     case 16:

@@ -112,6 +112,10 @@ template <class F> [[nodiscard]] bool all_uses(const Emitter& e, ValueId value, 
 // value of CNT is its argument.
 [[nodiscard]] bool is_population_count(const Emitter& e, ValueId count);
 
+// The same for the high half of a register that is interleaved with the low one, one shuffle: then
+// it has no value.
+[[nodiscard]] bool is_interleaved_half(const Emitter& e, ValueId high);
+
 // The argument of an exclusive OR that an AES round has made to be its result; or kNoValue.
 [[nodiscard]] ValueId sum_made_by_aes_round(const Emitter& e, const Inst& addition);
 

@@ -14,6 +14,9 @@ void emit_VLow(Emitter& e, const Inst& inst) {
 }
 
 void emit_VHigh(Emitter& e, const Inst& inst) {
+    if (is_interleaved_half(e, static_cast<ValueId>(&inst - e.block().insts.data()))) {
+        return;
+    }
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm d = e.def_xmm(inst, Overlap::Any);
     e.c.vpsrldq(d, a, 8);

@@ -13,6 +13,14 @@ constexpr Lanes3 kUnpackHigh{{&Assembler::vpunpckhbw, &Assembler::vpunpckhwd,
 // --- ZIP
 
 void emit_VZip1(Emitter& e, const Inst& inst) {
+    if (is_interleaved_half(e, inst.args[1])) {
+        const unsigned bytes = inst.shape().lane_bytes();
+        const Xmm a = e.use_xmm(inst.args[0]);
+        e.c.vpshufb(e.def_xmm(inst, Overlap::Any), a, e.literal(shuffle_control([=](unsigned i) {
+            return i / bytes % 2 * 8 + i / (2 * bytes) * bytes + i % bytes;
+        })));
+        return;
+    }
     const Xmm a = e.use_xmm(inst.args[0]);
     const XmmMem b = e.use_xmm_mem(inst.args[1]);
     const Xmm d = e.def_xmm(inst, Overlap::Any);

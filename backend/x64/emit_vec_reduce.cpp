@@ -33,18 +33,23 @@ struct EvenOdd {
         e.c.vshufps(even, a, b, 0b10001000);
         e.c.vshufps(odd, a, b, 0b11011101);
     } else {
+        const Xmm t = e.scratch_xmm();
         e.c.vpshufb(odd, a, e.literal(deinterleave_control(shape.lane_log2)));
-        if (a.getIdx() == b.getIdx()) {
-            e.c.vpunpcklqdq(even, odd, odd);
-            e.c.vpunpckhqdq(odd, odd, odd);
-        } else {
-            const Xmm t = e.scratch_xmm();
-            e.c.vpshufb(t, b, e.literal(deinterleave_control(shape.lane_log2)));
-            e.c.vpunpcklqdq(even, odd, t);
-            e.c.vpunpckhqdq(odd, odd, t);
-        }
+        e.c.vpshufb(t, b, e.literal(deinterleave_control(shape.lane_log2)));
+        e.c.vpunpcklqdq(even, odd, t);
+        e.c.vpunpckhqdq(odd, odd, t);
     }
     return {even, odd};
+}
+
+// Of one register twice: a pair's result in its even lane, then every result twice.
+void pairs_of_one(Emitter& e, Vex3 op, Xmm d, Xmm a, Shape shape) {
+    const unsigned bytes = shape.lane_bytes(), pairs = shape.lanes() / 2;
+    shift_right_logical(e, d, a, shape.lane_log2 + 1u, 8 * bytes);
+    emit(e, op, d, d, a);
+    e.c.vpshufb(d, d, e.literal(shuffle_control([=](unsigned i) {
+        return i >= shape.bytes() ? kZeroByte : i / bytes % pairs * 2 * bytes + i % bytes;
+    })));
 }
 
 template <const Lanes3& kOps> void emit_pairwise(Emitter& e, const Inst& inst) {
@@ -54,6 +59,10 @@ template <const Lanes3& kOps> void emit_pairwise(Emitter& e, const Inst& inst) {
     }
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm b = e.use_xmm(inst.args[1]);
+    if (a.getIdx() == b.getIdx() && shape.lane_log2 < 2) {
+        const Xmm d = e.def_xmm(inst, Overlap::None);
+        return pairs_of_one(e, kOps.op[shape.lane_log2], d, a, shape);
+    }
     const Xmm d = e.def_xmm(inst, Overlap::Any);
     const auto [even, odd] = split_pairs(e, a, b, shape);
     emit(e, kOps, shape.lane_log2, d, even, odd);
@@ -63,10 +72,14 @@ template <const Lanes3& kOps> void emit_pairwise(Emitter& e, const Inst& inst) {
 // SADDLP and UADDLP; `lane` is log2 of the argument's lane bytes. The host multiplies pairs by one
 // and adds them for bytes (VPMADDUBSW: unsigned by signed) and signed halfwords.
 void add_long_pairs(Emitter& e, Xmm d, Xmm a, unsigned lane, bool is_signed) {
+    if (lane == 0 && !is_signed) {
+        e.c.vpmaddubsw(d, a, e.literal(splat(0, 1)));
+        return;
+    }
     const Xmm t = e.scratch_xmm();
     if (lane == 0) {
         e.load_imm(t, splat(0, 1));
-        is_signed ? e.c.vpmaddubsw(d, t, a) : e.c.vpmaddubsw(d, a, t);
+        e.c.vpmaddubsw(d, t, a);
     } else if (lane == 1 && is_signed) {
         e.c.vpmaddwd(d, a, e.literal(splat(1, 1)));
     } else if (!is_signed) {

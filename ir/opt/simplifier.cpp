@@ -77,6 +77,8 @@ Outcome Simplifier::apply_rules(Inst& inst) {
     case Opcode::VOr:
     case Opcode::VXor:
         return rule_vector_logic(inst);
+    case Opcode::VAdd:
+        return rule_vector_add(inst);
     case Opcode::Select:
         return rule_select(inst);
     case Opcode::ICmp:

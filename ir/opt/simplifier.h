@@ -82,6 +82,7 @@ class Simplifier {
     Outcome rule_trunc(Inst& inst);
     Outcome rule_move(Inst& inst);
     Outcome rule_vector_logic(Inst& inst);
+    Outcome rule_vector_add(Inst& inst);
     // simplify_flags.cpp
     Outcome rule_select(Inst& inst);
     Outcome rule_icmp(Inst& inst);
