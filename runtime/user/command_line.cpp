@@ -241,6 +241,18 @@ void make_environment(Parse& parse, char** environment) {
     }
 }
 
+// Libraries choose their copies of memory and the like by MIDR_EL1. The quickest here are those by
+// vector registers, most of which are the host's, so the CPU that is nobody's (implementer 0:
+// `max`) is shown to programs as a part for which such are chosen. A machine's kernel, which looks
+// there for errata, does not see it.
+void show_part(frontend::CpuModel& model) {
+    constexpr u64 kNeoverseN2 = 0x410f'd490;
+    constexpr unsigned kImplementer = 24;
+    if (model.midr_el1 >> kImplementer == 0) {
+        model.midr_el1 = kNeoverseN2;
+    }
+}
+
 } // namespace
 
 CommandLine parse_command_line(int argc, char** argv, char** environment, Variables variables) {
@@ -250,6 +262,7 @@ CommandLine parse_command_line(int argc, char** argv, char** environment, Variab
     }
     const int program = apply_arguments(parse, argc, argv);
     make_environment(parse, environment);
+    show_part(parse.options.cpu_model);
     if (!parse.cache_command.empty() && !parse.exit_status) {
         const std::string directory = runtime::cache_directory(parse.options.cache_directory);
         parse.exit_status =

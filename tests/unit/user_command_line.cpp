@@ -32,6 +32,12 @@ TEST_CASE("options end at the program", "[user][options]") {
     CHECK(parse({"--engine=interp", "--stats", "p"}).options.interpreter_engine);
 }
 
+TEST_CASE("programs see a CPU part, be it asked for or not", "[user][options]") {
+    CHECK(parse({"p"}).options.cpu_model.midr_el1 == 0x410fd490); // Neoverse N2
+    CHECK(parse({"-cpu", "max,fp16=off", "p"}).options.cpu_model.midr_el1 == 0x410fd490);
+    CHECK(parse({"-cpu", "cortex-a72", "p"}).options.cpu_model.midr_el1 == 0x410fd083);
+}
+
 TEST_CASE("the guest's environment is edited as asked", "[user][options]") {
     const CommandLine line =
         parse({"-E", "A=1,B=2", "-U", "C", "-E", "D=x=y", "p"}, {"A=0", "C=3", "Z=9"});
