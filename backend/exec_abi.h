@@ -3,6 +3,7 @@
 //
 // At every block edge state is canonical: pinned guest registers in their host registers, all
 // others in CpuState, NZCV in its cell. RAX carries the guest PC across returns and indirect edges.
+// Where the host has AVX-512 masks, K1 is 1 in all translated code (x64/fp_trap.h).
 #pragma once
 
 #include <array>
