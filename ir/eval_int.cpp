@@ -169,7 +169,7 @@ V128 eval_icmp(const OpParams& p, const V128* a, u32&) {
     return boolean(cond_holds(static_cast<Cond>(p.aux), sub_flags(a, arg_width(p))));
 }
 V128 eval_testbit(const OpParams& p, const V128* a, u32&) {
-    return boolean(bit(a[0].lo, p.imm & 63));
+    return boolean(bit(a[0].lo, p.imm & testbit::kNumber) != ((p.imm & testbit::kClear) != 0));
 }
 V128 eval_nzcvpack(const OpParams&, const V128* a, u32&) { return {bits(a[0].lo, 31, 28), 0}; }
 V128 eval_nzcvunpack(const OpParams&, const V128* a, u32&) { return {a[0].lo << 28, 0}; }

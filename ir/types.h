@@ -169,6 +169,11 @@ struct FixedInfo {
     }
 };
 
+// TestBit's imm: the bit's number, and with kClear the question whether it is zero.
+namespace testbit {
+inline constexpr u64 kNumber = 0x3f, kClear = 0x100;
+} // namespace testbit
+
 // Bits of FMulAdd's imm: operands whose sign bit, a NaN's too, is inverted first.
 namespace fmuladd {
 inline constexpr u64 kNegateFactor = 1, kNegateAddend = 2; // argument 1, argument 0

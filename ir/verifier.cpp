@@ -430,7 +430,7 @@ class Verifier {
             break;
         case Opcode::TestBit:
             require(arg_type(inst, 0) != Type::I1, "needs i8..i64");
-            in_range(inst.imm, 0, u64{bit_width(arg_type(inst, 0))} - 1, "bit");
+            in_range(inst.imm & ~testbit::kClear, 0, u64{bit_width(arg_type(inst, 0))} - 1, "bit");
             break;
         case Opcode::FCmp:
             require(arg_type(inst, 0) == arg_type(inst, 1), "needs two equal types");

@@ -154,7 +154,10 @@ Value* lower_Crc32C(Lowering& l, const Inst& inst) {
 
 Value* lower_TestBit(Lowering& l, const Inst& inst) {
     Value* const a = arg(l, inst, 0);
-    return l.b.CreateICmpNE(l.b.CreateAnd(a, small(a, u64{1} << inst.imm)), zero(a));
+    Value* const masked = l.b.CreateAnd(a, small(a, u64{1} << (inst.imm & ir::testbit::kNumber)));
+    return l.b.CreateICmp((inst.imm & ir::testbit::kClear) != 0 ? llvm::CmpInst::ICMP_EQ
+                                                                : llvm::CmpInst::ICMP_NE,
+                          masked, zero(a));
 }
 
 // --- runtime, exits

@@ -121,30 +121,33 @@ void Emitter::compare_zero(ValueId a) {
 }
 
 Emitter::Condition Emitter::test_bit(const Inst& inst) {
-    const unsigned bit = static_cast<unsigned>(inst.imm);
+    const auto bit = static_cast<unsigned>(inst.imm & ir::testbit::kNumber);
+    const auto set = [&](Cc cc) -> Condition {
+        return {(inst.imm & ir::testbit::kClear) != 0 ? ulna::backend::x64::negate(cc) : cc};
+    };
     const ValueId v = inst.args[0];
     const ValueState& value = state_of(v);
     if (value.reg == kNoReg && value.memory != kNoMemory && dies_here(rep(v))) {
         condition_start_ = c.position();
         c.test(state(static_cast<std::size_t>(value.memory) + bit / 8, 8), 1u << bit % 8);
-        return {Cc::NE};
+        return set(Cc::NE);
     }
     const Gpr reg = use_gpr(v);
     condition_start_ = c.position();
     if (bit < 8) {
         c.test(reg.cvt8(), 1u << bit);
-        return {Cc::NE};
+        return set(Cc::NE);
     }
     if (bit < 31) {
         raw::test_imm(c, false, reg, 1u << bit);
-        return {Cc::NE};
+        return set(Cc::NE);
     }
     if (bit == 31 || bit == 63) {
         test_against_zero(reg, bit == 63);
-        return {Cc::S};
+        return set(Cc::S);
     }
     c.bt(reg, static_cast<u8>(bit));
-    return {Cc::B};
+    return set(Cc::B);
 }
 
 // A condition on a materialised or stored nzcv value.

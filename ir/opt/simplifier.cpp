@@ -218,6 +218,12 @@ void Simplifier::simplify_exit() {
     while (is_op(cond->condition, Opcode::Not)) {
         *cond = {def(cond->condition).args[0], cond->not_taken, cond->taken};
     }
+    // exit cond testbit clear x, a, b  ->  exit cond testbit x, b, a
+    if (const Inst test = def(cond->condition);
+        test.op == Opcode::TestBit && (test.imm & testbit::kClear) != 0) {
+        *cond = {emit(Opcode::TestBit, Type::I1, {test.args[0]}, 0, test.imm ^ testbit::kClear),
+                 cond->not_taken, cond->taken};
+    }
     // icmp eq (x & 2^n), 0 as a branch condition is a bit test with the sides exchanged
     const Inst& compare = def(cond->condition);
     if (compare.op == Opcode::ICmp && compare.cond() == Cond::EQ && is_const(compare.args[1], 0) &&

@@ -162,16 +162,16 @@ Outcome Simplifier::rule_icmp(Inst& inst) {
 
 Outcome Simplifier::rule_testbit(Inst& inst) {
     const Inst& x = arg(inst, 0);
-    const u64 n = inst.imm;
+    const u64 n = inst.imm & testbit::kNumber, clear = inst.imm & testbit::kClear;
     switch (x.op) {
     case Opcode::ZExt: {
         // testbit(zext x, n)  ->  testbit(x, n), or 0 above x; an i1 is its own bit 0
         const Type narrow = arg_type(x, 0);
         if (n >= bit_width(narrow)) {
-            return become_const(inst, 0);
+            return become_const(inst, clear != 0);
         }
         if (narrow == Type::I1) {
-            return replaced(x.args[0]);
+            return clear != 0 ? become(inst, Opcode::Not, {x.args[0]}) : replaced(x.args[0]);
         }
         break;
     }
@@ -181,7 +181,7 @@ Outcome Simplifier::rule_testbit(Inst& inst) {
     case Opcode::And: // testbit(x & c, n)  ->  testbit(x, n) or 0
         if (is_const(x.args[1])) {
             if (!bit(def(x.args[1]).imm, static_cast<unsigned>(n))) {
-                return become_const(inst, 0);
+                return become_const(inst, clear != 0);
             }
             set_arg(inst, 0, x.args[0]);
             return kChanged;
@@ -191,9 +191,9 @@ Outcome Simplifier::rule_testbit(Inst& inst) {
         if (is_const(x.args[1])) {
             const u64 source = n + def(x.args[1]).imm;
             if (source >= bit_width(x.type)) {
-                return become_const(inst, 0);
+                return become_const(inst, clear != 0);
             }
-            return become(inst, Opcode::TestBit, {x.args[0]}, source);
+            return become(inst, Opcode::TestBit, {x.args[0]}, source | clear);
         }
         break;
     default:

@@ -201,9 +201,12 @@ Outcome Simplifier::rule_not(Inst& inst) {
     if (x.op == Opcode::Not) {
         return replaced(x.args[0]);
     }
-    // not icmp c  ->  icmp !c;  not testcond c  ->  testcond !c
+    // not icmp c  ->  icmp !c;  not testbit  ->  testbit clear;  not testcond c  ->  testcond !c
     if (x.op == Opcode::ICmp) {
         return become_icmp(inst, negate(x.cond()), x.args[0], x.args[1]);
+    }
+    if (x.op == Opcode::TestBit) {
+        return become(inst, Opcode::TestBit, {x.args[0]}, x.imm ^ testbit::kClear);
     }
     if (x.op == Opcode::TestCond && x.cond() < Cond::AL) {
         return become(inst, Opcode::TestCond, {x.args[0]}, 0, static_cast<u16>(negate(x.cond())));

@@ -160,7 +160,8 @@ class Generator {
             keep(b_.icmp(cond, any(type), any(type)));
             break;
         case 14:
-            keep(b_.testbit(any(type), static_cast<unsigned>(below(bit_width(type)))));
+            keep(b_.testbit(any(type), static_cast<unsigned>(below(bit_width(type)) |
+                                                             (below(2) * testbit::kClear))));
             break;
         case 15:
             keep(b_.extr(any(type), any(type), static_cast<unsigned>(below(bit_width(type)))));
