@@ -97,6 +97,9 @@ u64 do_rbit(u64 a, unsigned width) {
 
 V128 eval_const(const OpParams& p, const V128*, u32&) { return result(p, p.imm); }
 
+V128 eval_addshl(const OpParams& p, const V128* a, u32&) {
+    return result(p, a[0].lo + (a[1].lo << (p.imm & 63)));
+}
 V128 eval_extr(const OpParams& p, const V128* a, u32&) {
     const unsigned width = width_of(p), n = p.imm & (width - 1);
     return n == 0 ? a[1] : result(p, a[1].lo >> n | a[0].lo << (width - n));
@@ -255,6 +258,7 @@ constexpr Row kRows[] = {
     {Opcode::Xor,        binary<do_xor>},
     {Opcode::Not,        unary_sized<do_not>},
     {Opcode::AndNot,     binary<do_andnot>},
+    {Opcode::AddShl,     eval_addshl},
     {Opcode::Shl,        binary_sized<do_shl>},
     {Opcode::Shr,        binary_sized<do_shr>},
     {Opcode::Sar,        binary_sized<do_sar>},

@@ -394,6 +394,10 @@ class Verifier {
         case Opcode::Not:
             require(is_word(inst.type) || inst.type == Type::I1, "needs i1, i32 or i64");
             break;
+        case Opcode::AddShl:
+            require(is_word(inst.type), "needs i32 or i64");
+            in_range(inst.imm, 1, 3, "shift");
+            break;
         case Opcode::Extr:
             require(is_word(inst.type), "needs i32 or i64");
             in_range(inst.imm, 0, bit_width(inst.type) - 1, "bit");

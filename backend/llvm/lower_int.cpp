@@ -59,6 +59,9 @@ Value* lower_Ror(Lowering& l, const Inst& inst) {
     Value* const a = arg(l, inst, 0);
     return l.b.CreateIntrinsic(llvm::Intrinsic::fshr, {a->getType()}, {a, a, arg(l, inst, 1)});
 }
+Value* lower_AddShl(Lowering& l, const Inst& inst) {
+    return l.b.CreateAdd(arg(l, inst, 0), l.b.CreateShl(arg(l, inst, 1), inst.imm));
+}
 Value* lower_Extr(Lowering& l, const Inst& inst) {
     Value* const a = arg(l, inst, 0);
     return l.b.CreateIntrinsic(llvm::Intrinsic::fshr, {a->getType()},
@@ -234,6 +237,7 @@ void add_int_lowerings(LowerTable& table) {
     table[Opcode::Get] = lower_Get;
     table[Opcode::Set] = lower_Set;
     table[Opcode::Add] = binary<B::Add>;
+    table[Opcode::AddShl] = lower_AddShl;
     table[Opcode::Sub] = binary<B::Sub>;
     table[Opcode::Mul] = binary<B::Mul>;
     table[Opcode::UMulH] = high_half<false>;

@@ -95,6 +95,14 @@ void emit_Add(Emitter& e, const Inst& inst) {
     }
 }
 
+// a + (b << imm)
+void emit_AddShl(Emitter& e, const Inst& inst) {
+    const Gpr left = e.use_gpr(inst.args[0]), right = e.use_gpr(inst.args[1]);
+    lea(e, inst, e.def_gpr(inst, Overlap::Any),
+        {static_cast<u8>(left.getIdx()), static_cast<u8>(right.getIdx()),
+         static_cast<u8>(inst.imm)});
+}
+
 // a - b
 void emit_Sub(Emitter& e, const Inst& inst) {
     const ValueId a = inst.args[0], b = inst.args[1];
@@ -411,6 +419,7 @@ void emit_Select(Emitter& e, const Inst& inst) {
 
 void add_int_emitters(EmitTable& table) {
     table.set(Opcode::Add, emit_Add);
+    table.set(Opcode::AddShl, emit_AddShl, kKeepsFlags);
     table.set(Opcode::Sub, emit_Sub);
     table.set(Opcode::Neg, emit_Neg);
     table.set(Opcode::And, emit_And);

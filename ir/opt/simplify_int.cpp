@@ -25,6 +25,17 @@ Outcome Simplifier::rule_add(Inst& inst) {
         const u64 sum = def(inner.args[1]).imm + def(y).imm;
         return become(inst, Opcode::Add, {inner.args[0], constant(inst.type, sum)});
     }
+    // x + (y << c)  ->  addshl x, y, c
+    for (const bool swap : {false, true}) {
+        const ValueId sum = swap ? y : x, shifted = swap ? x : y;
+        if (is_op(shifted, Opcode::Shl) && single_use(shifted) && !is_const(sum) &&
+            is_const(def(shifted).args[1])) {
+            const Inst shift = def(shifted);
+            if (const u64 c = def(shift.args[1]).imm; c >= 1 && c <= 3) {
+                return become(inst, Opcode::AddShl, {sum, shift.args[0]}, c);
+            }
+        }
+    }
     return kKeep;
 }
 

@@ -33,6 +33,15 @@ Outcome Simplifier::rule_address(Inst& inst) {
             return kChanged;
         }
     }
+    // [addshl x, y, c]  ->  [x + y << c]
+    if (base.op == Opcode::AddShl && single_use(inst.args[0]) && inst.args[1] == kNoValue) {
+        mem.index_shift = static_cast<u8>(base.imm);
+        inst.aux = mem.pack();
+        const ValueId x = base.args[0], y = base.args[1];
+        set_arg(inst, 0, x);
+        set_arg(inst, 1, y);
+        return kChanged;
+    }
     if (inst.args[1] == kNoValue) {
         return kKeep;
     }

@@ -123,8 +123,10 @@ class Generator {
         case 0:
         case 1:
         case 2:
-        case 3:
             keep(b_.binary(one_of(kBinary), any(type), any(type)));
+            break;
+        case 3:
+            keep(b_.add(any(type), b_.shl(any(type), 1 + static_cast<unsigned>(below(4)))));
             break;
         case 4:
             keep(b_.unary(one_of(kUnary), any(type)));
