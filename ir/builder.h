@@ -140,6 +140,10 @@ class Builder {
     void mem_set(Value to, Value left, Value byte, Slot n) {
         emit(Opcode::MemSet, Type::Void, {to, left, byte}, 0, static_cast<u64>(n));
     }
+    void prefetch(Value base, Access access, i64 disp = 0, Value index = {}, u8 index_shift = 0) {
+        emit(Opcode::Prefetch, Type::Void, {base, index},
+             MemInfo{.index_shift = index_shift, .access = access}.pack(), static_cast<u64>(disp));
+    }
     // The address without its tag, once the access may be made.
     Value check_tag(Value addr, MemInfo mem, i64 disp) {
         return emit(Opcode::CheckTag, Type::I64, {addr}, mem.pack(), static_cast<u64>(disp));

@@ -452,6 +452,8 @@ bool Interpreter::step(const Inst& inst, V128& result) {
     case Opcode::Fence:
         fence(static_cast<FenceKind>(inst.imm));
         break;
+    case Opcode::Prefetch:
+        break;
     case Opcode::CallHelper:
         call_helper(inst, result);
         break;

@@ -26,6 +26,7 @@ enum class Effects : u8 {
     Load,
     Store,
     Barrier,
+    Hint,
     Exit,
     Raise,
     Call
@@ -68,8 +69,8 @@ template <class... E> [[nodiscard]] constexpr bool has_effect(Opcode op, E... an
 // Its address is base + (index << shift) + displacement: arguments 0 and 1, the second maybe
 // missing.
 [[nodiscard]] constexpr bool is_indexed(Opcode op) {
-    return op == Opcode::Load || op == Opcode::Store || op == Opcode::HostAddress ||
-           op == Opcode::HostRange;
+    return op == Opcode::Load || op == Opcode::Store || op == Opcode::Prefetch ||
+           op == Opcode::HostAddress || op == Opcode::HostRange;
 }
 // Can raise a synchronous guest exception: guest state must be exact before them.
 [[nodiscard]] constexpr bool may_fault(Opcode op) {

@@ -209,6 +209,7 @@ class Verifier {
         const bool loads = inst.op == Opcode::Load || inst.op == Opcode::LoadExcl;
         const bool stores = inst.op == Opcode::Store || inst.op == Opcode::StoreExcl;
         const bool checks = inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress;
+        const bool says_access = checks || inst.op == Opcode::Prefetch;
         if (indexed || checks) {
             const i64 displacement = static_cast<i64>(inst.imm);
             require(displacement == static_cast<i32>(displacement),
@@ -221,12 +222,18 @@ class Verifier {
         require(!mem.sign || (inst.op == Opcode::Load && is_word(inst.type) &&
                               mem.bytes() * 8 < bit_width(inst.type)),
                 "nothing to sign-extend");
-        require((mem.access == Access::Unsaid) != checks,
-                "what the access does is said by checktag and hostaddr, and only there");
+        require((mem.access == Access::Unsaid) != says_access,
+                "what the access does is said by checktag, hostaddr and prefetch, and only there");
         require(inst.op == Opcode::HostAddress || (!mem.unprivileged && !mem.pair),
                 "hostaddr says who accesses, and how often");
         if (checks) {
             return require(mem.order == MemOrder::Plain, "a check orders nothing");
+        }
+        if (inst.op == Opcode::Prefetch) {
+            return require(
+                inst.aux == MemInfo{.index_shift = mem.index_shift, .access = mem.access}.pack() &&
+                    mem.access != Access::ReadsAndWrites,
+                "a prefetch says that it reads or that it writes, no more");
         }
         if (inst.op == Opcode::AtomicRmw) {
             require(inst.imm <= static_cast<u64>(AtomicOp::Swp), "atomic operation out of range");

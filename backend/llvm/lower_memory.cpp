@@ -39,6 +39,16 @@ void full_fence(Lowering& l) { l.host_op({.kind = HostOpKind::Fence}, {}); }
 
 namespace {
 
+// As one value.
+Value* address_of(Lowering& l, const Inst& inst) {
+    Value* address = l.value(inst.args[0]);
+    if (inst.args[1] != ir::kNoValue) {
+        address =
+            l.b.CreateAdd(address, l.b.CreateShl(l.value(inst.args[1]), inst.mem().index_shift));
+    }
+    return without_tag(l, l.b.CreateAdd(address, l.b.getInt64(ir::displacement_of(inst))));
+}
+
 // Operands of an access: base and index, with the rest of the address in `op`.
 llvm::SmallVector<Value*, 3> address_operands(Lowering& l, const Inst& inst, HostOp& op) {
     const MemInfo mem = inst.mem();
@@ -134,6 +144,16 @@ Value* lower_Store(Lowering& l, const Inst& inst) {
     return nullptr;
 }
 
+Value* lower_Prefetch(Lowering& l, const Inst& inst) {
+    constexpr unsigned kAllCaches = 3, kData = 1;
+    const bool writes = inst.mem().access == ir::Access::Writes;
+    Value* const address = l.b.CreateIntToPtr(address_of(l, inst), l.b.getPtrTy());
+    l.b.CreateIntrinsic(
+        llvm::Intrinsic::prefetch, {address->getType()},
+        {address, l.b.getInt32(writes), l.b.getInt32(kAllCaches), l.b.getInt32(kData)});
+    return nullptr;
+}
+
 Value* lower_Fence(Lowering& l, const Inst& inst) {
     if (static_cast<ir::FenceKind>(inst.imm) == ir::FenceKind::Full) {
         full_fence(l);
@@ -155,12 +175,7 @@ Value* lower_Probe(Lowering& l, const Inst& inst) {
 }
 
 Value* lower_look(Lowering& l, const Inst& inst) {
-    Value* address = l.value(inst.args[0]);
-    if (inst.args[1] != ir::kNoValue) {
-        address =
-            l.b.CreateAdd(address, l.b.CreateShl(l.value(inst.args[1]), inst.mem().index_shift));
-    }
-    address = without_tag(l, l.b.CreateAdd(address, l.b.getInt64(ir::displacement_of(inst))));
+    Value* const address = address_of(l, inst);
     if (inst.mem().aligned) {
         check_alignment(l, inst, address, inst.mem());
     }
@@ -172,6 +187,7 @@ Value* lower_look(Lowering& l, const Inst& inst) {
 void add_memory_lowerings(LowerTable& table) {
     table[Opcode::Load] = lower_Load;
     table[Opcode::Store] = lower_Store;
+    table[Opcode::Prefetch] = lower_Prefetch;
     table[Opcode::Fence] = lower_Fence;
     table[Opcode::ZeroBlock] = lower_ZeroBlock;
     table[Opcode::Probe] = lower_Probe;

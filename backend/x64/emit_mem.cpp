@@ -112,6 +112,16 @@ void emit_Probe(Emitter& e, const Inst& inst) {
     e.c.movzx(ignored.cvt32(), e.c.byte[address]);
 }
 
+// Into all caches, whatever level the guest asks for.
+void emit_Prefetch(Emitter& e, const Inst& inst) {
+    const Address at = e.memory_operand(inst).address(8);
+    if (inst.mem().access == ir::Access::Writes) {
+        e.c.prefetchw(at);
+    } else {
+        e.c.prefetcht0(at);
+    }
+}
+
 } // namespace
 
 // base + (index << shift) + displacement.
@@ -244,6 +254,7 @@ void Emitter::prepare_store_value(ValueId v, unsigned bits) {
 void add_mem_emitters(EmitTable& table) {
     table.set(Opcode::Load, emit_Load);
     table.set(Opcode::Store, emit_Store);
+    table.set(Opcode::Prefetch, emit_Prefetch);
     table.set(Opcode::Fence, emit_Fence);
     table.set(Opcode::ZeroBlock, emit_ZeroBlock);
     table.set(Opcode::Probe, emit_Probe, kKeepsFlags);

@@ -285,13 +285,13 @@ bool Emitter::same_flags(const FlagsContent& have, const FlagsContent& wanted) c
     return same_operand(have.a, wanted.a) && same_operand(have.b, wanted.b);
 }
 
-// Of a load, store or probe.
+// Of a load, store, prefetch or probe.
 bool Emitter::keeps_flags(const Inst& access) const {
     if (access.op == Opcode::Probe) {
         return !options_->mask_tags;
     }
     const ir::MemInfo mem = access.mem();
-    const bool plain_store = access.op == Opcode::Load || mem.order == ir::MemOrder::Plain ||
+    const bool plain_store = access.op != Opcode::Store || mem.order == ir::MemOrder::Plain ||
                              mem.order == ir::MemOrder::Acquire;
     return !mem.aligned && plain_store && mem.index_shift <= 3 && !options_->mask_tags;
 }
@@ -436,7 +436,7 @@ void add_flag_roles(EmitTable& table) {
             table.set_role(op, role);
         }
     };
-    set(FlagRole::Access, {Opcode::Load, Opcode::Store, Opcode::Probe});
+    set(FlagRole::Access, {Opcode::Load, Opcode::Store, Opcode::Prefetch, Opcode::Probe});
     set(FlagRole::Condition, {Opcode::ICmp, Opcode::TestBit, Opcode::TestCond});
     set(FlagRole::Select, {Opcode::Select, Opcode::RaiseIf});
     set(FlagRole::ExitIf, {Opcode::ExitIf});

@@ -37,7 +37,7 @@ constexpr auto kTreatments = [] {
     for (const Opcode op :
          {Opcode::VToF, Opcode::FToI, Opcode::IToF, Opcode::VAnd, Opcode::VOr, Opcode::VXor,
           Opcode::VAdd, Opcode::Select, Opcode::ExitIf, Opcode::RaiseIf, Opcode::Load,
-          Opcode::Store, Opcode::HostAddress, Opcode::MemCopy, Opcode::MemSet}) {
+          Opcode::Store, Opcode::Prefetch, Opcode::HostAddress, Opcode::MemCopy, Opcode::MemSet}) {
         set(op, Treatment::Rules);
     }
     return table;

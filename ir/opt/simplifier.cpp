@@ -100,6 +100,7 @@ Outcome Simplifier::apply_rules(Inst& inst) {
         return rule_string(inst);
     case Opcode::Load:
     case Opcode::Store:
+    case Opcode::Prefetch:
     case Opcode::HostAddress:
         return rule_address(inst);
     default:

@@ -71,6 +71,12 @@ const ExitTo& exit_to(const Block& block) {
     REQUIRE(exit_as<ExitTo>(block) != nullptr);
     return *exit_as<ExitTo>(block);
 }
+std::vector<Inst> prefetches(const Block& block) {
+    std::vector<Inst> result;
+    std::ranges::copy_if(block.insts, std::back_inserter(result),
+                         [](const Inst& i) { return i.op == Opcode::Prefetch; });
+    return result;
+}
 std::vector<Inst> side_exits(const Block& block) {
     std::vector<Inst> result;
     std::ranges::copy_if(block.insts, std::back_inserter(result),
@@ -435,4 +441,35 @@ TEST_CASE("writeback to a base that is also transferred", "[frontend]") {
     state->sp = address;
     CHECK(run({0xf84107ff, kSvc0}, *state) == ExitReason::Svc);
     CHECK(state->sp == address + 16);
+}
+
+TEST_CASE("prefetches of data become the host's, but not those of code, and none in a machine",
+          "[frontend]") {
+    struct Row {
+        u32 word;
+        Access access;
+        i64 displacement;
+        u8 index_shift;
+    };
+    constexpr u32 kRet = 0xd65f03c0;
+    for (const Row& row : {Row{0xf9800420, Access::Reads, 8, 0},  // prfm pldl1keep, [x1, #8]
+                           Row{0xf9800034, Access::Writes, 0, 0}, // prfm pstl3keep, [x1]
+                           Row{0xf89ff020, Access::Reads, -1, 0}, // prfum pldl1keep, [x1, #-1]
+                           Row{0xf8a27821, Access::Reads, 0, 3}, // prfm pldl1strm, [x1, x2, lsl #3]
+                           Row{0xf8a26820, Access::Reads, 0, 0}}) { // prfm pldl1keep, [x1, x2]
+        INFO(std::hex << row.word);
+        const std::vector<Inst> found = prefetches(translate({row.word, kRet}));
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].mem().access == row.access);
+        CHECK(displacement_of(found[0]) == static_cast<u64>(row.displacement));
+        CHECK(found[0].mem().index_shift == row.index_shift);
+    }
+    CHECK(prefetches(translate({0xd8000040, kRet})).size() == 1); // prfm pldl1keep, #8
+    CHECK(prefetches(translate({0xf9800028, kRet})).empty());     // prfm plil1keep, [x1]
+    CHECK(prefetches(translate({0xf980003f, kRet})).empty());     // prfm #0x1f, [x1]
+
+    Block block;
+    Code code{0xf9800420, kRet};
+    frontend::translate({kBase, {BlockMode::kSystem}}, code, {}, block);
+    CHECK(prefetches(block).empty());
 }

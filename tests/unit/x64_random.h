@@ -182,6 +182,11 @@ class RandomBlock {
         }
         const ir::Value at = indexed ? base : b_.add(base, index);
         const ir::Value scaled = indexed ? index : ir::Value{};
+        if (below(8) == 0) {
+            const auto access = below(2) != 0 ? ir::Access::Reads : ir::Access::Writes;
+            b_.prefetch(at, access, displacement, scaled, mem.index_shift);
+            return;
+        }
         if (is_load) {
             mem.sign = ir::is_int(type) && mem.bytes() * 8 < ir::bit_width(type) && below(2) != 0;
             mem.order = ordered ? ir::MemOrder::Acquire : ir::MemOrder::Plain;

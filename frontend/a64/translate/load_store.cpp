@@ -69,10 +69,37 @@ bool LDRSW_lit(Translator& t, Imm<19> imm19, Reg Rt) {
 
 // --- Prefetches
 
-bool PRFM_lit(Translator&) { return true; }
-bool PRFM_imm(Translator&) { return true; }
-bool PRFUM(Translator&) { return true; }
-bool PRFM_reg(Translator& t, Imm<3> option) { return option.bit(1) || t.unallocated(); }
+namespace {
+// Rt<4:3> says what for; PLI and what is no PRFM are left out. So are all in a whole machine, where
+// the page had to be looked up first.
+bool prefetch(Translator& t, const Address& at, Reg Rt) {
+    constexpr unsigned kPld = 0, kPst = 2;
+    const unsigned type = static_cast<unsigned>(Rt) >> 3;
+    if (!t.mode().system() && (type == kPld || type == kPst)) {
+        t.b.prefetch(at.base, type == kPst ? Access::Writes : Access::Reads, at.disp, at.index,
+                     at.index_shift);
+    }
+    return true;
+}
+bool prefetch_imm(Translator& t, i64 offset, Reg Rn, Reg Rt) {
+    return prefetch(t, {.base = t.SP(Type::I64, Rn), .disp = offset}, Rt);
+}
+constexpr unsigned kPrefetchScale = 3;
+} // namespace
+
+bool PRFM_lit(Translator& t, Imm<19> imm19, Reg Rt) { return prefetch(t, literal(t, imm19), Rt); }
+bool PRFM_imm(Translator& t, Imm<12> imm12, Reg Rn, Reg Rt) {
+    return prefetch_imm(t, static_cast<i64>(imm12.zext() << kPrefetchScale), Rn, Rt);
+}
+bool PRFUM(Translator& t, Imm<9> imm9, Reg Rn, Reg Rt) {
+    return prefetch_imm(t, imm9.sext(), Rn, Rt);
+}
+bool PRFM_reg(Translator& t, Reg Rm, Imm<3> option, bool S, Reg Rn, Reg Rt) {
+    if (!option.bit(1)) {
+        return t.unallocated();
+    }
+    return prefetch(t, register_offset(t, Rn, Rm, option, S ? kPrefetchScale : 0), Rt);
+}
 
 // --- Load/store pair
 

@@ -42,6 +42,7 @@ Value loaded_exclusively(Translator& t, Reg Rn, Type type, unsigned size_log2) {
         case ir::Effects::Pure:
         case ir::Effects::Sticky:
         case ir::Effects::ReadState:
+        case ir::Effects::Hint:
         case ir::Effects::Exit:
             break;
         case ir::Effects::WriteState:
