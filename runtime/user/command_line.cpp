@@ -243,13 +243,14 @@ void make_environment(Parse& parse, char** environment) {
 
 // Libraries choose their copies of memory and the like by MIDR_EL1. The quickest here are those by
 // vector registers, most of which are the host's, so the CPU that is nobody's (implementer 0:
-// `max`) is shown to programs as a part for which such are chosen. A machine's kernel, which looks
-// there for errata, does not see it.
+// `max`) is shown to programs as a part for which such are chosen: one without SVE, since compilers
+// take what a part has for granted (-mcpu=native). A machine's kernel, which looks there for
+// errata, does not see it.
 void show_part(frontend::CpuModel& model) {
-    constexpr u64 kNeoverseN2 = 0x410f'd490;
+    constexpr u64 kNeoverseN1 = 0x414f'd0c1;
     constexpr unsigned kImplementer = 24;
     if (model.midr_el1 >> kImplementer == 0) {
-        model.midr_el1 = kNeoverseN2;
+        model.midr_el1 = kNeoverseN1;
     }
 }
 

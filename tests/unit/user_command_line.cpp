@@ -33,8 +33,8 @@ TEST_CASE("options end at the program", "[user][options]") {
 }
 
 TEST_CASE("programs see a CPU part, be it asked for or not", "[user][options]") {
-    CHECK(parse({"p"}).options.cpu_model.midr_el1 == 0x410fd490); // Neoverse N2
-    CHECK(parse({"-cpu", "max,fp16=off", "p"}).options.cpu_model.midr_el1 == 0x410fd490);
+    CHECK(parse({"p"}).options.cpu_model.midr_el1 == 0x414fd0c1); // Neoverse N1
+    CHECK(parse({"-cpu", "max,fp16=off", "p"}).options.cpu_model.midr_el1 == 0x414fd0c1);
     CHECK(parse({"-cpu", "cortex-a72", "p"}).options.cpu_model.midr_el1 == 0x410fd083);
 }
 
