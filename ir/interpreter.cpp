@@ -242,7 +242,7 @@ u64 Interpreter::find_in_tlb(GuestAddr address, MemInfo mem, u32 bytes) const {
     const Tlb& tlb = *state_.tlb[block_.key.mode.privileged() && !mem.unprivileged];
     const std::size_t index = tlb_index(address);
     const u64 page = mem.access == Access::Reads ? tlb.read[index] : tlb.write[index];
-    return tlb_finds(page, address, bytes) ? tlb.host[index] + (address - page) : 0;
+    return tlb_finds(page, address, bytes) ? address + tlb.addend[index] : 0;
 }
 
 // The address may have a tag, which the TLB does not know.

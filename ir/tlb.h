@@ -19,7 +19,7 @@ inline constexpr std::size_t kTlbEntries = std::size_t{1} << kTlbLog2;
 struct Tlb {
     // The page's address for accesses of a kind, which the others do not find.
     u64 read[kTlbEntries], write[kTlbEntries];
-    u64 host[kTlbEntries]; // where its bytes are
+    u64 addend[kTlbEntries]; // host address less guest address
 };
 
 [[nodiscard]] constexpr std::size_t tlb_index(u64 address) {
@@ -30,18 +30,17 @@ struct Tlb {
 [[nodiscard]] constexpr u64 no_tlb_page(std::size_t index) {
     return index == 0 ? kTlbPageBytes : 0;
 }
-// There, too, and more than a page from what is looked for: accesses of the page are looked up for
-// their alignment, which may be a fault.
+// There, too: accesses of the page are looked up for their alignment, which may be a fault.
 inline constexpr u64 kTlbChecked = 1;
 [[nodiscard]] constexpr u64 checked_tlb_page(u64 page) {
-    return (page ^ 2 * kTlbPageBytes) | kTlbChecked;
+    return (page ^ kTlbPageBytes) | kTlbChecked;
 }
 [[nodiscard]] constexpr u64 tlb_page(u64 known) {
-    return (known & kTlbChecked) != 0 ? (known ^ 2 * kTlbPageBytes) & ~kTlbChecked : known;
+    return (known & kTlbChecked) != 0 ? (known ^ kTlbPageBytes) & ~kTlbChecked : known;
 }
 // All of the access is on the page.
 [[nodiscard]] constexpr bool tlb_finds(u64 page, u64 address, u32 bytes) {
-    return address - page <= kTlbPageBytes - bytes;
+    return (address ^ page) <= kTlbPageBytes - bytes;
 }
 
 // The page that the last access of an instruction was on. Translated code looks here before it
@@ -49,7 +48,7 @@ inline constexpr u64 kTlbChecked = 1;
 // may begin, 0 while there is no page. Instructions share slots by their address.
 struct PageSlot {
     u64 page;
-    u64 host;
+    u64 addend;
     u64 limit;
     u64 spare;
 };

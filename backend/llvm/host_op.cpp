@@ -339,7 +339,7 @@ unsigned reserved_bytes(const HostOp& op) {
         return 9 + 6;
     case HostOpKind::Look: {
         const unsigned tlb = op.look.by_gs ? 2 : 8, page = op.look.known_page() != 0 ? 7 : 3;
-        return op.look.slot != 0 ? 3 + 8 + 8 + 6 + 8 : 6 + 7 + tlb + 3 + page + 7 + 6 + 8;
+        return op.look.slot != 0 ? 8 + 3 + 8 + 6 + 8 + 3 : 6 + 7 + tlb + page + 3 + 7 + 6 + 7 + 3;
     }
     }
     UNREACHABLE("kind of host operation");

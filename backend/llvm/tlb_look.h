@@ -22,33 +22,35 @@ class TlbLook {
         if (!look_.by_gs) {
             c_.add(c_.r11, cell(look_.tlb()));
         }
-        c_.mov(result_, address_);
-        c_.sub(result_, of_entry(look_.known_page()));
+        load_of_entry(look_.known_page());
+        c_.xor_(result_, address_);
         c_.cmp(result_, static_cast<u32>(ir::kTlbPageBytes - look_.bytes));
     }
-    void find_by_entry() { c_.add(result_, of_entry(offsetof(ir::Tlb, host))); }
+    void find_by_entry() {
+        load_of_entry(offsetof(ir::Tlb, addend));
+        c_.add(result_, address_);
+    }
 
     // The same by the page that the instruction had last: not found where not below.
     void compare_slot() {
-        c_.mov(result_, address_);
-        c_.sub(result_, cell(look_.slot + offsetof(ir::PageSlot, page)));
-        c_.cmp(result_, cell(look_.slot + offsetof(ir::PageSlot, limit)));
+        c_.mov(c_.r11, cell(look_.slot + offsetof(ir::PageSlot, page)));
+        c_.xor_(c_.r11, address_);
+        c_.cmp(c_.r11, cell(look_.slot + offsetof(ir::PageSlot, limit)));
     }
-    void find_by_slot() { c_.add(result_, cell(look_.slot + offsetof(ir::PageSlot, host))); }
+    void find_by_slot() {
+        c_.mov(result_, cell(look_.slot + offsetof(ir::PageSlot, addend)));
+        c_.add(result_, address_);
+    }
     // What compare_entry() has found becomes the slot's.
     void fill_slot() {
-        const auto copy = [&](std::size_t array, std::size_t member) {
-            c_.mov(result_, of_entry(array));
-            c_.mov(cell(look_.slot + member), result_);
-        };
-        copy(offsetof(ir::Tlb, host), offsetof(ir::PageSlot, host));
-        copy(look_.known_page(), offsetof(ir::PageSlot, page));
+        c_.xor_(result_, address_);
+        c_.mov(cell(look_.slot + offsetof(ir::PageSlot, page)), result_);
+        load_of_entry(offsetof(ir::Tlb, addend));
+        c_.mov(cell(look_.slot + offsetof(ir::PageSlot, addend)), result_);
         c_.mov(qword(look_.slot + offsetof(ir::PageSlot, limit)),
                static_cast<u32>(ir::kTlbPageBytes - look_.slot_bytes + 1));
         c_.or_(qword(offsetof(ir::CpuState, used_slot_groups)), 1u << look_.slot_group);
-        c_.neg(result_);
         c_.add(result_, address_);
-        find_by_slot();
     }
 
   private:
@@ -57,13 +59,12 @@ class TlbLook {
     }
     Xbyak::Address cell(std::size_t offset) { return c_.ptr[state_ + displacement(offset)]; }
     Xbyak::Address qword(std::size_t offset) { return c_.qword[state_ + displacement(offset)]; }
-    // For the next instruction, which it may give a prefix.
-    Xbyak::Address of_entry(std::size_t array) {
+    void load_of_entry(std::size_t array) {
         constexpr int kGs = 0x65;
         if (look_.by_gs) {
             c_.db(kGs);
         }
-        return c_.ptr[c_.r11 + static_cast<int>(array)];
+        c_.mov(result_, c_.ptr[c_.r11 + static_cast<int>(array)]);
     }
 
     Xbyak::CodeGenerator& c_;

@@ -59,9 +59,9 @@ Address of_entry(Emitter& e, const Lookup& look, std::size_t array) {
     return e.c.ptr[look.entry + static_cast<int>(array)];
 }
 
-// The address becomes the offset in the page, which leaves no room for the access where the jump is
-// taken; or too large for any access, when the entry is another page's. A page that can be written
-// can be read.
+// RAX becomes the offset in the page, which leaves no room for the access where the jump is taken;
+// or too large for any access, when the entry is another page's. The address stays as it is, so
+// that it need not wait. A page that can be written can be read.
 Jump emit_look_at_tlb(Emitter& e, const Lookup& look) {
     constexpr unsigned kLog2 = 3;
     static_assert(sizeof(Tlb::read[0]) == 1u << kLog2);
@@ -70,21 +70,17 @@ Jump emit_look_at_tlb(Emitter& e, const Lookup& look) {
     if (!look.page.by_gs) {
         e.c.add(look.entry, e.state(look.page.tlb()));
     }
-    e.c.sub(look.address, of_entry(e, look, look.page.known_page()));
-    e.c.cmp(look.address, static_cast<u32>(ir::kTlbPageBytes - look.page.bytes));
+    e.c.mov(look.rax, of_entry(e, look, look.page.known_page()));
+    e.c.xor_(look.rax, look.address);
+    e.c.cmp(look.rax, static_cast<u32>(ir::kTlbPageBytes - look.page.bytes));
     return e.jcc(Cc::A);
-}
-// Where it was not found.
-void emit_miss_of_tlb(Emitter& e, const Lookup& look) {
-    e.c.add(look.address, of_entry(e, look, look.page.known_page()));
-    emit_miss(e, look);
 }
 
 // look.address becomes that of its bytes.
 void emit_plain_lookup(Emitter& e, const Lookup& look) {
     const Jump missed = emit_look_at_tlb(e, look);
-    e.c.add(look.address, of_entry(e, look, offsetof(Tlb, host)));
-    e.cold(missed, [look](Emitter& cold) { emit_miss_of_tlb(cold, look); });
+    e.c.add(look.address, of_entry(e, look, offsetof(Tlb, addend)));
+    e.cold(missed, [look](Emitter& cold) { emit_miss(cold, look); });
 }
 
 Address slot_cell(Emitter& e, const Lookup& look, std::size_t member) {
@@ -93,30 +89,29 @@ Address slot_cell(Emitter& e, const Lookup& look, std::size_t member) {
 
 // By the TLB, whose page is then the slot's.
 void emit_miss_of_slot(Emitter& e, const Lookup& look) {
-    const auto copy = [&](std::size_t array, std::size_t member) {
-        e.c.mov(look.rax, of_entry(e, look, array));
-        e.c.mov(slot_cell(e, look, member), look.rax);
-    };
-    e.c.add(look.address, slot_cell(e, look, offsetof(PageSlot, page)));
+    const Gpr address = look.address, rax = look.rax;
     const Jump missed = emit_look_at_tlb(e, look);
-    copy(look.page.known_page(), offsetof(PageSlot, page));
-    copy(offsetof(Tlb, host), offsetof(PageSlot, host));
+    e.c.xor_(rax, address);
+    e.c.mov(slot_cell(e, look, offsetof(PageSlot, page)), rax);
+    e.c.mov(rax, of_entry(e, look, offsetof(Tlb, addend)));
+    e.c.mov(slot_cell(e, look, offsetof(PageSlot, addend)), rax);
     e.c.mov(slot_cell(e, look, offsetof(PageSlot, limit)),
             static_cast<u32>(ir::kTlbPageBytes - look.page.slot_bytes + 1));
     e.c.or_(e.state(offsetof(CpuState, used_slot_groups)), 1u << look.page.slot_group);
-    e.c.add(look.address, look.rax);
+    e.c.add(address, rax);
     const Jump done = e.jmp();
     e.bind(missed);
-    emit_miss_of_tlb(e, look);
+    emit_miss(e, look);
     e.bind(done);
 }
 
-// By the page that this instruction had last: four instructions when it is there.
+// By the page that this instruction had last.
 void emit_slot_lookup(Emitter& e, const Lookup& look) {
-    e.c.sub(look.address, slot_cell(e, look, offsetof(PageSlot, page)));
-    e.c.cmp(look.address, slot_cell(e, look, offsetof(PageSlot, limit)));
+    e.c.mov(look.rax, slot_cell(e, look, offsetof(PageSlot, page)));
+    e.c.xor_(look.rax, look.address);
+    e.c.cmp(look.rax, slot_cell(e, look, offsetof(PageSlot, limit)));
     const Jump missed = e.jcc(Cc::AE);
-    e.c.add(look.address, slot_cell(e, look, offsetof(PageSlot, host)));
+    e.c.add(look.address, slot_cell(e, look, offsetof(PageSlot, addend)));
     e.cold(missed, [look](Emitter& cold) { emit_miss_of_slot(cold, look); });
 }
 

@@ -112,7 +112,7 @@ void DataTlb::enter(const Page& page, bool privileged) {
     const u64 start = page.checked ? ir::checked_tlb_page(page.start) : page.start;
     set.tlb->read[index] = page.readable ? start : none;
     set.tlb->write[index] = page.writable ? start : none;
-    set.tlb->host[index] = reinterpret_cast<u64>(page.bytes);
+    set.tlb->addend[index] = reinterpret_cast<u64>(page.bytes) - page.start;
     const bool borrowed = privileged && (page.forbidden_by_pan || !in_upper_half(page.start));
     if (borrowed && set.borrowed.size() < kMostBorrowed) {
         set.borrowed.push_back(static_cast<u16>(index));

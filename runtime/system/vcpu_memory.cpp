@@ -59,9 +59,8 @@ std::optional<u64> Vcpu::find_checked(GuestAddr address, MemInfo mem, bool privi
     const std::size_t index = ir::tlb_index(address);
     const u64 known = mem.access == ir::Access::Reads ? tlb.read[index] : tlb.write[index];
     const bool found = known == ir::checked_tlb_page(align_down(address, kPageBytes));
-    return found && address % mem.unit_bytes() == 0
-               ? std::optional{tlb.host[index] + address % kPageBytes}
-               : std::nullopt;
+    return found && address % mem.unit_bytes() == 0 ? std::optional{address + tlb.addend[index]}
+                                                    : std::nullopt;
 }
 
 // Of an access that translated code does not find in the TLB. 0: no_place_ says why.
@@ -179,7 +178,7 @@ u64 Vcpu::find_host_range(GuestAddr address, MemInfo mem, unsigned bytes) {
     const ir::Tlb& tlb = *cpu_.state->tlb[privileged];
     const std::size_t index = ir::tlb_index(address);
     const u64 known = writes ? tlb.write[index] : tlb.read[index];
-    return known == align_down(address, kPageBytes) ? tlb.host[index] + address % kPageBytes : 0;
+    return known == align_down(address, kPageBytes) ? address + tlb.addend[index] : 0;
 }
 
 } // namespace ulna::system

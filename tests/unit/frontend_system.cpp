@@ -292,7 +292,7 @@ TEST_CASE("a short loop with accesses is in its block several times", "[frontend
         const auto state = std::make_unique<CpuState>();
         state->tlb[0] = &tlb;
         tlb.read[tlb_index(kPage)] = kPage;
-        tlb.host[tlb_index(kPage)] = reinterpret_cast<u64>(words);
+        tlb.addend[tlb_index(kPage)] = reinterpret_cast<u64>(words) - kPage;
         state->x[1] = kPage;
         state->x[2] = turns;
         state->pc = kBase;

@@ -62,7 +62,7 @@ class TieredMachine {
             reinterpret_cast<u64>(static_cast<ir::FindHostAddress>(find_nothing));
         const std::size_t index = ir::tlb_index(kData);
         tlb_->read[index] = tlb_->write[index] = kData;
-        tlb_->host[index] = area.at(kDataPage * kPage);
+        tlb_->addend[index] = area.at(kDataPage * kPage) - kData;
         code.map(kCode, 1);
     }
     ~TieredMachine() { engine_->delete_thread(cpu_); }

@@ -30,7 +30,7 @@ void enter(CpuState& state, bool privileged, GuestAddr page, bool writable) {
     const std::size_t index = tlb_index(page);
     tlb.read[index] = page;
     tlb.write[index] = writable ? page : no_tlb_page(index);
-    tlb.host[index] = host_of(page);
+    tlb.addend[index] = host_of(page) - page;
 }
 
 u64 find(CpuState& state, u64 address, u64 bits) {
