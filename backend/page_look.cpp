@@ -17,7 +17,8 @@ bool stays_on_page(const ir::Block& block, const ir::Inst& inst) {
     while ((base->op == Opcode::Add || base->op == Opcode::Sub) && block.is_const(base->args[1])) {
         base = &block[base->args[0]];
     }
-    return base->op == Opcode::Add || (base->op == Opcode::Get && base->slot() == ir::Slot::SP);
+    return base->op == Opcode::Add || base->op == Opcode::AddShl ||
+           (base->op == Opcode::Get && base->slot() == ir::Slot::SP);
 }
 
 } // namespace

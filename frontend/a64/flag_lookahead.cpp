@@ -69,6 +69,9 @@ FlagInfo branch_system(u32 word) {
     if ((word & 0x7e00'0000) == 0x3600'0000) { // TBZ TBNZ
         return {FlagUse::Branch, sign_extend(bits(word, 18, 5), 14)};
     }
+    if ((word & 0xffff'f0ff) == 0xd503'30df) { // ISB: what follows may be other code by then
+        return {FlagUse::Unknown};
+    }
     const bool hint_or_barrier = (word & 0xffff'e01f) == 0xd503'201f;
     const bool thread_pointer = (word & 0xffff'ffe0) == 0xd53b'd040; // MRS Xt, TPIDR_EL0
     return {hint_or_barrier || thread_pointer ? FlagUse::None : FlagUse::Unknown};

@@ -138,6 +138,8 @@ TEST_CASE("flag use of instructions", "[frontend]") {
         {0x1e612800, FlagUse::None},      // fadd d0, d0, d1
         {0x4ea18400, FlagUse::None},      // add v0.4s, v0.4s, v1.4s
         {0xd503201f, FlagUse::None},      // nop
+        {0xd5033bbf, FlagUse::None},      // dmb ish
+        {0xd5033fdf, FlagUse::Unknown},   // isb
         {0xd53bd040, FlagUse::None},      // mrs x0, tpidr_el0
         {0xd53b4200, FlagUse::Unknown},   // mrs x0, nzcv
         {0xd4000001, FlagUse::Unknown},   // svc #0

@@ -2,6 +2,7 @@
 // it asks the runtime for.
 #include <random>
 
+#include "backend/page_look.h"
 #include "ir/opt/passes.h"
 #include "tests/unit/ir_refused.h"
 #include "tests/unit/x64_random.h"
@@ -298,6 +299,26 @@ TEST_CASE("tlb: accesses that share a look do what they do alone", "[x64][tlb]")
         }
     }
     CHECK((ranges > count / 2 && missed > count / 8 && left > count / 20));
+}
+
+TEST_CASE("tlb: the stack and elements of arrays look at the page that they had last", "[tlb]") {
+    Block block;
+    block.reset({0x10000, BlockMode{BlockMode::level_bits(1)}});
+    Builder b{block};
+    b.begin_guest_instruction(0x10000, 0);
+    const Value array = b.get(x_slot(1)), index = b.get(x_slot(2)), sp = b.get(Slot::SP);
+    const Value one_by_one = b.add(array, index);
+    const Value scaled = b.emit(Opcode::AddShl, Type::I64, {array, index}, 0, 3);
+    const MemInfo mem{.size_log2 = 3, .access = Access::Reads};
+    const auto has_slot = [&](Value base) {
+        const Value look = b.host_address(base, mem, 8);
+        return backend::page_look(block, block[look.id], 0x10000).slot != 0;
+    };
+    CHECK(has_slot(sp));
+    CHECK(has_slot(b.add(sp, b.c64(64))));
+    CHECK(has_slot(one_by_one));
+    CHECK(has_slot(scaled));
+    CHECK_FALSE(has_slot(array));
 }
 
 TEST_CASE("tlb: an access finds the page that it had last, and no other", "[x64][tlb]") {
