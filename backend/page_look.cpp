@@ -8,17 +8,23 @@ using ir::Opcode;
 
 namespace {
 
-// Elements of an array, and the stack, are mostly on the page of the access before.
-bool stays_on_page(const ir::Block& block, const ir::Inst& inst) {
-    if (inst.args[1] != ir::kNoValue) {
-        return true;
-    }
+// Of what the address is made, constants left away.
+const ir::Inst& base_of(const ir::Block& block, const ir::Inst& inst) {
     const ir::Inst* base = &block[inst.args[0]];
     while ((base->op == Opcode::Add || base->op == Opcode::Sub) && block.is_const(base->args[1])) {
         base = &block[base->args[0]];
     }
-    return base->op == Opcode::Add || base->op == Opcode::AddShl ||
-           (base->op == Opcode::Get && base->slot() == ir::Slot::SP);
+    return *base;
+}
+
+// Elements of an array, and the stack, are mostly on the page of the access before.
+bool is_of_array(const ir::Block& block, const ir::Inst& inst) {
+    const Opcode base = base_of(block, inst).op;
+    return inst.args[1] != ir::kNoValue || base == Opcode::Add || base == Opcode::AddShl;
+}
+bool is_of_stack(const ir::Block& block, const ir::Inst& inst) {
+    const ir::Inst& base = base_of(block, inst);
+    return inst.args[1] == ir::kNoValue && base.op == Opcode::Get && base.slot() == ir::Slot::SP;
 }
 
 } // namespace
@@ -42,7 +48,8 @@ PageLook page_look(const ir::Block& block, const ir::Inst& inst, GuestAddr pc) {
                                            : 0;
     look.request = static_cast<u32>(mem.pack() | further);
     const auto size = ir::slot_size(look.bytes);
-    if (size && !mode.no_ranges() && stays_on_page(block, inst)) {
+    look.of_stack = is_of_stack(block, inst);
+    if (size && !mode.no_ranges() && (look.of_stack || is_of_array(block, inst))) {
         const unsigned group = ir::slot_group(look.privileged, look.writes, *size);
         const u64 number = group * ir::kPageSlots + pc / 4 % ir::kPageSlots;
         look.slot =

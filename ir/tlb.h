@@ -48,9 +48,9 @@ inline constexpr u64 kTlbChecked = 1;
 // may begin, 0 while there is no page. Instructions share slots by their address.
 struct PageSlot {
     u64 page;
-    u64 addend;
+    u64 addend; // host address less guest address
     u64 limit;
-    u64 spare;
+    u64 host; // the page's host address
 };
 inline constexpr unsigned kPageSlots = 64; // of a group
 // A slot is found only by those that may do what it was entered for: a group is of one privilege,

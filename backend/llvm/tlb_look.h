@@ -45,6 +45,8 @@ class TlbLook {
     void fill_slot() {
         c_.xor_(result_, address_);
         c_.mov(cell(look_.slot + offsetof(ir::PageSlot, page)), result_);
+        add_of_entry(offsetof(ir::Tlb, addend));
+        c_.mov(cell(look_.slot + offsetof(ir::PageSlot, host)), result_);
         load_of_entry(offsetof(ir::Tlb, addend));
         c_.mov(cell(look_.slot + offsetof(ir::PageSlot, addend)), result_);
         c_.mov(qword(look_.slot + offsetof(ir::PageSlot, limit)),
@@ -59,12 +61,15 @@ class TlbLook {
     }
     Xbyak::Address cell(std::size_t offset) { return c_.ptr[state_ + displacement(offset)]; }
     Xbyak::Address qword(std::size_t offset) { return c_.qword[state_ + displacement(offset)]; }
-    void load_of_entry(std::size_t array) {
+    void load_of_entry(std::size_t array) { c_.mov(result_, of_entry(array)); }
+    void add_of_entry(std::size_t array) { c_.add(result_, of_entry(array)); }
+    // For the next instruction, which it may give a prefix.
+    Xbyak::Address of_entry(std::size_t array) {
         constexpr int kGs = 0x65;
         if (look_.by_gs) {
             c_.db(kGs);
         }
-        c_.mov(result_, c_.ptr[c_.r11 + static_cast<int>(array)]);
+        return c_.ptr[c_.r11 + static_cast<int>(array)];
     }
 
     Xbyak::CodeGenerator& c_;

@@ -93,6 +93,8 @@ void emit_miss_of_slot(Emitter& e, const Lookup& look) {
     const Jump missed = emit_look_at_tlb(e, look);
     e.c.xor_(rax, address);
     e.c.mov(slot_cell(e, look, offsetof(PageSlot, page)), rax);
+    e.c.add(rax, of_entry(e, look, offsetof(Tlb, addend)));
+    e.c.mov(slot_cell(e, look, offsetof(PageSlot, host)), rax);
     e.c.mov(rax, of_entry(e, look, offsetof(Tlb, addend)));
     e.c.mov(slot_cell(e, look, offsetof(PageSlot, addend)), rax);
     e.c.mov(slot_cell(e, look, offsetof(PageSlot, limit)),
@@ -105,7 +107,20 @@ void emit_miss_of_slot(Emitter& e, const Lookup& look) {
     e.bind(done);
 }
 
-// By the page that this instruction had last.
+// By the page that this instruction had last, whose offset the address becomes: two instructions
+// less, but it waits for one more.
+void emit_stack_lookup(Emitter& e, const Lookup& look) {
+    e.c.xor_(look.address, slot_cell(e, look, offsetof(PageSlot, page)));
+    e.c.cmp(look.address, slot_cell(e, look, offsetof(PageSlot, limit)));
+    const Jump missed = e.jcc(Cc::AE);
+    e.c.add(look.address, slot_cell(e, look, offsetof(PageSlot, host)));
+    e.cold(missed, [look](Emitter& cold) {
+        cold.c.xor_(look.address, slot_cell(cold, look, offsetof(PageSlot, page)));
+        emit_miss_of_slot(cold, look);
+    });
+}
+
+// The same where others wait for what is there.
 void emit_slot_lookup(Emitter& e, const Lookup& look) {
     e.c.mov(look.rax, slot_cell(e, look, offsetof(PageSlot, page)));
     e.c.xor_(look.rax, look.address);
@@ -122,7 +137,9 @@ void emit_lookup(Emitter& e, const Inst& inst, Gpr rax, Gpr address) {
                 .rax = rax,
                 .entry = e.scratch_gpr()};
     look.page.by_gs = look.page.by_gs && !e.options().baseline_host;
-    if (look.page.slot != 0) {
+    if (look.page.slot != 0 && look.page.of_stack) {
+        emit_stack_lookup(e, look);
+    } else if (look.page.slot != 0) {
         emit_slot_lookup(e, look);
     } else {
         emit_plain_lookup(e, look);
