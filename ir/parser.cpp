@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "ir/helpers.h"
+#include "ir/signature.h"
 #include "ir/text_names.h"
 
 namespace ulna::ir {
@@ -123,23 +124,6 @@ std::optional<Shape> find_shape(std::string_view name) {
     return std::nullopt;
 }
 
-Type fixed_result(char letter) {
-    switch (letter) {
-    case '1':
-        return Type::I1;
-    case 'w':
-        return Type::I32;
-    case 'x':
-        return Type::I64;
-    case 'V':
-        return Type::V128;
-    case 'n':
-        return Type::Nzcv;
-    default:
-        return Type::Void;
-    }
-}
-
 class Parser {
   public:
     explicit Parser(Block& out) : block_{out} { block_.reset({}); }
@@ -251,7 +235,7 @@ class Parser {
 
     void suffixes(Line& line, Inst& inst) {
         const OpInfo& row = info(inst.op);
-        inst.type = fixed_result(row.result);
+        inst.type = type_of_letter(row.result);
         bool have_type = row.result != 'T', have_shape = false;
         while (line.ok() && line.accept(".")) {
             const std::string_view word = line.word();

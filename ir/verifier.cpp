@@ -7,6 +7,7 @@
 
 #include "ir/helpers.h"
 #include "ir/shape_rules.h"
+#include "ir/signature.h"
 #include "ir/support/bits.h"
 
 namespace ulna::ir {
@@ -19,16 +20,6 @@ bool letter_fits(char letter, Type type, Type result) {
     switch (letter) {
     case 'T':
         return type == result;
-    case '1':
-        return type == Type::I1;
-    case 'w':
-        return type == Type::I32;
-    case 'x':
-        return type == Type::I64;
-    case 'V':
-        return type == Type::V128;
-    case 'n':
-        return type == Type::Nzcv;
     case 'I':
         return is_int(type);
     case 'F':
@@ -36,24 +27,7 @@ bool letter_fits(char letter, Type type, Type result) {
     case 'A':
         return type != Type::Void;
     default:
-        return false;
-    }
-}
-
-Type fixed_result(char letter) {
-    switch (letter) {
-    case '1':
-        return Type::I1;
-    case 'w':
-        return Type::I32;
-    case 'x':
-        return Type::I64;
-    case 'V':
-        return Type::V128;
-    case 'n':
-        return Type::Nzcv;
-    default:
-        return Type::Void;
+        return type != Type::Void && type == type_of_letter(letter);
     }
 }
 
@@ -109,7 +83,7 @@ class Verifier {
         arguments(inst);
         const OpInfo& row = info(inst.op);
         if (row.result != 'T') {
-            require(inst.type == fixed_result(row.result), "result type does not fit the row");
+            require(inst.type == type_of_letter(row.result), "result type does not fit the row");
         } else if (inst.op != Opcode::CallHelper) {
             require(inst.type != Type::Void, "result type is missing");
         }
