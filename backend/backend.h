@@ -86,8 +86,8 @@ struct Stubs {
     // Offsets into code:
     u32 enter =
         0; // ExitReason enter(CpuState*, u64 host_entry): System V call; runs translated code
-    u32 exit = 0, link = 0, lookup = 0, branch = 0, privileged_branch = 0, call_helper = 0,
-        call_eval = 0, safepoint = 0;
+    u32 exit = 0, link = 0, lookup = 0, branch = 0, call_helper = 0, call_eval = 0, safepoint = 0;
+    u32 machine_branch[2] = {};
     u32 return_sentinel = 0; // what the bottom of the return stack holds
 };
 

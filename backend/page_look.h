@@ -20,7 +20,7 @@ struct PageLook {
     // The page that this instruction had last (ir::PageSlot); 0: it does not look there.
     u32 slot = 0; // offset in CpuState
     u16 slot_group = 0;
-    u16 slot_bytes = 0; // the most that are looked for by it
+    u16 slot_bytes = 0;    // the most that are looked for by it
     bool of_stack = false; // by SP, which is there early
 
     [[nodiscard]] std::size_t known_page() const {

@@ -73,11 +73,11 @@ struct HostThunks {
     u64 link = 0;   // resolve a direct link; a safe point when there is pending work
     u64 branch = 0; // indirect branch: returns that arrive elsewhere than their call expects
     u64 lookup = 0; // indirect branch that missed the jump cache
-    u64 privileged_branch = 0; // as branch, above EL0
-    u64 exit = 0;              // leave to the dispatcher; see backend/exec_abi.h
-    u64 call_helper = 0;       // helpers.def
-    u64 call_eval = 0;         // evaluate one pure or sticky IR operation out of line
-    u64 safepoint = 0;         // pending work noticed at an edge
+    u64 machine_branch[2] = {}; // as branch, in a machine, without and with privilege
+    u64 exit = 0;               // leave to the dispatcher; see backend/exec_abi.h
+    u64 call_helper = 0;        // helpers.def
+    u64 call_eval = 0;          // evaluate one pure or sticky IR operation out of line
+    u64 safepoint = 0;          // pending work noticed at an edge
 };
 
 // CpuState::string_op: the slot that a fault of MemCopy or MemSet brings up to date.
@@ -165,7 +165,8 @@ struct alignas(64) CpuState {
     // whenever translated code has been left. An instruction that raises an exception, or that is
     // left to somebody else, has not been counted.
     u64 instructions_left = 0;
-    JumpCacheEntry privileged_jump_cache[kJumpCacheEntries]; // of blocks above EL0
+    // In place of jump_cache, of blocks without and with privilege: the current tables'.
+    JumpCacheEntry* machine_jump_cache[2] = {};
     PageSlot page_slots[kPageSlotGroups][kPageSlots];
 };
 // The place of an access that is not in the TLB, which gets it if that is possible; 0: the block

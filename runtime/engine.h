@@ -14,6 +14,9 @@ namespace ulna::runtime {
 
 enum class EngineKind : u8 { Jit, Interpreter };
 
+// Sets of tables whose code a machine's CPU remembers, for each privilege.
+inline constexpr unsigned kCodeSets = 16;
+
 class PersistentCache; // persist/persistent_cache.h
 class CompileService;  // tier2/compile_service.h
 
@@ -76,9 +79,12 @@ class Engine {
     // safe point at the latest; the calling thread at once. Callable from any thread outside run().
     virtual void invalidate(GuestAddr start, u64 bytes) = 0;
 
-    // Of a machine: pages of code may be elsewhere from now on, at EL0 or above it. On the thread
-    // that runs the virtual CPU, outside run().
-    virtual void forget_code_addresses(ir::CpuState& state, bool privileged) = 0;
+    // Of a machine: which tables say from now on where pages of code are, at EL0 or above it: the
+    // caller numbers those whose pages it remembers, below kCodeSets. On the thread that runs the
+    // virtual CPU, outside run().
+    virtual void use_code_addresses(ir::CpuState& state, bool privileged, unsigned set) = 0;
+    // Where pages of code are by these tables, current or not, may have changed.
+    virtual void forget_code_addresses(ir::CpuState& state, bool privileged, unsigned set) = 0;
 
     // Of a machine: the next block that run() executes is one with BlockMode::kNoRanges.
     virtual void run_without_ranges(ir::CpuState& state) = 0;

@@ -53,6 +53,10 @@ ir::CpuState* EngineBase::new_thread() {
     }
     thread->engine = this;
     prepare_thread(*thread);
+    if (system_) {
+        thread->use_code_addresses(false, 0);
+        thread->use_code_addresses(true, 0);
+    }
     registry_.add(*thread);
     const TranslationLock lock{translation_mutex_};
     thread->state.tag_memory = tag_memory_;
@@ -128,10 +132,12 @@ void EngineBase::request_safepoint(ir::CpuState& state) {
     pending_of(state).fetch_or(kPendingSafepoint);
 }
 
-void EngineBase::forget_code_addresses(ir::CpuState& state, bool privileged) {
-    EngineThread& thread = thread_of(state);
-    privileged ? thread.clear_privileged_jump_cache() : thread.clear_jump_cache();
-    thread.drop_frames();
+void EngineBase::use_code_addresses(ir::CpuState& state, bool privileged, unsigned set) {
+    thread_of(state).use_code_addresses(privileged, set);
+}
+
+void EngineBase::forget_code_addresses(ir::CpuState& state, bool privileged, unsigned set) {
+    thread_of(state).forget_code_addresses(privileged, set);
 }
 
 void EngineBase::add_mode(u32 bits) {

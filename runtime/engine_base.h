@@ -20,7 +20,8 @@ class EngineBase : public Engine {
     void delete_thread(ir::CpuState* state) override;
     [[nodiscard]] ir::ExitReason step(ir::CpuState& state, frontend::CodeSource& code) override;
     void request_safepoint(ir::CpuState& state) override;
-    void forget_code_addresses(ir::CpuState& state, bool privileged) override;
+    void use_code_addresses(ir::CpuState& state, bool privileged, unsigned set) override;
+    void forget_code_addresses(ir::CpuState& state, bool privileged, unsigned set) override;
     void run_without_ranges(ir::CpuState& state) override {
         thread_of(state).no_ranges_next = true;
     }

@@ -286,7 +286,7 @@ void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
     }
 }
 
-// A machine goes to and fro between EL0 and others: each has a jump cache of its own. Frames are
+// A machine goes to and fro between EL0 and others: each has jump caches of its own. Frames are
 // those of one level.
 void JitEngine::switch_view(EngineThread& thread, ir::BlockMode mode) {
     if (thread.current_mode == mode.bits) {
@@ -295,10 +295,8 @@ void JitEngine::switch_view(EngineThread& thread, ir::BlockMode mode) {
     thread.current_mode = mode.bits;
     thread.state.guest_mxcsr = backend::mxcsr_of(mode);
     thread.drop_frames();
-    u32& seen = mode.privileged() ? thread.seen_privileged_mode : thread.seen_mode;
-    if (seen != mode.bits) {
-        seen = mode.bits;
-        mode.privileged() ? thread.clear_privileged_jump_cache() : thread.clear_jump_cache();
+    if (thread.machine_jumps.use_mode(mode) && !mode.privileged()) {
+        thread.clear_guarded_jump_cache();
     }
 }
 
@@ -417,7 +415,7 @@ u64 JitEngine::lookup(EngineThread& thread) {
     const u64 host = key ? find_or_translate(*key).host : 0;
     if (host != 0 && system_) {
         if (btype == 0) {
-            thread.cache_machine_jump(thread.state.pc, host, key->mode.privileged());
+            thread.machine_jumps.enter(thread.state.pc, host, key->mode.privileged());
         } else if (!key->mode.privileged()) { // above EL0 they are looked up each time
             thread.cache_jump(thread.state.pc, host, btype);
         }

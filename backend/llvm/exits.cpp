@@ -18,7 +18,7 @@ constexpr std::size_t kExit = kThunks + offsetof(HostThunks, exit);
 constexpr std::size_t kLink = kThunks + offsetof(HostThunks, link);
 constexpr std::size_t kLookup = kThunks + offsetof(HostThunks, lookup);
 constexpr std::size_t kBranch = kThunks + offsetof(HostThunks, branch);
-constexpr std::size_t kPrivilegedBranch = kThunks + offsetof(HostThunks, privileged_branch);
+constexpr std::size_t kMachineBranch = kThunks + offsetof(HostThunks, machine_branch);
 constexpr std::size_t kSafepoint = kThunks + offsetof(HostThunks, safepoint);
 
 constexpr std::size_t kBytesPerExit = 512;
@@ -174,24 +174,34 @@ class ExitWriter : public Xbyak::CodeGenerator {
         const u32 entries = btype == 0 ? ir::kJumpCacheEntries : ir::kGuardedJumpCacheEntries;
         mov(r10d, eax);
         and_(r10d, (entries - 1) << 2);
-        cmp(rax, qword[r15 + r10 * 4 + table(btype) +
-                       static_cast<int>(offsetof(ir::JumpCacheEntry, guest_pc))]);
-    }
-    [[nodiscard]] int table(unsigned btype) const {
-        if (btype != 0) {
-            return displacement(offsetof(CpuState, guarded_jump_cache) +
-                                (btype - 1) * sizeof(CpuState::guarded_jump_cache[0]));
+        if (is_pointed_to(btype)) {
+            mov(r11, cell(of_privilege(offsetof(CpuState, machine_jump_cache))));
         }
-        return displacement(key_.mode.privileged() ? offsetof(CpuState, privileged_jump_cache)
-                                                   : offsetof(CpuState, jump_cache));
+        cmp(rax, entry(btype, offsetof(ir::JumpCacheEntry, guest_pc)));
+    }
+    // The table of a machine's other branches is where a pointer says, which probe() has loaded.
+    [[nodiscard]] bool is_pointed_to(unsigned btype) const {
+        return btype == 0 && key_.mode.system();
+    }
+    [[nodiscard]] std::size_t of_privilege(std::size_t pair) const {
+        return pair + key_.mode.privileged() * sizeof(u64);
+    }
+    Xbyak::Address entry(unsigned btype, std::size_t member) {
+        if (is_pointed_to(btype)) {
+            return qword[r11 + r10 * 4 + static_cast<int>(member)];
+        }
+        const std::size_t table = btype == 0
+                                      ? offsetof(CpuState, jump_cache)
+                                      : offsetof(CpuState, guarded_jump_cache) +
+                                            (btype - 1) * sizeof(CpuState::guarded_jump_cache[0]);
+        return qword[r15 + r10 * 4 + displacement(table + member)];
     }
     // The tables of branches that set BTYPE are EL0's.
     [[nodiscard]] bool has_table(unsigned btype) const {
         return btype == 0 || !key_.mode.privileged();
     }
     Xbyak::Address probed(unsigned btype) {
-        return qword[r15 + r10 * 4 + table(btype) +
-                     static_cast<int>(offsetof(ir::JumpCacheEntry, host_pc))];
+        return entry(btype, offsetof(ir::JumpCacheEntry, host_pc));
     }
     void jump_indirect(unsigned btype) {
         Xbyak::Label miss;
@@ -220,7 +230,9 @@ class ExitWriter : public Xbyak::CodeGenerator {
         call(cell(kLookup));
         L(back);
     }
-    void return_elsewhere() { jmp(cell(key_.mode.privileged() ? kPrivilegedBranch : kBranch)); }
+    void return_elsewhere() {
+        jmp(cell(key_.mode.system() ? of_privilege(kMachineBranch) : kBranch));
+    }
     // A host return arrives: on to the expected block, or wherever RAX says.
     void return_site(GuestAddr return_to) {
         if (static_cast<i64>(return_to) == static_cast<i32>(return_to)) {

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kThunks = offsetof(CpuState, thunks);
 constexpr std::size_t kLookup = kThunks + offsetof(HostThunks, lookup);
 constexpr std::size_t kBranch = kThunks + offsetof(HostThunks, branch);
-constexpr std::size_t kPrivilegedBranch = kThunks + offsetof(HostThunks, privileged_branch);
+constexpr std::size_t kMachineBranch = kThunks + offsetof(HostThunks, machine_branch);
 constexpr std::size_t kSafepoint = kThunks + offsetof(HostThunks, safepoint);
 constexpr std::size_t kExit = kThunks + offsetof(HostThunks, exit);
 } // namespace
@@ -289,38 +289,54 @@ void Emitter::leave_with_flags(Cc cc, GuestAddr target) {
 // --- indirect: RAX = target
 
 namespace {
-// The table that serves branches which set BTYPE: displacement of its entries from R15, and the
-// bits of the PC that are its index.
+// The table that serves branches which set BTYPE. That of a machine's other branches is where a
+// pointer in CpuState says: in R11, once probe_jump_cache() has been there.
 struct JumpTable {
-    u32 entries, index_mask;
+    bool is_pointed_to;
+    std::size_t place; // in CpuState, of the entries or of the pointer
+    u32 index_mask;    // the bits of the PC that are the index
 
     JumpTable(ir::BlockMode mode, unsigned btype)
-        : entries{static_cast<u32>(
-              (btype == 0 && mode.privileged() ? offsetof(CpuState, privileged_jump_cache)
-               : btype == 0                    ? offsetof(CpuState, jump_cache)
-                                               : offsetof(CpuState, guarded_jump_cache) +
-                                  (btype - 1) * sizeof(CpuState::guarded_jump_cache[0])) -
-              ir::kStateBias)},
+        : is_pointed_to{mode.system() && btype == 0},
+          place{is_pointed_to
+                    ? offsetof(CpuState, machine_jump_cache) + mode.privileged() * sizeof(u64)
+                : btype == 0 ? offsetof(CpuState, jump_cache)
+                             : offsetof(CpuState, guarded_jump_cache) +
+                                   (btype - 1) * sizeof(CpuState::guarded_jump_cache[0])},
           index_mask{((btype == 0 ? ir::kJumpCacheEntries : ir::kGuardedJumpCacheEntries) - 1)
                      << 2} {}
-    [[nodiscard]] u32 guest_pc() const {
-        return entries + u32{offsetof(ir::JumpCacheEntry, guest_pc)};
-    }
-    [[nodiscard]] u32 host_pc() const {
-        return entries + u32{offsetof(ir::JumpCacheEntry, host_pc)};
+
+    // RAX's entry, when R10 is its index.
+    [[nodiscard]] Mem entry(std::size_t member) const {
+        return {.base = static_cast<u8>(is_pointed_to ? HostReg::R11 : kStateReg),
+                .index = static_cast<u8>(HostReg::R10),
+                .scale_log2 = 2,
+                .disp = static_cast<i32>(is_pointed_to ? member : place + member - ir::kStateBias)};
     }
 };
 } // namespace
 
-// EFLAGS: equal when [r15 + r10 * 4 + JumpTable::host_pc] is the host code for RAX.
+// EFLAGS: equal when the entry is the one of RAX.
 void Emitter::probe_jump_cache(unsigned btype) {
     static_assert(sizeof(ir::JumpCacheEntry) == 16);
     const JumpTable table(mode(), btype);
     raw::Writer(c)
         .bytes({0x41, 0x89, 0xc2, 0x41, 0x81, 0xe2}) // mov r10d, eax; and r10d, mask
-        .dword(table.index_mask)
-        .bytes({0x4b, 0x3b, 0x84, 0x97}) // cmp rax, [r15 + r10 * 4 + ...]
-        .dword(table.guest_pc());
+        .dword(table.index_mask);
+    if (table.is_pointed_to) {
+        raw::load64(c, c.r11, table.place);
+    }
+    constexpr unsigned kCmp = 0x3b;
+    raw::reg_mem(c, kCmp, true, c.rax, table.entry(offsetof(ir::JumpCacheEntry, guest_pc)));
+}
+
+// Then goes there, or calls what is there.
+void Emitter::jump_to_probed(unsigned btype) { branch_to_probed(4, btype); }
+void Emitter::call_probed(unsigned btype) { branch_to_probed(2, btype); }
+void Emitter::branch_to_probed(unsigned operation, unsigned btype) {
+    constexpr unsigned kGroup5 = 0xff;
+    raw::reg_mem(c, kGroup5, false, operation,
+                 JumpTable(mode(), btype).entry(offsetof(ir::JumpCacheEntry, host_pc)));
 }
 
 // For the runtime, which looks the target up or stops before it. Translated code keeps it zero.
@@ -344,9 +360,7 @@ void Emitter::jump_indirect(unsigned btype) {
         e.store_btype(btype);
         raw::jump_state(e.c, kLookup);
     });
-    raw::Writer(c)
-        .bytes({0x43, 0xff, 0xa4, 0x97})
-        .dword(JumpTable(mode(), btype).host_pc()); // jmp [r15 + r10 * 4 + ...]
+    jump_to_probed(btype);
 }
 
 // Where a host return arrives: on to the expected block, or wherever RAX says.
@@ -363,7 +377,8 @@ void Emitter::return_site(GuestAddr return_to) {
     }
     condition_end_ = c.position();
     link_jcc(Cc::E, return_to);
-    raw::jump_state(c, mode().privileged() ? kPrivilegedBranch : kBranch);
+    raw::jump_state(c,
+                    mode().system() ? kMachineBranch + mode().privileged() * sizeof(u64) : kBranch);
 }
 
 void Emitter::exit_by_call(const ir::ExitCall& exit) {
@@ -401,9 +416,7 @@ void Emitter::call_indirect(GuestAddr return_to, unsigned btype) {
     }
     probe_jump_cache(btype);
     const Jump miss = jcc(Cc::NE);
-    raw::Writer(c)
-        .bytes({0x43, 0xff, 0x94, 0x97})
-        .dword(JumpTable(mode(), btype).host_pc()); // call [r15 + r10 * 4 + ...]
+    call_probed(btype);
     // The thunk goes on in the target with this return address on the stack.
     cold(miss, [btype](Emitter& e) {
         e.store_btype(btype);

@@ -514,6 +514,9 @@ class Emitter {
     void check_pending(GuestAddr resume);
     void check_pending_rax(unsigned btype);
     void probe_jump_cache(unsigned btype);
+    void jump_to_probed(unsigned btype);
+    void call_probed(unsigned btype);
+    void branch_to_probed(unsigned operation, unsigned btype);
     void store_btype(unsigned btype);
     [[nodiscard]] bool has_jump_table(unsigned btype) const;
     void jump_indirect(unsigned btype = 0);

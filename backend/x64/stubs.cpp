@@ -7,6 +7,8 @@
 // all frames).
 #include "backend/x64/stubs.h"
 
+#include <optional>
+
 #include "backend/x64/fp_trap.h"
 #include "backend/x64/host_cpu.h"
 #include "backend/x64/pinned.h"
@@ -51,9 +53,11 @@ class StubGenerator : public Xbyak::CodeGenerator {
         stubs.safepoint = begin();
         emit_safepoint(stubs.exit);
         stubs.branch = begin();
-        emit_branch(offsetof(CpuState, jump_cache), stubs);
-        stubs.privileged_branch = begin();
-        emit_branch(offsetof(CpuState, privileged_jump_cache), stubs);
+        emit_branch(stubs, std::nullopt);
+        for (const bool privileged : {false, true}) {
+            stubs.machine_branch[privileged] = begin();
+            emit_branch(stubs, privileged);
+        }
         stubs.code.assign(getCode(), getCode() + getSize());
         return stubs;
     }
@@ -285,16 +289,23 @@ class StubGenerator : public Xbyak::CodeGenerator {
 
     // RAX = guest address: what emit_exit.cpp has in line for indirect branches, for call sites, of
     // which few ever see a return that they do not expect.
-    void emit_branch(std::size_t jump_cache, const Stubs& stubs) {
+    // `privilege`: in a machine.
+    void emit_branch(const Stubs& stubs, std::optional<bool> privilege) {
         constexpr u32 kIndexMask = (ir::kJumpCacheEntries - 1) << 2;
         const auto entry = [&](std::size_t offset) {
-            return qword[r15 + r10 * 4 + (static_cast<int>(jump_cache + offset) - ir::kStateBias)];
+            return privilege ? qword[r11 + r10 * 4 + static_cast<int>(offset)]
+                             : qword[r15 + r10 * 4 +
+                                     (static_cast<int>(offsetof(CpuState, jump_cache) + offset) -
+                                      ir::kStateBias)];
         };
         Xbyak::Label pending;
         cmp(dword[r15 + (static_cast<int>(offsetof(CpuState, pending)) - ir::kStateBias)], 0);
         jne(pending);
         mov(r10d, eax);
         and_(r10d, kIndexMask);
+        if (privilege) {
+            mov(r11, cell(offsetof(CpuState, machine_jump_cache) + *privilege * sizeof(u64)));
+        }
         cmp(rax, entry(offsetof(ir::JumpCacheEntry, guest_pc)));
         jne(getCode() + stubs.lookup);
         jmp(entry(offsetof(ir::JumpCacheEntry, host_pc)));

@@ -41,7 +41,9 @@ class X64Backend final : public Backend {
         state.thunks.link = stub_base + stubs.link;
         state.thunks.lookup = stub_base + stubs.lookup;
         state.thunks.branch = stub_base + stubs.branch;
-        state.thunks.privileged_branch = stub_base + stubs.privileged_branch;
+        for (const bool privileged : {false, true}) {
+            state.thunks.machine_branch[privileged] = stub_base + stubs.machine_branch[privileged];
+        }
         state.thunks.call_helper = stub_base + stubs.call_helper;
         state.thunks.call_eval = stub_base + stubs.call_eval;
         state.thunks.safepoint = stub_base + stubs.safepoint;

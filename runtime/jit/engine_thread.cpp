@@ -31,7 +31,9 @@ guarded_jump_entry(ir::CpuState& state, GuestAddr pc, unsigned btype) {
 
 void EngineThread::drop_host_addresses() {
     clear_jump_cache();
-    clear_privileged_jump_cache();
+    machine_jumps.forget_all();
+    code_places.forget(false);
+    code_places.forget(true);
     drop_frames();
 }
 
@@ -52,7 +54,6 @@ void EngineThread::discard_host_addresses() {
 
 // An all-zero entry is as good as empty, except where a branch to address 0 would find it.
 void EngineThread::clear_jump_cache() {
-    code_places.forget(false);
     if (jump_cache_used) {
         std::memset(state.jump_cache, 0, sizeof state.jump_cache);
         jump_cache_used = false;
@@ -62,6 +63,10 @@ void EngineThread::clear_jump_cache() {
         victim_cache_used = false;
     }
     state.jump_cache[0] = {ir::kNoPc, 0};
+    clear_guarded_jump_cache();
+}
+
+void EngineThread::clear_guarded_jump_cache() {
     if (guarded_jump_cache_used) {
         std::memset(state.guarded_jump_cache, 0, sizeof state.guarded_jump_cache);
         guarded_jump_cache_used = false;
@@ -73,20 +78,23 @@ void EngineThread::clear_jump_cache() {
     }
 }
 
-// All-zero entries are empty here, too.
-void EngineThread::clear_privileged_jump_cache() {
-    code_places.forget(true);
-    if (privileged_jump_cache_used) {
-        std::memset(state.privileged_jump_cache, 0, sizeof state.privileged_jump_cache);
-        state.privileged_jump_cache[0] = {ir::kNoPc, 0};
-        privileged_jump_cache_used = false;
+void EngineThread::use_code_addresses(bool privileged, unsigned set) {
+    machine_jumps.use(privileged, set);
+    code_places.forget(privileged);
+    current_mode = ~0u; // blocks of another may be what is kept of these tables
+    if (!privileged) {
+        clear_guarded_jump_cache();
     }
+    drop_frames();
 }
 
-void EngineThread::cache_machine_jump(GuestAddr pc, u64 host, bool privileged) {
-    const u64 index = pc >> 2 & (ir::kJumpCacheEntries - 1);
-    (privileged ? state.privileged_jump_cache : state.jump_cache)[index] = {pc, host};
-    (privileged ? privileged_jump_cache_used : jump_cache_used) = true;
+void EngineThread::forget_code_addresses(bool privileged, unsigned set) {
+    machine_jumps.forget(privileged, set);
+    code_places.forget(privileged);
+    if (!privileged) {
+        clear_guarded_jump_cache();
+    }
+    drop_frames();
 }
 
 void EngineThread::cache_jump(GuestAddr pc, u64 host, unsigned btype) {
@@ -108,11 +116,7 @@ void EngineThread::forget_jump(GuestAddr pc) {
     if (ir::JumpCacheEntry& entry = jump_entry(state, pc); entry.guest_pc == pc) {
         entry = {ir::kNoPc, 0};
     }
-    if (ir::JumpCacheEntry& entry =
-            state.privileged_jump_cache[pc >> 2 & (ir::kJumpCacheEntries - 1)];
-        privileged_jump_cache_used && entry.guest_pc == pc) {
-        entry = {ir::kNoPc, 0};
-    }
+    machine_jumps.forget_block(pc);
     if (ir::JumpCacheEntry& entry = state.victim_cache[ir::victim_index(pc)];
         victim_cache_used && entry.guest_pc == pc) {
         entry = {ir::kNoPc, 0};
@@ -147,6 +151,7 @@ EngineThread* EngineThread::allocate() {
 }
 
 void EngineThread::release(EngineThread* thread) {
+    thread->~EngineThread();
     munmap(reinterpret_cast<u8*>(thread) - kThreadAt, kMappingBytes);
 }
 

@@ -15,6 +15,7 @@
 #include "backend/code_places.h"
 #include "ir/block_key.h"
 #include "ir/guest_state.h"
+#include "runtime/jit/machine_jumps.h"
 
 namespace ulna::runtime {
 
@@ -27,17 +28,16 @@ inline constexpr u32 kPendingSample = 4; // say where you are (tier2/sampler.h)
 
 struct EngineThread {
     ir::CpuState state;              // first: thread_of() relies on it
-    backend::CodePlaces code_places; // of what forget_code_addresses() is about, like jump caches
+    backend::CodePlaces code_places; // of the current sets of tables
+    MachineJumps machine_jumps{state};
     Engine* engine = nullptr;
 
     std::atomic<u64> active_generation{0}; // 0: not active
     u64 seen_generation = 0;               // the jump cache holds addresses of this generation,
-    u32 seen_mode = ~0u;            // of blocks with this mode; in a machine those of EL0, and
-    u32 current_mode = ~0u;         // in a machine
-    u32 seen_privileged_mode = ~0u; // the privileged one of blocks with this mode
-    bool jump_cache_used = false;   // false: it is empty
-    bool victim_cache_used = false; // likewise
-    bool privileged_jump_cache_used = false;
+    u32 seen_mode = ~0u;                   // of blocks with this mode
+    u32 current_mode = ~0u;                // in a machine, of the blocks that run
+    bool jump_cache_used = false;          // false: it is empty
+    bool victim_cache_used = false;        // likewise
     bool guarded_jump_cache_used = false;
     bool branches_set_btype = false; // some mode so far had BlockMode::bti
 
@@ -66,10 +66,11 @@ struct EngineThread {
     void discard_host_addresses();
     void drop_frames() { state.return_stack_current = state.return_stack; }
     void clear_jump_cache();
-    void clear_privileged_jump_cache();
+    void clear_guarded_jump_cache();
     void cache_jump(GuestAddr pc, u64 host, unsigned btype);
-    // In a machine, where there are no victims and no BTYPE.
-    void cache_machine_jump(GuestAddr pc, u64 host, bool privileged);
+    // As Engine's.
+    void use_code_addresses(bool privileged, unsigned set);
+    void forget_code_addresses(bool privileged, unsigned set);
     // Drops the entry of one block.
     void forget_jump(GuestAddr pc);
 

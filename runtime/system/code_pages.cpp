@@ -1,42 +1,102 @@
 #include "runtime/system/code_pages.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "ir/support/bits.h"
 
 namespace ulna::system {
 
-bool CodePages::use(u64 ttbr0, u64 ttbr1) {
-    constexpr unsigned kAsidShift = 48;
-    const bool same_kernel = ((ttbr1 ^ ttbr1_) & ones(kAsidShift)) == 0;
-    const bool same = ttbr0 == ttbr0_ && ttbr1 == ttbr1_;
-    const bool holds = local_ ? same : same_kernel;
+namespace {
+constexpr unsigned kAsidShift = 48;
+} // namespace
+
+CodePages::CodePages(bool privileged) : privileged_{privileged} {
+    sets_[0] = std::make_unique<Set>();
+    sets_[0]->last_use = ++uses_;
+    bind(*sets_[0]);
+}
+
+// To the current tables, with nothing found yet.
+void CodePages::bind(Set& set) const {
+    set.ttbr0 = ttbr0_;
+    set.ttbr1 = ttbr1_;
+    set.local = !privileged_;
+}
+
+// The pages of the set are where the current tables have them.
+bool CodePages::holds(const Set& set) const {
+    return set.local ? set.ttbr0 == ttbr0_ && set.ttbr1 == ttbr1_
+                     : ((set.ttbr1 ^ ttbr1_) & ones(kAsidShift)) == 0;
+}
+
+CodePages::Tables CodePages::use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1) {
+    const u16 asid = static_cast<u16>((asid_in_ttbr1 ? ttbr1 : ttbr0) >> kAsidShift);
+    if (ttbr0 == ttbr0_ && ttbr1 == ttbr1_ && asid == asid_) {
+        return Tables::Same;
+    }
     ttbr0_ = ttbr0;
     ttbr1_ = ttbr1;
-    if (!holds) {
-        forget();
+    asid_ = asid;
+    const unsigned before = std::exchange(current_, choose());
+    std::unique_ptr<Set>& set = sets_[current_];
+    const bool known = set != nullptr && holds(*set);
+    if (set == nullptr) {
+        set = std::make_unique<Set>();
     }
-    return holds;
+    set->asid = asid;
+    set->last_use = ++uses_;
+    if (known) {
+        return current_ == before ? Tables::Same : Tables::Known;
+    }
+    set->clear();
+    bind(*set);
+    return Tables::New;
+}
+
+// The set of the current tables, or else the one that has not been used for longest.
+unsigned CodePages::choose() const {
+    const auto last_use = [&](unsigned n) { return sets_[n] != nullptr ? sets_[n]->last_use : 0; };
+    unsigned oldest = 0;
+    for (unsigned n = 0; n < sets_.size(); ++n) {
+        if (sets_[n] != nullptr && holds(*sets_[n])) {
+            return n;
+        }
+        oldest = last_use(n) < last_use(oldest) ? n : oldest;
+    }
+    return oldest;
 }
 
 const CodePages::Page& CodePages::enter(const Page& page, unsigned mapping_log2, bool local) {
-    local_ = local_ || local;
-    seen_.set(filter_of(page.start));
-    sizes_.note(page.start, mapping_log2);
-    return pages_[index_of(page.start)] = page;
+    Set& set = *sets_[current_];
+    if (local && !set.local) {
+        bind(set);
+        set.local = true; // what it has of all tables is of these, too
+    }
+    set.used = true;
+    set.seen[bit(page.start, 55)].set(Set::filter_of(page.start));
+    set.sizes.note(page.start, mapping_log2);
+    return set.pages[index_of(page.start)] = page;
 }
 
-bool CodePages::may_have(GuestAddr address) const {
-    bool any = sizes_.may_be_large(address);
-    sizes_.for_each_piece(address, [&](GuestAddr page) { any = any || seen_[filter_of(page)]; });
+void CodePages::Set::clear() {
+    if (used) {
+        std::fill(std::begin(pages), std::end(pages), Page{});
+        seen[0].reset();
+        seen[1].reset();
+        sizes.reset();
+        used = false;
+    }
+}
+
+bool CodePages::Set::may_have(GuestAddr address) const {
+    bool any = sizes.may_be_large(address);
+    sizes.for_each_piece(
+        address, [&](GuestAddr page) { any = any || seen[bit(page, 55)][filter_of(page)]; });
     return any;
 }
 
-void CodePages::forget() {
-    if (seen_.any()) {
-        std::fill(std::begin(pages_), std::end(pages_), Page{});
-        seen_.reset();
-        sizes_.reset();
-    }
-    local_ = !privileged_;
-}
+// Only the low eight bits count where TCR_ELx.AS is 0.
+bool CodePages::Set::concerns(u16 which) const { return local && (asid ^ which) % 256 == 0; }
 
 } // namespace ulna::system

@@ -1,12 +1,17 @@
-// Where a virtual CPU has found its code: pages by virtual address, at EL0 and above it.
+// Where a virtual CPU has found its code: pages by virtual address, at EL0 or above it, for each of
+// the last few sets of tables. So a process finds again what it had, and so does a kernel that
+// changes TTBR1 on the way to a process and back (page-table isolation).
 //
-// They hold for the tables they were found in. At EL0 those are both TTBRs with their ASID. Above
-// it a kernel's code mostly is global: then only TTBR1's tables count.
+// At EL0 a set belongs to both TTBRs with their ASID. Above it a kernel's code mostly is global:
+// then only TTBR1's tables count, until a page is found that is not.
 #pragma once
 
+#include <array>
 #include <bitset>
+#include <memory>
 
 #include "ir/guest_state.h"
+#include "runtime/engine.h"
 #include "runtime/system/mapping_sizes.h"
 
 namespace ulna::system {
@@ -19,35 +24,81 @@ class CodePages {
         const u8* bytes = nullptr;
         bool guarded = false; // BTI
     };
+    enum class Tables : u8 {
+        Same,  // as before
+        Known, // others, whose pages are still here
+        New,   // others; what their number had before is forgotten
+    };
 
-    // False: what was found before holds no longer, and is forgotten; whoever else has it must,
-    // too.
-    [[nodiscard]] bool use(u64 ttbr0, u64 ttbr1);
+    explicit CodePages(bool privileged);
+
+    // The TTBRs of the regime, and which of them has the ASID (TCR_EL1.A1).
+    [[nodiscard]] Tables use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1);
+    // The current set, below runtime::kCodeSets.
+    [[nodiscard]] unsigned current() const { return current_; }
+
     [[nodiscard]] const Page* find(GuestAddr pc) const {
-        const Page& page = pages_[index_of(pc)];
+        const Page& page = now().pages[index_of(pc)];
         return page.start == align_down(pc, kPageBytes) ? &page : nullptr;
     }
     // `local`: for these tables and this ASID only.
     const Page& enter(const Page& page, unsigned mapping_log2, bool local);
-    // Code of the address's mapping may have been found since the last forget().
-    [[nodiscard]] bool may_have(GuestAddr address) const;
-    void forget();
 
-    explicit CodePages(bool privileged) : local_{!privileged}, privileged_{privileged} {}
+    // Forgets sets: those that may have code of the address's mapping, those that an invalidation
+    // of the ASID concerns, all. Calls forgotten(number) for each that had any.
+    template <class Forgotten> void forget_mapping(GuestAddr address, Forgotten forgotten) {
+        forget_if([&](const Set& set) { return set.may_have(address); }, forgotten);
+    }
+    template <class Forgotten> void forget_asid(u16 asid, Forgotten forgotten) {
+        forget_if([&](const Set& set) { return set.concerns(asid); }, forgotten);
+    }
+    template <class Forgotten> void forget(Forgotten forgotten) {
+        forget_if([](const Set&) { return true; }, forgotten);
+    }
 
   private:
     static constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
-    static constexpr std::size_t kPages = 256, kFilterBits = 4096;
+    static constexpr std::size_t kPages = 256;
     static std::size_t index_of(GuestAddr pc) { return pc / kPageBytes % kPages; }
-    static std::size_t filter_of(GuestAddr pc) {
-        return (pc / kPageBytes ^ pc / kPageBytes / kFilterBits) % kFilterBits;
+
+    struct Set {
+        u64 ttbr0 = 0, ttbr1 = 0;
+        u16 asid = 0;
+        bool local = false; // some page is
+        bool used = false;  // there is some page
+        u64 last_use = 0;
+        Page pages[kPages];
+        // By address; kernels and processes, whose addresses differ in bit 55, apart.
+        static constexpr std::size_t kFilterBits = 2048;
+        static std::size_t filter_of(GuestAddr page) {
+            return (page / kPageBytes ^ page / kPageBytes / kFilterBits) % kFilterBits;
+        }
+        std::bitset<kFilterBits> seen[2];
+        MappingSizes sizes;
+
+        void clear();
+        [[nodiscard]] bool may_have(GuestAddr address) const;
+        [[nodiscard]] bool concerns(u16 which) const;
+    };
+
+    [[nodiscard]] const Set& now() const { return *sets_[current_]; }
+    [[nodiscard]] bool holds(const Set& set) const;
+    void bind(Set& set) const;
+    [[nodiscard]] unsigned choose() const;
+    template <class Which, class Forgotten> void forget_if(Which which, Forgotten forgotten) {
+        for (unsigned n = 0; n < sets_.size(); ++n) {
+            if (sets_[n] != nullptr && sets_[n]->used && which(*sets_[n])) {
+                sets_[n]->clear();
+                forgotten(n);
+            }
+        }
     }
 
-    Page pages_[kPages];
-    std::bitset<kFilterBits> seen_;
-    MappingSizes sizes_;
+    std::array<std::unique_ptr<Set>, runtime::kCodeSets> sets_; // null: never used
+    unsigned current_ = 0;
+    u64 uses_ = 0;
     u64 ttbr0_ = 0, ttbr1_ = 0;
-    bool local_; // some page is
+    u16 asid_ = 0;
     const bool privileged_;
 };
 

@@ -42,7 +42,7 @@ class DataTlb {
     void set_pan(); // PSTATE.PAN is now set
 
   private:
-    static constexpr unsigned kSets = 8;
+    static constexpr unsigned kSets = 16;
     static constexpr std::size_t kMostBorrowed = 64;
     struct Key {
         u64 ttbr0 = 0, ttbr1 = 0;

@@ -183,9 +183,11 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] std::optional<u64>
     find_checked(GuestAddr address, ir::MemInfo mem, bool privileged) const;
     [[nodiscard]] const CodePages::Page* find_code(GuestAddr pc);
+    [[nodiscard]] static bool asid_in_ttbr1(const RegimeRegisters& registers);
     void use_code_tables();
     void forget_mapping(GuestAddr address);
-    void forget_code();
+    void forget_asid(u16 asid);
+    template <class Forget> void forget_code(Forget forget);
     void forget_everything();
     [[nodiscard]] u32 word_at(GuestAddr pc);
     [[nodiscard]] Exception misaligned_access(GuestAddr address, GuestAddr pc);

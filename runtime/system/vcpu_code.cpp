@@ -11,6 +11,7 @@ constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
 } // namespace
 
 const CodePages::Page* Vcpu::find_code(GuestAddr pc) {
+    use_code_tables();
     const bool privileged = cpu_.pstate.el != 0;
     CodePages& known = code_pages_[privileged];
     if (const CodePages::Page* const page = known.find(pc)) {
@@ -53,31 +54,41 @@ const u8* Vcpu::code_bytes(GuestAddr pc) {
 void Vcpu::use_code_tables() {
     const bool privileged = cpu_.pstate.el != 0;
     const RegimeRegisters& now = regime();
-    if (!code_pages_[privileged].use(now.ttbr0, now.ttbr1)) {
-        engine_.forget_code_addresses(*cpu_.state, privileged);
+    CodePages& pages = code_pages_[privileged];
+    switch (pages.use(now.ttbr0, now.ttbr1, asid_in_ttbr1(now))) {
+    case CodePages::Tables::Same:
+        return;
+    case CodePages::Tables::New:
+        engine_.forget_code_addresses(*cpu_.state, privileged, pages.current());
+        break;
+    case CodePages::Tables::Known:
+        break;
     }
+    engine_.use_code_addresses(*cpu_.state, privileged, pages.current());
 }
 
-void Vcpu::forget_code() {
+// `forget(pages, forgotten)` forgets some of them.
+template <class Forget> void Vcpu::forget_code(Forget forget) {
     for (const bool privileged : {false, true}) {
-        code_pages_[privileged].forget();
-        engine_.forget_code_addresses(*cpu_.state, privileged);
+        forget(code_pages_[privileged],
+               [&](unsigned set) { engine_.forget_code_addresses(*cpu_.state, privileged, set); });
     }
 }
 
 void Vcpu::forget_mapping(GuestAddr address) {
     tlb_.forget_mapping(address);
-    for (const bool privileged : {false, true}) {
-        if (code_pages_[privileged].may_have(address)) {
-            code_pages_[privileged].forget();
-            engine_.forget_code_addresses(*cpu_.state, privileged);
-        }
-    }
+    forget_code(
+        [&](CodePages& pages, auto forgotten) { pages.forget_mapping(address, forgotten); });
+}
+
+void Vcpu::forget_asid(u16 asid) {
+    tlb_.forget_asid(asid);
+    forget_code([&](CodePages& pages, auto forgotten) { pages.forget_asid(asid, forgotten); });
 }
 
 void Vcpu::forget_everything() {
     tlb_.forget_all();
-    forget_code();
+    forget_code([](CodePages& pages, auto forgotten) { pages.forget(forgotten); });
 }
 
 void Vcpu::on_fetch_fault() {

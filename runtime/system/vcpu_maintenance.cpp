@@ -24,8 +24,7 @@ void Vcpu::invalidate_tlb(Cpu&, const TlbInvalidation& what) {
         }
     } else {
         if (what.kind == Kind::Asid) {
-            tlb_.forget_asid(what.asid);
-            forget_code();
+            forget_asid(what.asid);
         } else {
             forget_everything();
         }

@@ -27,6 +27,11 @@ const RegimeRegisters& Vcpu::regime() {
     return regime_;
 }
 
+bool Vcpu::asid_in_ttbr1(const RegimeRegisters& registers) {
+    constexpr unsigned kA1 = 22; // TCR_EL1
+    return bit(registers.tcr, kA1);
+}
+
 // What is cached is of one regime; of its tables there may be several.
 void Vcpu::translation_changed(Cpu&) {
     const RegimeRegisters before = regime_;
@@ -37,8 +42,7 @@ void Vcpu::translation_changed(Cpu&) {
         now.vttbr != before.vttbr || now.el2_enabled != before.el2_enabled) {
         forget_everything();
     }
-    constexpr unsigned kA1 = 22; // TCR_EL1
-    tlb_.use(now.ttbr0, now.ttbr1, bit(now.tcr, kA1));
+    tlb_.use(now.ttbr0, now.ttbr1, asid_in_ttbr1(now));
     if (now.pan && !before.pan) {
         tlb_.set_pan();
     }

@@ -17,7 +17,8 @@ class NoEngine final : public runtime::Engine {
     void set_tag_memory(const ir::TagMemory&) override {}
     void invalidate(GuestAddr, u64) override {}
     void request_safepoint(ir::CpuState& state) override { state.pending = 1; }
-    void forget_code_addresses(ir::CpuState&, bool) override {}
+    void use_code_addresses(ir::CpuState&, bool, unsigned) override {}
+    void forget_code_addresses(ir::CpuState&, bool, unsigned) override {}
     void run_without_ranges(ir::CpuState&) override {}
     bool on_host_fault(int, void*, ir::CpuState&, bool&) override { return false; }
     bool in_translated_code(const void*) const override { return false; }

@@ -79,7 +79,7 @@ class TieredMachine {
     ir::CpuState* operator->() { return cpu_; }
     runtime::Engine& engine() { return *engine_; }
     // Its pages of code are elsewhere from now on.
-    void moved() { engine_->forget_code_addresses(*cpu_, true); }
+    void moved() { engine_->forget_code_addresses(*cpu_, true, 0); }
 
     static constexpr u64 kDataPage = 9;
     GuestArea area{1u << 20};

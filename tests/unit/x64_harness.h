@@ -168,6 +168,7 @@ class X64Runner {
     void prepare() {
         backend_->prepare_state(*state, stubs_, reinterpret_cast<u64>(code_),
                                 reinterpret_cast<u64>(return_stack_) + kStackBytes);
+        state->machine_jump_cache[0] = state->machine_jump_cache[1] = state->jump_cache;
     }
     static u64 lookup(ir::CpuState& state) {
         auto& self = *static_cast<X64Runner*>(state.runtime);

@@ -1,6 +1,6 @@
 # `openssl speed` to its end, for what it lists; then every cipher, digest and curve that the library has, against native results
 speed() { # names of what is measured come out once each if their rate is not zero
-    openssl speed -seconds 1 -bytes 1024 -mr "$@" > out 2> err || { echo "status $?"; cat err; }
+    openssl speed -seconds "${TEST_PATIENCE:-1}" -bytes 1024 -mr "$@" > out 2> err || { echo "status $?"; cat err; }
     grep -iE 'error|fail|abort' err
     grep -E '^\+F' out | tr -d '\r' | awk -F: '{ok = 1; for (i = 4; i <= NF; i++) ok = ok && $i > 0; print $1, $3, ok ? "runs" : "does not run"}'
 }

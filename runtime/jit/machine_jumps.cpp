@@ -1,0 +1,84 @@
+#include "runtime/jit/machine_jumps.h"
+
+#include <cstring>
+#include <utility>
+
+namespace ulna::runtime {
+
+namespace {
+std::size_t index_of(GuestAddr pc) { return pc >> 2 & (ir::kJumpCacheEntries - 1); }
+} // namespace
+
+MachineJumps::~MachineJumps() {
+    for (const auto& of_privilege : caches_) {
+        for (const Cache& cache : of_privilege) {
+            delete[] cache.entries;
+        }
+    }
+}
+
+// An all-zero entry is as good as empty, except where a branch to address 0 would find it.
+void MachineJumps::clear(Cache& cache) {
+    if (cache.used) {
+        std::memset(cache.entries, 0, ir::kJumpCacheEntries * sizeof(ir::JumpCacheEntry));
+        cache.entries[0] = {ir::kNoPc, 0};
+    }
+    cache.used = cache.stale = false;
+}
+
+void MachineJumps::use(bool privileged, unsigned set) {
+    Cache& cache = caches_[privileged][set];
+    if (cache.entries == nullptr) {
+        cache.entries = new ir::JumpCacheEntry[ir::kJumpCacheEntries];
+        cache.used = true; // with whatever was there
+        cache.stale = true;
+    }
+    if (cache.stale) {
+        clear(cache);
+    }
+    current_[privileged] = set;
+    state_->machine_jump_cache[privileged] = cache.entries;
+}
+
+bool MachineJumps::use_mode(ir::BlockMode mode) {
+    Cache& cache = caches_[mode.privileged()][current_[mode.privileged()]];
+    if (std::exchange(cache.mode, mode.bits) == mode.bits) {
+        return false;
+    }
+    clear(cache);
+    return true;
+}
+
+void MachineJumps::enter(GuestAddr pc, u64 host, bool privileged) {
+    Cache& cache = caches_[privileged][current_[privileged]];
+    cache.entries[index_of(pc)] = {pc, host};
+    cache.used = true;
+}
+
+void MachineJumps::forget(bool privileged, unsigned set) {
+    Cache& cache = caches_[privileged][set];
+    cache.stale = cache.used;
+    if (set == current_[privileged]) {
+        clear(cache);
+    }
+}
+
+void MachineJumps::forget_all() {
+    for (const bool privileged : {false, true}) {
+        for (unsigned set = 0; set < kCodeSets; ++set) {
+            forget(privileged, set);
+        }
+    }
+}
+
+void MachineJumps::forget_block(GuestAddr pc) {
+    for (auto& of_privilege : caches_) {
+        for (Cache& cache : of_privilege) {
+            if (cache.used && !cache.stale && cache.entries[index_of(pc)].guest_pc == pc) {
+                cache.entries[index_of(pc)] = {ir::kNoPc, 0};
+            }
+        }
+    }
+}
+
+} // namespace ulna::runtime

@@ -1,0 +1,93 @@
+#include "runtime/jit/machine_jumps.h"
+
+#include <memory>
+
+#include "tests/support/catch.h"
+
+namespace ulna::runtime {
+namespace {
+
+constexpr GuestAddr kPc = 0x1234'5678;
+constexpr u64 kHost = 0x7f00'0000'1000;
+
+struct Fixture {
+    Fixture() {
+        jumps.use(false, 0);
+        jumps.use(true, 0);
+    }
+    // As translated code does.
+    [[nodiscard]] u64 find(GuestAddr pc, bool privileged) const {
+        const ir::JumpCacheEntry& entry =
+            state->machine_jump_cache[privileged][pc >> 2 & (ir::kJumpCacheEntries - 1)];
+        return entry.guest_pc == pc ? entry.host_pc : 0;
+    }
+
+    std::unique_ptr<ir::CpuState> state = std::make_unique<ir::CpuState>();
+    MachineJumps jumps{*state};
+};
+
+} // namespace
+
+TEST_CASE("machine jumps: each privilege and set of tables has its own", "[runtime]") {
+    Fixture f;
+    CHECK(f.find(0, true) == 0); // no entry is one for address 0
+    f.jumps.enter(kPc, kHost, true);
+    CHECK(f.find(kPc, true) == kHost);
+    CHECK(f.find(kPc, false) == 0);
+    f.jumps.use(true, 3);
+    CHECK(f.find(kPc, true) == 0);
+    CHECK(f.find(0, true) == 0);
+    f.jumps.enter(kPc, kHost + 1, true);
+    f.jumps.use(true, 0);
+    CHECK(f.find(kPc, true) == kHost);
+}
+
+TEST_CASE("machine jumps: what is forgotten is gone when its tables come back", "[runtime]") {
+    Fixture f;
+    f.jumps.enter(kPc, kHost, true);
+    f.jumps.use(true, 1);
+    f.jumps.enter(kPc, kHost + 1, true);
+    SECTION("of tables that are not the current ones") {
+        f.jumps.forget(true, 0);
+        CHECK(f.find(kPc, true) == kHost + 1);
+        f.jumps.use(true, 0);
+        CHECK(f.find(kPc, true) == 0);
+        f.jumps.use(true, 1);
+        CHECK(f.find(kPc, true) == kHost + 1);
+    }
+    SECTION("of the current ones") {
+        f.jumps.forget(true, 1);
+        CHECK(f.find(kPc, true) == 0);
+        f.jumps.use(true, 0);
+        CHECK(f.find(kPc, true) == kHost);
+    }
+    SECTION("of all") {
+        f.jumps.forget_all();
+        CHECK(f.find(kPc, true) == 0);
+        f.jumps.use(true, 0);
+        CHECK(f.find(kPc, true) == 0);
+    }
+    SECTION("a block's") {
+        f.jumps.forget_block(kPc);
+        CHECK(f.find(kPc, true) == 0);
+        f.jumps.use(true, 0);
+        CHECK(f.find(kPc, true) == 0);
+    }
+}
+
+TEST_CASE("machine jumps: they are of blocks of one mode", "[runtime]") {
+    Fixture f;
+    const ir::BlockMode first{ir::BlockMode::level_bits(1)};
+    const ir::BlockMode second{first.bits | ir::BlockMode::kNoRanges};
+    CHECK(f.jumps.use_mode(first));
+    f.jumps.enter(kPc, kHost, true);
+    CHECK_FALSE(f.jumps.use_mode(first));
+    CHECK(f.find(kPc, true) == kHost);
+    f.jumps.use(true, 1);
+    CHECK(f.jumps.use_mode(second));
+    f.jumps.use(true, 0);
+    CHECK(f.jumps.use_mode(second));
+    CHECK(f.find(kPc, true) == 0);
+}
+
+} // namespace ulna::runtime
