@@ -17,6 +17,7 @@
 #include "runtime/system/board.h"
 #include "runtime/system/cache_identity.h"
 #include "runtime/system/compile_server.h"
+#include "runtime/system/device_tree_file.h"
 #include "runtime/system/gdb_target.h"
 #include "runtime/system/termination.h"
 #include "runtime/tier2/server_connection.h"
@@ -28,21 +29,6 @@ using namespace ulna;
 int fail(const std::string& why) {
     std::fprintf(stderr, "ulna-system: %s\n", why.c_str());
     return 1;
-}
-
-int dump_device_tree(const system::SystemOptions& options) {
-    std::string why_not;
-    const auto tree =
-        system::boot_device_tree(system::boot_request(options), system::describe(options), why_not);
-    if (!tree) {
-        return fail(why_not);
-    }
-    std::FILE* const file = std::fopen(options.dump_device_tree.c_str(), "wb");
-    if (file == nullptr || std::fwrite(tree->data(), 1, tree->size(), file) != tree->size() ||
-        std::fclose(file) != 0) {
-        return fail("cannot write '" + options.dump_device_tree + "'");
-    }
-    return 0;
 }
 
 // Not when dumps are to show each translation being made, or a debugger's breakpoints end blocks.
@@ -78,6 +64,7 @@ system::MachineConfig config_of(const system::SystemOptions& options,
             .has_its = options.its,
             .shares_ram = system::shares_ram(options),
             .stays_on = options.no_shutdown,
+            .resets_end = options.no_reboot,
             .instruction_time = options.instruction_time,
             .seed = options.seed,
             .cache_directory = keeps_translations(options)
@@ -151,7 +138,8 @@ int run(const system::SystemOptions& options) {
         return fail(why_not);
     }
     system::Snapshots snapshots{*machine, *board, options};
-    system::AttachedMonitor monitor{*machine, *board, snapshots};
+    system::MachineControl control{*machine, [&] { board->press_power_key(); }};
+    system::AttachedMonitor monitor{*machine, *board, snapshots, control};
     if (!monitor.connect(options.monitor, why_not)) {
         return fail(why_not);
     }
@@ -160,22 +148,25 @@ int run(const system::SystemOptions& options) {
         return fail(why_not);
     }
     if (options.start_stopped) {
-        machine->run_control().stop();
+        machine->run_control().report({.reason = system::RunControl::Stop::Reason::Start});
     }
     std::optional<system::Termination> termination;
     {
         const std::lock_guard lock{machine->lock()};
-        termination.emplace(machine->loop(), [&] { machine->stop(0); });
+        termination.emplace(machine->loop(), [&] { machine->stop(0, system::Cause::HostSignal); });
     }
     auto end = options.load_snapshot.empty()
                    ? live(*machine, options, why_not)
                    : live_on(*machine, snapshots, options.load_snapshot, why_not);
-    while (end && end->reset && !options.no_reboot && !system::Termination::signal()) {
+    while (end && end->reset && !system::Termination::signal()) {
         save_translations(*machine);
         machine->reset();
         end = live(*machine, options, why_not);
     }
     machine->run_control().finish();
+    if (end && end->reset) { // but for a signal
+        machine->tell({system::MachineEvent::Kind::Shutdown, system::Cause::HostSignal});
+    }
     if (debugger.server != nullptr && end) {
         debugger.server->set_exit_status(end->status);
     }
@@ -232,7 +223,9 @@ int main(int argc, char** argv) {
         return *line.exit_status;
     }
     if (!line.options.dump_device_tree.empty()) {
-        return dump_device_tree(line.options);
+        const std::string trouble =
+            system::save_device_tree(line.options, line.options.dump_device_tree);
+        return trouble.empty() ? 0 : fail(trouble);
     }
     std::string why_not;
     const int status =

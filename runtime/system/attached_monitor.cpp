@@ -1,11 +1,14 @@
 #include "runtime/system/attached_monitor.h"
 
+#include "runtime/system/characters.h"
+
 namespace ulna::system {
 
-AttachedMonitor::AttachedMonitor(Machine& machine, Board& board, Snapshots& snapshots)
-    : machine_{machine}, board_{board}, monitor_{machine, snapshots, [&board] {
-                                                     board.press_power_key();
-                                                 }} {}
+AttachedMonitor::AttachedMonitor(Machine& machine,
+                                 Board& board,
+                                 Snapshots& snapshots,
+                                 MachineControl& control)
+    : machine_{machine}, board_{board}, monitor_{machine, snapshots, control} {}
 
 AttachedMonitor::~AttachedMonitor() {
     if (devices::Console* const console = board_.console()) {
@@ -30,14 +33,13 @@ bool AttachedMonitor::connect(const std::string& where, std::string& why_not) {
 }
 
 bool AttachedMonitor::connect_own(const std::string& where, std::string& why_not) {
-    own_ = devices::make_character_backend(where, machine_.loop(), why_not);
+    own_ = open_characters(where, machine_, why_not);
     if (own_ == nullptr) {
         return false;
     }
     console_ = std::make_unique<MonitorConsole>(machine_, monitor_, *own_);
     own_->connect(console_.get());
     if (where == "stdio") {
-        static_cast<devices::Console&>(*own_).on_quit([this] { machine_.stop(0); });
         console_->prompt();
     }
     return true;

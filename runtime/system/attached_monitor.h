@@ -9,7 +9,7 @@ namespace ulna::system {
 
 class AttachedMonitor {
   public:
-    AttachedMonitor(Machine& machine, Board& board, Snapshots& snapshots);
+    AttachedMonitor(Machine& machine, Board& board, Snapshots& snapshots, MachineControl& control);
     ~AttachedMonitor(); // while nothing runs, without the lock
     AttachedMonitor(const AttachedMonitor&) = delete;
     AttachedMonitor& operator=(const AttachedMonitor&) = delete;

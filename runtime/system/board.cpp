@@ -13,6 +13,7 @@
 #include "runtime/devices/virtio/user_net.h"
 #include "runtime/devices/virtio/vhost_user.h"
 #include "runtime/devices/virtio/vsock.h"
+#include "runtime/system/characters.h"
 
 namespace ulna::system {
 
@@ -123,13 +124,12 @@ bool Board::add_serial(const std::string& words,
                        virt::Range range,
                        unsigned spi,
                        std::string& why_not) {
-    SerialPort port{devices::make_character_backend(words, machine_.loop(), why_not), nullptr};
+    SerialPort port{open_characters(words, machine_, why_not), nullptr};
     if (port.line == nullptr) {
         return false;
     }
     if (devices::is_console(words)) {
         console_ = static_cast<devices::Console*>(port.line.get());
-        console_->on_quit([this] { machine_.stop(0); });
     }
     port.uart = std::make_unique<devices::Pl011>(*port.line, machine_.gic().spi(spi));
     machine_.memory().add_device(range.base, range.bytes, *port.uart);
@@ -297,14 +297,9 @@ Board::VirtioPointer Board::make_console(const DeviceOption& device,
                                          std::string& why_not) {
     const std::lock_guard lock{machine_.lock()};
     const std::string& words = with_id(options.characters, device.characters)->words;
-    auto backend = devices::make_character_backend(words, machine_.loop(), why_not);
-    if (backend == nullptr) {
-        return nullptr;
-    }
-    if (devices::is_console(words)) {
-        static_cast<devices::Console&>(*backend).on_quit([this] { machine_.stop(0); });
-    }
-    return std::make_unique<virtio::ConsoleDevice>(std::move(backend));
+    auto backend = open_characters(words, machine_, why_not);
+    return backend == nullptr ? nullptr
+                              : std::make_unique<virtio::ConsoleDevice>(std::move(backend));
 }
 
 Board::VirtioPointer

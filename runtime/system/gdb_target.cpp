@@ -177,11 +177,18 @@ std::optional<GdbStop> GdbMachine::take_stop() {
     }
     constexpr int kInterrupted = 2, kTrapped = 5;
     GdbStop result{.thread = stop->cpu + u64{1}, .signal = kTrapped, .address = stop->address};
-    if (stop->reason == Reason::Requested) {
+    switch (stop->reason) {
+    case Reason::Start:
+    case Reason::Requested:
+    case Reason::PowerOff:
         result.signal = kInterrupted;
-    } else if (stop->reason == Reason::Breakpoint) {
+        break;
+    case Reason::Step:
+        break;
+    case Reason::Breakpoint:
         result.kind = GdbStop::Kind::Breakpoint;
-    } else if (stop->reason == Reason::Watchpoint) {
+        break;
+    case Reason::Watchpoint:
         result.kind = GdbStop::Kind::Watchpoint;
         for (const WatchedRange& range : machine_.debugger_points().watched) {
             if (range.overlaps(stop->address, 1)) {
@@ -189,6 +196,7 @@ std::optional<GdbStop> GdbMachine::take_stop() {
                 result.writes = range.writes;
             }
         }
+        break;
     }
     return result;
 }

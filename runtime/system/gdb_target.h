@@ -30,7 +30,7 @@ class GdbMachine final : public runtime::debug::GdbTarget {
     [[nodiscard]] std::optional<runtime::debug::GdbStop> take_stop() override;
     void attach() override;
     void detach() override;
-    void kill() override { machine_.stop(0); }
+    void kill() override { machine_.stop(0, Cause::HostUser); }
     [[nodiscard]] std::optional<std::string> command(std::string_view line) override;
 
   private:

@@ -207,17 +207,44 @@ void Machine::reset() {
         }
     }
     engine_->invalidate(0, ~u64{0});
+    tell({MachineEvent::Kind::Reset, end_.cause});
     end_ = {};
     stopping_.store(false);
 }
 
-void Machine::power_off() { config_.stays_on ? run_control_.stop() : stop(0); }
+void Machine::on_event(std::function<void(const MachineEvent&)> call) {
+    on_event_ = std::move(call);
+    run_control_.on_change([this](bool stopped) {
+        tell({stopped ? MachineEvent::Kind::Stop : MachineEvent::Kind::Resume});
+    });
+}
 
-void Machine::stop(int status) {
+void Machine::tell(const MachineEvent& event) const {
+    if (on_event_) {
+        on_event_(event);
+    }
+}
+
+void Machine::power_off(Cause cause) {
+    if (!config_.stays_on) {
+        stop(0, cause);
+        return;
+    }
+    tell({MachineEvent::Kind::Shutdown, cause});
+    run_control_.report({.reason = RunControl::Stop::Reason::PowerOff});
+}
+
+void Machine::stop(int status, Cause cause) { end({.status = status, .cause = cause}); }
+
+// The first one to say so counts.
+void Machine::end(const End& how) {
     if (stopping_.exchange(true)) {
         return;
     }
-    end_.status = status;
+    end_ = how;
+    if (!how.reset) {
+        tell({MachineEvent::Kind::Shutdown, how.cause});
+    }
     run_control_.end();
     kick_cpus();
     loop_.stop();
@@ -233,9 +260,8 @@ void Machine::kick_cpus() {
     }
 }
 
-void Machine::request_reset() {
-    end_.reset = true;
-    stop(0);
+void Machine::request_reset(Cause cause) {
+    config_.resets_end ? power_off(cause) : end({.reset = true, .cause = cause});
 }
 
 void Machine::rom_changed(PhysAddr base, u64 bytes) {

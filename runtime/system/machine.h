@@ -18,6 +18,7 @@
 #include "runtime/engine.h"
 #include "runtime/system/interrupt_controller.h"
 #include "runtime/system/machine_code.h"
+#include "runtime/system/machine_event.h"
 #include "runtime/system/round_robin.h"
 #include "runtime/system/run_control.h"
 #include "runtime/system/timers.h"
@@ -39,6 +40,7 @@ struct MachineConfig {
     bool has_its = true;
     bool shares_ram = false;                         // with device back ends in other processes
     bool stays_on = false;                           // -no-shutdown
+    bool resets_end = false;                         // -no-reboot
     std::optional<InstructionTime> instruction_time; // the deterministic mode
     std::optional<u64> seed;                         // of the CPUs' random numbers
     std::string cache_directory; // of the persistent translation cache; empty: none
@@ -68,18 +70,24 @@ class Machine {
     // Runs until it is stopped; the first CPU starts at `entry` with X0 = `argument`.
     struct End {
         int status = 0;
-        bool reset = false; // the guest asked for a reset
+        bool reset = false; // it is to start again
+        Cause cause = Cause::HostQuit;
     };
     [[nodiscard]] End run(GuestAddr entry, u64 argument, u8 el);
     [[nodiscard]] End run_loaded(); // as a snapshot left it
     // As after power on, to be loaded and run again. While nothing runs.
     void reset();
 
+    // Told of each event, in the thread that makes it happen, with or without the lock: it only
+    // takes it down. While nothing runs.
+    void on_event(std::function<void(const MachineEvent&)> call);
+
     // --- from any thread
-    void stop(int status);
-    // The guest switches the machine off: it ends, or with `stays_on` stops.
-    void power_off();
-    void request_reset();
+    void stop(int status, Cause cause);
+    // It ends, or with `stays_on` stops.
+    void power_off(Cause cause);
+    void request_reset(Cause cause); // with `resets_end` it is switched off
+    void tell(const MachineEvent& event) const;
     [[nodiscard]] bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
     [[nodiscard]] u64 counter() const { // since the machine was made
         return counter_.count_at(loop_.now_ns());
@@ -143,6 +151,7 @@ class Machine {
     void open_cache(const runtime::EngineConfig& engine);
     void connect_cpu(unsigned index);
     [[nodiscard]] End run_cpus();
+    void end(const End& how);
     void visit_time(devices::StateVisitor& visit);
     void kick_cpus();
 
@@ -172,6 +181,7 @@ class Machine {
     MachineSemihosting* semihosting_ = nullptr;
     std::atomic<bool> stopping_{false};
     End end_;
+    std::function<void(const MachineEvent&)> on_event_;
 };
 
 } // namespace ulna::system

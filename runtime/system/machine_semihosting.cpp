@@ -34,7 +34,7 @@ i64 MachineSemihosting::seconds_since_1970() {
                                        : SemihostingHost::seconds_since_1970();
 }
 
-void MachineSemihosting::exit(int status) { machine_.stop(status); }
+void MachineSemihosting::exit(int status) { machine_.stop(status, Cause::GuestShutdown); }
 
 std::string MachineSemihosting::why_no_snapshot() const {
     return semihosting_.files().has_host_files() ? "the guest has files of the host open by "

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 
 #include "runtime/debug/log.h"
 #include "runtime/option_values.h"
 #include "runtime/system/cpu_registers.h"
 #include "runtime/system/machine_report.h"
+#include "runtime/system/memory_access.h"
 #include "runtime/system/memory_format.h"
 #include "runtime/system/snapshot_folder.h"
 
@@ -58,6 +58,8 @@ std::string Monitor::usage(const Row& row) {
 }
 
 namespace {
+
+std::string as_line(const std::string& message) { return message.empty() ? "" : message + "\n"; }
 
 // "x/4xw 0" is "x /4xw 0".
 std::vector<std::string> words_of(std::string_view line) {
@@ -205,30 +207,6 @@ std::string Monitor::choose_cpu(const Words& arguments) {
     return "";
 }
 
-// One page's bytes at a time, as what is beside it may be elsewhere.
-bool Monitor::read(u64 at, u8* to, u64 count, bool physical) {
-    constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
-    while (count != 0) {
-        const u64 piece = std::min(count, kPageBytes - at % kPageBytes);
-        u64 place = at;
-        if (!physical) {
-            const TranslationResult result = cpu().look_up(at);
-            const auto* const page = std::get_if<Translation>(&result);
-            if (page == nullptr) {
-                return false;
-            }
-            place = page->page + at % kPageBytes;
-        }
-        if (!machine_.peek(place, to, piece)) {
-            return false;
-        }
-        at += piece;
-        to += piece;
-        count -= piece;
-    }
-    return true;
-}
-
 std::string Monitor::dump(const Words& arguments, bool physical) {
     const Pause pause{machine_.run_control()};
     std::string why_not;
@@ -245,7 +223,8 @@ std::string Monitor::dump(const Words& arguments, bool physical) {
         return why_not;
     }
     std::vector<u8> bytes(format->bytes());
-    return read(*address, bytes.data(), bytes.size(), physical)
+    const MemoryRange range{physical ? nullptr : &cpu(), *address, bytes.size()};
+    return read_memory(machine_, range, bytes.data())
                ? print_memory(*format, *address, bytes)
                : fmt::format("cannot read {} bytes at {:#x}\n", bytes.size(), *address);
 }
@@ -258,26 +237,13 @@ std::string Monitor::print(const Words& arguments) {
 }
 
 std::string Monitor::write_file(const Words& arguments, bool physical) {
-    constexpr u64 kPiece = 1 << 20;
     const Pause pause{machine_.run_control()};
     std::string why_not;
     const auto address = value_of(arguments[0], why_not);
     const auto count = address ? value_of(arguments[1], why_not) : std::nullopt;
-    if (!count) {
-        return why_not;
-    }
-    std::ofstream file{arguments[2], std::ios::binary | std::ios::trunc};
-    std::vector<u8> bytes(kPiece);
-    for (u64 done = 0; file && done < *count; done += kPiece) {
-        const u64 piece = std::min(kPiece, *count - done);
-        if (!read(*address + done, bytes.data(), piece, physical)) {
-            return fmt::format("cannot read {} bytes at {:#x}\n", piece, *address + done);
-        }
-        file.write(reinterpret_cast<const char*>(bytes.data()),
-                   static_cast<std::streamsize>(piece));
-    }
-    file.close();
-    return file ? "" : "cannot write '" + arguments[2] + "'\n";
+    return count ? as_line(save_memory(machine_, {physical ? nullptr : &cpu(), *address, *count},
+                                       arguments[2]))
+                 : why_not;
 }
 
 std::string Monitor::save(const Words& arguments) { return write_file(arguments, false); }
@@ -289,28 +255,21 @@ std::string Monitor::examine_physical(const Words& arguments) { return dump(argu
 // --- Doing
 
 std::string Monitor::stop(const Words&) {
-    machine_.run_control().stop();
+    control_.stop();
     return "";
 }
 
-std::string Monitor::cont(const Words&) {
-    machine_.run_control().resume();
-    return "";
-}
+std::string Monitor::cont(const Words&) { return as_line(control_.resume()); }
 
 std::string Monitor::system_reset(const Words&) {
-    machine_.request_reset();
+    control_.reset();
     return "";
 }
 
 std::string Monitor::system_powerdown(const Words&) {
-    machine_.loop().post(press_power_key_);
+    control_.press_power_key();
     return "";
 }
-
-namespace {
-std::string as_line(const std::string& message) { return message.empty() ? "" : message + "\n"; }
-} // namespace
 
 std::string Monitor::save_machine(const Words& arguments) {
     return as_line(snapshots_.save(arguments[0]));
@@ -325,9 +284,7 @@ std::string Monitor::delete_snapshot(const Words& arguments) {
 }
 
 std::string Monitor::quit(const Words&) {
-    // One that is stopping for a reset would start again.
-    static_cast<void>(machine_.run_control().wait_until_restarted());
-    machine_.stop(0);
+    control_.quit();
     return "";
 }
 

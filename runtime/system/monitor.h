@@ -2,22 +2,20 @@
 // (monitor_console.h) and from gdb's "monitor".
 #pragma once
 
-#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "runtime/system/machine.h"
+#include "runtime/system/machine_control.h"
 #include "runtime/system/snapshots.h"
 
 namespace ulna::system {
 
 class Monitor {
   public:
-    // `press_power_key` is called with the machine's lock held.
-    Monitor(Machine& machine, Snapshots& snapshots, std::function<void()> press_power_key)
-        : machine_{machine}, snapshots_{snapshots}, press_power_key_{std::move(press_power_key)} {}
+    Monitor(Machine& machine, Snapshots& snapshots, MachineControl& control)
+        : machine_{machine}, snapshots_{snapshots}, control_{control} {}
 
     // What the command prints: lines, or nothing. From any thread, without the machine's lock: most
     // commands wait for CPUs.
@@ -68,11 +66,10 @@ class Monitor {
     [[nodiscard]] std::optional<u64> value_of(const std::string& word, std::string& why_not);
     [[nodiscard]] std::string dump(const Words& arguments, bool physical);
     [[nodiscard]] std::string write_file(const Words& arguments, bool physical);
-    [[nodiscard]] bool read(u64 at, u8* to, u64 count, bool physical);
 
     Machine& machine_;
     Snapshots& snapshots_;
-    const std::function<void()> press_power_key_;
+    MachineControl& control_;
     std::mutex mutex_;
     unsigned chosen_ = 0; // the CPU that commands are about
 };

@@ -21,6 +21,15 @@ void RunControl::update_wanted() {
     }
 }
 
+void RunControl::set_orders(const std::vector<Order>& orders) {
+    const bool stayed = all_stay();
+    orders_ = orders;
+    update_wanted();
+    if (on_change_ && all_stay() != stayed) {
+        on_change_(!stayed);
+    }
+}
+
 // --- CPUs
 
 RunControl::Order RunControl::wait(unsigned cpu) {
@@ -62,8 +71,10 @@ void RunControl::report(const Stop& stop) {
     std::function<void()> call;
     {
         const std::lock_guard lock{mutex_};
-        std::ranges::fill(orders_, Order::Stay);
-        update_wanted();
+        if (!all_stay() || stop.reason == Stop::Reason::PowerOff) {
+            why_ = stop.reason;
+        }
+        set_orders(std::vector<Order>(orders_.size(), Order::Stay));
         if (!stop_) {
             stop_ = stop;
         }
@@ -80,9 +91,8 @@ void RunControl::report(const Stop& stop) {
 void RunControl::resume(const std::vector<Order>& orders) {
     {
         const std::lock_guard lock{mutex_};
-        orders_ = orders;
         stop_.reset();
-        update_wanted();
+        set_orders(orders);
         changed_.notify_all();
     }
     kick_();
@@ -95,6 +105,11 @@ bool RunControl::all_stay() const {
 bool RunControl::is_stopped() const {
     const std::lock_guard lock{mutex_};
     return all_stay();
+}
+
+std::optional<RunControl::Stop::Reason> RunControl::why_stopped() const {
+    const std::lock_guard lock{mutex_};
+    return all_stay() ? std::optional{why_} : std::nullopt;
 }
 
 std::optional<RunControl::Stop> RunControl::take_stop() {
@@ -113,6 +128,11 @@ bool RunControl::wait_until_parked() {
 void RunControl::on_stop(std::function<void()> call) {
     const std::lock_guard lock{mutex_};
     on_stop_ = std::move(call);
+}
+
+void RunControl::on_change(std::function<void(bool stopped)> call) {
+    const std::lock_guard lock{mutex_};
+    on_change_ = std::move(call);
 }
 
 void RunControl::pause() {
@@ -153,8 +173,11 @@ void RunControl::restart() {
         if (!all_stay()) {
             std::ranges::fill(orders_, Order::Run);
             stop_.reset();
-        } else if (stop_) { // who asked may have looked for it in vain
-            call = on_stop_;
+        } else {
+            why_ = Stop::Reason::Start;
+            if (stop_) { // who asked may have looked for it in vain
+                call = on_stop_;
+            }
         }
         update_wanted();
         changed_.notify_all();

@@ -22,7 +22,14 @@ class RunControl {
   public:
     enum class Order : u8 { Run, Step /* one instruction */, Stay };
     struct Stop {
-        enum class Reason : u8 { Requested, Step, Breakpoint, Watchpoint };
+        enum class Reason : u8 {
+            Start, // it has not run yet, or not since a reset
+            Requested,
+            PowerOff,
+            Step,
+            Breakpoint,
+            Watchpoint
+        };
         unsigned cpu = 0;
         Reason reason = Reason::Requested;
         GuestAddr address = 0; // Watchpoint: of the access
@@ -50,12 +57,16 @@ class RunControl {
     void resume() { resume(std::vector<Order>(orders_.size(), Order::Run)); }
     void resume(const std::vector<Order>& orders); // by CPU
     [[nodiscard]] bool is_stopped() const;         // by report() or stop()
+    // Nothing while it is not stopped. The first reason counts, or that it was switched off.
+    [[nodiscard]] std::optional<Stop::Reason> why_stopped() const;
     // What stopped the CPUs since resume(), once.
     [[nodiscard]] std::optional<Stop> take_stop();
     // False: the machine ends.
     [[nodiscard]] bool wait_until_parked();
     // Called in the thread that reports; replaces the one there was.
     void on_stop(std::function<void()> call);
+    // Called when is_stopped() changes, in whoever's thread that makes it: it must not come back.
+    void on_change(std::function<void(bool stopped)> call);
 
     void end(); // nobody waits any longer
     // The first CPU is about to be turned on, the others are off. Who was stopped stays stopped.
@@ -72,6 +83,7 @@ class RunControl {
     [[nodiscard]] bool all_stay() const;
     [[nodiscard]] bool none_active() const;
     void update_wanted(); // after each change of orders_ and pauses_
+    void set_orders(const std::vector<Order>& orders);
 
     const std::function<void()> kick_;
     mutable std::mutex mutex_;
@@ -81,7 +93,9 @@ class RunControl {
     unsigned pauses_ = 0;
     bool ended_ = false, finished_ = false;
     std::optional<Stop> stop_;
+    Stop::Reason why_ = Stop::Reason::Start;
     std::function<void()> on_stop_;
+    std::function<void(bool stopped)> on_change_;
     const std::unique_ptr<std::atomic<bool>[]> wanted_;
 };
 

@@ -469,8 +469,8 @@ i32 Vcpu::affinity_info(Cpu&, u64 mpidr) {
            : other->is_starting() ? 2
                                   : 1;
 }
-void Vcpu::system_off(Cpu&) { machine_.power_off(); }
-void Vcpu::system_reset(Cpu&) { machine_.request_reset(); }
+void Vcpu::system_off(Cpu&) { machine_.power_off(Cause::GuestShutdown); }
+void Vcpu::system_reset(Cpu&) { machine_.request_reset(Cause::GuestReset); }
 
 bool Vcpu::semihosting(Cpu&) {
     MachineSemihosting* const answers = machine_.semihosting();

@@ -1,0 +1,24 @@
+// What happens to a machine as a whole, as those outside are told.
+#pragma once
+
+#include "ir/support/types.h"
+
+namespace ulna::system {
+
+// Who wanted a machine to end, or to start again.
+enum class Cause : u8 {
+    GuestShutdown,
+    GuestReset,
+    HostQuit,   // a command
+    HostReset,  // likewise
+    HostSignal, // SIGTERM and its like
+    HostUser    // keys, a debugger
+};
+
+struct MachineEvent {
+    enum class Kind : u8 { Stop, Resume, PowerKey, Reset, Shutdown };
+    Kind kind = Kind::Stop;
+    Cause cause = Cause::HostQuit; // of Reset and Shutdown
+};
+
+} // namespace ulna::system
