@@ -19,6 +19,7 @@
 #include "runtime/system/compile_server.h"
 #include "runtime/system/device_tree_file.h"
 #include "runtime/system/gdb_target.h"
+#include "runtime/system/qmp/server.h"
 #include "runtime/system/termination.h"
 #include "runtime/tier2/server_connection.h"
 
@@ -139,6 +140,7 @@ int run(const system::SystemOptions& options) {
     }
     system::Snapshots snapshots{*machine, *board, options};
     system::MachineControl control{*machine, [&] { board->press_power_key(); }};
+    system::qmp::Server qmp{{*machine, *board, snapshots, control, options}};
     system::AttachedMonitor monitor{*machine, *board, snapshots, control};
     if (!monitor.connect(options.monitor, why_not)) {
         return fail(why_not);
@@ -149,6 +151,9 @@ int run(const system::SystemOptions& options) {
     }
     if (options.start_stopped) {
         machine->run_control().report({.reason = system::RunControl::Stop::Reason::Start});
+    }
+    if (!qmp.connect(options.qmp, why_not)) {
+        return fail(why_not);
     }
     std::optional<system::Termination> termination;
     {
@@ -167,6 +172,7 @@ int run(const system::SystemOptions& options) {
     if (end && end->reset) { // but for a signal
         machine->tell({system::MachineEvent::Kind::Shutdown, system::Cause::HostSignal});
     }
+    qmp.end();
     if (debugger.server != nullptr && end) {
         debugger.server->set_exit_status(end->status);
     }

@@ -49,6 +49,10 @@ make_file(const std::string& path, EventLoop& loop, std::string& why_not) {
 
 bool is_console(std::string_view words) { return words == "stdio" || words == "mon:stdio"; }
 
+bool is_socket(std::string_view words) {
+    return words.starts_with("unix:") || words.starts_with("tcp:");
+}
+
 std::unique_ptr<CharacterBackend>
 make_character_backend(std::string_view words, EventLoop& loop, std::string& why_not) {
     constexpr std::string_view kFile = "file:";
@@ -61,7 +65,7 @@ make_character_backend(std::string_view words, EventLoop& loop, std::string& why
     if (words.starts_with(kFile)) {
         return make_file(std::string(words.substr(kFile.size())), loop, why_not);
     }
-    if (words.starts_with("unix:") || words.starts_with("tcp:")) {
+    if (is_socket(words)) {
         return SocketBackend::create(words, loop, why_not);
     }
     why_not = "unknown character device '" + std::string(words) +

@@ -20,11 +20,12 @@ class CharacterSink {
     virtual void receive(std::span<const u8> bytes) = 0; // at most room()
     virtual void receive_break() {}
     virtual void opened() {}         // somebody has come to the other end
+    virtual void closed() {}         // and has gone
     virtual void output_resumed() {} // CharacterBackend::congested() is false again
 };
 
 // Called with the machine's lock held. It calls its sink only from the event loop, or from within
-// room_grew().
+// room_grew() and disconnect().
 class CharacterBackend {
   public:
     virtual ~CharacterBackend() = default;
@@ -34,6 +35,8 @@ class CharacterBackend {
     [[nodiscard]] virtual bool congested() const { return false; }
     virtual void room_grew() {} // of the sink: input that waits may come
     virtual void connect(CharacterSink* sink) { sink_ = sink; }
+    // Sends away who is at the other end of a socket, for others to come.
+    virtual void disconnect() {}
     // Writes what is left, before the program ends; gives up on a side that does not take it.
     virtual void flush() {}
 
@@ -48,5 +51,7 @@ class CharacterBackend {
 make_character_backend(std::string_view words, EventLoop& loop, std::string& why_not);
 // Of "stdio" and "mon:stdio": a Console.
 [[nodiscard]] bool is_console(std::string_view words);
+// Of "unix:" and "tcp:": people come and go.
+[[nodiscard]] bool is_socket(std::string_view words);
 
 } // namespace ulna::devices

@@ -113,10 +113,8 @@ SocketBackend::SocketBackend(EventLoop& loop, int listening, std::string unix_pa
 }
 
 SocketBackend::~SocketBackend() {
-    if (connection_ >= 0) {
-        output_->flush();
-        detach();
-    }
+    sink_ = nullptr; // it may have gone already
+    SocketBackend::disconnect();
     if (listening_ >= 0) {
         loop_.remove_fd(listening_);
         close(listening_);
@@ -160,8 +158,18 @@ void SocketBackend::detach() {
     if (listening_ >= 0) {
         loop_.change_fd(listening_, EPOLLIN);
     }
+    if (sink_ != nullptr) {
+        sink_->closed();
+    }
     if (was_congested && sink_ != nullptr) {
         sink_->output_resumed();
+    }
+}
+
+void SocketBackend::disconnect() {
+    if (connection_ >= 0) {
+        output_->flush();
+        detach();
     }
 }
 

@@ -22,6 +22,7 @@ class SocketBackend : public CharacterBackend {
     [[nodiscard]] bool congested() const override { return output_ && output_->congested(); }
     void room_grew() override { update_interest(); }
     void connect(CharacterSink* sink) override;
+    void disconnect() override;
     void flush() override;
 
   private:

@@ -273,9 +273,13 @@ Board::VirtioPointer Board::make_disk(const DriveOption& drive,
                                                .snapshot = drive.snapshot || snapshot,
                                                .format = drive.format},
                                               why_not);
-    return backend == nullptr ? nullptr
-                              : std::make_unique<virtio::Block>(std::move(backend), serial,
-                                                                machine_.lock(), worker_place());
+    if (backend == nullptr) {
+        return nullptr;
+    }
+    disks_.push_back({drive.id.empty() ? "virtio" + std::to_string(disks_.size()) : drive.id,
+                      drive.file, backend->format(), backend->bytes(), backend->read_only()});
+    return std::make_unique<virtio::Block>(std::move(backend), serial, machine_.lock(),
+                                           worker_place());
 }
 
 Board::VirtioPointer Board::make_network(const DeviceOption& device,

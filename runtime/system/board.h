@@ -33,6 +33,13 @@ namespace ulna::system {
 // Whether other processes serve devices, and so need the machine's RAM.
 [[nodiscard]] bool shares_ram(const SystemOptions& options);
 
+struct DiskReport {   // of a virtio disk, for people
+    std::string name; // the drive's id, or virtio0 and up
+    std::string file, format;
+    u64 bytes = 0;
+    bool read_only = false;
+};
+
 class Board {
   public:
     // Null, with a reason of one line. Lives as long as the machine runs; destroyed without the
@@ -60,6 +67,7 @@ class Board {
     void flush();
     // The terminal, if a serial port is on it.
     [[nodiscard]] devices::Console* console() { return console_; }
+    [[nodiscard]] const std::vector<DiskReport>& disks() const { return disks_; } // any time
 
   private:
     using VirtioPointer = std::unique_ptr<devices::virtio::VirtioDevice>;
@@ -114,6 +122,7 @@ class Board {
     std::vector<std::unique_ptr<devices::Flash>> flash_;
     std::unique_ptr<MachineSemihosting> semihosting_;
     unsigned networks_ = 0;
+    std::vector<DiskReport> disks_;
     std::unique_ptr<devices::pci::PciHost> pci_;
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
     std::vector<std::unique_ptr<devices::virtio::PciTransport>> pci_functions_;

@@ -59,11 +59,13 @@ void set_actions(Parse& parse, const std::string& value) {
     parse.finish("-action", properties);
 }
 
-void add_monitor(Parse& parse, const std::string& value) {
-    Properties properties(value, "chardev");
-    parse.options.monitor = "chardev:" + properties.required("chardev");
-    (void)properties.choice("mode", {"readline"}, 0);
-    parse.finish("-mon", properties);
+// Or guest=, as management tools write it.
+void set_name(Parse& parse, const std::string& value) {
+    Properties properties(value, "guest");
+    parse.options.name = properties.text("guest");
+    properties.ignore("process");
+    properties.ignore("debug-threads");
+    parse.finish("-name", properties);
 }
 
 void refuse_kvm(Parse& parse, const std::string&) {
@@ -115,13 +117,14 @@ constexpr Option kOptions[] = {
     {"object",   "type,...",   nullptr, add_object},
     {"serial",   "where",      "a serial port, up to two: stdio, mon:stdio (default), file:PATH, unix:PATH, tcp:HOST:PORT, chardev:ID or null", add_serial},
     {"monitor",  "where",      "the monitor: as the serial port, or none; else Ctrl-A C on the console", set_monitor},
-    {"mon",      "chardev=id", nullptr, add_monitor},
+    {"qmp",      "where",      "QEMU's machine protocol, for programs: as the serial port; any number of them", add_qmp},
+    {"mon",      "chardev=id", "mode=readline: -monitor chardev:ID; mode=control: -qmp chardev:ID", add_monitor},
     {"nographic", nullptr,     "accepted: there is no graphics", ignore},
     {"display",  "none",       nullptr, set_display},
     {"vga",      "none",       nullptr, set_display},
     {"nodefaults", nullptr,    nullptr, ignore},
     {"no-user-config", nullptr, nullptr, ignore},
-    {"name",     "text",       nullptr, ignore},
+    {"name",     "text",       nullptr, set_name},
     {"boot",     "order",      nullptr, ignore},
     {"accel",    "tcg[,...]",  nullptr, set_accelerator},
     {"enable-kvm", nullptr,    nullptr, refuse_kvm},
@@ -240,6 +243,7 @@ void apply_arguments(Parse& parse, int argc, const char* const* argv) {
 void check_terminal(Parse& parse) {
     std::vector<std::string> all = parse.options.serials;
     all.push_back(parse.options.monitor);
+    all.insert(all.end(), parse.options.qmp.begin(), parse.options.qmp.end());
     for (const CharacterOption& characters : parse.options.characters) {
         all.push_back(characters.words);
     }
@@ -265,12 +269,16 @@ void check_serials(Parse& parse) {
 void set_default_serial(Parse& parse) {
     const SystemOptions& options = parse.options;
     if (options.serials.empty()) {
-        const bool is_taken = options.monitor == "stdio" ||
-                              std::any_of(options.characters.begin(), options.characters.end(),
-                                          [](const CharacterOption& characters) {
-                                              return devices::is_console(characters.words);
-                                          });
-        parse.options.serials.push_back(is_taken ? "null" : "mon:stdio");
+        const bool is_taken =
+            std::any_of(options.lines.begin(), options.lines.end(),
+                        [](const CharacterOption& line) { return line.words == "stdio"; }) ||
+            std::any_of(options.characters.begin(), options.characters.end(),
+                        [](const CharacterOption& characters) {
+                            return devices::is_console(characters.words);
+                        });
+        const char* const where = is_taken ? "null" : "mon:stdio";
+        parse.options.serials.push_back(where);
+        parse.options.lines.push_back({"serial0", where});
     }
 }
 

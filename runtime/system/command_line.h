@@ -85,9 +85,12 @@ struct SystemOptions {
     std::vector<CharacterOption> characters;
     std::vector<DeviceOption> devices;
     std::vector<FirmwareItem> firmware_items;
-    std::vector<std::string> serials; // one or two, for make_character_backend
-    std::string monitor;              // likewise; empty: on the console with Ctrl-A C
+    std::vector<std::string> serials;   // one or two, for make_character_backend
+    std::string monitor;                // likewise; empty: on the console with Ctrl-A C
+    std::vector<std::string> qmp;       // likewise: where its clients are
+    std::vector<CharacterOption> lines; // all of those, with the names that people know them by
 
+    std::string name; // -name
     bool snapshot = false, no_reboot = false, no_shutdown = false, start_stopped = false;
     std::string load_snapshot, snapshot_folder; // empty: none; the current one
     std::string gdb;                            // "tcp::1234"; empty: no debugger

@@ -230,12 +230,37 @@ void set_monitor(CommandLineParse& parse, const std::string& value) {
     check_characters(parse, "-monitor", value);
 }
 
+void add_qmp(CommandLineParse& parse, const std::string& value) {
+    if (value == "none") {
+        return;
+    }
+    parse.options.qmp.push_back(value);
+    check_characters(parse, "-qmp", value);
+}
+
+void add_monitor(CommandLineParse& parse, const std::string& value) {
+    Properties properties(value, "chardev");
+    const std::string where = "chardev:" + properties.required("chardev");
+    if (properties.choice("mode", {"readline", "control"}, 0) == 0) {
+        parse.options.monitor = where;
+    } else {
+        parse.options.qmp.push_back(where);
+    }
+    parse.finish("-mon", properties);
+}
+
 namespace {
 
 // Whoever names a character device gets what it is, which nobody else has then.
-void resolve(CommandLineParse& parse, const char* option, std::string& where) {
+void resolve(CommandLineParse& parse,
+             const char* option,
+             const std::string& label,
+             std::string& where) {
     constexpr std::string_view kPrefix = "chardev:";
     if (!where.starts_with(kPrefix)) {
+        if (!where.empty() && where != "none") {
+            parse.options.lines.push_back({label, where});
+        }
         return;
     }
     auto& all = parse.options.characters;
@@ -247,16 +272,20 @@ void resolve(CommandLineParse& parse, const char* option, std::string& where) {
         return;
     }
     where = found->words;
+    parse.options.lines.push_back(*found);
     all.erase(found);
 }
 
 } // namespace
 
 void resolve_characters(CommandLineParse& parse) {
-    for (std::string& serial : parse.options.serials) {
-        resolve(parse, "-serial", serial);
+    for (std::size_t n = 0; n < parse.options.serials.size(); ++n) {
+        resolve(parse, "-serial", "serial" + std::to_string(n), parse.options.serials[n]);
     }
-    resolve(parse, "-monitor", parse.options.monitor);
+    resolve(parse, "-monitor", "compat_monitor0", parse.options.monitor);
+    for (std::size_t n = 0; n < parse.options.qmp.size(); ++n) {
+        resolve(parse, "-qmp", "compat_monitor" + std::to_string(n + 1), parse.options.qmp[n]);
+    }
 }
 
 } // namespace ulna::system

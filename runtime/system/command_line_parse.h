@@ -44,7 +44,9 @@ void add_firmware_item(CommandLineParse& parse, const std::string& value);
 void add_object(CommandLineParse& parse, const std::string& value);
 void add_serial(CommandLineParse& parse, const std::string& value);
 void set_monitor(CommandLineParse& parse, const std::string& value);
-// Puts the words of character devices where serial port and monitor name them.
+void add_qmp(CommandLineParse& parse, const std::string& value);
+void add_monitor(CommandLineParse& parse, const std::string& value);
+// Puts the words of character devices where serial ports and monitors name them.
 void resolve_characters(CommandLineParse& parse);
 
 // command_line_devices.cpp

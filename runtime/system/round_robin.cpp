@@ -50,6 +50,9 @@ void RoundRobin::run() {
         runs_ = runs;
         called_.notify_all();
     };
+    for (const auto& cpu : machine_.cpus()) {
+        cpu->set_host_thread();
+    }
     set_runs(true);
     take_turns();
     set_runs(false);

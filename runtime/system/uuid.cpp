@@ -1,5 +1,8 @@
 #include "runtime/system/uuid.h"
 
+#define FMT_HEADER_ONLY
+#include <fmt/format.h>
+
 #include <charconv>
 
 namespace ulna::system {
@@ -27,6 +30,14 @@ std::optional<Uuid> parse_uuid(std::string_view text) {
         ++digits;
     }
     return uuid;
+}
+
+std::string print_uuid(const Uuid& uuid) {
+    std::string text;
+    for (std::size_t n = 0; n < uuid.size(); ++n) {
+        text += fmt::format("{}{:02x}", n == 4 || n == 6 || n == 8 || n == 10 ? "-" : "", uuid[n]);
+    }
+    return text;
 }
 
 Bytes table_order(const Uuid& uuid) {

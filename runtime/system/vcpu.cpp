@@ -65,6 +65,7 @@ Vcpu::~Vcpu() { engine_.delete_thread(cpu_.state); }
 
 void Vcpu::run() {
     t_current = this;
+    set_host_thread();
     while (wait_until_on()) {
         while (!machine_.stopping() && is_on()) {
             enter(machine_.run_control().wait(index()));
@@ -72,6 +73,8 @@ void Vcpu::run() {
     }
     t_current = nullptr;
 }
+
+void Vcpu::set_host_thread() { host_thread_.store(gettid()); }
 
 // False: the machine stops.
 bool Vcpu::wait_until_on() {

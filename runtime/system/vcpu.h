@@ -50,6 +50,7 @@ class Vcpu final : public CpuHost {
         return wait_ ? wait_->until : std::nullopt;
     }
     static void set_current(Vcpu* cpu); // of this thread
+    void set_host_thread();             // to the one that calls
 
     // --- from any thread
     void set_line(u32 bit, bool asserted); // of Cpu::lines
@@ -58,7 +59,8 @@ class Vcpu final : public CpuHost {
     // Starts a CPU that is off, at an address with X0 (PSCI CPU_ON). False: it is on.
     [[nodiscard]] bool start(GuestAddr entry, u64 context, u8 el);
     [[nodiscard]] bool is_on() const { return power_.load() == Power::On; }
-    void turn_off() { power_.store(Power::Off); } // while it does not run
+    void turn_off() { power_.store(Power::Off); }                         // while it does not run
+    [[nodiscard]] int host_thread() const { return host_thread_.load(); } // 0: none so far
     [[nodiscard]] bool is_starting() const { return power_.load() == Power::Starting; }
     // Forgets translations - all, or those of one page - before it next enters translated code;
     // wait_until_forgotten() waits for that.
@@ -197,6 +199,7 @@ class Vcpu final : public CpuHost {
     runtime::Engine& engine_;
     Cpu cpu_;
     std::atomic<Power> power_{Power::Off};
+    std::atomic<int> host_thread_{0};
     GuestAddr entry_ = 0;
     u64 context_ = 0;
     u8 start_el_ = 1;

@@ -229,8 +229,8 @@ TEST_CASE("consoles, folders and streams", "[boot]") {
     CHECK(refused({"-monitor", "chardev:b"}) == "-monitor chardev:b: no -chardev with this id\n");
     CHECK(accepted({"-chardev", "file,id=a,path=/tmp/x", "-mon", "chardev=a,mode=readline"})
               .monitor == "file:/tmp/x");
-    CHECK(refused({"-chardev", "null,id=a", "-mon", "chardev=a,mode=control"}) ==
-          "-mon mode=control: readline\n");
+    CHECK(refused({"-chardev", "null,id=a", "-mon", "chardev=a,mode=frob"}) ==
+          "-mon mode=frob: readline or control\n");
     CHECK(accepted({"-action", "reboot=shutdown"}).no_reboot);
     CHECK(accepted({"-action", "shutdown=pause,panic=none"}).no_shutdown);
     CHECK_FALSE(accepted({"-no-reboot", "-action", "reboot=reset"}).no_reboot);
@@ -243,6 +243,29 @@ TEST_CASE("consoles, folders and streams", "[boot]") {
     CHECK(accepted({"-hda", "a=b,c"}).drives.front().file == "a=b,c");
     CHECK(refused({"-monitor", "vc"}).starts_with("-monitor vc: "));
     CHECK(refused({"-serial", "chardev:b"}) == "-serial chardev:b: no -chardev with this id\n");
+}
+
+TEST_CASE("-qmp and -mon mode=control say where clients are", "[boot]") {
+    const SystemOptions o =
+        accepted({"-qmp", "unix:/tmp/q,server=on,wait=off", "-chardev", "socket,id=m,path=/tmp/m",
+                  "-mon", "m,mode=control", "-chardev", "null,id=n", "-mon",
+                  "chardev=n,mode=readline", "-qmp", "tcp:localhost:1,server", "-qmp", "none"});
+    CHECK(o.qmp == std::vector<std::string>{"unix:/tmp/q,server=on,wait=off", "unix:/tmp/m",
+                                            "tcp:localhost:1,server"});
+    CHECK(o.monitor == "null");
+    std::vector<std::string> names;
+    for (const CharacterOption& line : o.lines) {
+        names.push_back(line.id);
+    }
+    CHECK(names ==
+          std::vector<std::string>{"n", "compat_monitor1", "m", "compat_monitor3", "serial0"});
+    CHECK(accepted({"-qmp", "stdio"}).serials == std::vector<std::string>{"null"});
+    CHECK(refused({"-qmp", "stdio", "-serial", "mon:stdio"}).starts_with("stdio is used twice"));
+    CHECK(refused({"-qmp", "chardev:a"}) == "-qmp chardev:a: no -chardev with this id\n");
+    CHECK(refused({"-qmp", "pty"}).starts_with("-qmp pty: stdio, mon:stdio, "));
+    CHECK(refused({"-mon", "mode=control"}) == "-mon needs chardev=\n");
+    CHECK(accepted({"-name", "guest=a,,b,debug-threads=on"}).name == "a,b");
+    CHECK(accepted({"-name", "a"}).name == "a");
 }
 
 TEST_CASE("a network and its device in one", "[boot]") {
@@ -402,14 +425,24 @@ TEST_CASE("-icount says how long an instruction takes, and makes runs equal", "[
 }
 
 TEST_CASE("random words are understood or refused with a line", "[boot]") {
-    const char* const words[] = {
-        "-M",        "-machine", "-cpu",     "-smp",      "-m",         "-kernel",  "-drive",
-        "-device",   "-netdev",  "-nic",     "-fsdev",    "-virtfs",    "-chardev", "-serial",
-        "-icount",   "-d",       "-gdb",     "-seed",     "-dfilter",   "-fw_cfg",  "-accel",
-        "virt",      "virt,,",   "max",      "4",         "1G",         "",         ",",
-        "=",         "a=b",      "file=",    "file=a",    "id=a",       "user",     "user,id=a",
-        "if=pflash", "unit=9",   "-1",       "0x",        "cpus=",      "=,=,=",    "local",
-        "hostfwd=:", "stdio",    "chardev:", "chardev:a", "stdio,id=a", "x"};
+    const char* const words[] = {"-M",        "-machine",   "-cpu",
+                                 "-smp",      "-m",         "-kernel",
+                                 "-drive",    "-device",    "-netdev",
+                                 "-nic",      "-fsdev",     "-virtfs",
+                                 "-chardev",  "-serial",    "-icount",
+                                 "-d",        "-gdb",       "-seed",
+                                 "-dfilter",  "-fw_cfg",    "-accel",
+                                 "virt",      "virt,,",     "max",
+                                 "4",         "1G",         "",
+                                 ",",         "=",          "a=b",
+                                 "file=",     "file=a",     "id=a",
+                                 "user",      "user,id=a",  "if=pflash",
+                                 "unit=9",    "-1",         "0x",
+                                 "cpus=",     "=,=,=",      "local",
+                                 "hostfwd=:", "stdio",      "chardev:",
+                                 "chardev:a", "stdio,id=a", "-qmp",
+                                 "-mon",      "-name",      "a,mode=control",
+                                 "x"};
     u64 random = test::seed(11);
     const auto next = [&random] {
         random = random * 6364136223846793005 + 1442695040888963407;

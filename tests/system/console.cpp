@@ -337,6 +337,41 @@ TEST_CASE("a serial line over a socket serves one client after the other", "[con
     rmdir(name);
 }
 
+TEST_CASE("who is at a socket can be sent away, and another one comes", "[console]") {
+    Machine m;
+    struct Counting : Guest {
+        void opened() override { ++here; }
+        void closed() override { --here; }
+        int here = 0;
+    } guest;
+    std::string why_not;
+    char name[] = "/tmp/ulna-socket-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    const std::string path = std::string(name) + "/line";
+    auto line = make_character_backend("unix:" + path + ",server=on,wait=off", m.loop, why_not);
+    REQUIRE(line != nullptr);
+    line->connect(&guest);
+    line->disconnect(); // nobody
+    for (int i = 0; i < 2; ++i) {
+        const int client = connect_to(path);
+        m.run_for();
+        CHECK(guest.here == 1);
+        write_text(*line, "bye");
+        line->disconnect();
+        CHECK(guest.here == 0);
+        CHECK(take_from(client) == "bye");
+        char byte = 0;
+        CHECK(recv(client, &byte, 1, MSG_DONTWAIT) == 0);
+        close(client);
+    }
+    const int client = connect_to(path);
+    m.run_for();
+    line.reset(); // tells nobody
+    CHECK(guest.here == 1);
+    close(client);
+    rmdir(name);
+}
+
 TEST_CASE("a serial line over TCP, from both sides", "[console]") {
     Machine m;
     Guest here, there;

@@ -167,6 +167,27 @@ TEST_CASE("a CPU that is off is parked, and the first stop counts", "[system]") 
     CHECK(control.wants(1));
 }
 
+TEST_CASE("it is known why CPUs are stopped, and told when that changes", "[system]") {
+    RunControl control{2, [] {}};
+    std::vector<bool> changes;
+    control.on_change([&](bool stopped) { changes.push_back(stopped); });
+    CHECK_FALSE(control.why_stopped());
+    control.report({.reason = Reason::Breakpoint});
+    control.stop();
+    CHECK(control.why_stopped() == Reason::Breakpoint);
+    control.resume({Order::Stay, Order::Step});
+    CHECK_FALSE(control.why_stopped());
+    control.resume();
+    control.stop();
+    CHECK(control.why_stopped() == Reason::Requested);
+    control.report({.reason = Reason::PowerOff});
+    CHECK(control.why_stopped() == Reason::PowerOff);
+    control.end();
+    control.restart();
+    CHECK(control.why_stopped() == Reason::Start);
+    CHECK(changes == std::vector<bool>{true, false, true});
+}
+
 TEST_CASE("code ends before a stop point", "[system]") {
     const u32 words[8] = {};
     StopPoints points;

@@ -35,8 +35,12 @@ class BlockBackend {
     [[nodiscard]] const std::string& identity() const { return identity_; }
     void set_identity(std::string identity) { identity_ = std::move(identity); }
 
+    // As QEMU names it: raw, qcow2 or nbd.
+    [[nodiscard]] const std::string& format() const { return format_; }
+    void set_format(std::string format) { format_ = std::move(format); }
+
   private:
-    std::string identity_;
+    std::string identity_, format_;
 };
 
 enum class BlockFormat : u8 { Detect, Raw, Qcow2 };

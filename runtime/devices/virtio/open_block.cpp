@@ -23,15 +23,23 @@ bool is_qcow2(const std::string& path) {
            std::memcmp(magic.data(), "QFI\xfb", 4) == 0;
 }
 
+// Null where there is none.
+std::unique_ptr<BlockBackend> of_format(std::unique_ptr<BlockBackend> image, std::string format) {
+    if (image != nullptr) {
+        image->set_format(std::move(format));
+    }
+    return image;
+}
+
 std::unique_ptr<BlockBackend>
 open_image(const std::string& path, BlockFormat format, bool read_only, std::string& why_not) {
     if (const auto server = NbdClient::parse(path)) {
-        return NbdClient::connect(*server, read_only, why_not);
+        return of_format(NbdClient::connect(*server, read_only, why_not), "nbd");
     }
     if (format == BlockFormat::Qcow2 || (format == BlockFormat::Detect && is_qcow2(path))) {
-        return open_served_image(path, "qcow2", read_only, why_not);
+        return of_format(open_served_image(path, "qcow2", read_only, why_not), "qcow2");
     }
-    return RawFile::open(path, read_only, why_not);
+    return of_format(RawFile::open(path, read_only, why_not), "raw");
 }
 
 // Its size, and when the file was changed last; of what a server has, the size.
@@ -54,10 +62,12 @@ std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
         return nullptr;
     }
     const std::string identity = identity_of(*image, options.path);
+    const std::string format = image->format();
     if (options.snapshot && !options.read_only) {
         std::unique_ptr<BlockBackend> overlay = RawFile::temporary(image->bytes(), why_not);
         image = overlay != nullptr
-                    ? std::make_unique<Snapshot>(std::move(image), std::move(overlay))
+                    ? of_format(std::make_unique<Snapshot>(std::move(image), std::move(overlay)),
+                                format)
                     : nullptr;
     }
     if (image != nullptr) {

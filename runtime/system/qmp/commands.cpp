@@ -1,0 +1,166 @@
+#include "runtime/system/qmp/commands.h"
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/system/device_tree_file.h"
+#include "runtime/system/memory_access.h"
+#include "runtime/system/monitor.h"
+
+namespace ulna::system::qmp {
+
+namespace {
+
+Result done() { return Json::object(); }
+
+// By what says why not, if anything.
+Result done_unless(const std::string& why_not) {
+    return why_not.empty() ? done() : Failure{why_not};
+}
+
+// What there is none of here, though there could be.
+Result none(const MachineParts&, const Json&) { return Json::array(); }
+
+// --- Running
+
+Result stop(const MachineParts& parts, const Json&) {
+    parts.control.stop();
+    return done();
+}
+
+Result resume(const MachineParts& parts, const Json&) {
+    return done_unless(parts.control.resume());
+}
+
+Result reset(const MachineParts& parts, const Json&) {
+    parts.control.reset();
+    return done();
+}
+
+Result press_power_key(const MachineParts& parts, const Json&) {
+    parts.control.press_power_key();
+    return done();
+}
+
+Result quit(const MachineParts& parts, const Json&) {
+    parts.control.quit();
+    return done();
+}
+
+Result wake_up(const MachineParts&, const Json&) {
+    return Failure{"this machine does not suspend, and so does not wake up"};
+}
+
+Result inject_nmi(const MachineParts&, const Json&) { return Failure{"this machine has no NMI"}; }
+
+Result plug_cpus(const MachineParts&, const Json&) {
+    return Failure{"CPUs cannot be added to this machine"};
+}
+
+// --- Looking
+
+// Null, or a reason.
+std::variant<Vcpu*, Failure> cpu_of(const MachineParts& parts, const Json& arguments) {
+    const auto& cpus = parts.machine.cpus();
+    const i64 index = arguments.value("cpu-index", i64{0});
+    if (index < 0 || index >= static_cast<i64>(cpus.size())) {
+        return Failure{"argument 'cpu-index' is no CPU: there are 0 to " +
+                       std::to_string(cpus.size() - 1)};
+    }
+    return cpus[static_cast<std::size_t>(index)].get();
+}
+
+// Each begins anew with the first CPU.
+Result execute_line(const MachineParts& parts, const Json& arguments) {
+    const auto cpu = cpu_of(parts, arguments);
+    if (const auto* const failure = std::get_if<Failure>(&cpu)) {
+        return *failure;
+    }
+    Monitor monitor{parts.machine, parts.snapshots, parts.control};
+    static_cast<void>(monitor.execute("cpu " + std::to_string(std::get<Vcpu*>(cpu)->index())));
+    return monitor.execute(arguments["command-line"].get_ref<const std::string&>());
+}
+
+Result save(const MachineParts& parts, const Json& arguments, Vcpu* cpu) {
+    const Pause pause{parts.machine.run_control()};
+    return done_unless(save_memory(parts.machine,
+                                   {cpu, arguments["val"].get<u64>(), arguments["size"].get<u64>()},
+                                   arguments["filename"].get<std::string>()));
+}
+
+Result save_virtual(const MachineParts& parts, const Json& arguments) {
+    const auto cpu = cpu_of(parts, arguments);
+    const auto* const failure = std::get_if<Failure>(&cpu);
+    return failure != nullptr ? *failure : save(parts, arguments, std::get<Vcpu*>(cpu));
+}
+
+Result save_physical(const MachineParts& parts, const Json& arguments) {
+    return save(parts, arguments, nullptr);
+}
+
+Result save_tree(const MachineParts& parts, const Json& arguments) {
+    return done_unless(save_device_tree(parts.options, arguments["filename"].get<std::string>()));
+}
+
+// --- The table
+
+struct Row {
+    const char* name;
+    std::vector<Argument> arguments;
+    Handler handler;
+};
+
+using enum Argument::Type;
+
+const Argument kFile{"filename"};
+const Argument kAddress{"val", Unsigned}, kBytes{"size", Unsigned};
+const Argument kCpu{"cpu-index", Integer, false};
+
+// clang-format off
+const Row kRows[] = {
+    {"query-version",             {}, query_version},
+    {"query-status",              {}, query_status},
+    {"query-name",                {}, query_name},
+    {"query-uuid",                {}, query_uuid},
+    {"query-target",              {}, query_target},
+    {"query-kvm",                 {}, query_kvm},
+    {"query-machines",            {}, query_machines},
+    {"query-current-machine",     {}, query_current_machine},
+    {"query-cpu-definitions",     {}, query_cpu_definitions},
+    {"query-cpus-fast",           {}, query_cpus},
+    {"query-hotpluggable-cpus",   {}, plug_cpus},
+    {"query-memory-size-summary", {}, query_memory},
+    {"query-memory-devices",      {}, none},
+    {"query-iothreads",           {}, none},
+    {"query-jobs",                {}, none},
+    {"query-block-jobs",          {}, none},
+    {"query-chardev",             {}, query_characters},
+    {"query-block",               {}, query_disks},
+    {"query-gic-capabilities",    {}, query_gic},
+    {"stop",                      {}, stop},
+    {"cont",                      {}, resume},
+    {"system_reset",              {}, reset},
+    {"system_powerdown",          {}, press_power_key},
+    {"system_wakeup",             {}, wake_up},
+    {"inject-nmi",                {}, inject_nmi},
+    {"quit",                      {}, quit},
+    {"human-monitor-command",     {{"command-line"}, kCpu}, execute_line},
+    {"memsave",                   {kAddress, kBytes, kFile, kCpu}, save_virtual},
+    {"pmemsave",                  {kAddress, kBytes, kFile}, save_physical},
+    {"dumpdtb",                   {kFile}, save_tree},
+};
+// clang-format on
+
+} // namespace
+
+std::vector<Command> machine_commands(const MachineParts& parts) {
+    std::vector<Command> commands;
+    for (const Row& row : kRows) {
+        commands.push_back(
+            {row.name, row.arguments, [parts, handler = row.handler](const Json& arguments) {
+                 return handler(parts, arguments);
+             }});
+    }
+    return commands;
+}
+
+} // namespace ulna::system::qmp

@@ -1,0 +1,63 @@
+#include "runtime/system/qmp/event_line.h"
+
+#define FMT_HEADER_ONLY
+#include <fmt/format.h>
+
+#include "ir/support/check.h"
+
+namespace ulna::system::qmp {
+
+namespace {
+
+const char* name_of(MachineEvent::Kind kind) {
+    switch (kind) {
+    case MachineEvent::Kind::Stop:
+        return "STOP";
+    case MachineEvent::Kind::Resume:
+        return "RESUME";
+    case MachineEvent::Kind::PowerKey:
+        return "POWERDOWN";
+    case MachineEvent::Kind::Reset:
+        return "RESET";
+    case MachineEvent::Kind::Shutdown:
+        return "SHUTDOWN";
+    }
+    UNREACHABLE("a kind of event");
+}
+
+// ShutdownCause of QEMU's qapi/run-state.json.
+const char* name_of(Cause cause) {
+    switch (cause) {
+    case Cause::GuestShutdown:
+        return "guest-shutdown";
+    case Cause::GuestReset:
+        return "guest-reset";
+    case Cause::HostQuit:
+        return "host-qmp-quit";
+    case Cause::HostReset:
+        return "host-qmp-system-reset";
+    case Cause::HostSignal:
+        return "host-signal";
+    case Cause::HostUser:
+        return "host-ui";
+    }
+    UNREACHABLE("a cause");
+}
+
+bool is_guests(Cause cause) { return cause == Cause::GuestShutdown || cause == Cause::GuestReset; }
+
+} // namespace
+
+std::string event_line(const MachineEvent& event, u64 microseconds) {
+    constexpr u64 kSecond = 1'000'000;
+    const bool has_cause =
+        event.kind == MachineEvent::Kind::Reset || event.kind == MachineEvent::Kind::Shutdown;
+    const std::string data = has_cause ? fmt::format(R"("data": {{"guest": {}, "reason": "{}"}}, )",
+                                                     is_guests(event.cause), name_of(event.cause))
+                                       : "";
+    return fmt::format(R"({{"event": "{}", {}"timestamp": {{"seconds": {}, "microseconds": {}}}}})"
+                       "\r\n",
+                       name_of(event.kind), data, microseconds / kSecond, microseconds % kSecond);
+}
+
+} // namespace ulna::system::qmp

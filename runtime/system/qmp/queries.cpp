@@ -1,0 +1,169 @@
+// What machines are, and how they are.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "ir/support/check.h"
+#include "runtime/devices/virt_map.h"
+#include "runtime/system/qmp/commands.h"
+#include "runtime/version.h"
+
+namespace ulna::system::qmp {
+
+namespace {
+
+// Whose commands and events these are.
+Json version() {
+    return {{"qemu", {{"major", 10}, {"minor", 0}, {"micro", 2}}},
+            {"package", "ulna-system " ULNA_VERSION}};
+}
+
+const char* status_of(const RunControl& control) {
+    using Reason = RunControl::Stop::Reason;
+    const auto why_stopped = control.why_stopped();
+    if (!why_stopped) {
+        return "running";
+    }
+    switch (*why_stopped) {
+    case Reason::Start:
+        return "prelaunch";
+    case Reason::Requested:
+        return "paused";
+    case Reason::PowerOff:
+        return "shutdown";
+    case Reason::Step:
+    case Reason::Breakpoint:
+    case Reason::Watchpoint:
+        return "debug";
+    }
+    UNREACHABLE("a reason to stop");
+}
+
+} // namespace
+
+std::string machine_greeting() { return greeting(version()); }
+
+Result query_version(const MachineParts&, const Json&) { return version(); }
+
+Result query_status(const MachineParts& parts, const Json&) {
+    const std::string_view status = status_of(parts.machine.run_control());
+    return Json{{"status", status}, {"running", status == "running"}};
+}
+
+Result query_name(const MachineParts& parts, const Json&) {
+    const std::string& name = parts.options.name;
+    return name.empty() ? Json::object() : Json{{"name", name}};
+}
+
+Result query_uuid(const MachineParts& parts, const Json&) {
+    return Json{{"UUID", print_uuid(parts.options.smbios.system.uuid)}};
+}
+
+Result query_target(const MachineParts&, const Json&) { return Json{{"arch", "aarch64"}}; }
+
+Result query_kvm(const MachineParts&, const Json&) {
+    return Json{{"enabled", false}, {"present", false}};
+}
+
+Result query_machines(const MachineParts&, const Json&) {
+    return Json::array({{{"name", "virt"},
+                         {"is-default", true},
+                         {"cpu-max", devices::virt::kMaxCpus},
+                         {"default-cpu-type", "max-arm-cpu"},
+                         {"hotpluggable-cpus", false},
+                         {"numa-mem-supported", false},
+                         {"deprecated", false},
+                         {"acpi", true}}});
+}
+
+Result query_current_machine(const MachineParts&, const Json&) {
+    return Json{{"wakeup-suspend-support", false}};
+}
+
+Result query_cpu_definitions(const MachineParts&, const Json&) {
+    Json all = Json::array();
+    for (const frontend::CpuModel& model : frontend::cpu_models()) {
+        all.push_back({{"name", model.name},
+                       {"typename", std::string{model.name} + "-arm-cpu"},
+                       {"static", false},
+                       {"deprecated", false}});
+    }
+    return all;
+}
+
+Result query_cpus(const MachineParts& parts, const Json&) {
+    Json all = Json::array();
+    for (const auto& cpu : parts.machine.cpus()) {
+        const unsigned index = cpu->index();
+        const CpuTopology::Place place = parts.options.topology.place_of(index);
+        all.push_back({{"cpu-index", index},
+                       {"thread-id", cpu->host_thread()},
+                       {"target", "aarch64"},
+                       {"qom-path", "/machine/unattached/device[" + std::to_string(index) + "]"},
+                       {"props",
+                        {{"socket-id", place.socket},
+                         {"cluster-id", place.cluster},
+                         {"core-id", place.core},
+                         {"thread-id", place.thread}}}});
+    }
+    return all;
+}
+
+Result query_memory(const MachineParts& parts, const Json&) {
+    return Json{{"base-memory", parts.options.ram_bytes}, {"plugged-memory", 0}};
+}
+
+namespace {
+
+Json character_line(const std::string& label, const std::string& where, bool is_used) {
+    return {{"label", label}, {"filename", where}, {"frontend-open", is_used}};
+}
+
+} // namespace
+
+Result query_characters(const MachineParts& parts, const Json&) {
+    const SystemOptions& options = parts.options;
+    Json all = Json::array();
+    for (const CharacterOption& line : options.lines) {
+        all.push_back(character_line(line.id, line.words, true));
+    }
+    for (const CharacterOption& line : options.characters) {
+        const bool is_used =
+            std::ranges::count(options.devices, line.id, &DeviceOption::characters) != 0;
+        all.push_back(character_line(line.id, line.words, is_used));
+    }
+    return all;
+}
+
+// Without limits of speed, and nothing between a disk and its image.
+Result query_disks(const MachineParts& parts, const Json&) {
+    Json all = Json::array();
+    for (const DiskReport& disk : parts.board.disks()) {
+        Json inserted = {{"file", disk.file},       {"drv", disk.format},  {"ro", disk.read_only},
+                         {"active", true},          {"encrypted", false},  {"detect_zeroes", "off"},
+                         {"backing_file_depth", 0}, {"write_threshold", 0}};
+        for (const char* const limit : {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"}) {
+            inserted[limit] = 0;
+        }
+        inserted["cache"] = {{"writeback", true}, {"direct", false}, {"no-flush", false}};
+        inserted["image"] = {
+            {"filename", disk.file}, {"format", disk.format}, {"virtual-size", disk.bytes}};
+        all.push_back({{"device", disk.name},
+                       {"type", "unknown"},
+                       {"removable", false},
+                       {"locked", false},
+                       {"io-status", "ok"},
+                       {"inserted", std::move(inserted)}});
+    }
+    return all;
+}
+
+Result query_gic(const MachineParts&, const Json&) {
+    Json all = Json::array();
+    for (const GicVersion version : {GicVersion::V3, GicVersion::V2}) {
+        all.push_back(
+            {{"version", static_cast<unsigned>(version)}, {"emulated", true}, {"kernel", false}});
+    }
+    return all;
+}
+
+} // namespace ulna::system::qmp
