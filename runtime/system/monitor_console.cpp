@@ -1,6 +1,6 @@
 #include "runtime/system/monitor_console.h"
 
-#include <csignal>
+#include <memory>
 #include <utility>
 
 namespace ulna::system {
@@ -10,23 +10,23 @@ constexpr std::string_view kPrompt = "(ulna) ";
 constexpr u8 kBackspace = 8, kDelete = 127, kKill = 21; // Ctrl-U
 } // namespace
 
-MonitorConsole::MonitorConsole(Machine& machine, Monitor& monitor, devices::CharacterBackend& to)
-    : machine_{machine}, monitor_{monitor}, to_{to}, thread_{[this] { run(); }} {}
+class MonitorConsole::Line final : public devices::virtio::Worker::Job {
+  public:
+    Line(MonitorConsole& console, std::string text) : console_{console}, text_{std::move(text)} {}
+    void work() override { output_ = console_.monitor_.execute(text_); }
+    void finish() override { console_.write(output_ + std::string{kPrompt}); }
 
-MonitorConsole::~MonitorConsole() {
-    {
-        const std::lock_guard lock{mutex_};
-        quit_ = true;
-    }
-    changed_.notify_all();
-    thread_.join();
-}
+  private:
+    MonitorConsole& console_;
+    std::string text_, output_;
+};
+
+MonitorConsole::MonitorConsole(Machine& machine, Monitor& monitor, devices::CharacterBackend& to)
+    : monitor_{monitor}, to_{to}, worker_{machine.lock()} {}
 
 void MonitorConsole::prompt() {
     write("\nulna's monitor; help lists commands\n" + std::string{kPrompt});
 }
-
-// --- Keys, in the event loop
 
 void MonitorConsole::receive(std::span<const u8> bytes) {
     for (const u8 byte : bytes) {
@@ -37,9 +37,7 @@ void MonitorConsole::receive(std::span<const u8> bytes) {
 void MonitorConsole::take(u8 byte) {
     if (byte == '\r' || byte == '\n') {
         write("\n");
-        const std::lock_guard lock{mutex_};
-        lines_.push_back(std::exchange(line_, ""));
-        changed_.notify_all();
+        worker_.add(std::make_unique<Line>(*this, std::exchange(line_, "")));
     } else if (byte == kBackspace || byte == kDelete) {
         if (!line_.empty()) {
             line_.pop_back();
@@ -62,29 +60,6 @@ void MonitorConsole::write(std::string_view text) {
         bytes += c == '\n' ? "\r\n" : std::string{c};
     }
     to_.write({reinterpret_cast<const u8*>(bytes.data()), bytes.size()});
-}
-
-// --- Commands, in the thread
-
-void MonitorConsole::run() {
-    sigset_t all;
-    sigfillset(&all);
-    static_cast<void>(pthread_sigmask(SIG_BLOCK, &all, nullptr));
-    for (;;) {
-        std::string line;
-        {
-            std::unique_lock lock{mutex_};
-            changed_.wait(lock, [&] { return quit_ || !lines_.empty(); });
-            if (quit_) {
-                return;
-            }
-            line = std::move(lines_.front());
-            lines_.pop_front();
-        }
-        const std::string output = monitor_.execute(line);
-        const std::lock_guard lock{machine_.lock()};
-        write(output + std::string{kPrompt});
-    }
 }
 
 } // namespace ulna::system

@@ -2,20 +2,16 @@
 // wait for CPUs and the event loop does not.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
-#include <thread>
-
 #include "runtime/devices/character_backend.h"
+#include "runtime/devices/virtio/worker.h"
 #include "runtime/system/monitor.h"
 
 namespace ulna::system {
 
 class MonitorConsole final : public devices::CharacterSink {
   public:
-    // `to` outlives this.
+    // `to` outlives this, which is destroyed without the machine's lock.
     MonitorConsole(Machine& machine, Monitor& monitor, devices::CharacterBackend& to);
-    ~MonitorConsole() override; // without the lock
 
     void prompt(); // with the lock held
 
@@ -25,19 +21,15 @@ class MonitorConsole final : public devices::CharacterSink {
 
   private:
     static constexpr std::size_t kMostBytes = 1024; // of a line
+    class Line;
+
     void take(u8 byte);
     void write(std::string_view text);
-    void run();
 
-    Machine& machine_;
     Monitor& monitor_;
     devices::CharacterBackend& to_;
-    std::string line_; // so far
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<std::string> lines_; // to be executed
-    bool quit_ = false;
-    std::thread thread_;
+    std::string line_;               // so far
+    devices::virtio::Worker worker_; // last: it uses the others
 };
 
 } // namespace ulna::system

@@ -1,4 +1,5 @@
-// A thread for work that must not keep the machine waiting: a device's reads and writes of files.
+// A thread for work that must not keep the machine waiting: a device's reads and writes of files,
+// commands that wait for CPUs.
 #pragma once
 
 #include <condition_variable>

@@ -1,14 +1,28 @@
 #include "runtime/system/qmp/connection.h"
 
-#include <csignal>
 #include <utility>
 
 namespace ulna::system::qmp {
 
+class Connection::Request final : public devices::virtio::Worker::Job {
+  public:
+    Request(Connection& connection, u64 client, Message message, bool is_last)
+        : client{client}, message{std::move(message)}, is_last{is_last}, connection_{connection} {}
+    void work() override { answer_ = connection_.execute(*this); }
+    void finish() override { connection_.answer(*this, answer_); }
+
+    const u64 client;
+    const Message message;
+    const bool is_last; // the client is sent away
+
+  private:
+    Connection& connection_;
+    std::string answer_;
+};
+
 Connection::Connection(Shared& shared, std::unique_ptr<devices::CharacterBackend> client)
-    : shared_{shared}, client_{std::move(client)}, session_{shared.commands}, thread_{[this] {
-          run();
-      }} {
+    : shared_{shared}, client_{std::move(client)}, session_{shared.commands} {
+    worker_.emplace(shared_.machine_lock);
     client_->connect(this);
 }
 
@@ -19,14 +33,13 @@ Connection::~Connection() {
 
 void Connection::finish() {
     {
-        const std::lock_guard lock{mutex_};
-        quit_ = true;
+        const std::lock_guard lock{shared_.machine_lock};
+        is_over_ = true;
     }
-    changed_.notify_all();
-    thread_.join();
+    worker_.reset();
 }
 
-// --- The client, with the machine's lock held
+// --- The client
 
 void Connection::opened() {
     ++clients_;
@@ -38,21 +51,20 @@ void Connection::opened() {
 void Connection::closed() { is_closed_ = true; }
 
 std::size_t Connection::room() const {
-    const std::lock_guard lock{mutex_};
-    const bool is_busy = requests_.size() >= kMostWaiting || client_->congested();
-    return is_closed_ || is_sent_away_ || is_busy ? 0 : kMostBytes;
+    const bool is_busy = waiting_ >= kMostWaiting || client_->congested();
+    return is_over_ || is_closed_ || is_sent_away_ || is_busy ? 0 : kMostBytes;
 }
 
 void Connection::receive(std::span<const u8> bytes) {
     std::deque<Message> messages;
     is_sent_away_ = !splitter_.take(bytes, messages);
-    const std::lock_guard lock{mutex_};
+    waiting_ += messages.size();
     while (!messages.empty()) {
         const bool is_last = is_sent_away_ && messages.size() == 1;
-        requests_.push_back({clients_, std::move(messages.front()), is_last});
+        worker_->add(
+            std::make_unique<Request>(*this, clients_, std::move(messages.front()), is_last));
         messages.pop_front();
     }
-    changed_.notify_all();
 }
 
 // A client that does not read misses events: nothing waits for it, and nothing grows.
@@ -68,36 +80,18 @@ void Connection::write(const std::string& line) {
     }
 }
 
-// --- Commands, in the thread
+// --- Commands
 
-void Connection::run() {
-    sigset_t all;
-    sigfillset(&all);
-    static_cast<void>(pthread_sigmask(SIG_BLOCK, &all, nullptr));
-    while (const auto request = next()) {
-        if (std::exchange(session_of_, request->client) != request->client) {
-            session_ = Session{shared_.commands};
-        }
-        answer(*request);
+std::string Connection::execute(const Request& request) {
+    if (std::exchange(session_of_, request.client) != request.client) {
+        session_ = Session{shared_.commands};
     }
-}
-
-// Nothing: it is over.
-std::optional<Connection::Request> Connection::next() {
-    std::unique_lock lock{mutex_};
-    changed_.wait(lock, [&] { return quit_ || !requests_.empty(); });
-    if (quit_) {
-        return std::nullopt;
-    }
-    Request request = std::move(requests_.front());
-    requests_.pop_front();
-    return request;
+    return session_.answer(request.message);
 }
 
 // Who has gone gets none, and a successor no other's.
-void Connection::answer(const Request& request) {
-    const std::string line = session_.answer(request.message);
-    const std::lock_guard lock{shared_.machine_lock};
+void Connection::answer(const Request& request, const std::string& line) {
+    --waiting_;
     shared_.before_answer();
     if (request.client == clients_) {
         write(line);

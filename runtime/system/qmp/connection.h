@@ -2,14 +2,15 @@
 // executes commands, as those wait for CPUs and the event loop does not.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <thread>
+#include <string>
+#include <vector>
 
 #include "runtime/devices/character_backend.h"
+#include "runtime/devices/virtio/worker.h"
 #include "runtime/system/qmp/protocol.h"
 
 namespace ulna::system::qmp {
@@ -42,16 +43,10 @@ class Connection final : public devices::CharacterSink {
 
   private:
     static constexpr std::size_t kMostBytes = 1024, kMostWaiting = 8; // messages
+    class Request;
 
-    struct Request {
-        u64 client;
-        Message message;
-        bool is_last; // the client is sent away
-    };
-
-    void run();
-    [[nodiscard]] std::optional<Request> next();
-    void answer(const Request& request);
+    [[nodiscard]] std::string execute(const Request& request); // in the thread
+    void answer(const Request& request, const std::string& line);
     void write(const std::string& line);
 
     Shared& shared_;
@@ -59,20 +54,17 @@ class Connection final : public devices::CharacterSink {
 
     // With the machine's lock held
     MessageSplitter splitter_;
-    u64 clients_ = 0; // so far; the last one is there, unless
+    std::size_t waiting_ = 0; // requests
+    u64 clients_ = 0;         // so far; the last one is there, unless
     bool is_closed_ = true;
-    bool is_sent_away_ = false;
+    bool is_sent_away_ = false, is_over_ = false; // nothing more is taken
     bool wants_events_ = false;
 
     // The thread's
     Session session_;
     u64 session_of_ = 0; // which client
 
-    mutable std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<Request> requests_;
-    bool quit_ = false;
-    std::thread thread_;
+    std::optional<devices::virtio::Worker> worker_; // last: it uses the others
 };
 
 } // namespace ulna::system::qmp
