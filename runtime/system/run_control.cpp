@@ -121,8 +121,9 @@ bool RunControl::none_active() const { return std::ranges::count(active_, true) 
 
 bool RunControl::wait_until_parked() {
     std::unique_lock lock{mutex_};
-    changed_.wait(lock, [&] { return ended_ || none_active(); });
-    return !ended_;
+    const auto is_over = [&] { return ended_ || finished_; };
+    changed_.wait(lock, [&] { return is_over() || none_active(); });
+    return !is_over();
 }
 
 void RunControl::on_stop(std::function<void()> call) {

@@ -102,6 +102,16 @@ TEST_CASE_METHOD(Negotiated, "commands answer, with the client's id", "[qmp]") {
           "GenericError: there is no argument 'a'");
 }
 
+TEST_CASE_METHOD(Negotiated, "answers are lines with QEMU's spaces", "[qmp]") {
+    const auto answer = [&](const char* text) { return session.answer({text, false}); };
+    CHECK(answer(R"({"execute":"echo","arguments":{"text":"a:\"b,\\"},"id":[1,2]})") ==
+          R"({"id": [1, 2], "return": {"text": "a:\"b,\\"}})"
+          "\r\n");
+    CHECK(answer(R"({"execute":"echo","arguments":{"text":"\u00e9\n"}})") ==
+          R"({"return": {"text": "\u00e9\n"}})"
+          "\r\n");
+}
+
 TEST_CASE_METHOD(Negotiated, "arguments are checked", "[qmp]") {
     const auto refused = [&](const std::string& arguments) {
         const std::string text = error(R"({"execute": "echo", "arguments": )" + arguments + "}");

@@ -10,9 +10,26 @@ namespace {
 constexpr const char* kNegotiate = "qmp_capabilities";
 constexpr const char* kNames = "query-commands";
 
+// As QEMU prints it, for scripts that look at text.
+std::string spaced(const std::string& json) {
+    std::string text;
+    bool in_string = false;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        text += json[i];
+        if (in_string && json[i] == '\\') {
+            text += json[++i];
+        } else if (json[i] == '"') {
+            in_string = !in_string;
+        } else if (!in_string && (json[i] == ':' || json[i] == ',')) {
+            text += ' ';
+        }
+    }
+    return text;
+}
+
 // ASCII alone, whatever bytes are in it.
 std::string line_of(const Json& value) {
-    return value.dump(-1, ' ', true, Json::error_handler_t::replace) + "\r\n";
+    return spaced(value.dump(-1, ' ', true, Json::error_handler_t::replace)) + "\r\n";
 }
 
 Failure not_found(std::string description) { return {std::move(description), "CommandNotFound"}; }
