@@ -7,6 +7,9 @@ namespace ulna::devices {
 
 using PhysAddr = u64;
 
+// Of an access, and of what is at an address: Non-secure accesses do not find what is Secure.
+enum class Space : u8 { NonSecure, Secure };
+
 // Registers at an address of the machine. Called with the machine's lock held, by any vCPU.
 // `bytes` is 1, 2, 4 or 8, the access does not leave the device, and is aligned to its size. What a
 // device does not have reads as zero, ignores writes, and is logged once (-d guest_errors): no

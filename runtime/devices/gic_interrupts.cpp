@@ -11,16 +11,17 @@ struct BitRegister {
     u32 InterruptWord::*bits;
     Writes writes;
 };
+constexpr u64 kIgroupr = 0x080;
 // clang-format off
 constexpr BitRegister kBitRegisters[] = {
-    {0x080, &InterruptWord::group,    Writes::Store}, // IGROUPR
-    {0x100, &InterruptWord::enabled,  Writes::Set},   // ISENABLER
-    {0x180, &InterruptWord::enabled,  Writes::Clear}, // ICENABLER
-    {0x200, &InterruptWord::latched,  Writes::Set},   // ISPENDR
-    {0x280, &InterruptWord::latched,  Writes::Clear}, // ICPENDR
-    {0x300, &InterruptWord::active,   Writes::Set},   // ISACTIVER
-    {0x380, &InterruptWord::active,   Writes::Clear}, // ICACTIVER
-    {0xd00, &InterruptWord::modifier, Writes::Store}, // IGRPMODR
+    {kIgroupr,  &InterruptWord::group,    Writes::Store},
+    {0x100,     &InterruptWord::enabled,  Writes::Set},   // ISENABLER
+    {0x180,     &InterruptWord::enabled,  Writes::Clear}, // ICENABLER
+    {0x200,     &InterruptWord::latched,  Writes::Set},   // ISPENDR
+    {0x280,     &InterruptWord::latched,  Writes::Clear}, // ICPENDR
+    {0x300,     &InterruptWord::active,   Writes::Set},   // ISACTIVER
+    {0x380,     &InterruptWord::active,   Writes::Clear}, // ICACTIVER
+    {kIgrpmodr, &InterruptWord::modifier, Writes::Store},
 };
 // clang-format on
 constexpr u64 kBitRegisterBytes = 0x80;
@@ -50,13 +51,14 @@ u32 read_config(u32 edge, u64 offset) {
     return value;
 }
 
-u32 write_config(u32 edge, u64 offset, u32 value) {
+u32 write_config(u32 edge, u64 offset, u32 value, u32 writable) {
     const unsigned shift = config_shift(offset);
     u32 half = 0;
     for (unsigned i = 0; i < 16; ++i) {
         half |= (value >> (2 * i + 1) & 1) << i;
     }
-    return (edge & ~(u32{0xffff} << shift)) | half << shift;
+    const u32 written = u32{0xffff} << shift & writable;
+    return (edge & ~written) | (half << shift & written);
 }
 } // namespace
 
@@ -76,49 +78,62 @@ unsigned bank_word(u64 offset) {
     return static_cast<unsigned>(offset % kBitRegisterBytes / 4);
 }
 
-u8 read_priority(const InterruptWord& word, u64 offset) { return word.priority[offset % 32]; }
-
-void write_priority(InterruptWord& word, u64 offset, u8 value) {
-    word.priority[offset % 32] = value & kPriorityMask;
+bool is_group_register(u64 offset) {
+    return offset - kIgroupr < kBitRegisterBytes || offset - kIgrpmodr < kBitRegisterBytes;
 }
 
-u32 read_bank(const InterruptWord& word, u64 offset) {
+u8 read_priority(const InterruptWord& word, u64 offset, const View& view) {
+    const u8 priority = word.priority[offset % 32];
+    return (view.visible >> offset % 32 & 1) == 0 ? 0
+           : view.half_priorities                 ? to_nonsecure_priority(priority)
+                                                  : priority;
+}
+
+void write_priority(InterruptWord& word, u64 offset, u8 value, const View& view) {
+    if ((view.visible >> offset % 32 & 1) != 0) {
+        word.priority[offset % 32] =
+            (view.half_priorities ? from_nonsecure_priority(value) : value) & kPriorityMask;
+    }
+}
+
+u32 read_bank(const InterruptWord& word, u64 offset, const View& view) {
     if (is_priority_register(offset)) {
         u32 value = 0;
         for (unsigned i = 0; i < 4; ++i) {
-            value |= u32{read_priority(word, offset + i)} << (8 * i);
+            value |= u32{read_priority(word, offset + i, view)} << (8 * i);
         }
         return value;
     }
     if (is_config(offset)) {
-        return read_config(word.edge, offset);
+        return read_config(word.edge & view.visible, offset);
     }
     const BitRegister* const found = find_bits(offset);
-    return found->bits == &InterruptWord::latched ? word.pending() : word.*(found->bits);
+    const u32 bits = found->bits == &InterruptWord::latched ? word.pending() : word.*(found->bits);
+    return bits & view.visible;
 }
 
-void write_bank(InterruptWord& word, u64 offset, u32 value) {
+void write_bank(InterruptWord& word, u64 offset, u32 value, const View& view) {
     if (is_priority_register(offset)) {
         for (unsigned i = 0; i < 4; ++i) {
-            write_priority(word, offset + i, static_cast<u8>(value >> (8 * i)));
+            write_priority(word, offset + i, static_cast<u8>(value >> (8 * i)), view);
         }
         return;
     }
     if (is_config(offset)) {
-        word.edge = write_config(word.edge, offset, value);
+        word.edge = write_config(word.edge, offset, value, view.visible);
         return;
     }
     const BitRegister* const found = find_bits(offset);
     u32& bits = word.*(found->bits);
     switch (found->writes) {
     case Writes::Store:
-        bits = value;
+        bits = (bits & ~view.visible) | (value & view.visible);
         break;
     case Writes::Set:
-        bits |= value;
+        bits |= value & view.visible;
         break;
     case Writes::Clear:
-        bits &= ~value;
+        bits &= ~(value & view.visible);
         break;
     }
 }

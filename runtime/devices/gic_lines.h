@@ -47,16 +47,25 @@ struct Outputs {
     InterruptLine* fiq = nullptr;
     InterruptLine* virtual_irq = nullptr;
     InterruptLine* virtual_fiq = nullptr;
+    // Of group 1, from a GICv3 with two Security states: which of IRQ and FIQ it is follows from
+    // the state that the CPU is in (IHI 0069 4.6.2).
+    InterruptLine* nonsecure_group1 = nullptr;
+    InterruptLine* secure_group1 = nullptr;
 };
 
-// Two of them, which one interface drives; told only of changes.
+// Who makes the current access to a frame is in the Secure state. Empty: the controller has no
+// Security Extensions.
+using AccessesSecurely = std::function<bool()>;
+
+// Two of them, one of which an interface drives at a time, such as IRQ and FIQ; told only of
+// changes.
 class OutputPair {
   public:
     OutputPair() = default;
-    OutputPair(InterruptLine* irq, InterruptLine* fiq) : irq_{irq}, fiq_{fiq} {}
-    void drive(bool signalled, bool is_fiq) {
-        irq_.drive(signalled && !is_fiq);
-        fiq_.drive(signalled && is_fiq);
+    OutputPair(InterruptLine* first, InterruptLine* second) : first_{first}, second_{second} {}
+    void drive(bool signalled, bool by_second) {
+        first_.drive(signalled && !by_second);
+        second_.drive(signalled && by_second);
     }
 
   private:
@@ -72,7 +81,7 @@ class OutputPair {
             }
         }
     };
-    Output irq_, fiq_;
+    Output first_, second_;
 };
 
 } // namespace ulna::devices::gic

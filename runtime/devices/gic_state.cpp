@@ -12,7 +12,7 @@ void gic::InterruptWord::visit_state(StateVisitor& visit) {
 }
 
 void gic::Priorities::visit_state(StateVisitor& visit) {
-    visit(mask, common_bpr, eoi_drops_only, active);
+    visit(mask, common_bpr, secure_common_bpr, eoi_drops_only, active);
     for (u8& point : bpr) {
         visit.bounded(point, kMaxBpr);
     }
@@ -34,7 +34,8 @@ void Gicv2::visit_state(StateVisitor& visit) {
     }
     for (Cpu& cpu : cpus_) {
         cpu.own.visit_state(visit);
-        visit(cpu.sgi_sources, cpu.group_enabled, cpu.ack_control, cpu.fiq_enabled);
+        visit(cpu.sgi_sources, cpu.group_enabled, cpu.ack_control, cpu.fiq_enabled,
+              cpu.nonsecure_eoi_drops_only);
         cpu.priorities.visit_state(visit);
         cpu.guest.visit_state(visit);
     }
@@ -48,12 +49,16 @@ void Gicv2::visit_state(StateVisitor& visit) {
 
 void Gicv3::visit_state(StateVisitor& visit) {
     visit(group_forwarded_);
+    if (accesses_securely_ != nullptr) {
+        visit(two_states_);
+    }
     for (SpiWord& word : spis_) {
         word.visit_state(visit);
-        visit(word.route);
+        visit(word.reach, word.route);
     }
     for (Cpu& cpu : cpus_) {
         cpu.own.visit_state(visit);
+        visit(cpu.sgi_reach, cpu.secure_eoi_drops_only, cpu.el3_eoi_drops_only);
         visit(cpu.group_enabled, cpu.waker, cpu.control, cpu.property_base, cpu.pending_base);
         cpu.priorities.visit_state(visit);
         visit_lpis(cpu, visit);

@@ -7,7 +7,7 @@ using namespace list_register;
 namespace {
 u32 virtual_id_of(u64 list) { return static_cast<u32>(list); }
 u32 physical_id_of(u64 list) { return static_cast<u32>(list >> kPhysicalShift & 0x1fff); }
-unsigned group_of(u64 list) { return (list & kGroup1) != 0 ? 1 : 0; }
+unsigned group_of(u64 list) { return (list & kInGroup1) != 0 ? 1 : 0; }
 u32 priority_of(u64 list) { return static_cast<u32>(list >> kPriorityShift) & kPriorityMask; }
 
 // ICH_HCR_EL2. Each of the enables in bits 1 to 7 goes with the bit of ICH_MISR_EL2 in its place.

@@ -12,7 +12,7 @@ namespace ulna::devices::gic {
 // Fields of a list register, ICH_LR<n>_EL2.
 namespace list_register {
 inline constexpr u64 kPending = u64{1} << 62, kActive = u64{1} << 63, kStates = kPending | kActive,
-                     kHardware = u64{1} << 61, kGroup1 = u64{1} << 60;
+                     kHardware = u64{1} << 61, kInGroup1 = u64{1} << 60;
 inline constexpr unsigned kPriorityShift = 48, kPhysicalShift = 32;
 inline constexpr u64 kWantsEoi = u64{1} << 41; // of one that is not kHardware
 inline constexpr u64 kFields = 0xf0f8'1fff'ffff'ffff;
@@ -24,7 +24,7 @@ struct VirtualInterface {
     u64 control = 0; // ICH_HCR_EL2, GICH_HCR
     std::array<u64, kListRegisters> list{};
     Priorities priorities;
-    std::array<bool, 2> group_enabled{};
+    GroupSet group_enabled{};
     // Of GICv2; GICv3's are fixed like this.
     bool ack_control = false; // GICV_IAR acknowledges group 1, too
     bool fiq_enabled = true;  // group 0 is FIQ

@@ -6,8 +6,12 @@ namespace ulna::devices {
 
 using namespace gic;
 
-Gicv2::Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_cpu)
+Gicv2::Gicv2(unsigned cpus,
+             unsigned spis,
+             std::function<unsigned()> accessing_cpu,
+             gic::AccessesSecurely accesses_securely)
     : accessing_cpu_(std::move(accessing_cpu)),
+      accesses_securely_(std::move(accesses_securely)),
       spis_(spis / 32),
       cpus_(cpus),
       inputs_(cpus,
@@ -33,7 +37,7 @@ Gicv2::Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_c
 Gicv2::~Gicv2() = default;
 
 void Gicv2::reset() {
-    group_forwarded_[0] = group_forwarded_[1] = false;
+    group_forwarded_ = {};
     for (SpiWord& word : spis_) {
         word.reset();
         // With one CPU ITARGETSR is not there, and all SPIs go to it.
@@ -46,10 +50,24 @@ void Gicv2::reset() {
         cpu.offered.assign(1 + spis_.size(), 0);
         cpu.priorities = {};
         cpu.group_enabled = {};
-        cpu.ack_control = cpu.fiq_enabled = false;
+        cpu.ack_control = cpu.fiq_enabled = cpu.nonsecure_eoi_drops_only = false;
         cpu.guest = {.fiq_enabled = false};
         look_for_best(cpu);
         update_virtual(cpu);
+    }
+}
+
+void Gicv2::hand_to_nonsecure() {
+    const auto give = [](InterruptWord& word) {
+        word.group = ~u32{0};
+        word.priority.fill(Priorities::kNonsecureHalf);
+    };
+    for (SpiWord& word : spis_) {
+        give(word);
+    }
+    for (Cpu& cpu : cpus_) {
+        give(cpu.own);
+        cpu.priorities.mask = Priorities::kNonsecureHalf;
     }
 }
 
@@ -77,14 +95,14 @@ void Gicv2::set_line(Cpu& cpu, u32 intid, bool asserted) {
 // --- which interrupts go where
 
 void Gicv2::refresh_own(Cpu& cpu) {
-    cpu.offered[0] = cpu.own.deliverable(group_forwarded_[0], group_forwarded_[1]);
+    cpu.offered[0] = cpu.own.deliverable(group_forwarded_);
     look_for_best(cpu);
 }
 
 // An SPI with several targets is offered to all of them; the first that acknowledges it has it.
 void Gicv2::refresh_spis(unsigned word) {
     const SpiWord& spis = spis_[word];
-    const u32 deliverable = spis.deliverable(group_forwarded_[0], group_forwarded_[1]);
+    const u32 deliverable = spis.deliverable(group_forwarded_);
     for (Cpu& cpu : cpus_) {
         u32 mine = 0;
         for (u32 rest = deliverable; rest != 0; rest &= rest - 1) {

@@ -1,8 +1,9 @@
-// The GICv2 interrupt controller (IHI 0048) of a machine of up to eight CPUs, without Security
-// Extensions: interrupts have groups, and all accesses see everything, as on QEMU's `virt`.
-// State and best candidates are kept as in gicv3.h.
+// The GICv2 interrupt controller (IHI 0048) of a machine of up to eight CPUs. Without Security
+// Extensions interrupts have groups, and all accesses see everything, as on QEMU's `virt`; with
+// them group 0 is Secure, and Non-secure accesses see the other (gicv2_security.cpp). State and
+// best candidates are kept as in gicv3.h.
 //
-// Registers are banked: what an access means depends on the CPU that makes it.
+// Registers are banked: what an access means depends on the CPU that makes it, and on its state.
 #pragma once
 
 #include <array>
@@ -22,8 +23,12 @@ class Gicv2 {
   public:
     static constexpr unsigned kMaxCpus = 8, kMaxSpis = 960;
 
-    // `accessing_cpu`: on whose behalf the current access to a frame is made.
-    Gicv2(unsigned cpus, unsigned spis, std::function<unsigned()> accessing_cpu);
+    // `accessing_cpu`: on whose behalf the current access to a frame is made. It has Security
+    // Extensions if it is told who accesses Securely.
+    Gicv2(unsigned cpus,
+          unsigned spis,
+          std::function<unsigned()> accessing_cpu,
+          gic::AccessesSecurely accesses_securely = {});
     ~Gicv2();
     Gicv2(const Gicv2&) = delete;
     Gicv2& operator=(const Gicv2&) = delete;
@@ -39,6 +44,9 @@ class Gicv2 {
     [[nodiscard]] Device& virtual_interface();    // GICV
 
     void reset(); // all but what devices drive
+    // As Secure firmware leaves it to Non-secure software: all interrupts in group 1, priorities in
+    // its half.
+    void hand_to_nonsecure();
     void visit_state(StateVisitor& visit);
 
   private:
@@ -55,9 +63,11 @@ class Gicv2 {
         std::vector<u32> offered;         // deliverable to this CPU: own, then SPIs
         gic::Candidate best;
         gic::Priorities priorities;
-        std::array<bool, 2> group_enabled{};
+        gic::GroupSet group_enabled{};
         bool ack_control = false; // GICC_IAR acknowledges group 1, too
         bool fiq_enabled = false; // group 0 is FIQ
+        // EOImodeNS; EOImodeS, or the only EOImode, is among the priorities.
+        bool nonsecure_eoi_drops_only = false;
         gic::OutputPair output;
         gic::VirtualInterface guest;
         gic::OutputPair virtual_output;
@@ -73,6 +83,15 @@ class Gicv2 {
     [[nodiscard]] bool signals(const Cpu& cpu) const;
     [[nodiscard]] gic::InterruptWord* word_of(Cpu& cpu, u32 intid);
     void refresh_word_of(Cpu& cpu, u32 intid);
+    [[nodiscard]] bool is_nonsecure_access() const {
+        return accesses_securely_ != nullptr && !accesses_securely_();
+    }
+
+    // --- gicv2_security.cpp: what Non-secure accesses see
+    [[nodiscard]] gic::View view_of(const gic::InterruptWord& word, u64 offset) const;
+    [[nodiscard]] u64 read_nonsecure_interface(Cpu& cpu, u64 offset, unsigned bytes);
+    void write_nonsecure_interface(Cpu& cpu, u64 offset, unsigned bytes, u32 value);
+    void set_nonsecure_control(Cpu& cpu, u32 value);
 
     // --- gicv2_distributor.cpp
     [[nodiscard]] u64 read_distributor(Cpu& cpu, u64 offset, unsigned bytes);
@@ -82,6 +101,9 @@ class Gicv2 {
     [[nodiscard]] u8 read_byte(Cpu& cpu, u64 offset);
     void write_byte(Cpu& cpu, u64 offset, u8 value);
     void send_sgi(Cpu& sender, u32 value);
+    [[nodiscard]] bool takes_sgi(const Cpu& target, u32 value) const;
+    [[nodiscard]] u32 forwarded_groups() const; // GICD_CTLR
+    void forward_groups(u32 value);
 
     // --- gicv2_cpu_interface.cpp
     [[nodiscard]] u64 read_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes);
@@ -94,6 +116,9 @@ class Gicv2 {
     void set_interface_control(Cpu& cpu, u32 value);
     void end_interrupt(Cpu& cpu, unsigned group, u32 value);
     void deactivate(Cpu& cpu, u32 value);
+    // GICC_DIR
+    void deactivate_apart(Cpu& cpu, u32 value);
+    [[nodiscard]] bool drops_only(const Cpu& cpu) const;
 
     // --- gicv2_virtual.cpp
     [[nodiscard]] u64 read_hypervisor(Cpu& cpu, u64 offset, unsigned bytes);
@@ -108,7 +133,8 @@ class Gicv2 {
     void update_virtual(Cpu& cpu);
 
     std::function<unsigned()> accessing_cpu_;
-    bool group_forwarded_[2] = {};
+    gic::AccessesSecurely accesses_securely_;
+    gic::GroupSet group_forwarded_{};
     std::vector<SpiWord> spis_;
     std::vector<Cpu> cpus_;
     gic::InputLines inputs_;

@@ -1,21 +1,16 @@
 // GICC_* (IHI 0048 4.4).
-#include "runtime/devices/gicv2.h"
+#include "runtime/devices/gicv2_frames.h"
 
 #include "runtime/devices/guest_error.h"
 
 namespace ulna::devices {
 
 using namespace gic;
+using namespace gicv2;
 
 namespace {
-// clang-format off
-constexpr u64 kCtlr = 0x00, kPmr = 0x04, kBpr = 0x08, kIar = 0x0c, kEoir = 0x10, kRpr = 0x14,
-              kHppir = 0x18, kAbpr = 0x1c, kAiar = 0x20, kAeoir = 0x24, kAhppir = 0x28,
-              kApr0 = 0xd0, kNsapr0 = 0xe0, kNsapr3 = 0xec, kIidr = 0xfc,
-              kDir = 0x1000;
 constexpr u32 kEnableGrp0 = 1 << 0, kEnableGrp1 = 1 << 1, kAckCtl = 1 << 2, kFiqEn = 1 << 3,
-              kCbpr = 1 << 4, kEoiMode = 1 << 9;
-// clang-format on
+              kCbpr = 1 << 4, kEoiMode = 1 << 9, kEoiModeNs = 1 << 10;
 constexpr u32 kOtherGroup = 1022; // what is pending is of group 1, and for GICC_AIAR
 constexpr u32 kIntidMask = 0x3ff;
 } // namespace
@@ -67,10 +62,24 @@ void Gicv2::end_interrupt(Cpu& cpu, unsigned group, u32 value) {
     if (intid >= kFirstSpecial || !cpu.priorities.drop(group)) {
         return;
     }
-    if (!cpu.priorities.eoi_drops_only) {
+    if (!drops_only(cpu)) {
         deactivate(cpu, value);
     }
     update_output(cpu);
+}
+
+bool Gicv2::drops_only(const Cpu& cpu) const {
+    return is_nonsecure_access() ? cpu.nonsecure_eoi_drops_only : cpu.priorities.eoi_drops_only;
+}
+
+void Gicv2::deactivate_apart(Cpu& cpu, u32 value) {
+    const u32 intid = value & kIntidMask;
+    const InterruptWord* const word = word_of(cpu, intid);
+    const bool visible =
+        !is_nonsecure_access() || (word != nullptr && word->group_of(intid % 32) == kGroup1);
+    if (drops_only(cpu) && visible) {
+        deactivate(cpu, value);
+    }
 }
 
 void Gicv2::deactivate(Cpu& cpu, u32 value) {
@@ -84,7 +93,9 @@ void Gicv2::deactivate(Cpu& cpu, u32 value) {
 u32 Gicv2::interface_control(const Cpu& cpu) {
     return (cpu.group_enabled[0] ? kEnableGrp0 : 0) | (cpu.group_enabled[1] ? kEnableGrp1 : 0) |
            (cpu.ack_control ? kAckCtl : 0) | (cpu.fiq_enabled ? kFiqEn : 0) |
-           (cpu.priorities.common_bpr ? kCbpr : 0) | (cpu.priorities.eoi_drops_only ? kEoiMode : 0);
+           (cpu.priorities.common_bpr ? kCbpr : 0) |
+           (cpu.priorities.eoi_drops_only ? kEoiMode : 0) |
+           (cpu.nonsecure_eoi_drops_only ? kEoiModeNs : 0);
 }
 
 void Gicv2::set_interface_control(Cpu& cpu, u32 value) {
@@ -93,11 +104,15 @@ void Gicv2::set_interface_control(Cpu& cpu, u32 value) {
     cpu.fiq_enabled = (value & kFiqEn) != 0;
     cpu.priorities.common_bpr = (value & kCbpr) != 0;
     cpu.priorities.eoi_drops_only = (value & kEoiMode) != 0;
+    cpu.nonsecure_eoi_drops_only = accesses_securely_ != nullptr && (value & kEoiModeNs) != 0;
     look_for_best(cpu);
 }
 
 u64 Gicv2::read_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes) {
     const Priorities& p = cpu.priorities;
+    if (is_nonsecure_access()) {
+        return read_nonsecure_interface(cpu, offset, bytes);
+    }
     switch (bytes == 4 ? offset : ~u64{0}) {
     case kCtlr:
         return interface_control(cpu);
@@ -114,13 +129,13 @@ u64 Gicv2::read_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes) {
     case kAhppir:
         return with_source(cpu, visible_pending(cpu, offset == kAhppir));
     case kRpr:
-        return p.running() == kIdlePriority ? 0xff : p.running();
+        return p.shown_running();
     case kApr0:
         return p.active[0];
     case kNsapr0:
         return p.active[1];
     case kIidr:
-        return 0x2'043b; // architecture version 2, implementer: Arm
+        return kInterfaceId;
     default:
         break;
     }
@@ -132,6 +147,9 @@ u64 Gicv2::read_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes) {
 
 void Gicv2::write_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes, u32 value) {
     Priorities& p = cpu.priorities;
+    if (is_nonsecure_access()) {
+        return write_nonsecure_interface(cpu, offset, bytes, value);
+    }
     switch (bytes == 4 ? offset : ~u64{0}) {
     case kCtlr:
         set_interface_control(cpu, value);
@@ -146,12 +164,10 @@ void Gicv2::write_cpu_interface(Cpu& cpu, u64 offset, unsigned bytes, u32 value)
         end_interrupt(cpu, 1, value);
         return;
     case kDir:
-        if (p.eoi_drops_only) {
-            deactivate(cpu, value);
-        }
+        deactivate_apart(cpu, value);
         return;
     case kPmr:
-        p.mask = value & kPriorityMask;
+        p.write_mask(value);
         break;
     case kBpr:
         p.write_bpr(0, value);

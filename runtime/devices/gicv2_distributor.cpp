@@ -45,15 +45,20 @@ void Gicv2::refresh_bank(Cpu& cpu, unsigned word) {
 
 u8 Gicv2::read_byte(Cpu& cpu, u64 offset) {
     if (offset >= kCpendsgir) {
-        return cpu.sgi_sources[offset % 16];
+        const unsigned sgi = offset % 16;
+        return (view_of(cpu.own, offset).visible >> sgi & 1) != 0 ? cpu.sgi_sources[sgi] : 0;
     }
     const unsigned intid = static_cast<unsigned>(offset % 0x400); // both ranges begin at multiples
     const InterruptWord* const word = bank_at(cpu, intid / 32);
     if (word == nullptr) {
         return 0;
     }
+    const View view = view_of(*word, offset);
     if (is_priority_register(offset)) {
-        return read_priority(*word, offset);
+        return read_priority(*word, offset, view);
+    }
+    if ((view.visible >> intid % 32 & 1) == 0) {
+        return 0;
     }
     // Of SGIs and PPIs each CPU is told itself; a single CPU has no targets to choose.
     const u8 self = static_cast<u8>(1 << cpu.number);
@@ -65,6 +70,9 @@ u8 Gicv2::read_byte(Cpu& cpu, u64 offset) {
 void Gicv2::write_byte(Cpu& cpu, u64 offset, u8 value) {
     if (offset >= kCpendsgir) {
         const unsigned sgi = offset % 16;
+        if ((view_of(cpu.own, offset).visible >> sgi & 1) == 0) {
+            return;
+        }
         u8& sources = cpu.sgi_sources[sgi];
         const u8 all = static_cast<u8>((1u << cpus_.size()) - 1);
         sources =
@@ -78,13 +86,22 @@ void Gicv2::write_byte(Cpu& cpu, u64 offset, u8 value) {
     if (word == nullptr) {
         return;
     }
+    const View view = view_of(*word, offset);
     if (is_priority_register(offset)) {
-        write_priority(*word, offset, value);
-    } else if (intid >= kFirstSpi && cpus_.size() > 1) {
+        write_priority(*word, offset, value, view);
+    } else if (intid >= kFirstSpi && cpus_.size() > 1 && (view.visible >> intid % 32 & 1) != 0) {
         spis_[intid / 32 - 1].targets[intid % 32] =
             static_cast<u8>(value & ((1u << cpus_.size()) - 1));
     }
     refresh_bank(cpu, intid / 32);
+}
+
+// With Security Extensions an SGI goes only to CPUs that have it in the group that Secure software
+// names, or in Non-secure software's.
+bool Gicv2::takes_sgi(const Cpu& target, u32 value) const {
+    constexpr u32 kNsatt = 1 << 15;
+    const unsigned meant = is_nonsecure_access() || (value & kNsatt) != 0 ? kGroup1 : kGroup0;
+    return accesses_securely_ == nullptr || target.own.group_of(value & 15) == meant;
 }
 
 // GICD_SGIR
@@ -98,12 +115,27 @@ void Gicv2::send_sgi(Cpu& sender, u32 value) {
                         : filter == kSelf   ? self
                                             : 0;
     for (Cpu& cpu : cpus_) {
-        if ((targets >> cpu.number & 1) != 0) {
+        if ((targets >> cpu.number & 1) != 0 && takes_sgi(cpu, value)) {
             cpu.sgi_sources[sgi] |= static_cast<u8>(self);
             cpu.own.latched |= 1u << sgi;
             refresh_own(cpu);
         }
     }
+}
+
+// Non-secure software has one enable, of its own group.
+u32 Gicv2::forwarded_groups() const {
+    const u32 all = (group_forwarded_[kGroup0] ? 1 : 0) | (group_forwarded_[kGroup1] ? 2 : 0);
+    return is_nonsecure_access() ? all >> 1 : all;
+}
+
+void Gicv2::forward_groups(u32 value) {
+    if (is_nonsecure_access()) {
+        group_forwarded_[kGroup1] = (value & 1) != 0;
+    } else {
+        group_forwarded_ = {(value & 1) != 0, (value & 2) != 0};
+    }
+    refresh_all();
 }
 
 u64 Gicv2::read_distributor(Cpu& cpu, u64 offset, unsigned bytes) {
@@ -116,16 +148,19 @@ u64 Gicv2::read_distributor(Cpu& cpu, u64 offset, unsigned bytes) {
     }
     if (bytes == 4 && is_bank_register(offset)) {
         const InterruptWord* const word = bank_at(cpu, bank_word(offset));
-        return word != nullptr ? read_bank(*word, offset) : 0;
+        return word != nullptr ? read_bank(*word, offset, view_of(*word, offset)) : 0;
     }
     if (bytes == 4 && offset >= kIds && offset < kIdsEnd) {
         return kIdBytes[(offset - kIds) / 4];
     }
     switch (bytes == 4 ? offset : ~u64{0}) {
     case kCtlr:
-        return (group_forwarded_[0] ? 1 : 0) | (group_forwarded_[1] ? 2 : 0);
-    case kTyper:
-        return spis_.size() | (cpus_.size() - 1) << 5;
+        return forwarded_groups();
+    case kTyper: {
+        constexpr u64 kSecurityExtn = 1 << 10;
+        return spis_.size() | (cpus_.size() - 1) << 5 |
+               (accesses_securely_ != nullptr ? kSecurityExtn : 0);
+    }
     case kIidr:
         return 0x43b; // implementer: Arm
     case kSgir:
@@ -150,13 +185,12 @@ void Gicv2::write_distributor(Cpu& cpu, u64 offset, unsigned bytes, u32 value) {
         InterruptWord* const word = bank_at(cpu, index);
         if (word != nullptr && offset != kIcfgr0) {
             // SGIs become pending by GICD_SPENDSGIR, which says from whom.
-            write_bank(*word, offset, index == 0 && pending ? value & ~kSgis : value);
+            write_bank(*word, offset, index == 0 && pending ? value & ~kSgis : value,
+                       view_of(*word, offset));
             refresh_bank(cpu, index);
         }
     } else if (bytes == 4 && offset == kCtlr) {
-        group_forwarded_[0] = (value & 1) != 0;
-        group_forwarded_[1] = (value & 2) != 0;
-        refresh_all();
+        forward_groups(value);
     } else if (bytes == 4 && offset == kSgir) {
         send_sgi(cpu, value);
     } else if (offset < kNsacr || offset >= kNsacrEnd) {

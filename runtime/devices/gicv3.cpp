@@ -14,8 +14,9 @@ namespace {
 constexpr u64 kRouteToAny = u64{1} << 31; // GICD_IROUTER.Interrupt_Routing_Mode
 } // namespace
 
-Gicv3::Gicv3(unsigned cpus, unsigned spis)
-    : spis_(spis / 32),
+Gicv3::Gicv3(unsigned cpus, unsigned spis, gic::AccessesSecurely accesses_securely)
+    : accesses_securely_(std::move(accesses_securely)),
+      spis_(spis / 32),
       cpus_(cpus),
       inputs_(cpus,
               spis,
@@ -34,17 +35,21 @@ Gicv3::Gicv3(unsigned cpus, unsigned spis)
 Gicv3::~Gicv3() = default;
 
 void Gicv3::reset() {
-    group_forwarded_[0] = group_forwarded_[1] = false;
+    two_states_ = accesses_securely_ != nullptr;
+    group_forwarded_ = {};
     for (SpiWord& word : spis_) {
         word.reset();
+        word.reach = {};
         word.route = {};
         word.cpu = {};
     }
     for (Cpu& cpu : cpus_) {
         cpu.own.reset();
         cpu.own.edge = gic::kSgis;
+        cpu.sgi_reach = 0;
         cpu.offered.assign(1 + spis_.size(), 0);
         cpu.priorities = {};
+        cpu.secure_eoi_drops_only = cpu.el3_eoi_drops_only = false;
         cpu.group_enabled = {};
         cpu.waker = gicv3::kProcessorSleep | gicv3::kChildrenAsleep;
         cpu.control = 0;
@@ -57,8 +62,32 @@ void Gicv3::reset() {
     }
 }
 
+void Gicv3::hand_to_nonsecure() {
+    for (SpiWord& word : spis_) {
+        word.group = ~u32{0};
+    }
+    for (Cpu& cpu : cpus_) {
+        cpu.own.group = ~u32{0};
+        cpu.waker = 0;
+    }
+}
+
+// Secure group 1 is gone, and nothing is Secure any more. It does not come back but by a reset.
+void Gicv3::leave_two_states() {
+    two_states_ = false;
+    group_forwarded_[gic::kSecureGroup1] = false;
+    for (SpiWord& word : spis_) {
+        word.modifier = 0;
+    }
+    for (Cpu& cpu : cpus_) {
+        cpu.own.modifier = 0;
+        sort_lpis(cpu);
+    }
+}
+
 void Gicv3::connect(unsigned cpu, const gic::Outputs& outputs) {
     cpus_[cpu].output = {outputs.irq, outputs.fiq};
+    cpus_[cpu].group1_output = {outputs.nonsecure_group1, outputs.secure_group1};
     cpus_[cpu].virtual_output = {outputs.virtual_irq, outputs.virtual_fiq};
     update_output(cpus_[cpu]);
     update_virtual(cpus_[cpu]);
@@ -77,13 +106,13 @@ void Gicv3::set_line(Cpu& cpu, u32 intid, bool asserted) {
 // --- which interrupts go where
 
 void Gicv3::refresh_own(Cpu& cpu) {
-    cpu.offered[0] = cpu.own.deliverable(group_forwarded_[0], group_forwarded_[1]);
+    cpu.offered[0] = cpu.own.deliverable(group_forwarded_);
     look_for_best(cpu);
 }
 
 void Gicv3::refresh_spis(unsigned word) {
     const SpiWord& spis = spis_[word];
-    const u32 deliverable = spis.deliverable(group_forwarded_[0], group_forwarded_[1]);
+    const u32 deliverable = spis.deliverable(group_forwarded_);
     for (Cpu& cpu : cpus_) {
         u32 mine = 0;
         for (u32 rest = deliverable; rest != 0; rest &= rest - 1) {
@@ -123,8 +152,14 @@ void Gicv3::look_for_best(Cpu& cpu) {
     update_output(cpu);
 }
 
-// With one Security state group 0 is FIQ and group 1 is IRQ (IHI 0069 4.6.2).
-void Gicv3::update_output(Cpu& cpu) { cpu.output.drive(signals(cpu), cpu.best.group == 0); }
+// Group 0 is FIQ. Group 1 is IRQ with one Security state; with two the CPU knows which it is (IHI
+// 0069 4.6.2).
+void Gicv3::update_output(Cpu& cpu) {
+    const bool signalled = signals(cpu);
+    const bool by_state = two_states_ && cpu.best.group != gic::kGroup0;
+    cpu.output.drive(signalled && !by_state, cpu.best.group == gic::kGroup0);
+    cpu.group1_output.drive(signalled && by_state, cpu.best.group == gic::kSecureGroup1);
+}
 
 Gicv3::Cpu* Gicv3::find_cpu(u64 affinity) {
     constexpr u64 kAffinityFields = 0xff'00ff'ffff;
@@ -141,7 +176,7 @@ void Gicv3::route_spi(unsigned word, unsigned bit) {
     if ((route & kRouteToAny) == 0) {
         target = find_cpu(route);
     } else {
-        const unsigned group = spis.group >> bit & 1;
+        const unsigned group = spis.group_of(bit);
         for (const Cpu& cpu : cpus_) {
             if (cpu.group_enabled[group] && (cpu.waker & gicv3::kProcessorSleep) == 0) {
                 target = &cpu;

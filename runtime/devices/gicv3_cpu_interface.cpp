@@ -21,11 +21,11 @@ bool Gicv3::signals(const Cpu& cpu) const {
     return cpu.best.exists() && cpu.priorities.passes(cpu.best);
 }
 
-u32 Gicv3::acknowledge(Cpu& cpu, unsigned group) {
-    if (!signals(cpu) || cpu.best.group != group) {
-        return kSpurious;
+u32 Gicv3::acknowledge(Cpu& cpu, unsigned registers, const Accessor& by) {
+    const u32 intid = signals(cpu) ? highest_pending(cpu, registers, by) : kSpurious;
+    if (intid >= kFirstSpecial && intid < kFirstLpi) {
+        return intid;
     }
-    const u32 intid = cpu.best.intid;
     cpu.priorities.activate(cpu.best);
     if (InterruptWord* const word = word_of(cpu, intid)) {
         const u32 bit = 1u << intid % 32;
@@ -39,18 +39,27 @@ u32 Gicv3::acknowledge(Cpu& cpu, unsigned group) {
     return intid;
 }
 
-u32 Gicv3::highest_pending(const Cpu& cpu, unsigned group) const {
-    return cpu.best.group == group ? cpu.best.intid : kSpurious;
+// To EL3 the registers of group 0 also say of which state an interrupt of group 1 is (IHI 0069
+// 4.2.2).
+u32 Gicv3::highest_pending(const Cpu& cpu, unsigned registers, const Accessor& by) const {
+    if (is_shown(cpu.best.group, registers, by)) {
+        return cpu.best.intid;
+    }
+    if (registers == kGroup1 || !by.el3) {
+        return kSpurious;
+    }
+    return cpu.best.group == kSecureGroup1 ? kOfSecureGroup1 : kOfGroup1;
 }
 
-void Gicv3::end_interrupt(Cpu& cpu, unsigned group, u32 intid) {
+void Gicv3::end_interrupt(Cpu& cpu, unsigned registers, u32 intid, const Accessor& by) {
     if (intid >= kFirstSpecial && intid < kFirstLpi) {
         return;
     }
-    if (!cpu.priorities.drop(group)) {
+    const unsigned group = cpu.priorities.running_group();
+    if (!is_shown(group, registers, by) || !cpu.priorities.drop(group)) {
         return;
     }
-    if (!cpu.priorities.eoi_drops_only) {
+    if (!drops_only(cpu, by)) {
         deactivate(cpu, intid);
     }
     update_output(cpu);
@@ -69,10 +78,9 @@ void Gicv3::enable_group(Cpu& cpu, unsigned group, bool on) {
     route_again();
 }
 
-// ICC_SGIxR_EL1. An SGI goes only to CPUs that have it in the group of the register (IHI 0069
-// 12.1.10); with one Security state ICC_ASGI1R_EL1 is for group 0.
-void Gicv3::send_sgi(Cpu& sender, u64 value, unsigned group) {
-    const u32 bit = 1u << (value >> 24 & 15);
+// ICC_SGIxR_EL1.
+void Gicv3::send_sgi(Cpu& sender, u64 value, u32 encoding, const Accessor& by) {
+    const unsigned sgi = value >> 24 & 15;
     const bool all_others = (value >> 40 & 1) != 0;
     const unsigned first = static_cast<unsigned>(value >> 44 & 15) * 16; // RS
     const u64 upper =
@@ -82,28 +90,28 @@ void Gicv3::send_sgi(Cpu& sender, u64 value, unsigned group) {
         const u64 place = (affinity & 0xff) - first;
         const bool listed = (affinity & ~u64{0xff}) == upper && place < 16 && (value >> place & 1);
         const bool meant = all_others ? &cpu != &sender : listed;
-        if (meant && ((cpu.own.group & bit) != 0) == (group == 1)) {
-            cpu.own.latched |= bit;
+        if (meant && takes_sgi(cpu, sgi, encoding, by)) {
+            cpu.own.latched |= 1u << sgi;
             refresh_own(cpu);
         }
     }
 }
 
-bool Gicv3::read_register(unsigned cpu_number, u32 encoding, u64& value) {
+bool Gicv3::read_register(unsigned cpu_number, u32 encoding, u64& value, const Accessor& who) {
     Cpu& cpu = cpus_[cpu_number];
     const Priorities& p = cpu.priorities;
+    const Accessor by = two_states_ ? who : Accessor{};
+    if (two_states_ && read_banked(cpu, encoding, by, value)) {
+        return true;
+    }
     switch (encoding) {
     case ICC_IAR0_EL1:
-        value = acknowledge(cpu, 0);
-        return true;
     case ICC_IAR1_EL1:
-        value = acknowledge(cpu, 1);
+        value = acknowledge(cpu, encoding == ICC_IAR1_EL1 ? kGroup1 : kGroup0, by);
         return true;
     case ICC_HPPIR0_EL1:
-        value = highest_pending(cpu, 0);
-        return true;
     case ICC_HPPIR1_EL1:
-        value = highest_pending(cpu, 1);
+        value = highest_pending(cpu, encoding == ICC_HPPIR1_EL1 ? kGroup1 : kGroup0, by);
         return true;
     case ICC_CTLR_EL3:
         value = el3_control(p);
@@ -128,27 +136,28 @@ bool Gicv3::read_register(unsigned cpu_number, u32 encoding, u64& value) {
     }
 }
 
-bool Gicv3::write_register(unsigned cpu_number, u32 encoding, u64 value) {
+bool Gicv3::write_register(unsigned cpu_number, u32 encoding, u64 value, const Accessor& who) {
     Cpu& cpu = cpus_[cpu_number];
     Priorities& p = cpu.priorities;
+    const Accessor by = two_states_ ? who : Accessor{};
+    const u32 intid = static_cast<u32>(value & kIntidMask);
+    if (two_states_ && write_banked(cpu, encoding, by, value)) {
+        return true;
+    }
     switch (encoding) {
     case ICC_EOIR0_EL1:
-        end_interrupt(cpu, 0, static_cast<u32>(value & kIntidMask));
-        return true;
     case ICC_EOIR1_EL1:
-        end_interrupt(cpu, 1, static_cast<u32>(value & kIntidMask));
+        end_interrupt(cpu, encoding == ICC_EOIR1_EL1 ? kGroup1 : kGroup0, intid, by);
         return true;
     case ICC_DIR_EL1:
-        if (p.eoi_drops_only) { // else the write is ignored
-            deactivate(cpu, static_cast<u32>(value & kIntidMask));
+        if (drops_only(cpu, by) && may_deactivate(cpu, intid, by)) { // else the write is ignored
+            deactivate(cpu, intid);
         }
         return true;
     case ICC_SGI0R_EL1:
     case ICC_ASGI1R_EL1:
-        send_sgi(cpu, value, 0);
-        return true;
     case ICC_SGI1R_EL1:
-        send_sgi(cpu, value, 1);
+        send_sgi(cpu, value, encoding, by);
         return true;
     case ICC_CTLR_EL3:
         p.common_bpr = (value & kCtlrEl3Ns) != 0;

@@ -28,15 +28,21 @@ u8 Gicv3::lpi_configuration(const Cpu& cpu, u32 intid) const {
     return intid < end && memory_->read_ram(at, &byte, 1) ? byte : 0;
 }
 
+// LPIs are of group 1: with two Security states the guest's byte says how urgent they are to the
+// Non-secure one.
+u8 Gicv3::lpi_priority(u8 configuration) const {
+    return (two_states_ ? from_nonsecure_priority(configuration) : configuration) & kPriorityMask;
+}
+
 void Gicv3::reload(Cpu& cpu, u32 intid) {
     const auto found = cpu.pending_lpis.find(intid);
     if (found == cpu.pending_lpis.end()) {
         return;
     }
-    cpu.lpis.erase({found->second & kPriorityMask, intid});
+    cpu.lpis.erase({lpi_priority(found->second), intid});
     found->second = lpi_configuration(cpu, intid);
     if ((found->second & kEnabled) != 0) {
-        cpu.lpis.emplace(found->second & kPriorityMask, intid);
+        cpu.lpis.emplace(lpi_priority(found->second), intid);
     }
 }
 
@@ -48,7 +54,7 @@ void Gicv3::add_pending(Cpu& cpu, u32 intid) {
 void Gicv3::remove_pending(Cpu& cpu, u32 intid) {
     const auto found = cpu.pending_lpis.find(intid);
     if (found != cpu.pending_lpis.end()) {
-        cpu.lpis.erase({found->second & kPriorityMask, intid});
+        cpu.lpis.erase({lpi_priority(found->second), intid});
         cpu.pending_lpis.erase(found);
     }
 }
@@ -104,7 +110,7 @@ void Gicv3::sort_lpis(Cpu& cpu) {
     cpu.lpis.clear();
     for (const auto& [intid, configuration] : cpu.pending_lpis) {
         if ((configuration & kEnabled) != 0) {
-            cpu.lpis.emplace(configuration & kPriorityMask, intid);
+            cpu.lpis.emplace(lpi_priority(configuration), intid);
         }
     }
 }

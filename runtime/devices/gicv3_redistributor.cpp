@@ -26,7 +26,7 @@ void set_half(u64& whole, u64 offset, u32 value, u64 fields) {
     whole = ((whole & ~(u64{0xffff'ffff} << shift)) | u64{value} << shift) & fields;
 }
 
-bool reads_as_zero(u64 offset) { return offset == kStatusr || offset == kSgiBase + kNsacr; }
+bool reads_as_zero(u64 offset) { return offset == kStatusr; }
 
 bool is_own_bank(u64 offset) {
     return offset >= kSgiBase && is_bank_register(offset - kSgiBase) &&
@@ -34,10 +34,18 @@ bool is_own_bank(u64 offset) {
 }
 } // namespace
 
+// `offset`: in the frame SGI_base.
+gic::View Gicv3::view_of(const Cpu& cpu, u64 offset) const {
+    if (is_nonsecure_access()) {
+        return {.visible = is_group_register(offset) ? 0 : cpu.own.group, .half_priorities = true};
+    }
+    return {.visible = offset >= kIgrpmodr && !two_states_ ? 0 : ~u32{0}};
+}
+
 bool Gicv3::read_redistributor(const Cpu& cpu, u64 offset, u32& value) const {
     value = 0;
     if (is_own_bank(offset)) {
-        value = read_bank(cpu.own, offset - kSgiBase);
+        value = read_bank(cpu.own, offset - kSgiBase, view_of(cpu, offset - kSgiBase));
         return true;
     }
     if (is_id_register(offset % kSgiBase)) { // both frames have them
@@ -63,7 +71,10 @@ bool Gicv3::read_redistributor(const Cpu& cpu, u64 offset, u32& value) const {
         return true;
     }
     case kWaker:
-        value = cpu.waker;
+        value = is_nonsecure_access() ? 0 : cpu.waker;
+        return true;
+    case kSgiBase + kNsacr:
+        value = two_states_ && !is_nonsecure_access() ? cpu.sgi_reach : 0;
         return true;
     case kPropbaser:
     case kPropbaser + 4:
@@ -81,7 +92,7 @@ bool Gicv3::read_redistributor(const Cpu& cpu, u64 offset, u32& value) const {
 bool Gicv3::write_redistributor(Cpu& cpu, u64 offset, u32 value) {
     if (is_own_bank(offset)) {
         if (offset != kSgiBase + kSgiConfig) {
-            write_bank(cpu.own, offset - kSgiBase, value);
+            write_bank(cpu.own, offset - kSgiBase, value, view_of(cpu, offset - kSgiBase));
             refresh_own(cpu);
         }
         return true;
@@ -92,8 +103,15 @@ bool Gicv3::write_redistributor(Cpu& cpu, u64 offset, u32 value) {
         return true;
     case kWaker:
         // A CPU's interface quiesces at once. A sleeping CPU still gets what is sent to it alone.
-        cpu.waker = (value & kProcessorSleep) != 0 ? kProcessorSleep | kChildrenAsleep : 0;
-        route_again();
+        if (!is_nonsecure_access()) {
+            cpu.waker = (value & kProcessorSleep) != 0 ? kProcessorSleep | kChildrenAsleep : 0;
+            route_again();
+        }
+        return true;
+    case kSgiBase + kNsacr:
+        if (two_states_ && !is_nonsecure_access()) {
+            cpu.sgi_reach = value;
+        }
         return true;
     case kPropbaser:
     case kPropbaser + 4:
@@ -120,7 +138,7 @@ u64 Gicv3::Redistributors::read(u64 offset, unsigned bytes) {
     if (known) {
         const Cpu& cpu = gic_.cpus_[number];
         if (bytes == 1 && is_own_bank(at) && is_priority_register(at - kSgiBase)) {
-            return read_priority(cpu.own, at - kSgiBase);
+            return read_priority(cpu.own, at - kSgiBase, gic_.view_of(cpu, at - kSgiBase));
         }
         known = bytes >= 4 && gic_.read_redistributor(cpu, at, low) &&
                 (bytes == 4 || gic_.read_redistributor(cpu, at + 4, high));
@@ -138,7 +156,8 @@ void Gicv3::Redistributors::write(u64 offset, unsigned bytes, u64 value) {
     if (known) {
         Cpu& cpu = gic_.cpus_[number];
         if (bytes == 1 && is_own_bank(at) && is_priority_register(at - kSgiBase)) {
-            write_priority(cpu.own, at - kSgiBase, static_cast<u8>(value));
+            write_priority(cpu.own, at - kSgiBase, static_cast<u8>(value),
+                           gic_.view_of(cpu, at - kSgiBase));
             gic_.refresh_own(cpu);
             return;
         }

@@ -12,7 +12,7 @@ bool read_priorities(const Priorities& p, u32 encoding, u64& value) {
         value = p.mask;
         return true;
     case ICC_RPR_EL1:
-        value = p.running() == kIdlePriority ? 0xff : p.running();
+        value = p.shown_running();
         return true;
     case ICC_BPR0_EL1:
     case ICC_BPR1_EL1:
@@ -34,7 +34,7 @@ bool read_priorities(const Priorities& p, u32 encoding, u64& value) {
 bool write_priorities(Priorities& p, u32 encoding, u64 value) {
     switch (encoding) {
     case ICC_PMR_EL1:
-        p.mask = value & kPriorityMask;
+        p.write_mask(value);
         return true;
     case ICC_BPR0_EL1:
     case ICC_BPR1_EL1:

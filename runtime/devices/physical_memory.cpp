@@ -12,6 +12,10 @@
 
 namespace ulna::devices {
 
+namespace {
+bool finds(Space by, Space what) { return by == Space::Secure || what == Space::NonSecure; }
+} // namespace
+
 PhysicalMemory::PhysicalMemory() = default;
 
 PhysicalMemory::~PhysicalMemory() {
@@ -20,11 +24,12 @@ PhysicalMemory::~PhysicalMemory() {
     }
 }
 
-u8* PhysicalMemory::add_ram(PhysAddr base, u64 bytes, std::string& why_not, RamKind kind) {
+u8* PhysicalMemory::add_ram(
+    PhysAddr base, u64 bytes, std::string& why_not, RamKind kind, Space space) {
     constexpr u64 kHugePageBytes = u64{2} << 20;
     constexpr int kAccess = PROT_READ | PROT_WRITE;
     const u64 reserved = bytes + kHugePageBytes;
-    Ram part{base, bytes, nullptr, -1, nullptr, reserved};
+    Ram part{base, bytes, space, nullptr, -1, nullptr, reserved};
     part.mapping =
         mmap(nullptr, reserved, kAccess, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     bool made = part.mapping != MAP_FAILED;
@@ -67,31 +72,31 @@ void PhysicalMemory::reset() {
     }
 }
 
-void PhysicalMemory::add_device(PhysAddr base, u64 bytes, Device& device) {
+void PhysicalMemory::add_device(PhysAddr base, u64 bytes, Device& device, Space space) {
     const auto after = std::upper_bound(devices_.begin(), devices_.end(), base,
                                         [](PhysAddr at, const Mapped& m) { return at < m.base; });
-    devices_.insert(after, {base, bytes, &device});
+    devices_.insert(after, {base, bytes, &device, space});
 }
 
-u8* PhysicalMemory::ram(PhysAddr at, u64 bytes) const {
+u8* PhysicalMemory::ram(PhysAddr at, u64 bytes, Space by) const {
     for (const Ram& part : ram_) {
         if (at >= part.base && at - part.base < part.bytes &&
-            bytes <= part.bytes - (at - part.base)) {
+            bytes <= part.bytes - (at - part.base) && finds(by, part.space)) {
             return part.host + (at - part.base);
         }
     }
     return nullptr;
 }
 
-const u8* PhysicalMemory::readable(PhysAddr at, u64 bytes) const {
-    if (const u8* host = ram(at, bytes)) {
+const u8* PhysicalMemory::readable(PhysAddr at, u64 bytes, Space by) const {
+    if (const u8* host = ram(at, bytes, by)) {
         return host;
     }
-    const Place place = device_at(at, 1);
+    const Place place = device_at(at, 1, by);
     return place.device != nullptr ? place.device->rom(place.offset, bytes) : nullptr;
 }
 
-PhysicalMemory::Place PhysicalMemory::device_at(PhysAddr at, unsigned bytes) const {
+PhysicalMemory::Place PhysicalMemory::device_at(PhysAddr at, unsigned bytes, Space by) const {
     auto after = std::upper_bound(devices_.begin(), devices_.end(), at,
                                   [](PhysAddr a, const Mapped& m) { return a < m.base; });
     if (after == devices_.begin()) {
@@ -99,30 +104,32 @@ PhysicalMemory::Place PhysicalMemory::device_at(PhysAddr at, unsigned bytes) con
     }
     const Mapped& part = *--after;
     const u64 offset = at - part.base;
-    return offset < part.bytes && bytes <= part.bytes - offset ? Place{part.device, offset}
-                                                               : Place{};
+    const bool found = offset < part.bytes && bytes <= part.bytes - offset && finds(by, part.space);
+    return found ? Place{part.device, offset} : Place{};
 }
 
-bool PhysicalMemory::read(PhysAddr at, unsigned bytes, u64& value) const {
+bool PhysicalMemory::read(PhysAddr at, unsigned bytes, u64& value, Space by) const {
     value = 0;
-    if (const u8* host = ram(at, bytes)) {
+    if (const u8* host = ram(at, bytes, by)) {
         std::memcpy(&value, host, bytes);
         return true;
     }
-    const Place place = device_at(at, bytes);
+    const Place place = device_at(at, bytes, by);
     if (place.device != nullptr) {
+        accessed_by_ = by;
         value = place.device->read(place.offset, bytes);
     }
     return place.device != nullptr;
 }
 
-bool PhysicalMemory::write(PhysAddr at, unsigned bytes, u64 value) const {
-    if (u8* host = ram(at, bytes)) {
+bool PhysicalMemory::write(PhysAddr at, unsigned bytes, u64 value, Space by) const {
+    if (u8* host = ram(at, bytes, by)) {
         std::memcpy(host, &value, bytes);
         return true;
     }
-    const Place place = device_at(at, bytes);
+    const Place place = device_at(at, bytes, by);
     if (place.device != nullptr) {
+        accessed_by_ = by;
         place.device->write(place.offset, bytes, value);
     }
     return place.device != nullptr;

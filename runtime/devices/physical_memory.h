@@ -1,4 +1,5 @@
-// The physical address space of a machine: RAM, ROM and devices.
+// The physical address space of a machine: RAM, ROM and devices. It is one for both Security
+// states, but for what is only there for Secure accesses.
 #pragma once
 
 #include <string>
@@ -21,21 +22,25 @@ class PhysicalMemory {
     enum class RamKind : u8 { Private, Shared };
     // Pages come as they are touched. Ranges are multiples of 4096 bytes and do not overlap. Null,
     // with a reason, without memory.
-    [[nodiscard]] u8*
-    add_ram(PhysAddr base, u64 bytes, std::string& why_not, RamKind kind = RamKind::Private);
-    void add_device(PhysAddr base, u64 bytes, Device& device);
+    [[nodiscard]] u8* add_ram(PhysAddr base,
+                              u64 bytes,
+                              std::string& why_not,
+                              RamKind kind = RamKind::Private,
+                              Space space = Space::NonSecure);
+    void add_device(PhysAddr base, u64 bytes, Device& device, Space space = Space::NonSecure);
     // As after power on: RAM is zero, devices are reset. With the machine's lock held.
     void reset();
 
     // Host address of `bytes` bytes of RAM from `at`; null when they are not all in one range of
     // RAM.
-    [[nodiscard]] u8* ram(PhysAddr at, u64 bytes) const;
+    [[nodiscard]] u8* ram(PhysAddr at, u64 bytes, Space by = Space::Secure) const;
     // RAM or Device::rom, for code, tables and other reads without side effects.
-    [[nodiscard]] const u8* readable(PhysAddr at, u64 bytes) const;
+    [[nodiscard]] const u8* readable(PhysAddr at, u64 bytes, Space by = Space::Secure) const;
 
     struct Ram {
         PhysAddr base;
         u64 bytes;
+        Space space;
         u8* host;
         int fd;        // of Shared, all of which is this range; else -1
         void* mapping; // what was mapped for it
@@ -55,11 +60,15 @@ class PhysicalMemory {
         Device* device = nullptr; // null: nothing there
         u64 offset = 0;
     };
-    [[nodiscard]] Place device_at(PhysAddr at, unsigned bytes) const;
+    [[nodiscard]] Place device_at(PhysAddr at, unsigned bytes, Space by = Space::Secure) const;
 
     // RAM or device; false where there is neither (an external abort).
-    [[nodiscard]] bool read(PhysAddr at, unsigned bytes, u64& value) const;
-    [[nodiscard]] bool write(PhysAddr at, unsigned bytes, u64 value) const;
+    [[nodiscard]] bool
+    read(PhysAddr at, unsigned bytes, u64& value, Space by = Space::Secure) const;
+    [[nodiscard]] bool
+    write(PhysAddr at, unsigned bytes, u64 value, Space by = Space::Secure) const;
+    // By whom a device is accessed, while it is.
+    [[nodiscard]] Space accessed_by() const { return accessed_by_; }
     // Several bytes of RAM, for devices that read and write memory; false when they are not all
     // RAM.
     [[nodiscard]] bool read_ram(PhysAddr at, void* to, u64 bytes) const;
@@ -72,9 +81,11 @@ class PhysicalMemory {
         PhysAddr base;
         u64 bytes;
         Device* device;
+        Space space;
     };
     std::vector<Ram> ram_;
     std::vector<Mapped> devices_; // ascending
+    mutable Space accessed_by_ = Space::Secure;
 };
 
 } // namespace ulna::devices

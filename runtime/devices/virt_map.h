@@ -67,14 +67,16 @@ inline constexpr unsigned kPmu = 23, kGicMaintenance = 25, kHypervisorTimer = 26
 } // namespace ppi
 // Numbered from kFirstSpi, as device trees have them.
 namespace spi {
-inline constexpr unsigned kUart = 1, kRtc = 2, kPcie = 3 /* to 6: INTA to INTD */, kGpio = 7,
-                          kSecondUart = 8, kAcpiGed = 9, kVirtio = 16 /* + slot */,
+inline constexpr unsigned kSecureGpio = 0, kUart = 1, kRtc = 2, kPcie = 3 /* to 6: INTA to INTD */,
+                          kGpio = 7, kSecondUart = 8, kAcpiGed = 9, kVirtio = 16 /* + slot */,
                           kV2m = 48 /* + message */, kSmmu = 74, kPlatformBus = 112;
 inline constexpr unsigned kV2mMessages = 64;
 } // namespace spi
 
 // Pins of the PL061.
 inline constexpr unsigned kPowerKeyPin = 3;
+// Of the Secure one.
+inline constexpr unsigned kPowerOffPin = 0, kRestartPin = 1;
 
 inline constexpr u32 kApbClockHz = 24'000'000;
 

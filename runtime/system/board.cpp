@@ -123,6 +123,7 @@ void Board::add_semihosting(const SystemOptions& options) {
 bool Board::add_serial(const std::string& words,
                        virt::Range range,
                        unsigned spi,
+                       devices::Space space,
                        std::string& why_not) {
     SerialPort port{open_characters(words, machine_, why_not), nullptr};
     if (port.line == nullptr) {
@@ -132,7 +133,7 @@ bool Board::add_serial(const std::string& words,
         console_ = static_cast<devices::Console*>(port.line.get());
     }
     port.uart = std::make_unique<devices::Pl011>(*port.line, machine_.gic().spi(spi));
-    machine_.memory().add_device(range.base, range.bytes, *port.uart);
+    machine_.memory().add_device(range.base, range.bytes, *port.uart, space);
     serials_.push_back(std::move(port));
     return true;
 }
@@ -140,10 +141,13 @@ bool Board::add_serial(const std::string& words,
 // With EL3 the second one is there for its firmware, asked for or not.
 bool Board::add_serials(const SystemOptions& options, std::string& why_not) {
     const bool has_second = options.serials.size() > 1;
-    return add_serial(options.serials[0], virt::kUart, virt::spi::kUart, why_not) &&
+    using devices::Space;
+    return add_serial(options.serials[0], virt::kUart, virt::spi::kUart, Space::NonSecure,
+                      why_not) &&
            ((!has_second && !options.el3) ||
             add_serial(has_second ? options.serials[1] : "null", virt::kSecondUart,
-                       virt::spi::kSecondUart, why_not));
+                       virt::spi::kSecondUart, options.el3 ? Space::Secure : Space::NonSecure,
+                       why_not));
 }
 
 void Board::flush() {
@@ -165,6 +169,21 @@ void Board::add_clock_and_pins(const SystemOptions& options) {
     machine_.memory().add_device(virt::kGpio.base, virt::kGpio.bytes, *pins_);
     power_key_ =
         std::make_unique<devices::PowerKey>(machine_.loop(), pins_->pin(virt::kPowerKeyPin));
+    if (options.el3) {
+        add_secure_pins();
+    }
+}
+
+void Board::add_secure_pins() {
+    secure_pins_ = std::make_unique<devices::Pl061>(machine_.gic().spi(virt::spi::kSecureGpio));
+    const auto connect = [&](unsigned pin, std::function<void()> act) {
+        pin_actions_.push_back(std::make_unique<devices::PinAction>(std::move(act)));
+        secure_pins_->connect_output(pin, *pin_actions_.back());
+    };
+    connect(virt::kPowerOffPin, [this] { machine_.power_off(Cause::GuestShutdown); });
+    connect(virt::kRestartPin, [this] { machine_.request_reset(Cause::GuestReset); });
+    machine_.memory().add_device(virt::kSecureGpio.base, virt::kSecureGpio.bytes, *secure_pins_,
+                                 devices::Space::Secure);
 }
 
 void Board::press_power_key() {

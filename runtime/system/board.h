@@ -12,6 +12,7 @@
 #include "runtime/devices/flash.h"
 #include "runtime/devices/fw_cfg.h"
 #include "runtime/devices/pci/pci_host.h"
+#include "runtime/devices/pin_action.h"
 #include "runtime/devices/pl011.h"
 #include "runtime/devices/pl031.h"
 #include "runtime/devices/pl061.h"
@@ -77,9 +78,11 @@ class Board {
     [[nodiscard]] bool add_serial(const std::string& words,
                                   devices::virt::Range range,
                                   unsigned spi,
+                                  devices::Space space,
                                   std::string& why_not);
     [[nodiscard]] bool add_serials(const SystemOptions& options, std::string& why_not);
     void add_clock_and_pins(const SystemOptions& options);
+    void add_secure_pins();
     [[nodiscard]] devices::virtio::Worker::Place worker_place() const;
     void add_semihosting(const SystemOptions& options);
     void add_acpi(const SystemOptions& options);
@@ -116,6 +119,9 @@ class Board {
     devices::Console* console_ = nullptr;
     std::unique_ptr<devices::Pl031> clock_;
     std::unique_ptr<devices::Pl061> pins_;
+    // For Secure firmware, by which it switches the machine off and resets it; null: no EL3.
+    std::vector<std::unique_ptr<devices::PinAction>> pin_actions_;
+    std::unique_ptr<devices::Pl061> secure_pins_;
     std::unique_ptr<devices::PowerKey> power_key_;
     std::unique_ptr<devices::AcpiGed> acpi_events_; // null: no ACPI
     std::unique_ptr<devices::FwCfg> fw_cfg_;

@@ -81,6 +81,9 @@ void Board::add_state(std::vector<StatePart>& parts) {
     add(parts, "clock", 1, *clock_);
     add(parts, "pins", 1, *pins_);
     add(parts, "power key", 1, *power_key_);
+    if (secure_pins_ != nullptr) {
+        add(parts, "secure pins", 1, *secure_pins_);
+    }
     add(parts, "fw_cfg", 1, *fw_cfg_);
     if (acpi_events_ != nullptr) {
         add(parts, "acpi events", 1, *acpi_events_);

@@ -54,7 +54,7 @@ u64 read_dczid(Cpu& cpu, SysReg reg) {
 
 // Pending interrupts as this EL would take them: virtual ones at EL1 when they are routed away.
 u64 read_isr(Cpu& cpu, SysReg) {
-    const u32 lines = cpu.lines.load(std::memory_order_relaxed);
+    const u32 lines = signalled_lines(cpu);
     const u64 hcr = cpu.pstate.el == 1 ? effective_hcr(cpu) : 0;
     struct Kind {
         u64 routed, pending_virtual;

@@ -15,7 +15,11 @@ using enum SysReg;
 // --- Which ELs and regimes are there now
 
 bool is_secure(const Cpu& cpu) {
-    return cpu.has_el3 && (cpu.pstate.el == 3 || (cpu.reg(SCR_EL3) & scr::NS) == 0);
+    return is_secure_below_el3(cpu) || (cpu.has_el3 && cpu.pstate.el == 3);
+}
+
+bool is_secure_below_el3(const Cpu& cpu) {
+    return cpu.has_el3 && (cpu.reg(SCR_EL3) & scr::NS) == 0;
 }
 
 // There is no Secure EL2 (FEAT_SEL2). At EL3 this is about the state that SCR_EL3.NS selects.

@@ -29,7 +29,9 @@ struct Pstate {
 // Interrupt inputs: bits of Cpu::lines. Level-sensitive; set and cleared from any thread.
 namespace line {
 inline constexpr u32 kIrq = 1, kFiq = 2, kSError = 4, kVirtualIrq = 8, kVirtualFiq = 16;
-}
+// Of a GICv3 with two Security states; IRQ or FIQ (signalled_lines()).
+inline constexpr u32 kNonsecureGroup1 = 32, kSecureGroup1 = 64;
+} // namespace line
 
 struct Cpu {
     // --- what it is: set before reset()
@@ -79,6 +81,8 @@ void exception_return(Cpu& cpu); // ERET, from the current EL's ELR and SPSR
 bool take_pending_interrupt(Cpu& cpu);
 // One is; cheaper.
 [[nodiscard]] bool interrupt_due(const Cpu& cpu);
+// Cpu::lines, with what is IRQ or FIQ by the state that the CPU is in.
+[[nodiscard]] u32 signalled_lines(const Cpu& cpu);
 // One would be, were it not for PSTATE (D1.7.2).
 [[nodiscard]] bool wakes_from_wfi(const Cpu& cpu);
 
@@ -88,6 +92,7 @@ void write_register(Cpu& cpu, SysReg reg, u64 value);
 
 // --- What translated code and the MMU need to know of the state
 [[nodiscard]] bool is_secure(const Cpu& cpu);
+[[nodiscard]] bool is_secure_below_el3(const Cpu& cpu);
 [[nodiscard]] bool el2_enabled(const Cpu& cpu);
 [[nodiscard]] u64 effective_hcr(const Cpu& cpu); // HCR_EL2, zero while EL2 is not enabled
 [[nodiscard]] bool e2h(const Cpu& cpu);          // HCR_EL2.E2H, with EL2 enabled

@@ -7,12 +7,14 @@
 namespace ulna::system::descriptor {
 
 // Blocks and pages, stage 1.
-inline constexpr unsigned kAttrIndx = 2, kAP1 = 6, kAP2 = 7, kSH = 8, kAF = 10, kNG = 11, kGP = 50,
-                          kDBM = 51, kContiguous = 52, kPXN = 53, kUXN = 54 /* XN without EL0 */;
+inline constexpr unsigned kAttrIndx = 2, kNS = 5, kAP1 = 6, kAP2 = 7, kSH = 8, kAF = 10, kNG = 11,
+                          kGP = 50, kDBM = 51, kContiguous = 52, kPXN = 53,
+                          kUXN = 54 /* XN without EL0 */;
 // Stage 2.
 inline constexpr unsigned kMemAttr = 2, kS2APRead = 6, kS2APWrite = 7, kXN = 53;
 // Tables, stage 1.
-inline constexpr unsigned kPXNTable = 59, kUXNTable = 60, kAPTableNoEl0 = 61, kAPTableReadOnly = 62;
+inline constexpr unsigned kPXNTable = 59, kUXNTable = 60, kAPTableNoEl0 = 61, kAPTableReadOnly = 62,
+                          kNSTable = 63;
 
 enum class Type : u8 { Invalid, Table, Leaf };
 

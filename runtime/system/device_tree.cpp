@@ -190,7 +190,7 @@ class Writer {
             reg(virt::kSecureRam);
             to_.text("device_type", "memory");
         });
-        pl061(virt::kSecureGpio, kSecureGpio, 0, true);
+        pl061(virt::kSecureGpio, kSecureGpio, virt::spi::kSecureGpio, true);
         const auto pin = [&](const char* name, u32 number) {
             to_.node(name, [&] {
                 secure_only();
@@ -198,8 +198,8 @@ class Writer {
                 to_.text("compatible", name);
             });
         };
-        pin("gpio-poweroff", 0);
-        pin("gpio-restart", 1);
+        pin("gpio-poweroff", virt::kPowerOffPin);
+        pin("gpio-restart", virt::kRestartPin);
     }
 
     // INTA to INTD of a slot, rotated by the slot's number as PCI asks.

@@ -11,21 +11,36 @@ namespace ulna::system {
 namespace virt = devices::virt;
 using devices::Gicv3;
 
-InterruptController::InterruptController(GicVersion version,
-                                         bool has_its,
-                                         unsigned cpus,
+namespace {
+Gicv3::Accessor accessor(const Cpu& cpu) {
+    const u64 scr = cpu.has_el3 ? cpu.reg(SysReg::SCR_EL3) : 0;
+    return {.secure = is_secure(cpu),
+            .el3 = cpu.pstate.el == 3,
+            .secure_bank = is_secure_below_el3(cpu),
+            .fiq_to_el3 = (scr & scr::FIQ) != 0,
+            .irq_to_el3 = (scr & scr::IRQ) != 0};
+}
+} // namespace
+
+InterruptController::InterruptController(const InterruptControllerConfig& config,
                                          devices::PhysicalMemory& memory,
                                          std::function<unsigned()> accessing_cpu) {
+    const unsigned cpus = config.cpus;
+    devices::gic::AccessesSecurely accesses_securely;
+    if (config.has_security) {
+        accesses_securely = [&memory] { return memory.accessed_by() == devices::Space::Secure; };
+    }
     const auto add = [&](virt::Range range, devices::Device& device) {
         memory.add_device(range.base, range.bytes, device);
     };
-    if (version == GicVersion::V2) {
-        v2_ = std::make_unique<devices::Gicv2>(cpus, virt::kSpis, std::move(accessing_cpu));
+    if (config.version == GicVersion::V2) {
+        v2_ = std::make_unique<devices::Gicv2>(cpus, virt::kSpis, std::move(accessing_cpu),
+                                               std::move(accesses_securely));
         add(virt::kGicDistributor, v2_->distributor());
         add(virt::kGicCpuInterface, v2_->cpu_interface());
         add(virt::kGicHypervisor, v2_->hypervisor_interface());
         add(virt::kGicVirtualCpu, v2_->virtual_interface());
-        if (has_its) {
+        if (config.has_its) {
             std::vector<devices::InterruptLine*> lines;
             for (unsigned n = 0; n < virt::spi::kV2mMessages; ++n) {
                 lines.push_back(&v2_->spi(virt::spi::kV2m + n));
@@ -37,11 +52,11 @@ InterruptController::InterruptController(GicVersion version,
         }
         return;
     }
-    v3_ = std::make_unique<Gicv3>(cpus, virt::kSpis);
+    v3_ = std::make_unique<Gicv3>(cpus, virt::kSpis, std::move(accesses_securely));
     add(virt::kGicDistributor, v3_->distributor());
     add({virt::kGicRedistributors.base, virt::kGicRedistributorBytes * cpus},
         v3_->redistributors());
-    if (has_its) {
+    if (config.has_its) {
         its_ = std::make_unique<devices::Gicv3Its>(*v3_, memory);
         add(virt::kGicIts, *its_);
         messages_ = std::make_unique<devices::pci::ItsMessages>(*its_, virt::kGicIts.base);
@@ -64,6 +79,10 @@ void InterruptController::connect(unsigned cpu, const devices::gic::Outputs& out
     }
 }
 
+void InterruptController::hand_to_nonsecure() {
+    v2_ != nullptr ? v2_->hand_to_nonsecure() : v3_->hand_to_nonsecure();
+}
+
 void InterruptController::visit_state(devices::StateVisitor& visit) {
     v2_ != nullptr ? v2_->visit_state(visit) : v3_->visit_state(visit);
     if (its_ != nullptr) {
@@ -83,9 +102,11 @@ InterruptController::Route InterruptController::route_of(const Cpu& cpu, u16 enc
     return Gicv3::is_virtual(encoding, imo, fmo) ? Route::Virtual : Route::Physical;
 }
 
-template <typename Method>
-GicAccess InterruptController::access(
-    const Cpu& cpu, u16 encoding, Method physical, Method in_guest, u64& value) {
+template <typename Physical, typename InGuest>
+GicAccess InterruptController::access(const Cpu& cpu,
+                                      u16 encoding,
+                                      Physical physical,
+                                      InGuest in_guest) const {
     if (v3_ == nullptr) {
         return GicAccess::Undefined;
     }
@@ -93,17 +114,22 @@ GicAccess InterruptController::access(
     if (route == Route::TrapToEl2) {
         return GicAccess::TrapToEl2;
     }
-    const Method method = route == Route::Virtual ? in_guest : physical;
-    return (v3_.get()->*method)(cpu.index, encoding, value) ? GicAccess::Done
-                                                            : GicAccess::Undefined;
+    const bool done = route == Route::Virtual ? in_guest() : physical();
+    return done ? GicAccess::Done : GicAccess::Undefined;
 }
 
 GicAccess InterruptController::read(const Cpu& cpu, u16 encoding, u64& value) {
-    return access(cpu, encoding, &Gicv3::read_register, &Gicv3::read_virtual_register, value);
+    return access(
+        cpu, encoding,
+        [&] { return v3_->read_register(cpu.index, encoding, value, accessor(cpu)); },
+        [&] { return v3_->read_virtual_register(cpu.index, encoding, value); });
 }
 
 GicAccess InterruptController::write(const Cpu& cpu, u16 encoding, u64 value) {
-    return access(cpu, encoding, &Gicv3::write_register, &Gicv3::write_virtual_register, value);
+    return access(
+        cpu, encoding,
+        [&] { return v3_->write_register(cpu.index, encoding, value, accessor(cpu)); },
+        [&] { return v3_->write_virtual_register(cpu.index, encoding, value); });
 }
 
 } // namespace ulna::system

@@ -16,12 +16,17 @@
 
 namespace ulna::system {
 
+struct InterruptControllerConfig {
+    GicVersion version = GicVersion::V3;
+    bool has_its = true;       // of GICv2 the frame for messages
+    bool has_security = false; // two Security states
+    unsigned cpus = 1;
+};
+
 class InterruptController {
   public:
     // Adds its frames to `memory`. `accessing_cpu`: who makes the current access to one.
-    InterruptController(GicVersion version,
-                        bool has_its,
-                        unsigned cpus,
+    InterruptController(const InterruptControllerConfig& config,
                         devices::PhysicalMemory& memory,
                         std::function<unsigned()> accessing_cpu);
 
@@ -30,6 +35,8 @@ class InterruptController {
     // Of PCI functions; null without ITS or frame.
     [[nodiscard]] devices::pci::MsiTarget* messages() { return messages_.get(); }
     void connect(unsigned cpu, const devices::gic::Outputs& outputs);
+    // As firmware leaves it to Non-secure software that starts without any.
+    void hand_to_nonsecure();
     void visit_state(devices::StateVisitor& visit);
     [[nodiscard]] bool has_registers() const { return v3_ != nullptr; }
     // ICC_*, ICV_*, ICH_*.
@@ -40,9 +47,9 @@ class InterruptController {
     // What HCR_EL2 and ICH_HCR_EL2 make of an access.
     enum class Route : u8 { Physical, Virtual, TrapToEl2 };
     [[nodiscard]] Route route_of(const Cpu& cpu, u16 encoding) const;
-    template <typename Method> // of Gicv3: as it is for the machine, and for a hypervisor's guest
+    template <typename Physical, typename InGuest> // calls of Gicv3
     [[nodiscard]] GicAccess
-    access(const Cpu& cpu, u16 encoding, Method physical, Method in_guest, u64& value);
+    access(const Cpu& cpu, u16 encoding, Physical physical, InGuest in_guest) const;
 
     std::unique_ptr<devices::Gicv2> v2_;
     std::unique_ptr<devices::Gicv2m> v2m_;

@@ -59,7 +59,7 @@ struct Due {
     bool is_virtual;
 };
 std::optional<Due> most_urgent(const Cpu& cpu) {
-    const u32 lines = cpu.lines.load(std::memory_order_acquire);
+    const u32 lines = signalled_lines(cpu);
     if (lines == 0 && (cpu.reg(HCR_EL2) & hcr::kVirtualInterrupts) == 0) {
         return std::nullopt;
     }
@@ -90,6 +90,18 @@ void set_serror_syndrome(Cpu& cpu, const Due& due, u8 target) {
 
 } // namespace
 
+// An interrupt of group 1 is IRQ in its own Security state below EL3, and else FIQ (IHI
+// 0069 4.6.2).
+u32 signalled_lines(const Cpu& cpu) {
+    const u32 lines = cpu.lines.load(std::memory_order_acquire);
+    if ((lines & (line::kNonsecureGroup1 | line::kSecureGroup1)) == 0) {
+        return lines;
+    }
+    const bool is_of_secure = (lines & line::kSecureGroup1) != 0;
+    const bool is_own = cpu.pstate.el != 3 && is_of_secure == is_secure(cpu);
+    return lines | (is_own ? line::kIrq : line::kFiq);
+}
+
 bool interrupt_due(const Cpu& cpu) { return most_urgent(cpu).has_value(); }
 
 bool take_pending_interrupt(Cpu& cpu) {
@@ -108,7 +120,7 @@ bool take_pending_interrupt(Cpu& cpu) {
 }
 
 bool wakes_from_wfi(const Cpu& cpu) {
-    const u32 lines = cpu.lines.load(std::memory_order_acquire);
+    const u32 lines = signalled_lines(cpu);
     for (const Kind& kind : kKinds) {
         if ((lines & kind.physical_line) != 0 || virtual_pending(cpu, kind, lines)) {
             return true;

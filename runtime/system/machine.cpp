@@ -63,6 +63,10 @@ bool Machine::build(std::string& why_not) {
                         config_.shares_ram ? RamKind::Shared : RamKind::Private) == nullptr) {
         return false;
     }
+    if (config_.has_el3 && memory_.add_ram(virt::kSecureRam.base, virt::kSecureRam.bytes, why_not,
+                                           RamKind::Private, devices::Space::Secure) == nullptr) {
+        return false;
+    }
     translate_.cpu = &model_;
     translate_.system = true;
     runtime::EngineConfig engine;
@@ -88,11 +92,15 @@ bool Machine::build(std::string& why_not) {
     engine_->add_mode(ir::BlockMode::kShared);
     handle_host_signals(*engine_);
     const std::lock_guard lock{lock_};
-    gic_ = std::make_unique<InterruptController>(config_.gic, config_.has_its, config_.cpus,
-                                                 memory_, [] {
-                                                     const Vcpu* const vcpu = Vcpu::current();
-                                                     return vcpu != nullptr ? vcpu->index() : 0;
-                                                 });
+    gic_ = std::make_unique<InterruptController>(
+        InterruptControllerConfig{.version = config_.gic,
+                                  .has_its = config_.has_its,
+                                  .has_security = config_.has_el3,
+                                  .cpus = config_.cpus},
+        memory_, [] {
+            const Vcpu* const vcpu = Vcpu::current();
+            return vcpu != nullptr ? vcpu->index() : 0;
+        });
     timers_ = std::make_unique<devices::GenericTimers>(
         loop_, counter_, config_.cpus,
         [&](unsigned cpu, unsigned intid) -> devices::InterruptLine& {
@@ -155,13 +163,19 @@ void Machine::connect_cpu(unsigned index) {
     gic_->connect(index, {.irq = input(line::kIrq),
                           .fiq = input(line::kFiq),
                           .virtual_irq = input(line::kVirtualIrq),
-                          .virtual_fiq = input(line::kVirtualFiq)});
+                          .virtual_fiq = input(line::kVirtualFiq),
+                          .nonsecure_group1 = input(line::kNonsecureGroup1),
+                          .secure_group1 = input(line::kSecureGroup1)});
 }
 
 // --- running
 
 Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
     run_control_.restart();
+    if (config_.has_el3 && el < 3) {
+        const std::lock_guard lock{lock_};
+        gic_->hand_to_nonsecure();
+    }
     static_cast<void>(vcpus_.front()->start(entry, argument, el));
     return run_cpus();
 }
@@ -292,7 +306,7 @@ void Machine::add_clock_state(std::vector<devices::StatePart>& parts) {
 }
 
 void Machine::add_state(std::vector<devices::StatePart>& parts) {
-    constexpr u32 kGicVersion = 1, kCpuVersion = 2, kTimeVersion = 1;
+    constexpr u32 kGicVersion = 2, kCpuVersion = 2, kTimeVersion = 1;
     parts.push_back({"interrupt controller", kGicVersion,
                      [this](devices::StateVisitor& visit) { gic_->visit_state(visit); }});
     parts.push_back(
@@ -344,11 +358,11 @@ bool Machine::peek(PhysAddr at, u8* bytes, u64 count) {
         std::memcpy(bytes, host, count);
         return true;
     }
-    return access(at, bytes, count, false);
+    return access(at, devices::Space::Secure, bytes, count, false);
 }
 
 bool Machine::poke(PhysAddr at, u8* bytes, u64 count) {
-    const bool done = access(at, bytes, count, true);
+    const bool done = access(at, devices::Space::Secure, bytes, count, true);
     engine_->invalidate(at, count);
     return done;
 }
@@ -429,8 +443,8 @@ GicAccess Machine::write_gic(Vcpu& vcpu, u16 encoding, u64 value) {
     return gic_->write(vcpu.cpu(), encoding, value);
 }
 
-bool Machine::access(PhysAddr at, u8* bytes, u64 count, bool writes) {
-    if (u8* const host = memory_.ram(at, count)) {
+bool Machine::access(PhysAddr at, devices::Space by, u8* bytes, u64 count, bool writes) {
+    if (u8* const host = memory_.ram(at, count, by)) {
         writes ? std::memcpy(host, bytes, count) : std::memcpy(bytes, host, count);
         return true;
     }
@@ -443,7 +457,7 @@ bool Machine::access(PhysAddr at, u8* bytes, u64 count, bool writes) {
         u64 value = 0;
         std::memcpy(&value, bytes, piece);
         const unsigned size = static_cast<unsigned>(piece);
-        if (!(writes ? memory_.write(at, size, value) : memory_.read(at, size, value))) {
+        if (!(writes ? memory_.write(at, size, value, by) : memory_.read(at, size, value, by))) {
             return false;
         }
         std::memcpy(bytes, &value, piece);

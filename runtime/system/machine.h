@@ -143,7 +143,8 @@ class Machine {
     [[nodiscard]] GicAccess write_gic(Vcpu& vcpu, u16 encoding, u64 value);
     // Bytes of one page, of RAM or a device; false where there is neither, or the device has no
     // such access.
-    [[nodiscard]] bool access(devices::PhysAddr at, u8* bytes, u64 count, bool writes);
+    [[nodiscard]] bool
+    access(devices::PhysAddr at, devices::Space by, u8* bytes, u64 count, bool writes);
 
   private:
     explicit Machine(const MachineConfig& config);

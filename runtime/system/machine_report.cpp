@@ -167,7 +167,7 @@ std::string report_interrupts(Machine& machine) {
     const bool v3 = machine.gic().has_registers();
     std::string text;
     for (const auto& vcpu : machine.cpus()) {
-        text += report_inputs(*vcpu, vcpu->cpu().lines.load(), vcpu->cpu().daif());
+        text += report_inputs(*vcpu, signalled_lines(vcpu->cpu()), vcpu->cpu().daif());
         if (v3) {
             const PhysAddr frame = virt::kGicRedistributors.base +
                                    vcpu->index() * virt::kGicRedistributorBytes + kSgiFrame;

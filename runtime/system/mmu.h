@@ -31,6 +31,7 @@ struct MmuFeatures {
 // A translation regime: the registers of the EL that controls it, as they hold their values.
 struct RegimeRegisters {
     u8 el = 1; // whose registers: 1 for EL1&0; 2 for EL2, and for EL2&0 with HCR_EL2.E2H; 3
+    bool secure = false; // in Secure state: descriptors say of what space an address is
     u64 sctlr = 0, tcr = 0, ttbr0 = 0, ttbr1 = 0, mair = 0;
     // Of EL1&0 when EL2 is there and enabled (EL2Enabled()); hcr also says what EL 2 is.
     bool el2_enabled = false;
@@ -62,8 +63,9 @@ struct Access {
 };
 
 struct Translation {
-    PhysAddr page = 0;    // of the 4 KiB page that holds the address
-    u64 ipa = 0;          // its intermediate address: page without stage 2
+    PhysAddr page = 0; // of the 4 KiB page that holds the address
+    u64 ipa = 0;       // its intermediate address: page without stage 2
+    devices::Space space = devices::Space::NonSecure;
     u8 page_log2 = 12;    // of stage 1's mapping, all of a contiguous run: what TLBI by VA drops
     u8 attributes = 0;    // of both stages, as a byte of MAIR_ELx has them
     u8 shareability = 0;  // 0 none, 2 outer, 3 inner

@@ -20,7 +20,8 @@ u64 par_of_fault(const Fault& fault) {
 
 u64 par_of_translation(const Translation& to) {
     constexpr unsigned kShShift = 7, kNsShift = 9, kAttrShift = 56;
-    return to.page | u64{to.shareability} << kShShift | u64{1} << kNsShift | kParRes1 |
+    return to.page | u64{to.shareability} << kShShift |
+           u64{to.space == devices::Space::NonSecure} << kNsShift | kParRes1 |
            u64{to.attributes} << kAttrShift;
 }
 

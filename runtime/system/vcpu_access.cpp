@@ -94,10 +94,14 @@ class Vcpu::Port final : public ir::MemoryPort {
     }
 
   private:
+    struct Place {
+        PhysAddr at = 0;
+        devices::Space space = devices::Space::NonSecure;
+    };
     bool each_part(GuestAddr address, unsigned size_log2, u8* bytes, bool writes) {
         const u64 total = u64{1} << size_log2;
         const u64 first = std::min(total, kPageBytes - address % kPageBytes);
-        PhysAddr places[2] = {};
+        Place places[2] = {};
         // Both pages before either is written.
         if (!find(address, writes, places[0]) ||
             (first < total && !find(address + first, writes, places[1])) ||
@@ -109,7 +113,7 @@ class Vcpu::Port final : public ir::MemoryPort {
                (first == total ||
                 transfer(address + first, places[1], bytes + first, total - first, writes));
     }
-    bool find(GuestAddr address, bool writes, PhysAddr& place) {
+    bool find(GuestAddr address, bool writes, Place& place) {
         const TranslationResult result =
             vcpu_.translate(address, writes ? ir::Access::Writes : ir::Access::Reads, unprivileged_,
                             address % unit_bytes_ != 0);
@@ -117,11 +121,12 @@ class Vcpu::Port final : public ir::MemoryPort {
             vcpu_.no_place_ = {*fault, address, writes};
             return false;
         }
-        place = std::get<Translation>(result).page + address % kPageBytes;
+        const Translation& page = std::get<Translation>(result);
+        place = {page.page + address % kPageBytes, page.space};
         return true;
     }
-    bool transfer(GuestAddr address, PhysAddr place, u8* bytes, u64 count, bool writes) {
-        if (vcpu_.machine_.access(place, bytes, count, writes)) {
+    bool transfer(GuestAddr address, const Place& place, u8* bytes, u64 count, bool writes) {
+        if (vcpu_.machine_.access(place.at, place.space, bytes, count, writes)) {
             return true;
         }
         vcpu_.no_place_ = {{}, address, writes};
@@ -141,7 +146,7 @@ bool Vcpu::copy(GuestAddr at, u8* bytes, u64 count, bool writes) {
                       /*misaligned=*/false);
         const auto* const page = std::get_if<Translation>(&result);
         if (page == nullptr ||
-            !machine_.access(page->page + at % kPageBytes, bytes, piece, writes)) {
+            !machine_.access(page->page + at % kPageBytes, page->space, bytes, piece, writes)) {
             return false;
         }
         at += piece;

@@ -21,7 +21,7 @@ const CodePages::Page* Vcpu::find_code(GuestAddr pc) {
                                           {.kind = AccessKind::Fetch, .unprivileged = !privileged});
     const Translation* const page = std::get_if<Translation>(&result);
     const u8* const bytes =
-        page == nullptr ? nullptr : machine_.memory().readable(page->page, kPageBytes);
+        page == nullptr ? nullptr : machine_.memory().readable(page->page, kPageBytes, page->space);
     if (bytes == nullptr || (page->guarded && !checks_branch_targets_)) {
         return nullptr; // on_fetch_fault() goes on
     }
@@ -108,7 +108,7 @@ void Vcpu::on_fetch_fault() {
                                        pc));
     }
     const Translation& page = std::get<Translation>(result);
-    if (machine_.memory().readable(page.page, kPageBytes) == nullptr) {
+    if (machine_.memory().readable(page.page, kPageBytes, page.space) == nullptr) {
         raise(instruction_abort({.fsc = kSynchronousExternalAbort, .external = true}, pc));
     } else if (page.guarded && !checks_branch_targets_) {
         // Until there is such a page, no branch need say what it is. The one to here did not.

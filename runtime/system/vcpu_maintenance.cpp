@@ -1,4 +1,6 @@
 // Maintenance of TLBs and caches, and address translation as instructions.
+#include <cstring>
+
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"
 #include "runtime/system/walk_registers.h"
@@ -92,9 +94,11 @@ std::optional<Exception> Vcpu::cache_operation(Cpu&, CacheOp operation, GuestAdd
     }
     if (zeroes) {
         static constexpr u8 kZeroes[64] = {};
-        const PhysAddr block =
-            align_down(std::get<Translation>(result).page + address % kPageBytes, sizeof kZeroes);
-        static_cast<void>(machine_.memory().write_ram(block, kZeroes, sizeof kZeroes));
+        const Translation& page = std::get<Translation>(result);
+        const PhysAddr block = align_down(page.page + address % kPageBytes, sizeof kZeroes);
+        if (u8* const host = machine_.memory().ram(block, sizeof kZeroes, page.space)) {
+            std::memcpy(host, kZeroes, sizeof kZeroes);
+        }
     }
     return std::nullopt;
 }

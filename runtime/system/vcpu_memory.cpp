@@ -37,9 +37,10 @@ void Vcpu::translation_changed(Cpu&) {
     const RegimeRegisters before = regime_;
     regime_valid_ = false;
     const RegimeRegisters& now = regime();
-    if (now.el != before.el || now.sctlr != before.sctlr || now.tcr != before.tcr ||
-        now.mair != before.mair || now.hcr != before.hcr || now.vtcr != before.vtcr ||
-        now.vttbr != before.vttbr || now.el2_enabled != before.el2_enabled) {
+    if (now.el != before.el || now.secure != before.secure || now.sctlr != before.sctlr ||
+        now.tcr != before.tcr || now.mair != before.mair || now.hcr != before.hcr ||
+        now.vtcr != before.vtcr || now.vttbr != before.vttbr ||
+        now.el2_enabled != before.el2_enabled) {
         forget_everything();
     }
     tlb_.use(now.ttbr0, now.ttbr1, asid_in_ttbr1(now));
@@ -97,8 +98,8 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem, bool commits_stores)
         return 0;
     }
     const Translation& page = std::get<Translation>(result);
-    const bool is_ram = machine_.memory().ram(page.page, kPageBytes) != nullptr;
-    const u8* const host = machine_.memory().readable(page.page, kPageBytes);
+    const bool is_ram = machine_.memory().ram(page.page, kPageBytes, page.space) != nullptr;
+    const u8* const host = machine_.memory().readable(page.page, kPageBytes, page.space);
     if (host == nullptr || (writes && !is_ram)) {
         return 0;
     }
@@ -133,8 +134,9 @@ bool Vcpu::join_pages(GuestAddr address, MemInfo mem, Joined& joined) {
         if (page == nullptr || !page->normal || is_watched_page(at)) {
             return false;
         }
-        const u8* const host = writes ? machine_.memory().ram(page->page, kPageBytes)
-                                      : machine_.memory().readable(page->page, kPageBytes);
+        const u8* const host =
+            writes ? machine_.memory().ram(page->page, kPageBytes, page->space)
+                   : machine_.memory().readable(page->page, kPageBytes, page->space);
         if (host == nullptr) {
             return false;
         }

@@ -10,6 +10,7 @@ Translation translation_of(const Mapping& to, u64 ipa) {
     constexpr u64 kPage = 4096;
     return {.page = align_down(to.address, kPage),
             .ipa = align_down(ipa, kPage),
+            .space = to.secure ? devices::Space::Secure : devices::Space::NonSecure,
             .page_log2 = static_cast<u8>(to.log2),
             .attributes = to.attributes.mair,
             .shareability = to.attributes.effective_shareability(),

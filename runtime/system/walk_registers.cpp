@@ -28,6 +28,7 @@ RegimeRegisters walk_registers(const Cpu& cpu, Regime regime) {
     const TranslationInputs in = translation_inputs(cpu, regime);
     RegimeRegisters to;
     to.el = regime == Regime::El10 ? 1 : regime == Regime::El3 ? 3 : 2;
+    to.secure = regime == Regime::El3 || (regime == Regime::El10 && is_secure_below_el3(cpu));
     to.sctlr = in.sctlr;
     to.tcr = in.tcr;
     to.ttbr0 = in.ttbr0;

@@ -52,6 +52,7 @@ class Stage1 {
         }
         Mapping to;
         to.address = bits(va_, address_top(), 0);
+        to.secure = regime_.secure;
         to.attributes = disabled_attributes();
         to.el0 = to.el1 = {.read = true, .write = true, .execute = true};
         if (access_.misaligned && to.attributes.is_device()) {
@@ -99,6 +100,8 @@ class Stage1 {
         Mapping to;
         to.log2 = descriptor::mapping_log2(descriptor, leaf_.level, parameters_);
         to.address = leaf_.base | (va_ & ones(parameters_.level_shift(leaf_.level)));
+        to.secure = regime_.secure && !bit(descriptor, descriptor::kNS) &&
+                    !bit(leaf_.table_attributes, descriptor::kNSTable);
         const auto sh = static_cast<u8>(bits(descriptor, descriptor::kSH + 1, descriptor::kSH));
         to.attributes =
             stage1_attributes(regime_.mair,

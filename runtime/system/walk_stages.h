@@ -21,6 +21,7 @@ struct Mapping {
     MemoryAttributes attributes;
     Permissions el0, el1; // where there is no EL0, the same
     bool pan_forbids = false;
+    bool secure = false; // its address
     bool global = true, guarded = false;
     bool needs_dirty = false;
     unsigned log2 = 12;

@@ -92,7 +92,7 @@ std::unique_ptr<VhostUser> VhostUser::open_file_system(EventLoop& loop,
 
 bool VhostUser::connect(const std::string& path, std::string& why_not) {
     for (const PhysicalMemory::Ram& ram : memory_.ram_ranges()) {
-        if (ram.fd < 0) {
+        if (ram.fd < 0 && ram.space == Space::NonSecure) {
             why_not = "the machine's memory is not shared";
             return false;
         }
@@ -198,6 +198,9 @@ bool VhostUser::start_session() {
     MemoryTable table{};
     std::vector<int> fds;
     for (const PhysicalMemory::Ram& ram : memory_.ram_ranges()) {
+        if (ram.space == Space::Secure) {
+            continue; // devices are Non-secure
+        }
         if (fds.size() == kMostRegions) {
             return false;
         }

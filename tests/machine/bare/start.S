@@ -1,4 +1,4 @@
-// The first instructions of every CPU, vectors for EL1 and EL2, and the way to EL0 and back.
+// The first instructions of every CPU, vectors for EL1 to EL3, and the way to lower ELs and back.
 #define STACK_SHIFT 15
 
     .section .text.start, "ax"
@@ -22,9 +22,13 @@ start_cpu:
     msr     vbar_el1, x0
     mrs     x0, currentel
     cmp     x0, #8
-    b.ne    1f
+    b.lo    1f
+    b.hi    4f
     adr     x0, vectors_el2
     msr     vbar_el2, x0
+    b       1f
+4:  adr     x0, vectors_el3
+    msr     vbar_el3, x0
 1:  isb
     adrp    x0, stacks
     add     x1, x19, #1
@@ -117,6 +121,7 @@ save_rest_el\el:
 
     vector_table 1
     vector_table 2
+    vector_table 3
 
 // u64 run_lower(u64 entry, u64 spsr, u64 x0, u64 x1): ERET to a lower EL; comes back, with what is
 // then X0, by leave_lower() below.
@@ -140,6 +145,7 @@ run_lower_from_el\el:
     .endm
     run_lower 1
     run_lower 2
+    run_lower 3
 
     .global leave_lower
 leave_lower:

@@ -67,7 +67,7 @@ u64 psci(u64 function, u64 a, u64 b, u64 c) {
     register u64 x1 asm("x1") = a;
     register u64 x2 asm("x2") = b;
     register u64 x3 asm("x3") = c;
-    if (current_el() == 2) {
+    if (current_el() >= 2) {
         asm volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
     } else {
         asm volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
@@ -75,7 +75,20 @@ u64 psci(u64 function, u64 a, u64 b, u64 c) {
     return x0;
 }
 
+// Where this is EL3's software, the machine has pins for that.
+static __attribute__((noreturn)) void drive_power_off_pin(void) {
+    volatile u32* const pins = (volatile u32*)0x090b0000;
+    enum { kPin = 1 << 0, kData = kPin, kDirection = 0x400 / 4 };
+    pins[kDirection] = kPin;
+    pins[kData] = kPin;
+    for (;;) {
+    }
+}
+
 void power_off(void) {
+    if (current_el() == 3) {
+        drive_power_off_pin();
+    }
     psci(kPsciSystemOff, 0, 0, 0);
     for (;;) {
     }
@@ -148,11 +161,13 @@ void handle_exception(struct Frame* frame) {
 
 u64 run_lower_from_el1(u64 entry, u64 spsr, u64 x0, u64 x1);
 u64 run_lower_from_el2(u64 entry, u64 spsr, u64 x0, u64 x1);
+u64 run_lower_from_el3(u64 entry, u64 spsr, u64 x0, u64 x1);
 
 u64 run_lower(const void* entry, u64 spsr, u64 x0, u64 x1) {
     lower_entry = (u64)entry;
-    return current_el() == 2 ? run_lower_from_el2((u64)entry, spsr, x0, x1)
-                             : run_lower_from_el1((u64)entry, spsr, x0, x1);
+    return current_el() == 3   ? run_lower_from_el3((u64)entry, spsr, x0, x1)
+           : current_el() == 2 ? run_lower_from_el2((u64)entry, spsr, x0, x1)
+                               : run_lower_from_el1((u64)entry, spsr, x0, x1);
 }
 
 // --- code

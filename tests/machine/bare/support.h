@@ -72,8 +72,8 @@ extern u64 spsr_printed; // which of its bits
         x0_;                                                                                       \
     })
 
-// Runs code at EL0 (`spsr` 0) or, from EL2, at EL1; the first exception to here ends that. SVC #0
-// from EL0 and HVC #0 from EL1 do so silently, others are printed, ELR relative to `entry`.
+// Runs code at EL0 (`spsr` 0) or, from EL2 and EL3, at EL1; the first exception to here ends that.
+// SVC #0 from EL0 and HVC #0 from EL1 do so silently, others are printed, ELR relative to `entry`.
 u64 run_lower(const void* entry, u64 spsr, u64 x0, u64 x1);
 void leave_lower(u64 x0) __attribute__((noreturn)); // from on_synchronous
 enum { kEl0 = 0x3c0, kEl1h = 0x3c5 };
