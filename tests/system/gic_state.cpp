@@ -65,6 +65,46 @@ TEST_CASE("GICs are twins after a snapshot", "[state][gicv3]") {
     }
 }
 
+TEST_CASE("GICs with two Security states are twins after a snapshot", "[state][security]") {
+    bool secure = true;
+    const auto accesses_securely = [&] { return secure; };
+    GicUnderTest g(2, 288, accesses_securely), other(2, 288, accesses_securely);
+    unsigned current = 0;
+    const auto cpu = [&] { return current; };
+    Gicv2 v2{2, 288, cpu, accesses_securely}, v2_other{2, 288, cpu, accesses_securely};
+    g.gic.spi(9).set(true);
+    for (int i = 0; i < 2; ++i, secure = !secure) {
+        check_twins(g.gic, other.gic, g.gic.distributor(), other.gic.distributor(), 0x1000);
+        check_twins(g.gic, other.gic, g.gic.redistributors(), other.gic.redistributors(), 0x40000);
+        check_twins(v2, v2_other, v2.distributor(), v2_other.distributor(), 0x1000);
+        check_twins(v2, v2_other, v2.cpu_interface(), v2_other.cpu_interface(), 0x1000, 10);
+    }
+    g.gic.reset();
+    g.dist_write(0, 7);
+    g.dist_write(0x84, 0);
+    g.dist_write(0xd04, 1 << 9); // SPI 9
+    g.dist_write(0x104, 1 << 9);
+    g.dist_write(0xe08, 0x1234);
+    const Gicv3::Accessor el3{.secure = true, .el3 = true, .secure_bank = true};
+    const auto write = [&](u32 encoding, u64 value) {
+        REQUIRE(g.gic.write_register(0, encoding, value, el3));
+    };
+    write(ICC_PMR_EL1, 0xff);
+    write(ICC_IGRPEN1_EL3, 2);
+    write(ICC_BPR1_EL1, 5);
+    write(ICC_CTLR_EL3, 0x1d);
+    CHECK(g.lines[0]->secure.on);
+    CHECK(load_state(other.gic, saved_state(g.gic)) == "");
+    CHECK(other.lines[0]->secure.on);
+    CHECK(other.dist_read(0xe08) == 0x1234);
+    for (const u32 encoding : {ICC_BPR1_EL1, ICC_CTLR_EL3, ICC_IGRPEN1_EL3, ICC_IAR1_EL1}) {
+        u64 value = 0, of_other = 0;
+        REQUIRE(g.gic.read_register(0, encoding, value, el3));
+        REQUIRE(other.gic.read_register(0, encoding, of_other, el3));
+        CHECK(value == of_other);
+    }
+}
+
 TEST_CASE("an ITS and its LPIs are back", "[state][gicv3]") {
     constexpr PhysAddr kRam = 0x4000'0000;
     PhysicalMemory memory;

@@ -12,11 +12,14 @@
 namespace ulna::devices {
 
 struct GicUnderTest {
-    explicit GicUnderTest(unsigned cpus, unsigned spis = 288) : gic(cpus, spis) {
+    explicit GicUnderTest(unsigned cpus,
+                          unsigned spis = 288,
+                          gic::AccessesSecurely accesses_securely = {})
+        : gic(cpus, spis, std::move(accesses_securely)) {
         for (unsigned n = 0; n < cpus; ++n) {
             lines.push_back(std::make_unique<Lines>());
             Lines& l = *lines.back();
-            gic.connect(n, {&l.irq, &l.fiq, &l.virq, &l.vfiq});
+            gic.connect(n, {&l.irq, &l.fiq, &l.virq, &l.vfiq, &l.nonsecure, &l.secure});
         }
     }
 
@@ -82,7 +85,7 @@ struct GicUnderTest {
     bool vfiq(unsigned cpu = 0) const { return lines[cpu]->vfiq.on; }
 
     struct Lines {
-        SeenLine irq, fiq, virq, vfiq;
+        SeenLine irq, fiq, virq, vfiq, nonsecure, secure;
     };
     Gicv3 gic;
     std::vector<std::unique_ptr<Lines>> lines;
