@@ -176,7 +176,14 @@ Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
         const std::lock_guard lock{lock_};
         gic_->hand_to_nonsecure();
     }
-    static_cast<void>(vcpus_.front()->start(entry, argument, el));
+    // Where firmware of the guest's has EL3, nobody else could start the other CPUs.
+    const bool start_all =
+        psci_method(config_.has_el2, config_.has_el3, config_.has_firmware) == PsciMethod::None;
+    for (const auto& vcpu : vcpus_) {
+        if (vcpu == vcpus_.front() || start_all) {
+            static_cast<void>(vcpu->start(entry, argument, el));
+        }
+    }
     return run_cpus();
 }
 

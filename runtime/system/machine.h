@@ -67,7 +67,8 @@ class Machine {
     [[nodiscard]] InterruptController& gic() { return *gic_; }
     [[nodiscard]] std::mutex& lock() { return lock_; }
     [[nodiscard]] devices::EventLoop& loop() { return loop_; }
-    // Runs until it is stopped; the first CPU starts at `entry` with X0 = `argument`.
+    // Runs until it is stopped; the first CPU starts at `entry` with X0 = `argument`, and so do the
+    // others where no firmware of the machine's own could start them.
     struct End {
         int status = 0;
         bool reset = false; // it is to start again
