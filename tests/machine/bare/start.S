@@ -7,6 +7,12 @@ _start:
     mov     x19, #0
     b       start_cpu
 
+// Firmware begins here, on all CPUs.
+    .section .text.firmware, "ax"
+    mrs     x19, mpidr_el1
+    and     x19, x19, #0xff
+    b       start_cpu
+
     .text
 // CPU_ON enters here with the CPU's number.
     .global secondary_start
