@@ -16,6 +16,7 @@
 #include "ir/block_key.h"
 #include "ir/guest_state.h"
 #include "runtime/jit/machine_jumps.h"
+#include "runtime/jit/raw_mutex.h"
 
 namespace ulna::runtime {
 
@@ -123,7 +124,7 @@ class ThreadRegistry {
     void keep_only(EngineThread* thread);
 
   private:
-    std::mutex mutex_; // the list; taken after the translation lock
+    RawMutex mutex_; // the list; taken after the translation lock, and by the sampler
     EngineThread* first_ = nullptr;
     std::atomic<u64> generation_{1};
 };
