@@ -1,26 +1,15 @@
 // machine: -machine secure=on
 // A GICv3 with two Security states: what each sees of the other's interrupts, and how they arrive.
 #include "gic.h"
+#include "secure_gic.h"
 
 // One interrupt of each group, as SGI and as SPI.
 enum { kGroup0, kSecureGroup1, kGroup1, kFirstSpi = 40 };
-enum { kNs = 1 << 0, kIrqToEl3 = 1 << 1, kFiqToEl3 = 1 << 2, kReserved = 3 << 4, kRw = 1 << 10 };
-static const u64 kDistributor = 0x08000000, kSgiFrame = 0x080b0000;
+static const u64 kSgiFrame = 0x080b0000;
 static char el1_stack[16384] __attribute__((aligned(16)));
-
-static u32 get(u64 at) { return *(volatile u32*)at; }
-static void set(u64 at, u32 value) {
-    *(volatile u32*)at = value;
-    asm volatile("dsb sy\n\tisb" ::: "memory");
-}
-static void set_state(u64 bits) { write_register("scr_el3", kReserved | kRw | bits); }
 
 // --- what is there to see
 
-struct Named {
-    const char* name;
-    u64 at;
-};
 static const struct Named kRegisters[] = {
     {"GICD_CTLR", 0x08000000},       {"GICD_IGROUPR1", 0x08000084},
     {"GICD_ISENABLER1", 0x08000104}, {"GICD_ISPENDR1", 0x08000204},
@@ -35,10 +24,7 @@ static const struct Named kRegisters[] = {
 };
 
 static void show_frames(const char* who) {
-    print("%s: SecurityExtn %d\n", who, get(kDistributor + 4) >> 10 & 1);
-    for (u64 i = 0; i < sizeof kRegisters / sizeof *kRegisters; ++i) {
-        print("  %s %x\n", kRegisters[i].name, get(kRegisters[i].at));
-    }
+    show_registers(who, kRegisters, sizeof kRegisters / sizeof *kRegisters);
 }
 
 static void show_interface(const char* who) {

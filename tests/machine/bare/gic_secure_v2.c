@@ -1,24 +1,17 @@
 // machine: -machine secure=on,gic-version=2
 // A GICv2 with Security Extensions: what each state sees of the other's interrupts, and how they
 // arrive.
-#include "support.h"
+#include "secure_gic.h"
 
 // One interrupt of each group, as SGI and as SPI; group 0 is Secure.
 enum { kGroup0, kGroup1, kFirstSpi = 40 };
-enum { kNs = 1 << 0, kIrqToEl3 = 1 << 1, kFiqToEl3 = 1 << 2, kReserved = 3 << 4, kRw = 1 << 10 };
 enum { kEnable0 = 1 << 0, kEnable1 = 1 << 1, kAckControl = 1 << 2, kFiqEnable = 1 << 3 };
 enum { kCommonBinaryPoint = 1 << 4, kEoiModeS = 1 << 9, kEoiModeNs = 1 << 10 };
-static const u64 kDistributor = 0x08000000, kInterface = 0x08010000;
+static const u64 kInterface = 0x08010000;
 enum { kCtlr = 0, kPmr = 4, kBpr = 8, kIar = 0xc, kEoir = 0x10, kRpr = 0x14, kHppir = 0x18 };
 enum { kAbpr = 0x1c, kDir = 0x1000 };
 static char el1_stack[16384] __attribute__((aligned(16)));
 
-static u32 get(u64 at) { return *(volatile u32*)at; }
-static void set(u64 at, u32 value) {
-    *(volatile u32*)at = value;
-    asm volatile("dsb sy\n\tisb" ::: "memory");
-}
-static void set_state(u64 bits) { write_register("scr_el3", kReserved | kRw | bits); }
 // By a byte of GICD_SPENDSGIR, from this CPU.
 static void make_pending(u64 sgi) {
     *(volatile u8*)(kDistributor + 0xf20 + sgi) = 1;
@@ -28,10 +21,6 @@ static void forget_pending(void) { set(kDistributor + 0xf10, ~0u); }
 
 // --- what is there to see
 
-struct Named {
-    const char* name;
-    u64 at;
-};
 static const struct Named kRegisters[] = {
     {"GICD_CTLR", 0x08000000},         {"GICD_IGROUPR0", 0x08000080},
     {"GICD_IGROUPR1", 0x08000084},     {"GICD_ISENABLER1", 0x08000104},
@@ -42,10 +31,7 @@ static const struct Named kRegisters[] = {
 };
 
 static void show_frames(const char* who) {
-    print("%s: SecurityExtn %d\n", who, get(kDistributor + 4) >> 10 & 1);
-    for (u64 i = 0; i < sizeof kRegisters / sizeof *kRegisters; ++i) {
-        print("  %s %x\n", kRegisters[i].name, get(kRegisters[i].at));
-    }
+    show_registers(who, kRegisters, sizeof kRegisters / sizeof *kRegisters);
 }
 
 // Priorities may have five bits, or eight.
