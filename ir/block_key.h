@@ -47,7 +47,7 @@ struct BlockMode {
     }
 
     // Not from registers (CpuState::mode_bits).
-    static constexpr u32 kPacRestricted = 1u << 14; // not every key of SCTLR_EL1 is enabled
+    static constexpr u32 kPacRestricted = 1u << 14; // a key of SCTLR_EL1 is disabled, or trapped
     static constexpr u32 kShared = 1u << 13; // other threads or processes may see what is accessed
     static constexpr u32 kBti = 1u << 15;    // some page of the process is guarded
     static constexpr u32 kTags = 1u << 2;    // some page of the process has allocation tags

@@ -107,7 +107,7 @@ struct alignas(64) CpuState {
     u32 fpsr = 0; // without the bits still held in MXCSR while translated code runs
     u64 tpidrro_el0 = 0;
     u64 pstate = 0;    // DIT, SSBS and TCO, where SPSR_EL1 has them; all other fields are zero here
-    u64 sctlr_el1 = 0; // EnIA EnIB EnDA EnDB, looked at when BlockMode::pac_restricted
+    u64 sctlr_el1 = 0; // EnIA EnIB EnDA EnDB, kPacTrappedBit: if BlockMode::pac_restricted
     u64 pac_keys[10] = {}; // low and high half of APIAKey, APIBKey, APDAKey, APDBKey, APGAKey
     u64 random_state = 0;  // of RNDR in deterministic runs; 0: the host's random numbers
     u32 mode_bits = 0;     // of BlockMode, those that FPCR does not decide
@@ -235,6 +235,7 @@ enum class ExitReason : u32 {
     Alignment, // MemInfo::aligned access at a misaligned address; exit_arg = address; pc is at the
                // instruction, state is exact
     PacFail,   // pointer authentication failed; pc is at the instruction
+    PacTrap,   // of a whole machine: the instruction at pc would use a key, and that is trapped
     BranchTarget,  // the instruction at pc does not accept CpuState::btype
     MisalignedPc,  // pc is not 4-byte aligned
     Mops,          // FEAT_MOPS: registers or flags do not fit; exit_arg = ISS of ESR_EL1; pc is

@@ -6,6 +6,10 @@
 
 namespace ulna::ir {
 
+// In the slot of SCTLR_EL1, where the register has a RES0 bit: what would use a key is trapped, as
+// HCR_EL2.API or SCR_EL3.API says. Looked at in blocks of machines that are pac_restricted.
+inline constexpr unsigned kPacTrappedBit = 17;
+
 enum class PacAlgorithm : u8 { Qarma5, Qarma3 };
 
 struct QarmaVariant {

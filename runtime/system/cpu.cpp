@@ -4,9 +4,11 @@
 #include <algorithm>
 
 #include "ir/block_key.h"
+#include "ir/pauth.h"
 #include "ir/support/bits.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/id_registers.h"
+#include "runtime/system/pointer_auth.h"
 
 namespace ulna::system {
 
@@ -121,9 +123,12 @@ void update_translated_state(Cpu& cpu) {
     ir::CpuState& state = *cpu.state;
     const u64 sctlr = sctlr_of(cpu, current_regime(cpu));
     // Translated code looks at DZE at every EL, where it stands for HCR_EL2.TDZ as well.
-    state.sctlr_el1 = (sctlr & ~sctlr::DZE) | (zero_block_allowed(cpu) ? sctlr::DZE : 0);
+    constexpr u64 kPacTrapped = u64{1} << ir::kPacTrappedBit;
+    const bool pac_trapped = key_trap_target(cpu) != 0;
+    state.sctlr_el1 = (sctlr & ~(sctlr::DZE | kPacTrapped)) |
+                      (zero_block_allowed(cpu) ? sctlr::DZE : 0) | (pac_trapped ? kPacTrapped : 0);
     state.mode_bits &= ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kTagCheck);
-    if ((sctlr & sctlr::kPacKeys) != sctlr::kPacKeys) {
+    if (pac_trapped || (sctlr & sctlr::kPacKeys) != sctlr::kPacKeys) {
         state.mode_bits |= ir::BlockMode::kPacRestricted;
     }
     state.mode_bits |= tag_check_bits(cpu, sctlr);

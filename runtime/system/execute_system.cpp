@@ -85,12 +85,18 @@ Outcome execute_eret(Cpu& cpu, const Instruction& insn) {
     return std::nullopt;
 }
 
-// The key IA, or with bit 10 IB; the modifier is SP.
+// The key IA, or with bit 10 IB; the modifier is SP. Without an enabled key as ERET.
 Outcome execute_eret_authenticated(Cpu& cpu, const Instruction& insn) {
     if (cpu.pstate.el == 0 || !cpu.has(Feature::PAuth)) {
         return undefined(insn.pc);
     }
     const bool b = bit(insn.word, 10);
+    if (!instruction_key_enabled(cpu, b)) {
+        return execute_eret(cpu, insn);
+    }
+    if (const u8 el = key_trap_target(cpu)) {
+        return trapped(ExceptionClass::Pauth, 0, el, insn.pc);
+    }
     const auto target =
         authenticate_instruction_pointer(cpu, return_address(cpu), cpu.state->sp, b);
     if (!target) {

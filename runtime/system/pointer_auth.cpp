@@ -31,12 +31,23 @@ u64 pointer_code(const Cpu& cpu, u64 pointer, u64 modifier, const u64* key) {
 
 } // namespace
 
+u8 key_trap_target(const Cpu& cpu) {
+    if (!cpu.has(Feature::PAuth)) {
+        return 0;
+    }
+    const bool guest = cpu.pstate.el == 1 || (cpu.pstate.el == 0 && !el0_in_host(cpu));
+    if (guest && el2_enabled(cpu) && (effective_hcr(cpu) & hcr::API) == 0) {
+        return 2;
+    }
+    return cpu.has_el3 && cpu.pstate.el < 3 && (cpu.reg(SysReg::SCR_EL3) & scr::API) == 0 ? 3 : 0;
+}
+
+bool instruction_key_enabled(const Cpu& cpu, bool b) {
+    return (sctlr_of(cpu, current_regime(cpu)) & (b ? sctlr::EnIB : sctlr::EnIA)) != 0;
+}
+
 std::optional<u64>
 authenticate_instruction_pointer(const Cpu& cpu, u64 pointer, u64 modifier, bool b) {
-    const u64 sctlr = sctlr_of(cpu, current_regime(cpu));
-    if ((sctlr & (b ? sctlr::EnIB : sctlr::EnIA)) == 0) {
-        return pointer;
-    }
     const u64 result =
         pointer ^ pointer_code(cpu, pointer, modifier, &cpu.state->pac_keys[b ? 2 : 0]);
     const u64 half = half_of(result), checked = half | 0xff;

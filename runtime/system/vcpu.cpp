@@ -11,6 +11,7 @@
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"
 #include "runtime/system/pmu.h"
+#include "runtime/system/pointer_auth.h"
 
 namespace ulna::system {
 
@@ -235,6 +236,9 @@ void Vcpu::on_exit(ExitReason reason) {
         break;
     case ExitReason::PacFail:
         raise(failed_authentication(word_at(state.pc), state.pc));
+        break;
+    case ExitReason::PacTrap:
+        raise(trapped(ExceptionClass::Pauth, 0, key_trap_target(cpu_), state.pc));
         break;
     case ExitReason::BranchTarget:
         raise(branch_target(static_cast<u8>(state.btype), state.pc));

@@ -208,6 +208,7 @@ template <Debugged debugged> void on_exit(GuestThread& thread, ir::ExitReason re
     case ir::ExitReason::Lookup:
     case ir::ExitReason::InvalidateCache:
     case ir::ExitReason::ContextSync:
+    case ir::ExitReason::PacTrap:
     case ir::ExitReason::System:
     case ir::ExitReason::FpDisabled:
     case ir::ExitReason::MemoryAccess:

@@ -70,25 +70,51 @@ Value is_enabled(Translator& t, Key key) {
     return t.b.testbit(t.b.get(Slot::SCTLR_EL1), kEnableBit[static_cast<unsigned>(key)]);
 }
 
-// AddPAC.
-Value add_pac(Translator& t, Value pointer, Value modifier, Key key) {
-    const Value result = t.b.xor_(pointer, pointer_code(t, pointer, modifier, key));
-    return t.mode().pac_restricted() ? t.b.select(is_enabled(t, key), result, pointer) : result;
+// HCR_EL2.API and SCR_EL3.API.
+Value is_trapped(Translator& t) {
+    return t.b.testbit(t.b.get(Slot::SCTLR_EL1), ir::kPacTrappedBit);
 }
 
-// Auth: raises an exception unless the code's bits of the result equal bit 55.
-Value auth(Translator& t, Value pointer, Value modifier, Key key) {
+// Raises an exception where a key's use is trapped; whether it is enabled.
+Value ask_for(Translator& t, Key key) {
+    const Value enabled = is_enabled(t, key);
+    if (t.mode().system()) {
+        t.b.raise_if(t.b.and_(enabled, is_trapped(t)), ir::ExitReason::PacTrap);
+    }
+    return enabled;
+}
+
+// AddPAC.
+Value add_pac(Translator& t, Value pointer, Value modifier, Key key) {
+    if (!t.mode().pac_restricted()) {
+        return t.b.xor_(pointer, pointer_code(t, pointer, modifier, key));
+    }
+    const Value enabled = ask_for(t, key);
+    const Value result = t.b.xor_(pointer, pointer_code(t, pointer, modifier, key));
+    return t.b.select(enabled, result, pointer);
+}
+
+struct Authenticated {
+    Value pointer, failed; // not all of the code's bits of the pointer equal bit 55
+};
+Authenticated without_code(Translator& t, Value pointer, Value modifier, Key key) {
     const Value result = t.b.xor_(pointer, pointer_code(t, pointer, modifier, key));
     const Value half = half_of(t, result);
     const Value wrong = t.b.xor_(t.b.sar(result, 48), half), checked = t.b.or_(half, t.b.c64(0xff));
-    const Value failed = t.b.icmp(Cond::NE, t.b.and_(wrong, checked), t.b.c64(0));
-    if (t.mode().pac_restricted()) {
-        const Value enabled = is_enabled(t, key);
-        t.b.raise_if(t.b.and_(failed, enabled), ir::ExitReason::PacFail);
-        return t.b.select(enabled, result, pointer);
+    return {result, t.b.icmp(Cond::NE, t.b.and_(wrong, checked), t.b.c64(0))};
+}
+
+// Auth: raises an exception when it fails.
+Value auth(Translator& t, Value pointer, Value modifier, Key key) {
+    if (!t.mode().pac_restricted()) {
+        const auto [result, failed] = without_code(t, pointer, modifier, key);
+        t.b.raise_if(failed, ir::ExitReason::PacFail);
+        return result;
     }
-    t.b.raise_if(failed, ir::ExitReason::PacFail);
-    return result;
+    const Value enabled = ask_for(t, key);
+    const auto [result, failed] = without_code(t, pointer, modifier, key);
+    t.b.raise_if(t.b.and_(failed, enabled), ir::ExitReason::PacFail);
+    return t.b.select(enabled, result, pointer);
 }
 
 Key address_key(Imm<2> key) { return static_cast<Key>(key.v); }
@@ -116,7 +142,11 @@ bool AUT_zero(Translator& t, Imm<2> key, Reg Rd) {
     return set(t, Rd, auth(t, X(t, Rd), zero(t), address_key(key)));
 }
 bool XPAC(Translator& t, Reg Rd) { return set(t, Rd, strip(t, X(t, Rd))); }
+// Of the generic key, which is always enabled.
 bool PACGA(Translator& t, Reg Rm, Reg Rn, Reg Rd) {
+    if (t.mode().pac_restricted() && t.mode().system()) {
+        t.b.raise_if(is_trapped(t), ir::ExitReason::PacTrap);
+    }
     const Value code = compute(t, X(t, Rn), SP(t, Rm), Key::GA);
     return set(t, Rd, t.b.and_(code, t.b.c64(~u64{0} << 32)));
 }
