@@ -28,8 +28,8 @@ class Machine::CpuInput final : public devices::InterruptLine {
 
 // --- making one
 
-PsciMethod psci_method(bool has_el2, bool has_el3, bool has_firmware) {
-    if (has_el3 && has_firmware) {
+PsciMethod psci_method(bool has_el2, bool has_el3, bool guest_has_el3) {
+    if (has_el3 && guest_has_el3) {
         return PsciMethod::None;
     }
     return has_el2 || has_el3 ? PsciMethod::Smc : PsciMethod::Hvc;
@@ -155,7 +155,6 @@ void Machine::connect_cpu(unsigned index) {
     cpu.has_el2 = config_.has_el2;
     cpu.has_el3 = config_.has_el3;
     cpu.has_gic_registers = gic_->has_registers();
-    cpu.psci = psci_method(config_.has_el2, config_.has_el3, config_.has_firmware);
     const auto input = [&](u32 bit) {
         inputs_.push_back(std::make_unique<CpuInput>(vcpu, bit));
         return inputs_.back().get();
@@ -176,11 +175,11 @@ Machine::End Machine::run(GuestAddr entry, u64 argument, u8 el) {
         const std::lock_guard lock{lock_};
         gic_->hand_to_nonsecure();
     }
-    // Where firmware of the guest's has EL3, nobody else could start the other CPUs.
-    const bool start_all =
-        psci_method(config_.has_el2, config_.has_el3, config_.has_firmware) == PsciMethod::None;
+    const PsciMethod psci = psci_method(config_.has_el2, config_.has_el3, el == 3);
     for (const auto& vcpu : vcpus_) {
-        if (vcpu == vcpus_.front() || start_all) {
+        vcpu->cpu().psci = psci;
+        // Where the guest's own firmware has EL3, nobody else could start the other CPUs.
+        if (vcpu == vcpus_.front() || psci == PsciMethod::None) {
             static_cast<void>(vcpu->start(entry, argument, el));
         }
     }
@@ -313,7 +312,7 @@ void Machine::add_clock_state(std::vector<devices::StatePart>& parts) {
 }
 
 void Machine::add_state(std::vector<devices::StatePart>& parts) {
-    constexpr u32 kGicVersion = 2, kCpuVersion = 2, kTimeVersion = 1;
+    constexpr u32 kGicVersion = 2, kCpuVersion = 3, kTimeVersion = 1;
     parts.push_back({"interrupt controller", kGicVersion,
                      [this](devices::StateVisitor& visit) { gic_->visit_state(visit); }});
     parts.push_back(

@@ -35,7 +35,6 @@ struct MachineConfig {
     bool tier0 = false;       // EngineConfig::tier0
     u64 code_cache_bytes = 0; // 0: the engine's default
     bool has_el2 = false, has_el3 = false;
-    bool has_firmware = false; // the machine starts in flash
     GicVersion gic = GicVersion::V3;
     bool has_its = true;
     bool shares_ram = false;                         // with device back ends in other processes
@@ -51,7 +50,7 @@ struct MachineConfig {
 };
 
 // What the machine's own firmware answers to: none where the guest brings firmware for EL3.
-[[nodiscard]] PsciMethod psci_method(bool has_el2, bool has_el3, bool has_firmware);
+[[nodiscard]] PsciMethod psci_method(bool has_el2, bool has_el3, bool guest_has_el3);
 [[nodiscard]] u64 cpu_affinity(GicVersion gic, unsigned index); // GICv2 has one cluster
 
 class Machine {

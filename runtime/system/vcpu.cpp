@@ -329,6 +329,7 @@ bool Vcpu::start(GuestAddr entry, u64 context, u8 el) {
 // A CPU is never starting when it is parked: it parks after its reset.
 void Vcpu::visit_state(devices::StateVisitor& visit) {
     system::visit_state(cpu_, visit);
+    visit.enumerator(cpu_.psci, PsciMethod::Smc);
     bool on = is_on();
     visit(on);
     visit_wait(visit);
@@ -463,7 +464,8 @@ PsciResult Vcpu::cpu_on(Cpu&, u64 mpidr, GuestAddr entry, u64 context) {
     if (other == nullptr) {
         return PsciResult::InvalidParameters;
     }
-    if (other->start(entry, context, cpu_.pstate.el)) {
+    const u8 most_privileged_nonsecure = cpu_.has_el2 ? 2 : 1; // DEN0022, "Initial Core state"
+    if (other->start(entry, context, most_privileged_nonsecure)) {
         return PsciResult::Success;
     }
     return other->is_starting() ? PsciResult::OnPending : PsciResult::AlreadyOn;

@@ -352,7 +352,7 @@ TEST_CASE("a snapshot has exactly the machine's parts", "[snapshots]") {
     CHECK(load_with("ram at 0x40000000", 1, "") ==
           "snapshot 'other': it has no 'ram at 0x40000000'");
     CHECK(load_with("cpu 0", 99, "cpu 0") ==
-          "snapshot 'other': its 'cpu 0' is of version 99, and this program's of 2");
+          "snapshot 'other': its 'cpu 0' is of version 99, and this program's of 3");
     CHECK(load_with("configuration", 9, "configuration") ==
           "snapshot 'other': it does not say what machine it is of");
     CHECK(load_with("about", 1, "more") ==
