@@ -149,22 +149,41 @@ std::optional<Exception> fp_access_trap(const Cpu& cpu, GuestAddr pc) {
 
 // --- Syndromes of accesses
 
-u32 access_syndrome(u32 word) {
-    // Load/store register, of a general register: unsigned offset, unscaled, unprivileged, or
-    // register offset. Those that write back have no syndrome.
-    const bool unsigned_offset = (word & 0x3f00'0000) == 0x3900'0000;
-    const bool register_offset = (word & 0x3f20'0c00) == 0x3820'0800;
-    const bool unscaled = (word & 0x3f20'0400) == 0x3800'0000; // LDUR, LDTR
-    if (!unsigned_offset && !register_offset && !unscaled) {
-        return 0;
-    }
-    const u32 size = word >> 30, opc = word >> 22 & 3, rt = word & 31;
-    if (size == 3 && opc >= 2) { // PRFM
-        return 0;
-    }
+namespace {
+// `opc` as in LDR and STR: 0 stores, 1 loads, 2 and 3 load and extend the sign to 64 and 32 bits.
+u32 valid_syndrome(u32 word, u32 size, u32 opc, bool ordered) {
     const bool sign_extends = opc >= 2;
     const bool sixty_four = sign_extends ? opc == 2 : size == 3;
-    return 1u << 24 | size << 22 | u32{sign_extends} << 21 | rt << 16 | u32{sixty_four} << 15;
+    const u32 rt = word & 31;
+    return 1u << 24 | size << 22 | u32{sign_extends} << 21 | rt << 16 | u32{sixty_four} << 15 |
+           u32{ordered} << 14;
+}
+} // namespace
+
+u32 access_syndrome(u32 word) {
+    const auto is = [&](u32 mask, u32 value) { return (word & mask) == value; };
+    const u32 size = word >> 30, opc = word >> 22 & 3;
+    const bool unsigned_offset = is(0x3f00'0000, 0x3900'0000);
+    const bool register_offset = is(0x3f20'0c00, 0x3820'0800);
+    const bool unscaled = is(0x3f20'0400, 0x3800'0000); // LDUR, LDTR
+    if (unsigned_offset || register_offset || unscaled) {
+        const bool prefetches = size == 3 && opc >= 2;
+        return prefetches ? 0 : valid_syndrome(word, size, opc, false);
+    }
+    if (is(0x3f20'0c00, 0x1900'0000)) { // LDAPUR, STLUR
+        return valid_syndrome(word, size, opc, true);
+    }
+    if (is(0x3fa0'0000, 0x0880'0000)) { // LDAR, STLR; with bit 15 clear LDLAR, STLLR
+        return valid_syndrome(word, size, opc & 1, (word >> 15 & 1) != 0);
+    }
+    if (is(0x3fff'fc00, 0x38bf'c000)) { // LDAPR
+        return valid_syndrome(word, size, 1, true);
+    }
+    if (is(0x3f00'0000, 0x1800'0000) && size != 3) { // LDR (literal), LDRSW (literal)
+        return size == 2 ? valid_syndrome(word, 2, 2, false)
+                         : valid_syndrome(word, 2 + size, 1, false);
+    }
+    return is(0xff20'0c00, 0xf820'0400) ? valid_syndrome(word, 3, 1, false) : 0; // LDRAA, LDRAB
 }
 
 } // namespace ulna::system

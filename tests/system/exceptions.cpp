@@ -195,10 +195,13 @@ TEST_CASE("syndromes of loads and stores for hypervisors", "[system]") {
           (1u << 24 | 3u << 22 | 5u << 16 | 1u << 15)); // STR X5, [X1]
     CHECK(access_syndrome(0x3980'0023) == (1u << 24 | 1u << 21 | 3u << 16 | 1u << 15)); // LDRSB X3
     CHECK(access_syndrome(0x7862'6823) == (1u << 24 | 1u << 22 | 3u << 16)); // LDRH W3, [X1, X2]
-    CHECK(access_syndrome(0xf840'8c20) == 0);                                // pre-index
-    CHECK(access_syndrome(0xa940'0420) == 0);                                // LDP
-    CHECK(access_syndrome(0xf980'0020) == 0);                                // PRFM
-    CHECK(access_syndrome(0x3dc0'0020) == 0);                                // LDR Q0
+    CHECK(access_syndrome(0x88df'fc22) ==
+          (1u << 24 | 2u << 22 | 2u << 16 | 1u << 14)); // LDAR W2, [X1]
+    CHECK(access_syndrome(0x5800'0023) == (1u << 24 | 3u << 22 | 3u << 16 | 1u << 15)); // literal
+    CHECK(access_syndrome(0xf840'8c20) == 0);                                           // pre-index
+    CHECK(access_syndrome(0xa940'0420) == 0);                                           // LDP
+    CHECK(access_syndrome(0xf980'0020) == 0);                                           // PRFM
+    CHECK(access_syndrome(0x3dc0'0020) == 0);                                           // LDR Q0
 }
 
 } // namespace
