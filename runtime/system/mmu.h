@@ -66,12 +66,13 @@ struct Translation {
     PhysAddr page = 0; // of the 4 KiB page that holds the address
     u64 ipa = 0;       // its intermediate address: page without stage 2
     devices::Space space = devices::Space::NonSecure;
-    u8 page_log2 = 12;    // of stage 1's mapping, all of a contiguous run: what TLBI by VA drops
-    u8 attributes = 0;    // of both stages, as a byte of MAIR_ELx has them
-    u8 shareability = 0;  // 0 none, 2 outer, 3 inner
-    bool normal = false;  // Normal memory; else Device
-    bool global = true;   // for every ASID
-    bool guarded = false; // BTI
+    u8 page_log2 = 12;   // of stage 1's mapping, all of a contiguous run: what TLBI by VA drops
+    u8 attributes = 0;   // of both stages, as a byte of MAIR_ELx has them
+    u8 shareability = 0; // 0 none, 2 outer, 3 inner
+    bool normal = false; // Normal memory; else Device
+    bool aligned_only = false; // a stage says Device, whatever FEAT_S2FWB makes of both
+    bool global = true;        // for every ASID
+    bool guarded = false;      // BTI
     // Permissions of both stages, WXN included, PAN not. Where there is no EL0, its own equal
     // EL1's.
     bool readable_el0 = false, writable_el0 = false, executable_el0 = false;

@@ -114,7 +114,7 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem, bool commits_stores)
                 .bytes = host,
                 .readable = readable,
                 .writable = writable && is_ram && !page.writable_needs_dirty,
-                .checked = !page.normal || checks_alignment,
+                .checked = page.aligned_only || checks_alignment,
                 .global = page.global,
                 .forbidden_by_pan = page.pan_forbids},
                !unprivileged);
@@ -131,7 +131,7 @@ bool Vcpu::join_pages(GuestAddr address, MemInfo mem, Joined& joined) {
     for (const u64 count : {first, mem.bytes() - first}) {
         const TranslationResult result = translate(at, mem.access, unprivileged, misaligned);
         const auto* const page = std::get_if<Translation>(&result);
-        if (page == nullptr || !page->normal || is_watched_page(at)) {
+        if (page == nullptr || page->aligned_only || is_watched_page(at)) {
             return false;
         }
         const u8* const host =

@@ -15,6 +15,7 @@ Translation translation_of(const Mapping& to, u64 ipa) {
             .attributes = to.attributes.mair,
             .shareability = to.attributes.effective_shareability(),
             .normal = !to.attributes.is_device(),
+            .aligned_only = to.device_by_stage1 || to.attributes.is_device(),
             .global = to.global,
             .guarded = to.guarded,
             .readable_el0 = to.el0.read,
@@ -30,6 +31,7 @@ Translation translation_of(const Mapping& to, u64 ipa) {
 // Stage 1's mapping, which leads where stage 2 says.
 Mapping combined(Mapping stage1, const Mapping& stage2) {
     stage1.address = stage2.address;
+    stage1.device_by_stage1 = stage1.attributes.is_device();
     stage1.attributes = stage2.attributes;
     stage1.el0 = stage1.el0 & stage2.el0;
     stage1.el1 = stage1.el1 & stage2.el1;

@@ -24,6 +24,7 @@ struct Mapping {
     bool secure = false; // its address
     bool global = true, guarded = false;
     bool needs_dirty = false;
+    bool device_by_stage1 = false; // of both stages' mapping
     unsigned log2 = 12;
 };
 

@@ -257,7 +257,10 @@ TEST_CASE("types of both stages combine to the weaker", "[mmu]") {
         g.regime.hcr = kVm;
         CHECK(int{mapped(g.go(0)).attributes} == row.both);
         g.regime.hcr = kVm | kFwb;
-        CHECK(int{mapped(g.go(0)).attributes} == row.with_fwb);
+        const Translation forced = mapped(g.go(0));
+        CHECK(int{forced.attributes} == row.with_fwb);
+        const bool device = (row.stage1 & 0xf0) == 0 || (row.with_fwb & 0xf0) == 0;
+        CHECK(forced.aligned_only == device); // also where stage 2 forces Normal memory
     }
     g.regime.features.s2fwb = false;
     g.page(8, (g.kLeaf & ~kS2Normal) | 0b0110 << 2);

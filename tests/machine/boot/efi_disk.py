@@ -1,4 +1,4 @@
-"""A disk that firmware boots from: one FAT partition (an EFI system partition) with GRUB, a kernel and its RAM disk."""
+"""A disk that firmware boots from: one FAT partition (an EFI system partition)."""
 
 import os
 import shutil
@@ -27,12 +27,13 @@ def master_boot_record(sectors):
     return bytes(446) + entry + bytes(3 * 16) + b"\x55\xaa"
 
 
-def make(image, kernel, initrd, append, grub):
-    """GRUB, if any, where firmware looks for a loader and where it looks for its own settings."""
-    files = {"vmlinuz": kernel.read_bytes(), "initrd": initrd}
-    if grub:
-        files["EFI/BOOT/BOOTAA64.EFI"] = grub.read_bytes()
-        files["EFI/debian/grub.cfg"] = GRUB_CONFIG.format(append=append).encode()
+def grub_files(grub, append):
+    """GRUB where firmware looks for a loader, and its settings where it looks for them."""
+    return {"EFI/BOOT/BOOTAA64.EFI": grub.read_bytes(), "EFI/debian/grub.cfg": GRUB_CONFIG.format(append=append).encode()}
+
+
+def make(image, files):
+    """`files`: bytes by their path, at most two folders deep."""
     room = 16 << 20  # for the file system itself, and so that it is no FAT12
     sectors = (sum(map(len, files.values())) + room) // SECTOR
     with open(image, "wb") as disk:
@@ -45,7 +46,8 @@ def make(image, kernel, initrd, append, grub):
                        env={**os.environ, "MTOOLS_SKIP_CHECK": "1"})
 
     mtool("mformat", "-F", "-T", str(sectors), "::")
-    for folder in sorted({os.path.dirname(name) for name in files} - {""} | ({"EFI"} if grub else set())):
+    folders = {os.path.dirname(name) for name in files}
+    for folder in sorted((folders | {os.path.dirname(folder) for folder in folders}) - {""}):
         mtool("mmd", f"::/{folder}")
     for name, data in files.items():
         mtool("mcopy", "-", f"::/{name}", data=data)
