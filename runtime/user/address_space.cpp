@@ -14,6 +14,7 @@
 #include "runtime/user/code_placement.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
+#include "runtime/user/memory_limits.h"
 #include "runtime/user/syscall.h"
 #include "runtime/user/tag_storage.h"
 
@@ -256,6 +257,27 @@ bool AddressSpace::claim_gaps(GuestAddr start, GuestAddr end, std::vector<Region
     return true;
 }
 
+// RLIMIT_AS: whether that many bytes more may be mapped (mm/mmap.c, may_expand_vm).
+bool AddressSpace::may_grow(u64 bytes) const {
+    const u64 limit = address_space_limit();
+    if (limit == RLIM_INFINITY) {
+        return true;
+    }
+    u64 mapped = 0;
+    for (const auto& [start, region] : map_) {
+        mapped += region.end - start;
+    }
+    return mapped <= limit && bytes <= limit - mapped;
+}
+
+u64 AddressSpace::owned_bytes(GuestAddr start, GuestAddr end) const {
+    u64 bytes = 0;
+    for (const Region& part : owned_parts(start, end)) {
+        bytes += part.end - part.start;
+    }
+    return bytes;
+}
+
 // --- system calls
 
 i64 AddressSpace::map_locked(
@@ -275,6 +297,12 @@ i64 AddressSpace::map_locked(
         if (!valid_range(address, bytes)) {
             return address % kPageBytes != 0 ? -EINVAL : -ENOMEM;
         }
+    }
+    const u64 replaced = fixed ? owned_bytes(address, address + page_up(bytes)) : 0;
+    if (!may_grow(page_up(bytes) - replaced)) {
+        return -ENOMEM;
+    }
+    if (fixed) {
         if (!claim_gaps(address, address + page_up(bytes), claimed)) {
             return -ENOMEM;
         }
@@ -412,6 +440,10 @@ i64 AddressSpace::remap(
             return -EFAULT;
         }
         const int protection = source->second.protection;
+        const u64 kept = (flags & MREMAP_DONTUNMAP) != 0 ? 0 : old_length;
+        if (new_length > kept && !may_grow(new_length - kept)) {
+            return -ENOMEM;
+        }
         std::vector<Region> claimed;
         if ((flags & MREMAP_FIXED) != 0) {
             if (!valid_range(new_address, new_bytes)) {
@@ -507,6 +539,9 @@ i64 AddressSpace::attach_shared(int id, GuestAddr address, int flags) {
     {
         const std::unique_lock lock(mutex_);
         std::vector<Region> claimed;
+        if (!may_grow(bytes)) {
+            return -ENOMEM;
+        }
         const GuestAddr at = (flags & SHM_RND) != 0 ? page_down(address) : address;
         if ((flags & SHM_REMAP) != 0 && at != 0) {
             if (!valid_range(at, bytes) || !claim_gaps(at, at + bytes, claimed)) {
@@ -563,7 +598,7 @@ u64 AddressSpace::brk(GuestAddr wanted) {
     Stale stale;
     {
         const std::unique_lock lock(mutex_);
-        if (wanted < brk_start_ || wanted > kTaskSize) {
+        if (wanted < brk_start_ || wanted > kTaskSize || wanted - brk_start_ > heap_limit()) {
             return brk_end_;
         }
         const GuestAddr mapped_end = page_up(brk_end_);

@@ -38,6 +38,13 @@ i64 sys_madvise(GuestThread&, const SyscallArgs& args_) {
     return space().advise(args_[0], args_[1], static_cast<int>(args_[2]));
 }
 
+// What is not the guest's may be Ulna's own: not mapped, as far as the guest can tell.
+i64 sys_mincore(GuestThread&, const SyscallArgs& args_) {
+    const auto [address, bytes, residents, unused3, unused4, unused5] = args_;
+    const bool is_shown = address % kPageBytes != 0 || bytes == 0 || space().owns(address, bytes);
+    return is_shown ? host_syscall(SYS_mincore, address, bytes, residents) : -ENOMEM;
+}
+
 i64 sys_brk(GuestThread&, const SyscallArgs& args_) {
     return static_cast<i64>(space().brk(args_[0]));
 }

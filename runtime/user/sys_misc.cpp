@@ -16,6 +16,7 @@
 #include "runtime/user/address_space.h"
 #include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_memory.h"
+#include "runtime/user/memory_limits.h"
 #include "runtime/user/syscall.h"
 #include "runtime/user/thread_group.h"
 
@@ -64,37 +65,22 @@ i64 sys_personality(GuestThread&, const SyscallArgs& args_) {
     return old < 0 ? old : old | read_implies_exec.exchange(bit);
 }
 
-// --- limits: RLIMIT_AS counts what Ulna reserves for itself, so the guest's value is only
-// remembered
+// --- limits
 
 namespace {
 
 static_assert(sizeof(rlimit) == 16, "equal to arm64's");
-std::atomic<u64> address_space_limit{RLIM_INFINITY};
-std::atomic<bool> address_space_limited{false};
 
 i64 get_limit(u64 resource, rlimit& limit) {
-    const i64 result = host_syscall(SYS_prlimit64, 0, resource, 0, reinterpret_cast<u64>(&limit));
-    if (result == 0 && resource == RLIMIT_AS && address_space_limited) {
-        limit.rlim_cur = address_space_limit;
-    }
-    return result;
+    return is_memory_limit(resource)
+               ? get_memory_limit(resource, limit)
+               : host_syscall(SYS_prlimit64, 0, resource, 0, reinterpret_cast<u64>(&limit));
 }
 
 i64 set_limit(u64 resource, const rlimit& limit) {
-    if (resource != RLIMIT_AS) {
-        return host_syscall(SYS_prlimit64, 0, resource, reinterpret_cast<u64>(&limit), 0);
-    }
-    rlimit host;
-    if (limit.rlim_cur > limit.rlim_max || get_limit(resource, host) < 0) {
-        return -EINVAL;
-    }
-    if (limit.rlim_max > host.rlim_max) {
-        return -EPERM;
-    }
-    address_space_limit = limit.rlim_cur;
-    address_space_limited = true;
-    return 0;
+    return is_memory_limit(resource)
+               ? set_memory_limit(resource, limit)
+               : host_syscall(SYS_prlimit64, 0, resource, reinterpret_cast<u64>(&limit), 0);
 }
 
 } // namespace

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -140,6 +142,45 @@ static void file_mapping(void) {
     CHECK(munmap(pages, 3 * kPage) == 0 && close(fd) == 0);
 }
 
+// RLIMIT_AS and RLIMIT_DATA: what would be too much is refused, also in a child.
+static void memory_limits(void) {
+    enum { kMebi = 1 << 20, kLimit = 1 << 30 };
+    struct rlimit before, set = {kLimit, kLimit}, now;
+    CHECK(getrlimit(RLIMIT_AS, &before) == 0 && setrlimit(RLIMIT_AS, &set) == 0);
+    CHECK(getrlimit(RLIMIT_AS, &now) == 0 && now.rlim_cur == kLimit && now.rlim_max == kLimit);
+    char* const block = map(900 * kMebi, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+    CHECK(block != MAP_FAILED);
+    CHECK(map(200 * kMebi, PROT_READ, 0) == MAP_FAILED && errno == ENOMEM);
+    CHECK(mremap(block, 900 * kMebi, 1100ul * kMebi, MREMAP_MAYMOVE) == MAP_FAILED && errno == ENOMEM);
+    CHECK(mmap(block, 900 * kMebi, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+          block); // no more than before
+    const pid_t child = fork();
+    if (child == 0) {
+        _exit(map(200 * kMebi, PROT_READ, 0) == MAP_FAILED ? 0 : 1);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(munmap(block, 900 * kMebi) == 0);
+    set.rlim_cur = 2ul * kLimit;
+    CHECK(setrlimit(RLIMIT_AS, &set) == -1 && errno == EINVAL);
+
+    set = (struct rlimit){kMebi, RLIM_INFINITY};
+    CHECK(setrlimit(RLIMIT_DATA, &set) == 0);
+    CHECK(sbrk(2 * kMebi) == (void*)-1 && errno == ENOMEM);
+    char* const page = map(kPage, PROT_READ | PROT_WRITE, 0);
+    *page = 1;
+    CHECK(munmap(page, kPage) == 0);
+    set.rlim_cur = 1; // and Ulna goes on
+    CHECK(setrlimit(RLIMIT_DATA, &set) == 0);
+    uint32_t* const code = map(kPage, PROT_READ | PROT_WRITE | PROT_EXEC, 0);
+    put_code(code, 5);
+    CHECK(((int (*)(void))code)() == 5 && munmap(code, kPage) == 0);
+    unsigned char resident[2];
+    CHECK(mincore(code, kPage, resident) == -1 && errno == ENOMEM);
+    CHECK(mincore((char*)code + 1, kPage, resident) == -1 && errno == EINVAL);
+    CHECK(mincore(&set, 0, resident) == -1 && errno == EINVAL); // of this page, but not aligned
+}
+
 int main(void) {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
     CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
@@ -149,5 +190,6 @@ int main(void) {
     shared();
     changing_code();
     file_mapping();
+    memory_limits();
     return 0;
 }
