@@ -13,12 +13,12 @@ namespace ulna::runtime {
 class ByteWriter {
   public:
     template <class T> void value(const T& value) {
-        static_assert(std::is_trivially_copyable_v<T>);
+        static_assert(std::has_unique_object_representations_v<T>); // no padding
         bytes(&value, sizeof value);
     }
     // The count, then the elements.
     template <class T> void array(std::span<const T> elements) {
-        static_assert(std::is_trivially_copyable_v<T>);
+        static_assert(std::has_unique_object_representations_v<T>); // no padding
         value(static_cast<u32>(elements.size()));
         bytes(elements.data(), elements.size_bytes());
     }

@@ -6,7 +6,8 @@ namespace ulna::runtime {
 
 namespace {
 
-// One function for both ways, so that they agree.
+// One function for both ways, so that they agree. Structures with padding go field by field, as
+// equal messages are found by their bytes.
 template <class Stream, class Request> void transfer_fields(Stream& stream, Request& request) {
     stream.value(request.cpu);
     stream.value(request.mode);
@@ -17,6 +18,18 @@ template <class Stream, class Request> void transfer_fields(Stream& stream, Requ
     stream.value(request.wants_text);
     stream.value(request.max_instructions);
     stream.value(request.max_side_exits);
+    for (auto& page : request.pages) {
+        stream.value(page.address);
+        stream.value(page.number);
+        stream.value(page.guarded);
+        stream.value(page.bytes);
+    }
+}
+
+template <class Stream, class Key> void transfer_key(Stream& stream, Key& key) {
+    stream.value(key.pc);
+    stream.value(key.mode);
+    stream.value(key.page);
 }
 
 std::span<const char> characters(const std::string& text) { return {text.data(), text.size()}; }
@@ -56,20 +69,25 @@ std::vector<u8> encode(const CompileRequest& request) {
     ByteWriter writer;
     CompileRequest plain = request;
     plain.cpu.name = plain.cpu.description = nullptr;
+    writer.value(static_cast<u32>(request.pages.size()));
     transfer_fields(writer, plain);
     writer.array(view(request.blocks));
     writer.array(view(request.indirect_targets));
-    writer.array(view(request.pages));
     return writer.take();
 }
 
 bool decode(std::span<const u8> bytes, CompileRequest& request) {
     ByteReader reader(bytes);
+    u32 pages = 0;
+    reader.value(pages);
+    if (pages > bytes.size() / CodePage::kBytes) {
+        return false;
+    }
+    request.pages.resize(pages);
     transfer_fields(reader, request);
     request.cpu.name = request.cpu.description = "";
     reader.array(request.blocks);
     reader.array(request.indirect_targets);
-    reader.array(request.pages);
     return reader.at_end();
 }
 
@@ -80,7 +98,7 @@ std::vector<u8> encode(const CompileAnswer& answer) {
     writer.value(answer.guest_instructions);
     writer.array(characters(answer.text));
     const backend::CompiledBlock& code = answer.code;
-    writer.value(code.key);
+    transfer_key(writer, code.key);
     writer.value(code.hot_bytes);
     writer.array(view(code.code));
     writer.array(view(code.links));
@@ -99,7 +117,7 @@ bool decode(std::span<const u8> bytes, CompileAnswer& answer) {
     read_text(reader, answer.text);
     backend::CompiledBlock& code = answer.code;
     code.reset();
-    reader.value(code.key);
+    transfer_key(reader, code.key);
     reader.value(code.hot_bytes);
     reader.array(code.code);
     reader.array(code.links);
