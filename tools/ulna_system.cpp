@@ -112,11 +112,14 @@ std::optional<system::Machine::End> live_on(system::Machine& machine,
 // From power on, or a reset, to the end, or the next one.
 std::optional<system::Machine::End>
 live(system::Machine& machine, const system::SystemOptions& options, std::string& why_not) {
-    const auto boot = system::load_boot(system::boot_request(options), system::describe(options),
-                                        machine.memory(), why_not);
-    if (!boot) {
+    auto boot = system::load_boot(system::boot_request(options), system::describe(options),
+                                  machine.memory(), why_not);
+    std::optional<devices::PhysAddr> start;
+    if (!boot || !system::load_items(options.load_items, {devices::virt::kRam, options.ram_bytes},
+                                     machine.memory(), start, why_not)) {
         return std::nullopt;
     }
+    boot->pc = start.value_or(boot->pc);
     // Kernels are started where firmware would, everything else where a CPU starts.
     const u8 kernel_el = options.el2 ? 2 : 1;
     const u8 el = options.el3 && !boot->is_linux ? 3 : kernel_el;

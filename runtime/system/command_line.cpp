@@ -291,7 +291,9 @@ void check_software(Parse& parse) {
         });
     const bool is_for_others = options.start_stopped || !options.gdb.empty() ||
                                !options.dump_device_tree.empty() || !options.load_snapshot.empty();
-    if (options.kernel.empty() && options.firmware.empty() && !has_flash && !is_for_others) {
+    const bool is_loaded = std::ranges::any_of(options.load_items, &LoadItem::starts);
+    if (options.kernel.empty() && options.firmware.empty() && !has_flash && !is_loaded &&
+        !is_for_others) {
         parse.fail("nothing to run: -kernel, -bios or -drive if=pflash; -help lists all options");
     }
 }

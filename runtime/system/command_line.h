@@ -15,6 +15,7 @@
 #include "runtime/system/acpi/tables.h"
 #include "runtime/system/boot_firmware.h"
 #include "runtime/system/device_tree.h"
+#include "runtime/system/load_item.h"
 #include "runtime/system/round_robin.h"
 #include "runtime/system/smbios.h"
 #include "runtime/tier2/policy.h"
@@ -84,6 +85,7 @@ struct SystemOptions {
     std::vector<FolderOption> folders;
     std::vector<CharacterOption> characters;
     std::vector<DeviceOption> devices;
+    std::vector<LoadItem> load_items;
     std::vector<FirmwareItem> firmware_items;
     std::vector<std::string> serials;   // one or two, for make_character_backend
     std::string monitor;                // likewise; empty: on the console with Ctrl-A C

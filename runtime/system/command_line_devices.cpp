@@ -179,6 +179,36 @@ void check_references(CommandLineParse& parse) {
     }
 }
 
+// "loader": no device, but what is loaded beside kernel and firmware.
+void add_load_item(CommandLineParse& parse, Properties& properties) {
+    LoadItem item;
+    item.file = properties.text("file");
+    item.raw = properties.flag("force-raw");
+    if (properties.has("addr")) {
+        item.address = properties.number("addr", 0, 0, ~u64{0});
+    }
+    if (properties.has("data")) {
+        u64 data = properties.number("data", 0, 0, ~u64{0});
+        const u64 bytes = properties.number("data-len", 0, 1, 8);
+        data = properties.flag("data-be") ? __builtin_bswap64(data << (64 - 8 * bytes)) : data;
+        const auto* const first = reinterpret_cast<const u8*>(&data);
+        item.data.assign(first, first + bytes);
+        if (!item.file.empty() || bytes == 0) {
+            properties.fail("data= goes with data-len=, and without file=");
+        }
+    }
+    const bool names_cpu = properties.has("cpu-num");
+    if (properties.number("cpu-num", 0, 0, 63) != 0) {
+        properties.fail("cpu-num: only CPU 0 can be told where it starts");
+    }
+    item.starts = names_cpu && item.data.empty();
+    if (item.file.empty() && !item.address) {
+        properties.fail("file= or addr= is needed");
+    }
+    parse.options.load_items.push_back(item);
+    parse.finish("-device loader:", properties);
+}
+
 } // namespace
 
 void set_mac(DeviceOption& device, Properties& properties) {
@@ -196,12 +226,17 @@ void add_device(CommandLineParse& parse, const std::string& value) {
         parse.answer(
             "Devices (-device name,property=value...), with -pci instead of -device to be on "
             "PCI:\n  " +
-            driver_list() + "\n");
+            driver_list() +
+            "\nAnd loader (file=, addr=, data=, data-len=, cpu-num=), which fills memory\n");
         return;
     }
     Properties properties(value, "driver");
     const std::string full_name = properties.text("driver");
     std::string name = full_name;
+    if (name == "loader") {
+        add_load_item(parse, properties);
+        return;
+    }
     DeviceOption device;
     device.pci = take_pci(name);
     if (name == "virtio-serial") { // the bus of virtconsole, which needs none here

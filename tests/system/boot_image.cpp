@@ -1,4 +1,5 @@
 #include "runtime/system/boot_image.h"
+#include "runtime/system/load_item.h"
 
 #include <elf.h>
 #include <zlib.h>
@@ -263,6 +264,34 @@ TEST_CASE("firmware and bare-metal code find the tree at RAM's start", "[boot]")
     CHECK(state->pc == 0x4100'0010);
     CHECK(state->x0 == 0x4000'0000);
     CHECK_FALSE(state->is_linux);
+}
+
+TEST_CASE("what is loaded beside a kernel is where it says, in its order", "[boot]") {
+    Machine m;
+    const TemporaryFile program(elf()), text("abcdefgh");
+    std::optional<devices::PhysAddr> start;
+    const auto load = [&](const std::vector<LoadItem>& items) {
+        return load_items(items, kRam, m.memory, start, m.why_not);
+    };
+    REQUIRE(load({{.file = text.path(), .address = 0x4200'0000},
+                  {.data = {0x78, 0x56, 0x34, 0x12}, .address = 0x4200'0004},
+                  {.file = program.path(), .starts = true}}));
+    CHECK(m.word(0x4200'0000) == 0x6463'6261);
+    CHECK(m.word(0x4200'0004) == 0x1234'5678);
+    CHECK(start == 0x4100'0010);
+    REQUIRE(load({{.file = program.path(), .raw = true, .address = 0x4300'0000},
+                  {.address = 0x4300'0040, .starts = true}}));
+    CHECK(m.word(0x4300'0000) == 0x464c'457f);
+    CHECK(start == 0x4300'0040);
+
+    CHECK_FALSE(load({{.file = text.path()}}));
+    CHECK(m.why_not == text.path() + ": no ELF file, so that addr= is needed");
+    CHECK_FALSE(load({{.file = text.path(), .address = kRam.base + kRam.bytes - 4}}));
+    CHECK(m.why_not == text.path() + ": what it loads is not all in RAM");
+    CHECK_FALSE(load({{.data = {1}, .address = 0x1000}}));
+    CHECK(m.why_not == "-device loader: what it loads is not all in RAM");
+    CHECK_FALSE(load({{.file = "/nonexistent"}}));
+    CHECK(m.why_not == "/nonexistent: No such file or directory");
 }
 
 TEST_CASE("what cannot be loaded is named", "[boot]") {

@@ -187,6 +187,27 @@ TEST_CASE("devices that other processes serve", "[boot]") {
           "-device: chardev=a: no -chardev socket,path= with this id\n");
 }
 
+TEST_CASE("what is loaded beside the kernel", "[boot]") {
+    const SystemOptions o =
+        accepted({"-device", "loader,file=/tmp/x,addr=0x48000000,force-raw=on", "-device",
+                  "loader,addr=0x40001000,data=0x1122334455,data-len=4,data-be=on", "-device",
+                  "loader,addr=0x48000000,cpu-num=0"});
+    REQUIRE(o.load_items.size() == 3);
+    CHECK(o.load_items[0].file == "/tmp/x");
+    CHECK(o.load_items[0].raw);
+    CHECK(o.load_items[0].address == 0x4800'0000);
+    CHECK_FALSE(o.load_items[0].starts);
+    CHECK(o.load_items[1].data == std::vector<u8>{0x22, 0x33, 0x44, 0x55});
+    CHECK_FALSE(o.load_items[1].starts);
+    CHECK(o.load_items[2].starts);
+    CHECK(o.devices.empty());
+    CHECK(refused({"-device", "loader"}) == "-device loader: file= or addr= is needed\n");
+    CHECK(refused({"-device", "loader,addr=1,data=1"}) ==
+          "-device loader: data= goes with data-len=, and without file=\n");
+    CHECK(refused({"-device", "loader,file=x,cpu-num=1"}) ==
+          "-device loader: cpu-num: only CPU 0 can be told where it starts\n");
+}
+
 TEST_CASE("consoles, folders and streams", "[boot]") {
     const SystemOptions o = accepted({"-chardev", "file,id=c,path=/tmp/x", "-device",
                                       "virtio-serial-device", "-device", "virtconsole,chardev=c",
