@@ -1,0 +1,109 @@
+"""What the guests of boots run: INIT, with one of the scripts in it. They end at the first command that fails, and
+"guest: ..." is a complaint."""
+
+INIT = """#!/bin/sh
+/bin/busybox mkdir -p /proc /sys /dev /mnt /bin /tmp
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
+for module in $(cat /modules/order 2>/dev/null); do
+    insmod /modules/$module || echo "guest: no $module"
+done
+cpus=$(grep -c ^processor /proc/cpuinfo)
+[ $cpus = @CPUS@ ] || echo "guest: $cpus CPUs"
+set -e
+@SCRIPT@
+echo guest: all is well
+poweroff -f
+"""
+
+# What every case does: processes, files, signals and time, for a moment.
+WORK = """
+for i in 1 2 3 4 5 6 7 8; do (echo $i | sha256sum >/tmp/$i) & done; wait
+[ $(cat /tmp/[1-8] | sort -u | wc -l) = 8 ]
+sleep 0.2
+dd if=/dev/urandom of=/tmp/a bs=1M count=2 2>/dev/null; gzip -c /tmp/a | gunzip | cmp - /tmp/a
+"""
+
+DISK = """
+[ "$(cat /sys/block/vda/size)" = 32768 ]
+mount -t ext4 /dev/vda /mnt
+[ "$(cat /mnt/hello)" = "from the host" ]
+sha256sum /mnt/noise | cut -c1-64 >/mnt/sum
+dd if=/dev/zero of=/mnt/zeros bs=64k count=20 2>/dev/null
+umount /mnt
+"""
+
+NETWORK = """
+ip link set lo up
+ip link set eth0 up
+ip addr add 10.0.2.15/24 dev eth0
+ip route add default via 10.0.2.2
+wget -q -O /tmp/page http://10.0.2.2:@PORT@/page
+[ "$(sha256sum </tmp/page | cut -c1-64)" = @SUM@ ]
+"""
+
+HOTPLUG = """
+online=/sys/devices/system/cpu/cpu1/online
+for i in 1 2 3; do
+    echo 0 >$online; [ $(grep -c ^processor /proc/cpuinfo) = 1 ]
+    echo 1 >$online; [ $(grep -c ^processor /proc/cpuinfo) = 2 ]
+done
+""" + WORK
+
+# Tables instead of a tree: all are there, and the devices that they name.
+ACPI = """
+for table in APIC DBG2 DSDT FACP GTDT IORT MCFG PPTT SPCR; do [ -s /sys/firmware/acpi/tables/$table ]; done
+[ ! -e /proc/device-tree/cpus ]
+for id in ACPI0007 ACPI0013 ARMH0011 LNRO0005 PNP0A08 PNP0C0C PNP0C0F QEMU0002; do
+    [ -e /sys/bus/acpi/devices/$id:00 ]
+done
+[ -e /sys/bus/virtio/drivers/virtio_net/virtio* ]
+[ "$(dd if=/dev/hwrng bs=16 count=1 2>/dev/null | wc -c)" = 16 ]
+hwclock -u -r
+[ "$(cat /sys/class/dmi/id/product_serial)" = "ds=nocloud,x" ]
+"""
+
+# Somebody reads the event.
+POWER_KEY = """
+for input in /sys/class/input/event*; do
+    [ "$(cat $input/device/name)" = "@KEY@" ] && key=/dev/input/$(basename $input)
+done
+(sleep 0.5; echo press the power key) &
+dd if=$key of=/tmp/event bs=24 count=1 2>/dev/null
+[ "$(hexdump -s 16 -n 4 -e '2/2 "%d "' /tmp/event)" = "1 116" ]
+"""
+SERIAL = """
+echo hello >/dev/ttyAMA1
+"""
+
+# The disk tells the first boot from the second.
+REBOOT = """
+if [ "$(dd if=/dev/vda bs=5 count=1 2>/dev/null)" != again ]; then
+    printf again | dd of=/dev/vda conv=notrunc 2>/dev/null; sync
+    reboot -f; sleep 60
+fi
+""" + WORK
+
+# The kernel patches its functions, all of them and single ones, while all CPUs run them.
+TRACING = """
+mount -t tracefs t /sys/kernel/tracing
+cd /sys/kernel/tracing
+for tracer in function function_graph; do
+    echo $tracer >current_tracer
+    for i in 1 2 3 4; do (echo $i | sha256sum >/dev/null) & done; wait
+    [ $(grep -c . trace) -gt 1000 ]
+    echo nop >current_tracer
+done
+echo 'p:entry do_sys_openat2' >kprobe_events
+echo 'r:return do_sys_openat2 $retval' >>kprobe_events
+echo 'p:middle do_sys_openat2+0x10' >>kprobe_events
+for probe in entry return middle; do echo 1 >events/kprobes/$probe/enable; done
+for i in $(seq 60); do cat /proc/version >/dev/null & done; wait
+for probe in entry return middle; do
+    echo 0 >events/kprobes/$probe/enable
+    [ $(grep -c "$probe:" trace) -ge 60 ]
+done
+echo >kprobe_events
+cd /
+"""
