@@ -18,7 +18,6 @@ namespace {
 // Two pages of the guest that are the same memory of ours; the second is not in the TLB at first,
 // and the first cannot be written without privilege.
 constexpr GuestAddr kKnown = 0xffff'8000'1234'5000, kOther = kKnown + kPageBytes;
-constexpr MemInfo kAny{};
 
 unsigned g_asked = 0;
 
