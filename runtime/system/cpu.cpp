@@ -122,9 +122,9 @@ bool zero_block_allowed(const Cpu& cpu) {
 void update_translated_state(Cpu& cpu) {
     ir::CpuState& state = *cpu.state;
     const u64 sctlr = sctlr_of(cpu, current_regime(cpu));
-    // Translated code looks at DZE at every EL, where it stands for HCR_EL2.TDZ as well.
     constexpr u64 kPacTrapped = u64{1} << ir::kPacTrappedBit;
     const bool pac_trapped = key_trap_target(cpu) != 0;
+    // Translated code looks at DZE at every EL, where it stands for HCR_EL2.TDZ as well.
     state.sctlr_el1 = (sctlr & ~(sctlr::DZE | kPacTrapped)) |
                       (zero_block_allowed(cpu) ? sctlr::DZE : 0) | (pac_trapped ? kPacTrapped : 0);
     state.mode_bits &= ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kTagCheck);

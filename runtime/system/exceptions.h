@@ -91,7 +91,8 @@ struct AbortDetail {
 [[nodiscard]] std::optional<Exception> fp_access_trap(const Cpu& cpu, GuestAddr pc);
 
 // Bits 24..14 of the ISS of a stage 2 data abort (ISV SAS SSE SRT SF AR), by which a hypervisor
-// emulates a device: of loads and stores of one register without write-back; 0 for all others.
+// emulates a device: of loads and stores of one general register without write-back, but exclusive
+// and atomic ones; 0 for all others.
 [[nodiscard]] u32 access_syndrome(u32 word);
 
 } // namespace ulna::system

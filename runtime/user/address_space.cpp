@@ -257,25 +257,21 @@ bool AddressSpace::claim_gaps(GuestAddr start, GuestAddr end, std::vector<Region
     return true;
 }
 
-// RLIMIT_AS: whether that many bytes more may be mapped (mm/mmap.c, may_expand_vm).
-bool AddressSpace::may_grow(u64 bytes) const {
+// RLIMIT_AS: whether that many bytes may be mapped instead of what is in the range (mm/mmap.c,
+// may_expand_vm).
+bool AddressSpace::may_map(u64 bytes, GuestAddr start, GuestAddr end) const {
     const u64 limit = address_space_limit();
     if (limit == RLIM_INFINITY) {
         return true;
     }
-    u64 mapped = 0;
-    for (const auto& [start, region] : map_) {
-        mapped += region.end - start;
+    u64 mapped = bytes;
+    for (const auto& [from, region] : map_) {
+        mapped += region.end - from;
     }
-    return mapped <= limit && bytes <= limit - mapped;
-}
-
-u64 AddressSpace::owned_bytes(GuestAddr start, GuestAddr end) const {
-    u64 bytes = 0;
     for (const Region& part : owned_parts(start, end)) {
-        bytes += part.end - part.start;
+        mapped -= part.end - part.start;
     }
-    return bytes;
+    return mapped <= limit;
 }
 
 // --- system calls
@@ -293,19 +289,12 @@ i64 AddressSpace::map_locked(
         }
     }
     std::vector<Region> claimed;
-    if (fixed) {
-        if (!valid_range(address, bytes)) {
-            return address % kPageBytes != 0 ? -EINVAL : -ENOMEM;
-        }
+    if (fixed && !valid_range(address, bytes)) {
+        return address % kPageBytes != 0 ? -EINVAL : -ENOMEM;
     }
-    const u64 replaced = fixed ? owned_bytes(address, address + page_up(bytes)) : 0;
-    if (!may_grow(page_up(bytes) - replaced)) {
+    const GuestAddr end = fixed ? address + page_up(bytes) : address;
+    if (!may_map(page_up(bytes), address, end) || (fixed && !claim_gaps(address, end, claimed))) {
         return -ENOMEM;
-    }
-    if (fixed) {
-        if (!claim_gaps(address, address + page_up(bytes), claimed)) {
-            return -ENOMEM;
-        }
     }
     if ((flags & MAP_TYPE) != MAP_PRIVATE) {
         mode_bits_.fetch_or(ir::BlockMode::kShared, std::memory_order_relaxed);
@@ -440,8 +429,8 @@ i64 AddressSpace::remap(
             return -EFAULT;
         }
         const int protection = source->second.protection;
-        const u64 kept = (flags & MREMAP_DONTUNMAP) != 0 ? 0 : old_length;
-        if (new_length > kept && !may_grow(new_length - kept)) {
+        const u64 replaced = (flags & MREMAP_DONTUNMAP) != 0 ? 0 : old_length;
+        if (new_length > replaced && !may_map(new_length, old_address, old_address + replaced)) {
             return -ENOMEM;
         }
         std::vector<Region> claimed;
@@ -539,10 +528,10 @@ i64 AddressSpace::attach_shared(int id, GuestAddr address, int flags) {
     {
         const std::unique_lock lock(mutex_);
         std::vector<Region> claimed;
-        if (!may_grow(bytes)) {
+        const GuestAddr at = (flags & SHM_RND) != 0 ? page_down(address) : address;
+        if (!may_map(bytes, at, (flags & SHM_REMAP) != 0 ? at + bytes : at)) {
             return -ENOMEM;
         }
-        const GuestAddr at = (flags & SHM_RND) != 0 ? page_down(address) : address;
         if ((flags & SHM_REMAP) != 0 && at != 0) {
             if (!valid_range(at, bytes) || !claim_gaps(at, at + bytes, claimed)) {
                 return -EINVAL;

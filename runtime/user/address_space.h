@@ -93,8 +93,7 @@ class AddressSpace final : public frontend::CodeSource {
     void note_executable(GuestAddr start, GuestAddr end, Stale& stale) const;
     [[nodiscard]] bool covers(GuestAddr start, GuestAddr end) const;
     [[nodiscard]] std::vector<Region> owned_parts(GuestAddr start, GuestAddr end) const;
-    [[nodiscard]] u64 owned_bytes(GuestAddr start, GuestAddr end) const;
-    [[nodiscard]] bool may_grow(u64 bytes) const;
+    [[nodiscard]] bool may_map(u64 bytes, GuestAddr start, GuestAddr end) const;
     // Claims the parts of a range that are not the guest's; false when something of ours is there.
     [[nodiscard]] bool claim_gaps(GuestAddr start, GuestAddr end, std::vector<Region>& claimed);
     [[nodiscard]] i64 map_locked(

@@ -9,11 +9,19 @@ namespace ulna::user {
 
 namespace {
 
+// At first what Ulna was started with, which the host kernel goes on to apply as well.
 struct MemoryLimit {
+    explicit MemoryLimit(__rlimit_resource resource) {
+        rlimit inherited;
+        if (::getrlimit(resource, &inherited) == 0) {
+            soft.store(inherited.rlim_cur);
+            hard.store(inherited.rlim_max);
+        }
+    }
     std::atomic<u64> soft{RLIM_INFINITY}, hard{RLIM_INFINITY};
 };
 
-MemoryLimit address_space, data;
+MemoryLimit address_space{RLIMIT_AS}, data{RLIMIT_DATA};
 
 MemoryLimit& limit_of(u64 resource) { return resource == RLIMIT_AS ? address_space : data; }
 

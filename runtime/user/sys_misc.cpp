@@ -99,6 +99,9 @@ i64 sys_setrlimit(GuestThread&, const SyscallArgs& args_) {
 i64 sys_prlimit64(GuestThread&, const SyscallArgs& args_) {
     const auto [pid, resource, new_limit, old_limit, unused4, unused5] = args_;
     if (static_cast<pid_t>(pid) != 0 && static_cast<pid_t>(pid) != ::getpid()) {
+        if (new_limit != 0 && is_memory_limit(static_cast<u32>(resource))) {
+            return -EPERM; // it would be the other's Ulna that has to live with it
+        }
         return host_syscall(SYS_prlimit64, pid, resource, new_limit, old_limit);
     }
     rlimit wanted, old;

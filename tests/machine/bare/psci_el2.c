@@ -1,4 +1,5 @@
 // machine: -M virtualization=on -smp 2
+// loader
 // CPU_ON by software at EL1 starts the other CPU at EL2 all the same.
 #include "support.h"
 
