@@ -62,6 +62,8 @@ inline constexpr unsigned kJumpCacheEntries = 1u << kJumpCacheBits;
 [[nodiscard]] constexpr u64 victim_index(u64 pc) {
     return ((pc ^ pc >> kJumpCacheBits) >> 2) & (kJumpCacheEntries - 1);
 }
+// A machine's is smaller, as it is cleared often: the same index, modulo its size.
+inline constexpr unsigned kMachineVictims = 512;
 // Branches that set BTYPE (1, 2, 3) have a smaller table each, whose entries are targets that have
 // been found to accept it.
 inline constexpr unsigned kGuardedJumpCacheBits = 10;
@@ -165,7 +167,8 @@ struct alignas(64) CpuState {
     // whenever translated code has been left. An instruction that raises an exception, or that is
     // left to somebody else, has not been counted.
     u64 instructions_left = 0;
-    // In place of jump_cache, of blocks without and with privilege: the current tables'.
+    // In place of jump_cache, of blocks without and with privilege: the current tables'. Behind
+    // each is its victim cache.
     JumpCacheEntry* machine_jump_cache[2] = {};
     PageSlot page_slots[kPageSlotGroups][kPageSlots];
 };

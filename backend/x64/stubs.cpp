@@ -29,6 +29,8 @@ constexpr u32 kStickyBits = 0x3d;
 constexpr u32 kDenormal = 1 << 1, kIdcOverDenormal = 6;
 static_assert(ir::BlockMode::from_fpcr(kDenormal).ah());
 static_assert(kDenormal << kIdcOverDenormal == ir::fpsr::kIDC);
+// Of CpuState::mode_bits: not 0 in a machine's privileged code.
+constexpr u32 kLevelMask = 3u << ir::BlockMode::kLevelShift;
 
 class StubGenerator : public Xbyak::CodeGenerator {
   public:
@@ -69,9 +71,10 @@ class StubGenerator : public Xbyak::CodeGenerator {
         align(16);
         return static_cast<u32>(getSize());
     }
-    Xbyak::Address cell(std::size_t offset) {
-        return ptr[r15 + (static_cast<int>(offset) - ir::kStateBias)];
+    static int displacement(std::size_t offset) {
+        return static_cast<int>(offset) - ir::kStateBias;
     }
+    Xbyak::Address cell(std::size_t offset) { return ptr[r15 + displacement(offset)]; }
 
     void store_pinned() {
         for (const PinnedGpr& pin : kPinnedGprs) {
@@ -97,9 +100,8 @@ class StubGenerator : public Xbyak::CodeGenerator {
         vzeroupper();
         mov(cell(offsetof(CpuState, return_stack_current)), rsp);
         mov(rsp, cell(offsetof(CpuState, c_stack)));
-        vstmxcsr(
-            dword[r15 + (static_cast<int>(offsetof(CpuState, mxcsr_scratch)) - ir::kStateBias)]);
-        vldmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, host_mxcsr)) - ir::kStateBias)]);
+        vstmxcsr(dword[r15 + displacement(offsetof(CpuState, mxcsr_scratch))]);
+        vldmxcsr(dword[r15 + displacement(offsetof(CpuState, host_mxcsr))]);
         mov(eax, cell(offsetof(CpuState, mxcsr_scratch)));
         mov(ecx, kStickyBits);
         pext(ecx, eax, ecx);
@@ -113,7 +115,7 @@ class StubGenerator : public Xbyak::CodeGenerator {
         if (host_has_fsgsbase()) {
             select_tlb();
         }
-        vldmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, guest_mxcsr)) - ir::kStateBias)]);
+        vldmxcsr(dword[r15 + displacement(offsetof(CpuState, guest_mxcsr))]);
         if (host_has_avx512_masks()) { // fp_trap.h; C++ uses mask registers as it likes
             mov(ecx, 1);
             kmovw(Xbyak::Opmask(kLane0Mask), ecx);
@@ -123,16 +125,14 @@ class StubGenerator : public Xbyak::CodeGenerator {
     }
     // A machine's accesses look at it by GS.
     void select_tlb() {
-        constexpr unsigned kLevelBits = 2;
         Xbyak::Label user;
         mov(ecx, cell(offsetof(CpuState, mode_bits)));
         test(ecx, ir::BlockMode::kSystem);
         jz(user);
-        and_(ecx, u32{ones(kLevelBits) << ir::BlockMode::kLevelShift});
+        and_(ecx, kLevelMask);
         setnz(cl);
         movzx(ecx, cl);
-        mov(rcx,
-            qword[r15 + rcx * 8 + (static_cast<int>(offsetof(CpuState, tlb)) - ir::kStateBias)]);
+        mov(rcx, qword[r15 + rcx * 8 + displacement(offsetof(CpuState, tlb))]);
         db(0xd9'ae0f'48f3, 5); // wrgsbase rcx
         L(user);
     }
@@ -162,7 +162,7 @@ class StubGenerator : public Xbyak::CodeGenerator {
         sub(rsp, 8); // calls from to_cpp() on find the stack 16-byte aligned
         lea(r15, ptr[rdi + ir::kStateBias]);
         mov(cell(offsetof(CpuState, c_stack)), rsp);
-        vstmxcsr(dword[r15 + (static_cast<int>(offsetof(CpuState, host_mxcsr)) - ir::kStateBias)]);
+        vstmxcsr(dword[r15 + displacement(offsetof(CpuState, host_mxcsr))]);
         mov(rax, rsi);
         from_cpp();
         jmp(rax);
@@ -190,7 +190,7 @@ class StubGenerator : public Xbyak::CodeGenerator {
         from_cpp();
         jmp(rax);
         L(none);
-        mov(dword[r15 + (static_cast<int>(offsetof(CpuState, exit_reason)) - ir::kStateBias)],
+        mov(dword[r15 + displacement(offsetof(CpuState, exit_reason))],
             static_cast<u32>(ExitReason::Lookup));
         leave();
     }
@@ -213,26 +213,43 @@ class StubGenerator : public Xbyak::CodeGenerator {
     // lookup).
     void emit_return_sentinel() { mov(rsp, cell(offsetof(CpuState, return_stack))); }
 
-    // Goes on at RAX when the victim cache has it; R10 is free. Not for branches that set BTYPE.
-    void try_victim_cache() {
-        static_assert(sizeof(ir::JumpCacheEntry) == 16);
-        constexpr u32 kIndexMask = (ir::kJumpCacheEntries - 1) << 2;
-        const auto entry = [&](std::size_t offset) {
-            return r15 + r10 * 4 +
-                   (static_cast<int>(offsetof(CpuState, victim_cache) + offset) - ir::kStateBias);
-        };
-        Xbyak::Label none;
-        test(rax, rax); // empty entries are all zero
-        jz(none);
-        cmp(dword[r15 + (static_cast<int>(offsetof(CpuState, btype)) - ir::kStateBias)], 0);
-        jne(none);
+    // R11 = the victim cache, R10 = RAX's index there, shifted as a PC. A machine's is behind the
+    // jump cache of the privilege.
+    void find_victim() {
+        Xbyak::Label user, found;
         mov(r10, rax);
         shr(r10, ir::kJumpCacheBits);
         xor_(r10d, eax);
-        and_(r10d, kIndexMask);
-        cmp(rax, qword[entry(offsetof(ir::JumpCacheEntry, guest_pc))]);
+        mov(r11d, cell(offsetof(CpuState, mode_bits)));
+        test(r11d, ir::BlockMode::kSystem);
+        jz(user);
+        and_(r10d, (ir::kMachineVictims - 1) << 2);
+        test(r11d, kLevelMask);
+        setnz(r11b);
+        movzx(r11d, r11b);
+        mov(r11, ptr[r15 + r11 * 8 + displacement(offsetof(CpuState, machine_jump_cache))]);
+        add(r11, ir::kJumpCacheEntries * sizeof(ir::JumpCacheEntry));
+        jmp(found);
+        L(user);
+        and_(r10d, (ir::kJumpCacheEntries - 1) << 2);
+        lea(r11, cell(offsetof(CpuState, victim_cache)));
+        L(found);
+    }
+
+    // Goes on at RAX when the victim cache has it; R10 and R11 are free. Not for branches that set
+    // BTYPE.
+    void try_victim_cache() {
+        static_assert(sizeof(ir::JumpCacheEntry) == 16);
+        Xbyak::Label none;
+        test(rax, rax); // empty entries are all zero
+        jz(none);
+        cmp(dword[r15 + displacement(offsetof(CpuState, btype))], 0);
         jne(none);
-        jmp(qword[entry(offsetof(ir::JumpCacheEntry, host_pc))]);
+        find_victim();
+        const auto entry = r11 + r10 * 4;
+        cmp(rax, qword[entry + offsetof(ir::JumpCacheEntry, guest_pc)]);
+        jne(none);
+        jmp(qword[entry + offsetof(ir::JumpCacheEntry, host_pc)]);
         L(none);
     }
 
@@ -282,7 +299,7 @@ class StubGenerator : public Xbyak::CodeGenerator {
     }
 
     void emit_safepoint(u32 exit) {
-        mov(dword[r15 + (static_cast<int>(offsetof(CpuState, exit_reason)) - ir::kStateBias)],
+        mov(dword[r15 + displacement(offsetof(CpuState, exit_reason))],
             static_cast<u32>(ExitReason::Safepoint));
         jmp(getCode() + exit);
     }
@@ -295,11 +312,10 @@ class StubGenerator : public Xbyak::CodeGenerator {
         const auto entry = [&](std::size_t offset) {
             return privilege ? qword[r11 + r10 * 4 + static_cast<int>(offset)]
                              : qword[r15 + r10 * 4 +
-                                     (static_cast<int>(offsetof(CpuState, jump_cache) + offset) -
-                                      ir::kStateBias)];
+                                     displacement(offsetof(CpuState, jump_cache) + offset)];
         };
         Xbyak::Label pending;
-        cmp(dword[r15 + (static_cast<int>(offsetof(CpuState, pending)) - ir::kStateBias)], 0);
+        cmp(dword[r15 + displacement(offsetof(CpuState, pending))], 0);
         jne(pending);
         mov(r10d, eax);
         and_(r10d, kIndexMask);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "ir/support/check.h"
+#include "runtime/jit/jump_cache.h"
 
 namespace ulna::runtime {
 
@@ -19,8 +20,8 @@ constexpr u64 kThreadAt = kStackAt + kReturnStackBytes + kPage;
 constexpr u64 kThreadBytes = (sizeof(EngineThread) + kPage - 1) / kPage * kPage;
 constexpr u64 kMappingBytes = kThreadAt + kThreadBytes;
 
-[[nodiscard]] ir::JumpCacheEntry& jump_entry(ir::CpuState& state, GuestAddr pc) {
-    return state.jump_cache[(pc >> 2) & (ir::kJumpCacheEntries - 1)];
+[[nodiscard]] JumpCache jump_cache(ir::CpuState& state) {
+    return {state.jump_cache, state.victim_cache, ir::kJumpCacheEntries - 1};
 }
 [[nodiscard]] ir::JumpCacheEntry&
 guarded_jump_entry(ir::CpuState& state, GuestAddr pc, unsigned btype) {
@@ -103,24 +104,15 @@ void EngineThread::cache_jump(GuestAddr pc, u64 host, unsigned btype) {
         guarded_jump_cache_used = true;
         return;
     }
-    ir::JumpCacheEntry& entry = jump_entry(state, pc);
-    if (entry.host_pc != 0 && entry.guest_pc != pc) {
-        state.victim_cache[ir::victim_index(entry.guest_pc)] = entry;
-        victim_cache_used = true;
-    }
-    entry = {pc, host};
+    victim_cache_used |= jump_cache(state).enter(pc, host);
     jump_cache_used = true;
 }
 
 void EngineThread::forget_jump(GuestAddr pc) {
-    if (ir::JumpCacheEntry& entry = jump_entry(state, pc); entry.guest_pc == pc) {
-        entry = {ir::kNoPc, 0};
+    if (jump_cache_used) {
+        jump_cache(state).forget(pc);
     }
     machine_jumps.forget_block(pc);
-    if (ir::JumpCacheEntry& entry = state.victim_cache[ir::victim_index(pc)];
-        victim_cache_used && entry.guest_pc == pc) {
-        entry = {ir::kNoPc, 0};
-    }
     for (unsigned btype = 1; guarded_jump_cache_used && btype <= 3; ++btype) {
         if (ir::JumpCacheEntry& entry = guarded_jump_entry(state, pc, btype);
             entry.guest_pc == pc) {

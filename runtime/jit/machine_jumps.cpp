@@ -5,10 +5,6 @@
 
 namespace ulna::runtime {
 
-namespace {
-std::size_t index_of(GuestAddr pc) { return pc >> 2 & (ir::kJumpCacheEntries - 1); }
-} // namespace
-
 MachineJumps::~MachineJumps() {
     for (const auto& of_privilege : caches_) {
         for (const Cache& cache : of_privilege) {
@@ -23,14 +19,17 @@ void MachineJumps::clear(Cache& cache) {
         std::memset(cache.entries, 0, ir::kJumpCacheEntries * sizeof(ir::JumpCacheEntry));
         cache.entries[0] = {ir::kNoPc, 0};
     }
-    cache.used = cache.stale = false;
+    if (cache.victims_used) {
+        std::memset(cache.jumps().victims, 0, ir::kMachineVictims * sizeof(ir::JumpCacheEntry));
+    }
+    cache.used = cache.victims_used = cache.stale = false;
 }
 
 void MachineJumps::use(bool privileged, unsigned set) {
     Cache& cache = caches_[privileged][set];
     if (cache.entries == nullptr) {
-        cache.entries = new ir::JumpCacheEntry[ir::kJumpCacheEntries];
-        cache.used = true; // with whatever was there
+        cache.entries = new ir::JumpCacheEntry[ir::kJumpCacheEntries + ir::kMachineVictims];
+        cache.used = cache.victims_used = true; // with whatever was there
         cache.stale = true;
     }
     if (cache.stale) {
@@ -51,7 +50,7 @@ bool MachineJumps::use_mode(ir::BlockMode mode) {
 
 void MachineJumps::enter(GuestAddr pc, u64 host, bool privileged) {
     Cache& cache = caches_[privileged][current_[privileged]];
-    cache.entries[index_of(pc)] = {pc, host};
+    cache.victims_used |= cache.jumps().enter(pc, host);
     cache.used = true;
 }
 
@@ -74,8 +73,8 @@ void MachineJumps::forget_all() {
 void MachineJumps::forget_block(GuestAddr pc) {
     for (auto& of_privilege : caches_) {
         for (Cache& cache : of_privilege) {
-            if (cache.used && !cache.stale && cache.entries[index_of(pc)].guest_pc == pc) {
-                cache.entries[index_of(pc)] = {ir::kNoPc, 0};
+            if (cache.used && !cache.stale) {
+                cache.jumps().forget(pc);
             }
         }
     }

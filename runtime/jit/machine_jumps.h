@@ -6,6 +6,7 @@
 #include "ir/block_key.h"
 #include "ir/guest_state.h"
 #include "runtime/engine.h"
+#include "runtime/jit/jump_cache.h"
 
 namespace ulna::runtime {
 
@@ -27,10 +28,16 @@ class MachineJumps {
 
   private:
     struct Cache {
-        ir::JumpCacheEntry* entries = nullptr; // kJumpCacheEntries of them
+        // kJumpCacheEntries of them, and kMachineVictims behind them.
+        ir::JumpCacheEntry* entries = nullptr;
         u32 mode = ~u32{0};
-        bool used = false;  // some entry is not empty
-        bool stale = false; // to be cleared before it is used
+        bool used = false;         // some entry is not empty
+        bool victims_used = false; // likewise
+        bool stale = false;        // to be cleared before it is used
+
+        [[nodiscard]] JumpCache jumps() const {
+            return {entries, entries + ir::kJumpCacheEntries, ir::kMachineVictims - 1};
+        }
     };
 
     static void clear(Cache& cache);

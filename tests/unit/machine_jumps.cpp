@@ -22,6 +22,14 @@ struct Fixture {
         return entry.guest_pc == pc ? entry.host_pc : 0;
     }
 
+    // As the thunk does where find() does not.
+    [[nodiscard]] u64 find_victim(GuestAddr pc, bool privileged) const {
+        const ir::JumpCacheEntry& entry =
+            state->machine_jump_cache[privileged][ir::kJumpCacheEntries +
+                                                  ir::victim_index(pc) % ir::kMachineVictims];
+        return entry.guest_pc == pc ? entry.host_pc : 0;
+    }
+
     std::unique_ptr<ir::CpuState> state = std::make_unique<ir::CpuState>();
     MachineJumps jumps{*state};
 };
@@ -88,6 +96,34 @@ TEST_CASE("machine jumps: they are of blocks of one mode", "[runtime]") {
     f.jumps.use(true, 0);
     CHECK(f.jumps.use_mode(second));
     CHECK(f.find(kPc, true) == 0);
+}
+
+TEST_CASE("machine jumps: what another target displaces is a victim", "[runtime]") {
+    constexpr GuestAddr kRival = kPc + ir::kJumpCacheEntries * 4;
+    Fixture f;
+    f.jumps.enter(kPc, kHost, true);
+    f.jumps.enter(kPc, kHost + 1, true);
+    CHECK(f.find_victim(kPc, true) == 0); // it displaced itself
+    f.jumps.enter(kRival, kHost + 2, true);
+    CHECK(f.find(kPc, true) == 0);
+    CHECK(f.find_victim(kPc, true) == kHost + 1);
+    CHECK(f.find(kRival, true) == kHost + 2);
+    SECTION("and forgotten with its block") {
+        f.jumps.forget_block(kPc);
+        CHECK(f.find_victim(kPc, true) == 0);
+        CHECK(f.find(kRival, true) == kHost + 2);
+    }
+    SECTION("and with its tables, the current ones") {
+        f.jumps.forget(true, 0);
+        CHECK(f.find_victim(kPc, true) == 0);
+    }
+    SECTION("or others") {
+        f.jumps.use(true, 1);
+        CHECK(f.find_victim(kPc, true) == 0);
+        f.jumps.forget(true, 0);
+        f.jumps.use(true, 0);
+        CHECK(f.find_victim(kPc, true) == 0);
+    }
 }
 
 } // namespace ulna::runtime
