@@ -634,6 +634,11 @@ bool AddressSpace::owns(GuestAddr address, u64 bytes) const {
     return address + bytes >= address && covers(address, address + bytes);
 }
 
+bool AddressSpace::maps_beyond(GuestAddr address) const {
+    const std::shared_lock lock(mutex_);
+    return !map_.empty() && map_.rbegin()->second.end > address;
+}
+
 std::vector<AddressSpace::Region> AddressSpace::regions() const {
     const std::shared_lock lock(mutex_);
     std::vector<Region> parts = owned_parts(0, ~u64{0});

@@ -71,6 +71,7 @@ class AddressSpace final : public frontend::CodeSource {
     // The guest's protection of the page; nullopt when nothing of the guest is mapped there.
     [[nodiscard]] std::optional<int> protection(GuestAddr address) const;
     [[nodiscard]] bool owns(GuestAddr address, u64 bytes) const; // every byte
+    [[nodiscard]] bool maps_beyond(GuestAddr address) const;     // at it or anywhere above
     [[nodiscard]] std::vector<Region> regions() const;           // ascending, merged
 
     // Around a guest fork that copies memory, so that the child's map is whole and unlocked.

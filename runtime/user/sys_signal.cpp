@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "runtime/user/address_space.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/signal_frame.h"
 #include "runtime/user/signals.h"
@@ -86,7 +87,9 @@ i64 sys_rt_sigreturn(GuestThread& thread, const SyscallArgs&) {
     ir::CpuState& cpu = *thread.cpu;
     RtSigframe frame;
     if (!read_signal_frame(cpu.sp, frame) || !is_valid_context(frame.uc.mcontext)) {
-        raise_fault(thread, SIGSEGV, SEGV_MAPERR, cpu.sp);
+        // The kernel's choice (arm64_notify_segfault), whatever is wrong with the frame.
+        const bool below_mapping = process().space->maps_beyond(untag(cpu.sp));
+        raise_fault(thread, SIGSEGV, below_mapping ? SEGV_ACCERR : SEGV_MAPERR, cpu.sp);
         return kSigreturnDone;
     }
     if (const i64 error = change_mask(thread, frame.uc.sigmask); error != 0) {
@@ -197,9 +200,7 @@ i64 sys_sigaltstack(GuestThread& thread, const SyscallArgs& args_) {
     ThreadSignals& signals = *thread.signals;
     const u64 sp = thread.cpu->sp;
     AltStack old = signals.alt_stack;
-    if (!(old.flags & SS_DISABLE) && on_alt_stack(old, sp)) {
-        old.flags |= SS_ONSTACK;
-    }
+    old.flags = alt_stack_state(old, sp);
     if (args_[0] != 0) {
         AltStack wanted;
         if (!get_guest(args_[0], wanted)) {

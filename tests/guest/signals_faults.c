@@ -253,6 +253,22 @@ static void resend(void) {
     CHECK(info_seen.si_code == SEGV_MAPERR && info_seen.si_addr == (void*)bad);
 }
 
+static uint64_t frame_at;
+static void spoil_frame(int signal, siginfo_t* info, void* context) {
+    (void)signal;
+    ((struct sigcontext*)&((ucontext_t*)context)->uc_mcontext)->pstate |= 0x80; // interrupts masked
+    frame_at = (uintptr_t)info;
+}
+
+// The kernel says that there is a mapping above the stack pointer, not what is wrong.
+static void spoiled_frame(void) {
+    install(SIGSEGV, look);
+    install(SIGUSR1, spoil_frame);
+    FAULTS(raise(SIGUSR1));
+    CHECK(info_seen.si_code == SEGV_ACCERR && info_seen.si_addr == (void*)frame_at);
+    CHECK(context_seen.sp == frame_at);
+}
+
 int main(void) {
     RUN(data_faults);
     RUN(every_access_is_precise);
@@ -265,5 +281,6 @@ int main(void) {
     RUN(stack_overflow);
     RUN(system_calls_fault_softly);
     RUN(resend);
+    RUN(spoiled_frame);
     return 0;
 }
