@@ -185,6 +185,14 @@ bool on_alt_stack(const AltStack& stack, u64 sp) {
     return sp > stack.sp && sp - stack.sp <= stack.bytes;
 }
 
+i32 alt_stack_state(const AltStack& stack, u64 sp) {
+    const i32 kept = stack.flags & static_cast<i32>(kSsAutodisarm);
+    if (stack.bytes == 0) {
+        return kept | SS_DISABLE;
+    }
+    return on_alt_stack(stack, sp) ? kept | SS_ONSTACK : kept;
+}
+
 i64 set_alt_stack(ThreadSignals& signals, const AltStack& stack, u64 sp) {
     if (on_alt_stack(signals.alt_stack, sp)) {
         return -EPERM;

@@ -54,6 +54,8 @@ struct FrameRequest {
 
 // True when `sp` lies on the alternate stack.
 [[nodiscard]] bool on_alt_stack(const AltStack& stack, u64 sp);
+// What sigaltstack tells: where `sp` is, and SS_AUTODISARM; no other flag that was set.
+[[nodiscard]] i32 alt_stack_state(const AltStack& stack, u64 sp);
 // Sets the alternate stack as sigaltstack does, with `sp` the current stack pointer; 0 or -errno.
 [[nodiscard]] i64 set_alt_stack(ThreadSignals& signals, const AltStack& stack, u64 sp);
 

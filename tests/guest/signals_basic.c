@@ -255,8 +255,12 @@ static void alternate_stack(void) {
     CHECK(handler_sp >= (uintptr_t)alt_stack && handler_sp < (uintptr_t)alt_stack + 65536);
     raise(SIGUSR2);
     CHECK(!(handler_sp >= (uintptr_t)alt_stack && handler_sp < (uintptr_t)alt_stack + 65536));
-    const stack_t off = {.ss_flags = SS_DISABLE};
+    // That a stack was set with SS_ONSTACK does not say that it is in use.
+    const stack_t flagged = {.ss_sp = alt_stack, .ss_size = 65536, .ss_flags = (int)(SS_ONSTACK | 1u << 31)};
     stack_t old;
+    CHECK(sigaltstack(&flagged, NULL) == 0);
+    CHECK(sigaltstack(NULL, &old) == 0 && old.ss_flags == (int)(1u << 31)); // SS_AUTODISARM
+    const stack_t off = {.ss_flags = SS_DISABLE};
     CHECK(sigaltstack(&off, &old) == 0 && old.ss_sp == alt_stack && old.ss_size == 65536);
     CHECK(sigaltstack(NULL, &old) == 0 && old.ss_flags == SS_DISABLE);
     CHECK(count == 2);

@@ -236,7 +236,9 @@ TEST_CASE("alternate stack: SS_AUTODISARM", "[signals]") {
                             .flags = static_cast<i32>(kSsAutodisarm),
                             .bytes = sizeof alternate};
     REQUIRE(set_alt_stack(f.signals, stack, f.cpu.sp) == 0);
+    CHECK(alt_stack_state(f.signals.alt_stack, f.cpu.sp) == stack.flags);
     REQUIRE(push_signal_frame(f.thread, f.request(SA_ONSTACK)));
     CHECK(f.signals.alt_stack.flags == SS_DISABLE);
+    CHECK(alt_stack_state(f.signals.alt_stack, f.cpu.sp) == SS_DISABLE);
     CHECK(f.frame().uc.stack.flags == static_cast<i32>(kSsAutodisarm));
 }
