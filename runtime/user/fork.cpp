@@ -37,7 +37,9 @@ bool is_plain_fork(const CloneRequest& request) {
 // For flags that fork() does not know, such as namespaces. Thread ids are stored by the kernel.
 i64 fork_with_flags(const CloneRequest& request) {
     const u64 flags = request.flags & ~u64{CLONE_SETTLS | CLONE_CLEAR_SIGHAND};
-    if ((flags & ~kLegacyCloneFlags) == 0 && request.set_tid_count == 0) {
+    constexpr u64 kBothAtParentTid = CLONE_PIDFD | CLONE_PARENT_SETTID; // of clone(2)
+    if ((flags & ~kLegacyCloneFlags) == 0 && request.set_tid_count == 0 &&
+        (flags & kBothAtParentTid) != kBothAtParentTid) {
         const u64 parent_tid = flags & CLONE_PIDFD ? request.pidfd : request.parent_tid;
         return host_syscall(SYS_clone, flags | request.exit_signal, 0, parent_tid,
                             request.child_tid);

@@ -56,8 +56,9 @@ i64 sys_clone3(GuestThread& thread, const SyscallArgs& args_) {
         return -E2BIG;
     }
     std::copy_n(raw, known, reinterpret_cast<u8*>(&args));
-    if ((args.flags & (CLONE_DETACHED | kSignalMask)) || (args.exit_signal & ~kSignalMask) ||
-        args.exit_signal > kSignalCount || (args.stack == 0) != (args.stack_size == 0) ||
+    if ((args.flags & (CLONE_DETACHED | (kSignalMask & ~u64{CLONE_NEWTIME}))) ||
+        (args.exit_signal & ~kSignalMask) || args.exit_signal > kSignalCount ||
+        (args.stack == 0) != (args.stack_size == 0) ||
         ((args.flags & (CLONE_THREAD | CLONE_PARENT)) && args.exit_signal != 0) ||
         ((args.flags & CLONE_SIGHAND) && (args.flags & CLONE_CLEAR_SIGHAND)) ||
         (args.set_tid == 0) != (args.set_tid_size == 0)) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -284,6 +285,28 @@ static void spawns(void) {
     CHECK(pclose(pipe) == 0);
 }
 
+// The fields of CLONE_ARGS_SIZE_VER0.
+static pid_t fork_by_clone3(uint64_t flags, int* pidfd, pid_t* parent_tid) {
+    const uint64_t args[8] = {flags, (uintptr_t)pidfd, 0, (uintptr_t)parent_tid, SIGCHLD};
+    return (pid_t)syscall(SYS_clone3, args, sizeof args);
+}
+
+static void forks_by_clone3(void) {
+    int pidfd = -1;
+    pid_t tid = 0;
+    pid_t child = fork_by_clone3(0x101000, &pidfd, &tid); // CLONE_PIDFD | CLONE_PARENT_SETTID
+    if (child == 0) {
+        _exit(45);
+    }
+    CHECK(child > 0 && tid == child && pidfd >= 0);
+    CHECK(finish(child) == 45 && close(pidfd) == 0);
+    child = fork_by_clone3(0x80, NULL, NULL); // CLONE_NEWTIME
+    if (child == 0) {
+        _exit(46);
+    }
+    CHECK(child > 0 ? finish(child) == 46 : errno == EPERM);
+}
+
 int main(int argc, char** argv) {
     if (argc > 1) {
         return child_main(argc, argv);
@@ -301,6 +324,7 @@ int main(int argc, char** argv) {
     RUN(by_descriptor);
     RUN(vforks);
     RUN(spawns);
+    RUN(forks_by_clone3);
     char command[4200];
     snprintf(command, sizeof command, "rm -rf %s", directory);
     return system(command) == 0 ? 0 : 1;
