@@ -59,6 +59,8 @@ void fill_memory_model(Cpu& cpu) {
     const bool v8_1 = cpu.has(Feature::LSE), v8_2 = cpu.has(Feature::DPB),
                v8_4 = cpu.has(Feature::LSE2), v8_5 = cpu.has(Feature::BTI);
     const bool lpa = v8_2 && cpu.physical_address_bits == 52;
+    // Stage 2 has stage 1's pages. 0 would say so, too, but with LPA2 Linux takes it for 48 bits.
+    const bool tells_stage2 = v8_5 || lpa;
     cpu.reg(ID_AA64MMFR0_EL1) = 0;
     set_fields(cpu.reg(ID_AA64MMFR0_EL1),
                {
@@ -68,7 +70,10 @@ void fill_memory_model(Cpu& cpu) {
                    {20, when(lpa, 1) + 1},     // TGran16, with 52 bits when there are (LPA2)
                    {24, 0},                    // TGran64
                    {28, when(lpa, 1)},         // TGran4
-                   {60, 0},                    // ECV
+                   {32, when(tells_stage2, when(lpa, 1) + 2)}, // TGran16_2
+                   {36, when(tells_stage2, 2)},                // TGran64_2
+                   {40, when(tells_stage2, when(lpa, 1) + 2)}, // TGran4_2
+                   {60, 0},                                    // ECV
                });
     cpu.reg(ID_AA64MMFR1_EL1) = cpu.model->id_aa64mmfr1_el1;
     set_fields(cpu.reg(ID_AA64MMFR1_EL1),

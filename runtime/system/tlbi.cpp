@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "ir/support/bits.h"
+#include "runtime/system/control_bits.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/system_instructions.h"
+#include "runtime/system/walk_registers.h"
 
 namespace ulna::system {
 
@@ -91,8 +93,22 @@ Regime regime_of(const Cpu& cpu, const Fields& f) {
     return f.op1 == 0 && el0_in_host(cpu) ? Regime::El20 : Regime::El10;
 }
 
-// Range of the register's TG, SCALE, NUM and BaseADDR; a reserved TG affects nothing (D8.14.6).
-void set_range(TlbInvalidation& tlbi, u64 value, bool stage2) {
+// Whether tables have 52 bits of addresses whatever their granule (LPA2).
+bool has_wide_tables(const Cpu& cpu, Regime regime, bool stage2) {
+    if (!mmu_features(cpu).lpa2) {
+        return false;
+    }
+    if (stage2) {
+        return bit(cpu.reg(VTCR_EL2), control::vtcr::DS);
+    }
+    const bool has_two_ranges = regime == Regime::El10 || regime == Regime::El20;
+    return bit(translation_inputs(cpu, regime).tcr,
+               has_two_ranges ? control::tcr::DS : control::tcr_single::DS);
+}
+
+// Range of the register's TG, SCALE, NUM and BaseADDR, which counts 64 KiB where tables are wide; a
+// reserved TG affects nothing (D8.14.6).
+void set_range(TlbInvalidation& tlbi, u64 value, bool stage2, bool wide_tables) {
     constexpr u8 kGranuleBits[] = {0, 12, 14, 16};
     const unsigned granule = kGranuleBits[bits(value, 47, 46)];
     if (granule == 0) {
@@ -103,7 +119,7 @@ void set_range(TlbInvalidation& tlbi, u64 value, bool stage2) {
     const u64 number = bits(value, 43, 39) + 1;
     const u64 base = stage2 ? bits(value, 36, 0) : static_cast<u64>(sign_extend(value, 37));
     tlbi.bytes = number << (5 * scale + 1) << granule;
-    tlbi.start = base << granule;
+    tlbi.start = base << (wide_tables ? 16 : granule);
 }
 
 // Bits 43..0 are the address's from bit 12 on.
@@ -186,7 +202,11 @@ Outcome execute_tlbi(Cpu& cpu, const Instruction& insn) {
     }
     if (is_address(tlbi.kind)) {
         const bool stage2 = tlbi.kind == Kind::Stage2Address;
-        decoded->range ? set_range(tlbi, value, stage2) : set_address(tlbi, value, stage2);
+        if (decoded->range) {
+            set_range(tlbi, value, stage2, has_wide_tables(cpu, tlbi.regime, stage2));
+        } else {
+            set_address(tlbi, value, stage2);
+        }
     }
     tlbi.broadcast = tlbi.broadcast || (hcr_at_el1(cpu) & hcr::FB) != 0;
     cpu.host->invalidate_tlb(cpu, tlbi);

@@ -118,6 +118,7 @@ TEST_CASE("identification is what the model says, and there is no AArch32", "[sy
     CHECK(bits(f.read(ID_AA64PFR0_EL1), 15, 0) == 0x1111);
     CHECK(bits(f.read(ID_AA64MMFR0_EL1), 3, 0) == 5); // 48 bits
     CHECK(bits(f.read(ID_AA64MMFR0_EL1), 7, 4) == 2);
+    CHECK(bits(f.read(ID_AA64MMFR0_EL1), 43, 20) == 0x222001);
     CHECK(bits(f.read(ID_AA64MMFR1_EL1), 11, 8) == 1); // VHE
     CHECK(bits(f.read(ID_AA64DFR0_EL1), 15, 12) == 5);
     CHECK(bits(f.read(ID_AA64DFR0_EL1), 31, 20) == 0x103);

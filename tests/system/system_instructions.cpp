@@ -1,5 +1,6 @@
 #include "runtime/system/system_instructions.h"
 
+#include "runtime/system/control_bits.h"
 #include "tests/support/catch.h"
 #include "tests/system/cpu_fixture.h"
 
@@ -60,6 +61,11 @@ TEST_CASE("TLBI by range", "[system]") {
     CHECK_FALSE(t.broadcast);
     t = f.tlbi(0, 6, 3, 1); // reserved granule: nothing
     CHECK(t.bytes == 0);
+    f.cpu.reg(ID_AA64MMFR0_EL1) |= u64{1} << 28; // TGran4: LPA2
+    f.cpu.reg(TCR_EL1) = u64{1} << control::tcr::DS;
+    t = f.tlbi(0, 2, 1, u64{1} << 46 | 0x1234);
+    CHECK(t.start == 0x1234'0000);
+    CHECK(t.bytes == 2 * 4096);
     f.enter(1);
     CHECK(f.is_undefined(sys(0, 8, 6, 0, 1))); // no range of VMALLE1
     CHECK(f.is_undefined(sys(0, 8, 4, 1, 1)));
