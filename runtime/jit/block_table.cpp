@@ -39,13 +39,15 @@ BlockTable::BlockTable(unsigned log2_slots) {
 
 BlockTable::Packed BlockTable::pack(ir::BlockKey key) {
     // The PC's bit 0 is clear: the mode may reach into it.
-    constexpr unsigned kModeBits = 17, kPageBits = 40;
-    static_assert(ir::kBlockModeBits <= kModeBits + 64 - kPageBits - 1);
+    // What the first word has no place for of a machine's PC is its sign and four bits.
+    constexpr unsigned kModeBits = 17, kPageBits = 40, kUpperBits = 5;
+    static_assert(ir::kBlockModeBits <= kModeBits + 64 - kPageBits - kUpperBits);
     DCHECK(representable(key.pc, key.mode.system()) && key.mode.bits < (1u << ir::kBlockModeBits) &&
            key.page >> kPageBits == 0);
-    const u64 mode = key.mode.bits & ones(kModeBits), more = key.mode.bits >> kModeBits;
+    const u64 mode = key.mode.bits & ones(kModeBits), more = key.mode.bits >> kModeBits,
+              upper = bits(key.pc, 52, 48);
     return {key.pc << 16 | u64{1} << 17 | mode,
-            more == 0 ? 0 : key.page | more << kPageBits | (key.pc >> 63) << 63};
+            more == 0 ? 0 : key.page | more << kPageBits | upper << (64 - kUpperBits)};
 }
 
 u64 BlockTable::find(ir::BlockKey key) const {

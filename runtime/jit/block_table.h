@@ -19,10 +19,10 @@ class BlockTable {
     explicit BlockTable(unsigned log2_slots = 12);
 
     // Guest addresses that can be keys: Linux user space has 48 bits at most; those of a machine
-    // are extended from 48.
+    // are extended from 52.
     [[nodiscard]] static constexpr bool representable(GuestAddr pc, bool system = false) {
-        const u64 upper = pc >> 48;
-        return (upper == 0 || (system && upper == 0xffff)) && (pc & 3) == 0;
+        const u64 upper = pc >> (system ? 52 : 48);
+        return (upper == 0 || (system && upper == 0xfff)) && (pc & 3) == 0;
     }
 
     // The value, or 0. From any thread.
