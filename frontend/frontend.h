@@ -81,7 +81,7 @@ void translate(const ir::BlockKey& key,
                ir::Block& out);
 
 // Whether an instruction on a guarded page may be where a branch that set PSTATE.BTYPE arrives.
-[[nodiscard]] bool accepts_btype(u32 word, unsigned btype, FeatureSet features);
+[[nodiscard]] bool accepts_btype(u32 word, unsigned btype);
 
 // For dumps and reports: the insn.def row of a word ("ADD_imm"), or nullptr when unallocated.
 [[nodiscard]] const char* encoding_name(u32 word, FeatureSet features = FeatureSet::all());

@@ -40,7 +40,6 @@ thread_local EngineThread* EngineBase::current_ = nullptr;
 EngineBase::EngineBase(const EngineConfig& config)
     : code_{*config.code},
       step_options_{one_instruction(config.translate)},
-      features_{config.translate.cpu->features},
       system_{config.translate.system},
       lifter_{config, filter_, statistics_},
       // CTR_EL0.IminLine: log2 of words in the smallest instruction cache line (DDI 0487 D24.2.34).
@@ -171,7 +170,7 @@ bool EngineBase::is_wrong_target(const ir::CpuState& state) const {
         return false;
     }
     const std::optional<u32> word = code_.guarded_word(state.pc);
-    return word && !frontend::accepts_btype(*word, state.btype, features_);
+    return word && !frontend::accepts_btype(*word, state.btype);
 }
 
 bool EngineBase::take_pending(EngineThread& thread) {

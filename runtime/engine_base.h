@@ -109,7 +109,6 @@ class EngineBase : public Engine {
 
     frontend::CodeSource& code_;
     const frontend::TranslateOptions step_options_;
-    const frontend::FeatureSet features_;
     const bool system_;                // of a whole machine
     std::atomic<u32> process_mode_{0}; // bits of BlockMode that all threads share
     ir::TagMemory tag_memory_;         // of all threads; under translation_mutex_
