@@ -83,6 +83,11 @@ struct BlockMode {
     // Executed instructions are counted (CpuState::instructions_left).
     static constexpr u32 kCounts = 1u << 24;
     [[nodiscard]] constexpr bool counts() const { return bits & kCounts; }
+    // Translated addresses have up to 52 bits, not 48: so pointers have shorter codes (ir/pauth.h).
+    static constexpr u32 kWideAddresses = 1u << 25;
+    [[nodiscard]] constexpr unsigned address_bits() const {
+        return (bits & kWideAddresses) != 0 ? 52 : 48;
+    }
     [[nodiscard]] static constexpr u32 level_bits(unsigned el) {
         return kSystem | el << kLevelShift;
     }
@@ -98,7 +103,7 @@ struct BlockMode {
 };
 static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
 
-inline constexpr unsigned kBlockModeBits = 25;
+inline constexpr unsigned kBlockModeBits = 26;
 inline constexpr unsigned kCodePageLog2 = 12; // a block's code is in one page of this size
 
 struct BlockKey {

@@ -10,6 +10,17 @@ namespace ulna::ir {
 // HCR_EL2.API or SCR_EL3.API says. Looked at in blocks of machines that are pac_restricted.
 inline constexpr unsigned kPacTrappedBit = 17;
 
+// Bits of a pointer that hold its code: those that an address has no use for, below bit 55, which
+// says what they are without a code; of a pointer to the upper half the tag's as well. As with
+// TCR_ELx.TBI0 and not TBI1, and with one length of addresses (BlockMode::address_bits) for both
+// halves.
+[[nodiscard]] constexpr u64 pac_field(unsigned address_bits) {
+    return (u64{1} << 55) - (u64{1} << address_bits);
+}
+[[nodiscard]] constexpr u64 upper_pac_field(unsigned address_bits) {
+    return u64{0xff} << 56 | pac_field(address_bits);
+}
+
 enum class PacAlgorithm : u8 { Qarma5, Qarma3 };
 
 struct QarmaVariant {

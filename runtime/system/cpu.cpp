@@ -9,6 +9,7 @@
 #include "runtime/system/fields.h"
 #include "runtime/system/id_registers.h"
 #include "runtime/system/pointer_auth.h"
+#include "runtime/system/walk_registers.h"
 
 namespace ulna::system {
 
@@ -64,6 +65,19 @@ u64 sctlr_of(const Cpu& cpu, Regime regime) {
     UNREACHABLE("a regime");
 }
 
+u64 tcr_of(const Cpu& cpu, Regime regime) {
+    switch (regime) {
+    case Regime::El10:
+        return cpu.reg(TCR_EL1);
+    case Regime::El20:
+    case Regime::El2:
+        return cpu.reg(TCR_EL2);
+    case Regime::El3:
+        return cpu.reg(TCR_EL3);
+    }
+    UNREACHABLE("a regime");
+}
+
 TranslationInputs translation_inputs(const Cpu& cpu, Regime regime) {
     TranslationInputs in;
     in.regime = regime;
@@ -71,19 +85,20 @@ TranslationInputs translation_inputs(const Cpu& cpu, Regime regime) {
     in.secure = is_secure(cpu);
     in.pan = cpu.pstate.pan;
     in.hcr = effective_hcr(cpu);
+    in.tcr = tcr_of(cpu, regime);
     switch (regime) {
     case Regime::El10:
-        in.tcr = cpu.reg(TCR_EL1), in.mair = cpu.reg(MAIR_EL1);
+        in.mair = cpu.reg(MAIR_EL1);
         in.ttbr0 = cpu.reg(TTBR0_EL1), in.ttbr1 = cpu.reg(TTBR1_EL1);
         in.vtcr = cpu.reg(VTCR_EL2), in.vttbr = cpu.reg(VTTBR_EL2);
         break;
     case Regime::El20:
     case Regime::El2:
-        in.tcr = cpu.reg(TCR_EL2), in.mair = cpu.reg(MAIR_EL2);
+        in.mair = cpu.reg(MAIR_EL2);
         in.ttbr0 = cpu.reg(TTBR0_EL2), in.ttbr1 = cpu.reg(TTBR1_EL2);
         break;
     case Regime::El3:
-        in.tcr = cpu.reg(TCR_EL3), in.mair = cpu.reg(MAIR_EL3);
+        in.mair = cpu.reg(MAIR_EL3);
         in.ttbr0 = cpu.reg(TTBR0_EL3);
         break;
     }
@@ -121,15 +136,20 @@ bool zero_block_allowed(const Cpu& cpu) {
 
 void update_translated_state(Cpu& cpu) {
     ir::CpuState& state = *cpu.state;
-    const u64 sctlr = sctlr_of(cpu, current_regime(cpu));
+    const Regime regime = current_regime(cpu);
+    const u64 sctlr = sctlr_of(cpu, regime);
     constexpr u64 kPacTrapped = u64{1} << ir::kPacTrappedBit;
     const bool pac_trapped = key_trap_target(cpu) != 0;
     // Translated code looks at DZE at every EL, where it stands for HCR_EL2.TDZ as well.
     state.sctlr_el1 = (sctlr & ~(sctlr::DZE | kPacTrapped)) |
                       (zero_block_allowed(cpu) ? sctlr::DZE : 0) | (pac_trapped ? kPacTrapped : 0);
-    state.mode_bits &= ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kTagCheck);
+    state.mode_bits &=
+        ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kTagCheck | ir::BlockMode::kWideAddresses);
     if (pac_trapped || (sctlr & sctlr::kPacKeys) != sctlr::kPacKeys) {
         state.mode_bits |= ir::BlockMode::kPacRestricted;
+    }
+    if (cpu.has(frontend::Feature::PAuth) && has_wide_addresses(cpu, regime)) {
+        state.mode_bits |= ir::BlockMode::kWideAddresses;
     }
     state.mode_bits |= tag_check_bits(cpu, sctlr);
 }

@@ -99,6 +99,7 @@ void write_register(Cpu& cpu, SysReg reg, u64 value);
 [[nodiscard]] bool el0_in_host(const Cpu& cpu);  // E2H and TGE: EL0 belongs to EL2
 [[nodiscard]] Regime current_regime(const Cpu& cpu);
 [[nodiscard]] u64 sctlr_of(const Cpu& cpu, Regime regime);
+[[nodiscard]] u64 tcr_of(const Cpu& cpu, Regime regime);
 [[nodiscard]] bool fp_enabled(const Cpu& cpu);         // else fp_access_trap()
 [[nodiscard]] bool zero_block_allowed(const Cpu& cpu); // DC ZVA, by SCTLR_ELx.DZE and HCR_EL2.TDZ
 

@@ -10,10 +10,8 @@ using frontend::Feature;
 
 namespace {
 
-constexpr u64 kPacField = u64{0x7f} << 48, kUpperPacField = u64{0xff} << 56 | kPacField;
-
 u64 half_of(u64 pointer) { return bit(pointer, 55) ? ~u64{0} : 0; }
-u64 strip(u64 pointer) { return (pointer & ~kPacField) | (half_of(pointer) & kUpperPacField); }
+unsigned address_bits(const Cpu& cpu) { return ir::BlockMode{cpu.state->mode_bits}.address_bits(); }
 
 u64 multiply_hash(u64 a, u64 b, const u64* key) {
     const u64 mixed = (a ^ key[0]) * 0x9e37'79b9'7f4a'7c15 ^ (b ^ key[1]);
@@ -21,12 +19,14 @@ u64 multiply_hash(u64 a, u64 b, const u64* key) {
 }
 
 u64 pointer_code(const Cpu& cpu, u64 pointer, u64 modifier, const u64* key) {
+    const u64 field = ir::pac_field(address_bits(cpu)),
+              upper = half_of(pointer) & ir::upper_pac_field(address_bits(cpu));
     if (cpu.has(Feature::PAuth_impdef)) {
-        return multiply_hash(pointer & ~kPacField, modifier, key) >> 9 & kPacField;
+        return multiply_hash(pointer & ~field, modifier, key) >> 9 & field;
     }
     const auto variant = cpu.has(Feature::PAuth_QARMA3) ? ir::kQarma3 : ir::kQarma5;
-    const u64 code = ir::qarma64(variant, strip(pointer), modifier, key[1], key[0]);
-    return code & ((half_of(pointer) & kUpperPacField) | kPacField);
+    const u64 stripped = (pointer & ~field) | upper;
+    return ir::qarma64(variant, stripped, modifier, key[1], key[0]) & (upper | field);
 }
 
 } // namespace
@@ -50,8 +50,9 @@ std::optional<u64>
 authenticate_instruction_pointer(const Cpu& cpu, u64 pointer, u64 modifier, bool b) {
     const u64 result =
         pointer ^ pointer_code(cpu, pointer, modifier, &cpu.state->pac_keys[b ? 2 : 0]);
-    const u64 half = half_of(result), checked = half | 0xff;
-    const u64 upper = static_cast<u64>(static_cast<i64>(result) >> 48);
+    const unsigned bottom = address_bits(cpu);
+    const u64 half = half_of(result), checked = half | ones(56 - bottom);
+    const u64 upper = static_cast<u64>(static_cast<i64>(result) >> bottom);
     return ((upper ^ half) & checked) != 0 ? std::nullopt : std::optional{result};
 }
 

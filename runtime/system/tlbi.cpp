@@ -95,15 +95,8 @@ Regime regime_of(const Cpu& cpu, const Fields& f) {
 
 // Whether tables have 52 bits of addresses whatever their granule (LPA2).
 bool has_wide_tables(const Cpu& cpu, Regime regime, bool stage2) {
-    if (!mmu_features(cpu).lpa2) {
-        return false;
-    }
-    if (stage2) {
-        return bit(cpu.reg(VTCR_EL2), control::vtcr::DS);
-    }
-    const bool has_two_ranges = regime == Regime::El10 || regime == Regime::El20;
-    return bit(translation_inputs(cpu, regime).tcr,
-               has_two_ranges ? control::tcr::DS : control::tcr_single::DS);
+    return stage2 ? mmu_features(cpu).lpa2 && bit(cpu.reg(VTCR_EL2), control::vtcr::DS)
+                  : has_lpa2_tables(cpu, regime);
 }
 
 // Range of the register's TG, SCALE, NUM and BaseADDR, which counts 64 KiB where tables are wide; a

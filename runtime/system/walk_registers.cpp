@@ -1,6 +1,13 @@
 #include "runtime/system/walk_registers.h"
 
+#include "ir/support/bits.h"
+#include "runtime/system/control_bits.h"
+
 namespace ulna::system {
+
+namespace {
+bool has_two_ranges(Regime regime) { return regime == Regime::El10 || regime == Regime::El20; }
+} // namespace
 
 using enum SysReg;
 
@@ -22,6 +29,25 @@ MmuFeatures mmu_features(const Cpu& cpu) {
         .e0pd = field(mmfr2, 60) >= 1,
         .bti = field(pfr1, 0) >= 1,
     };
+}
+
+bool has_lpa2_tables(const Cpu& cpu, Regime regime) {
+    const unsigned ds = has_two_ranges(regime) ? control::tcr::DS : control::tcr_single::DS;
+    return bit(tcr_of(cpu, regime), ds) && mmu_features(cpu).lpa2;
+}
+
+bool has_wide_addresses(const Cpu& cpu, Regime regime) {
+    using control::tcr::TGx, control::tcr::TxSZ; // TTBR0's are where tcr_single has them
+    constexpr u64 kTxszOf48Bits = 16, kGranule64K[] = {1, 3};
+    const u64 tcr = tcr_of(cpu, regime);
+    for (unsigned x = 0; x <= has_two_ranges(regime); ++x) {
+        if (bits(tcr, TxSZ[x] + 5, TxSZ[x]) < kTxszOf48Bits &&
+            (bits(tcr, TGx[x] + 1, TGx[x]) == kGranule64K[x] ? mmu_features(cpu).lva
+                                                             : has_lpa2_tables(cpu, regime))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 RegimeRegisters walk_registers(const Cpu& cpu, Regime regime) {

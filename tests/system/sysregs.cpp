@@ -248,6 +248,27 @@ TEST_CASE("registers of CpuState are reached as well", "[system]") {
     CHECK(f.ec(1) == 0);
 }
 
+TEST_CASE("how long addresses are is what translated code sees", "[system]") {
+    CpuFixture f(1, true);
+    f.cpu.reg(ID_AA64MMFR0_EL1) |= u64{1} << 28; // TGran4: LPA2
+    f.cpu.reg(ID_AA64MMFR2_EL1) |= u64{1} << 16; // VARange: LVA
+    const auto address_bits = [&](u64 tcr) {
+        f.write(TCR_EL1, tcr);
+        return ir::BlockMode{f.state->mode_bits}.address_bits();
+    };
+    constexpr u64 kDs = u64{1} << 59, k48Bits = 16 << 16 | 16;
+    CHECK(address_bits(0) == 48); // out of range
+    CHECK(address_bits(k48Bits | kDs) == 48);
+    CHECK(address_bits(16 << 16 | 12) == 48);
+    CHECK(address_bits(16 << 16 | 12 | kDs) == 52);
+    CHECK(address_bits(12 << 16 | 16 | kDs) == 52);
+    CHECK(address_bits(16 << 16 | 12 | 1 << 14) == 52); // 64 KiB pages
+    f.cpu.reg(TCR_EL2) = 12 | u64{1} << 32;
+    CHECK(address_bits(k48Bits) == 48);
+    f.enter(2);
+    CHECK(ir::BlockMode{f.state->mode_bits}.address_bits() == 52);
+}
+
 TEST_CASE("SCTLR_EL1 is what translated code sees", "[system]") {
     CpuFixture f;
     CHECK((f.state->mode_bits & ir::BlockMode::kPacRestricted) != 0);

@@ -206,6 +206,31 @@ TEST_CASE("pointers are signed, authenticated and stripped", "[frontend][pauth]"
     }
 }
 
+TEST_CASE("with addresses of 52 bits, codes leave bits 51:48 alone", "[frontend][pauth]") {
+    constexpr u32 kMode = BlockMode::kWideAddresses;
+    constexpr u64 kCode = u64{7} << 52, kUpperCode = kCode | u64{0xff} << 56;
+    for (const char* name : {"max", "max,pauth-qarma5=on"}) {
+        INFO(name);
+        Cpu cpu(name);
+        cpu.state->pac_keys[0] = 0x1111'2222'3333'4441;
+        cpu.state->pac_keys[1] = 0x9999'8888'7777'6661;
+        u64 seen = 0;
+        for (u64 modifier = 0; modifier < 32; ++modifier) {
+            for (const u64 pointer : {u64{0x120f'7aaa'bbbb'ccc0}, u64{0xfff5'7aaa'bbbb'ccc0}}) {
+                const u64 code = pointer >> 63 != 0 ? kUpperCode : kCode;
+                const u64 by_a = sign(cpu, kPacia, pointer, modifier, kMode);
+                CHECK(((by_a ^ pointer) & ~code) == 0);
+                CHECK(sign(cpu, kAutia, by_a, modifier, kMode) == pointer);
+                CHECK(sign(cpu, kXpaci, by_a, modifier, kMode) == pointer);
+                cpu.state->x[0] = by_a ^ u64 { 1 } << (52 + modifier % 3);
+                CHECK(cpu.run({kAutia}, kMode) == ExitReason::PacFail);
+                seen |= by_a ^ pointer;
+            }
+        }
+        CHECK((seen & kCode) == kCode);
+    }
+}
+
 TEST_CASE("the code is the cipher's", "[frontend][pauth]") {
     Cpu cpu("max,pauth-qarma5=on");
     cpu.state->pac_keys[8] = 0xec28'02d4'e0a4'88e9; // APGAKey

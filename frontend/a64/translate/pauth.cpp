@@ -1,6 +1,6 @@
-// Pointer authentication (DDI 0487 D8.10). Addresses have 48 bits. TCR_EL1 has TBI0 and not TBI1,
-// as Linux sets it unless it tags its own memory: so the code is in bits 54:48 of a pointer to the
-// lower half, whose tag is left alone, and in bits 63:56 and 54:48 of one to the upper half.
+// Pointer authentication (DDI 0487 D8.10). Addresses have 48 bits, or 52. TCR_EL1 has TBI0 and not
+// TBI1, as Linux sets it unless it tags its own memory: so the code is in bits 54:48 of a pointer
+// to the lower half, whose tag is left alone, and in bits 63:56 and 54:48 of one to the upper half.
 // FEAT_PAuth2 (the code is XORed into the pointer) and FEAT_FPACCOMBINED (failure raises an
 // exception, also in combined instructions) are present.
 #include "ir/pauth.h"
@@ -14,7 +14,9 @@ namespace {
 
 // As the encodings number them; their halves are slots in this order.
 enum class Key : u8 { IA, IB, DA, DB, GA };
-constexpr u64 kPacField = u64{0x7f} << 48, kUpperPacField = u64{0xff} << 56 | kPacField;
+
+u64 pac_field(Translator& t) { return ir::pac_field(t.mode().address_bits()); }
+u64 upper_pac_field(Translator& t) { return ir::upper_pac_field(t.mode().address_bits()); }
 
 Value mask(Translator& t, Value value, u64 bits) { return t.b.and_(value, t.b.c64(bits)); }
 
@@ -23,8 +25,8 @@ Value half_of(Translator& t, Value pointer) { return t.b.sar(t.b.shl(pointer, 8)
 
 // The pointer as it was before a code was inserted: the code's bits equal bit 55.
 Value strip(Translator& t, Value pointer) {
-    const Value extension = mask(t, half_of(t, pointer), kUpperPacField);
-    return t.b.or_(mask(t, pointer, ~kPacField), extension);
+    const Value extension = mask(t, half_of(t, pointer), upper_pac_field(t));
+    return t.b.or_(mask(t, pointer, ~pac_field(t)), extension);
 }
 
 // The IMPLEMENTATION DEFINED algorithm: two multiplications, whose best bits are the upper ones.
@@ -56,12 +58,12 @@ Value pointer_code(Translator& t, Value pointer, Value modifier, Key key) {
     if (t.cpu().features.has(Feature::PAuth_impdef)) {
         // The code's bits of the stripped pointer follow from bit 55: zeros do as well. And of this
         // code bits 63:56 are zeros.
-        const Value plain = mask(t, pointer, ~kPacField);
-        return mask(t, t.b.shr(multiply_hash(t, plain, modifier, key), 9), kPacField);
+        const Value plain = mask(t, pointer, ~pac_field(t));
+        return mask(t, t.b.shr(multiply_hash(t, plain, modifier, key), 9), pac_field(t));
     }
     const Value code = compute(t, strip(t, pointer), modifier, key);
-    const Value upper = mask(t, half_of(t, pointer), kUpperPacField);
-    return t.b.and_(code, t.b.or_(upper, t.b.c64(kPacField)));
+    const Value upper = mask(t, half_of(t, pointer), upper_pac_field(t));
+    return t.b.and_(code, t.b.or_(upper, t.b.c64(pac_field(t))));
 }
 
 // SCTLR_EL1.EnIA and its like. Without prctl(PR_PAC_SET_ENABLED_KEYS) all are set.
@@ -100,7 +102,9 @@ struct Authenticated {
 Authenticated without_code(Translator& t, Value pointer, Value modifier, Key key) {
     const Value result = t.b.xor_(pointer, pointer_code(t, pointer, modifier, key));
     const Value half = half_of(t, result);
-    const Value wrong = t.b.xor_(t.b.sar(result, 48), half), checked = t.b.or_(half, t.b.c64(0xff));
+    const unsigned bottom = t.mode().address_bits();
+    const Value wrong = t.b.xor_(t.b.sar(result, bottom), half);
+    const Value checked = t.b.or_(half, t.b.c64(ones(56 - bottom)));
     return {result, t.b.icmp(Cond::NE, t.b.and_(wrong, checked), t.b.c64(0))};
 }
 
