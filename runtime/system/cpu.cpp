@@ -52,30 +52,28 @@ Regime current_regime(const Cpu& cpu) {
     }
 }
 
-u64 sctlr_of(const Cpu& cpu, Regime regime) {
+namespace {
+// Of the three registers, the one of the EL that controls the regime.
+u64 of_regime(const Cpu& cpu, Regime regime, SysReg el1, SysReg el2, SysReg el3) {
     switch (regime) {
     case Regime::El10:
-        return cpu.reg(SCTLR_EL1);
+        return cpu.reg(el1);
     case Regime::El20:
     case Regime::El2:
-        return cpu.reg(SCTLR_EL2);
+        return cpu.reg(el2);
     case Regime::El3:
-        return cpu.reg(SCTLR_EL3);
+        return cpu.reg(el3);
     }
     UNREACHABLE("a regime");
 }
+} // namespace
+
+u64 sctlr_of(const Cpu& cpu, Regime regime) {
+    return of_regime(cpu, regime, SCTLR_EL1, SCTLR_EL2, SCTLR_EL3);
+}
 
 u64 tcr_of(const Cpu& cpu, Regime regime) {
-    switch (regime) {
-    case Regime::El10:
-        return cpu.reg(TCR_EL1);
-    case Regime::El20:
-    case Regime::El2:
-        return cpu.reg(TCR_EL2);
-    case Regime::El3:
-        return cpu.reg(TCR_EL3);
-    }
-    UNREACHABLE("a regime");
+    return of_regime(cpu, regime, TCR_EL1, TCR_EL2, TCR_EL3);
 }
 
 TranslationInputs translation_inputs(const Cpu& cpu, Regime regime) {
@@ -86,21 +84,13 @@ TranslationInputs translation_inputs(const Cpu& cpu, Regime regime) {
     in.pan = cpu.pstate.pan;
     in.hcr = effective_hcr(cpu);
     in.tcr = tcr_of(cpu, regime);
-    switch (regime) {
-    case Regime::El10:
-        in.mair = cpu.reg(MAIR_EL1);
-        in.ttbr0 = cpu.reg(TTBR0_EL1), in.ttbr1 = cpu.reg(TTBR1_EL1);
+    in.mair = of_regime(cpu, regime, MAIR_EL1, MAIR_EL2, MAIR_EL3);
+    in.ttbr0 = of_regime(cpu, regime, TTBR0_EL1, TTBR0_EL2, TTBR0_EL3);
+    if (regime == Regime::El10) {
+        in.ttbr1 = cpu.reg(TTBR1_EL1);
         in.vtcr = cpu.reg(VTCR_EL2), in.vttbr = cpu.reg(VTTBR_EL2);
-        break;
-    case Regime::El20:
-    case Regime::El2:
-        in.mair = cpu.reg(MAIR_EL2);
-        in.ttbr0 = cpu.reg(TTBR0_EL2), in.ttbr1 = cpu.reg(TTBR1_EL2);
-        break;
-    case Regime::El3:
-        in.mair = cpu.reg(MAIR_EL3);
-        in.ttbr0 = cpu.reg(TTBR0_EL3);
-        break;
+    } else if (regime != Regime::El3) {
+        in.ttbr1 = cpu.reg(TTBR1_EL2);
     }
     return in;
 }
