@@ -23,9 +23,12 @@ constexpr u64 kMappingBytes = kThreadAt + kThreadBytes;
 [[nodiscard]] JumpCache jump_cache(ir::CpuState& state) {
     return {state.jump_cache, state.victim_cache, ir::kJumpCacheEntries - 1};
 }
+[[nodiscard]] u64 guarded_index(GuestAddr pc) {
+    return pc >> 2 & (ir::kGuardedJumpCacheEntries - 1);
+}
 [[nodiscard]] ir::JumpCacheEntry&
 guarded_jump_entry(ir::CpuState& state, GuestAddr pc, unsigned btype) {
-    return state.guarded_jump_cache[btype - 1][(pc >> 2) & (ir::kGuardedJumpCacheEntries - 1)];
+    return state.guarded_jump_cache[btype - 1][guarded_index(pc)];
 }
 
 } // namespace
@@ -63,7 +66,7 @@ void EngineThread::clear_jump_cache() {
         std::memset(state.victim_cache, 0, sizeof state.victim_cache);
         victim_cache_used = false;
     }
-    state.jump_cache[0] = {ir::kNoPc, 0};
+    state.jump_cache[0] = no_jump(0);
     clear_guarded_jump_cache();
 }
 
@@ -74,7 +77,7 @@ void EngineThread::clear_guarded_jump_cache() {
     }
     if (branches_set_btype) {
         for (auto& table : state.guarded_jump_cache) {
-            table[0] = {ir::kNoPc, 0};
+            table[0] = no_jump(0);
         }
     }
 }
@@ -116,7 +119,7 @@ void EngineThread::forget_jump(GuestAddr pc) {
     for (unsigned btype = 1; guarded_jump_cache_used && btype <= 3; ++btype) {
         if (ir::JumpCacheEntry& entry = guarded_jump_entry(state, pc, btype);
             entry.guest_pc == pc) {
-            entry = {ir::kNoPc, 0};
+            entry = no_jump(guarded_index(pc));
         }
     }
 }

@@ -17,7 +17,7 @@ MachineJumps::~MachineJumps() {
 void MachineJumps::clear(Cache& cache) {
     if (cache.used) {
         std::memset(cache.entries, 0, ir::kJumpCacheEntries * sizeof(ir::JumpCacheEntry));
-        cache.entries[0] = {ir::kNoPc, 0};
+        cache.entries[0] = no_jump(0);
     }
     if (cache.victims_used) {
         std::memset(cache.jumps().victims, 0, ir::kMachineVictims * sizeof(ir::JumpCacheEntry));

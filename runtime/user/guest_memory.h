@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "ir/support/bits.h"
 #include "ir/support/types.h"
 #include "ir/types.h"
 
@@ -29,9 +30,9 @@ template <class T> [[nodiscard]] bool get_guest(GuestAddr from, T& value) {
 template <class T> [[nodiscard]] bool put_guest(GuestAddr to, const T& value) {
     return copy_to_guest(to, &value, sizeof(T));
 }
-// Address without its tag: bits 55:0, sign-extended (user addresses: zero).
+// Address without its tag. The kernel's half, where bit 55 is set, has none (TCR_EL1.TBI0 only).
 [[nodiscard]] constexpr GuestAddr untag(GuestAddr address) {
-    return address & 0x00ff'ffff'ffff'ffff;
+    return address & static_cast<GuestAddr>(sign_extend(address, 56));
 }
 
 } // namespace ulna::user

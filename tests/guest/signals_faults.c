@@ -253,6 +253,41 @@ static void resend(void) {
     CHECK(info_seen.si_code == SEGV_MAPERR && info_seen.si_addr == (void*)bad);
 }
 
+// Addresses of the kernel have no tag: not even si_addr hides their upper byte. (Of those that are
+// not canonical on the host it says nothing: runtime/user/thread.cpp.)
+static void kernel_addresses(void) {
+    install(SIGSEGV, look);
+    static const uintptr_t kAddresses[] = {(uintptr_t)-8, 0xffff800000000010};
+    for (unsigned i = 0; i < 2; ++i) {
+        const volatile uintptr_t at = kAddresses[i];
+        FAULTS(*(volatile char*)at);
+        CHECK(info_seen.si_code == SEGV_MAPERR && info_seen.si_addr == (void*)at);
+    }
+}
+
+// Tables of branch targets have an entry for every address, when a target has been forgotten, too.
+static void branch_to_the_last_address(void) {
+    enum { kBytes = 1 << 15 };
+    const uint32_t ret = 0xd65f03c0;
+    char* const code = mmap(NULL, kBytes, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(code != MAP_FAILED);
+    // One of them has the last entry of a table of 4096, and one that of a table of 1024.
+    for (int at = 0xffc; at < kBytes; at += 4096) {
+        *(uint32_t*)(code + at) = ret;
+        __builtin___clear_cache(code + at, code + at + 4);
+        void (*volatile function)(void) = (void (*)(void))(code + at);
+        for (int i = 0; i < 100; ++i) {
+            function();
+        }
+        __builtin___clear_cache(code + at, code + at + 4);
+    }
+    install(SIGBUS, look);
+    void (*volatile nowhere)(void) = (void (*)(void))~0ul;
+    FAULTS(nowhere());
+    CHECK(info_seen.si_code == BUS_ADRALN && info_seen.si_addr == (void*)~0ul);
+    CHECK(munmap(code, kBytes) == 0);
+}
+
 static uint64_t frame_at;
 static void spoil_frame(int signal, siginfo_t* info, void* context) {
     (void)signal;
@@ -281,6 +316,8 @@ int main(void) {
     RUN(stack_overflow);
     RUN(system_calls_fault_softly);
     RUN(resend);
+    RUN(kernel_addresses);
+    RUN(branch_to_the_last_address);
     RUN(spoiled_frame);
     return 0;
 }

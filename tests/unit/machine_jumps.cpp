@@ -98,6 +98,21 @@ TEST_CASE("machine jumps: they are of blocks of one mode", "[runtime]") {
     CHECK(f.find(kPc, true) == 0);
 }
 
+TEST_CASE("machine jumps: what is forgotten leaves nothing that a branch could find", "[runtime]") {
+    constexpr GuestAddr kLast = 0xffff'ffff'0000'3ffc, kFirst = 0x1234'0000;
+    Fixture f;
+    const ir::JumpCacheEntry* const entries = f.state->machine_jump_cache[1];
+    for (const GuestAddr pc : {kLast, kFirst}) { // where ~0 and 0 would be
+        f.jumps.enter(pc, kHost, true);
+        f.jumps.enter(pc + 0x4000, kHost, true); // it is a victim now
+        f.jumps.forget_block(pc + 0x4000);
+        f.jumps.forget_block(pc);
+    }
+    CHECK(entries[ir::kJumpCacheEntries - 1].guest_pc != ~u64{0});
+    CHECK(entries[0].guest_pc != 0);
+    CHECK(entries[ir::kJumpCacheEntries + ir::victim_index(~u64{0})].guest_pc != ~u64{0});
+}
+
 TEST_CASE("machine jumps: what another target displaces is a victim", "[runtime]") {
     constexpr GuestAddr kRival = kPc + ir::kJumpCacheEntries * 4;
     Fixture f;

@@ -1,6 +1,6 @@
 // Pointer authentication (DDI 0487 D8.10). Addresses have 48 bits, or 52. TCR_EL1 has TBI0 and not
-// TBI1, as Linux sets it unless it tags its own memory: so the code is in bits 54:48 of a pointer
-// to the lower half, whose tag is left alone, and in bits 63:56 and 54:48 of one to the upper half.
+// TBI1, as Linux sets it unless it tags its own memory: so the code is in bits 54:48 (54:52) of a
+// pointer to the lower half, whose tag is left alone, and of one to the upper half in 63:56, too.
 // FEAT_PAuth2 (the code is XORed into the pointer) and FEAT_FPACCOMBINED (failure raises an
 // exception, also in combined instructions) are present.
 #include "ir/pauth.h"
