@@ -136,25 +136,19 @@ V128 eval_sha1_su1(const OpParams&, const V128* args, u32&) {
 [[nodiscard]] u32 small_sigma0(u32 x) { return std::rotr(x, 7) ^ std::rotr(x, 18) ^ x >> 3; }
 [[nodiscard]] u32 small_sigma1(u32 x) { return std::rotr(x, 17) ^ std::rotr(x, 19) ^ x >> 10; }
 
-// Four rounds of SHA256hash: x holds a..d, y holds e..h.
-void sha256_rounds(Words& x, Words& y, const Words& schedule) {
-    for (const u32 w : schedule) {
-        const u32 t = y[3] + big_sigma1(y[0]) + choose(y[0], y[1], y[2]) + w;
+// Two rounds of SHA256hash, whose state two registers hold as the host's instructions have it.
+V128 eval_sha256_rnds2(const OpParams& params, const V128* args, u32&) {
+    const Words cdgh = words(args[0]), abef = words(args[1]), schedule = words(args[2]);
+    Words x = {abef[3], abef[2], cdgh[3], cdgh[2]}, y = {abef[1], abef[0], cdgh[1], cdgh[0]};
+    for (unsigned i = 0; i < 2; ++i) {
+        const u32 t = y[3] + big_sigma1(y[0]) + choose(y[0], y[1], y[2]) +
+                      schedule[2 * static_cast<unsigned>(params.imm) + i];
         const u32 new_y = x[3] + t;
         const u32 new_x = t + big_sigma0(x[0]) + majority(x[0], x[1], x[2]);
         x = {new_x, x[0], x[1], x[2]};
         y = {new_y, y[0], y[1], y[2]};
     }
-}
-V128 eval_sha256_h(const OpParams&, const V128* args, u32&) {
-    Words x = words(args[0]), y = words(args[1]);
-    sha256_rounds(x, y, words(args[2]));
-    return vector(x);
-}
-V128 eval_sha256_h2(const OpParams&, const V128* args, u32&) {
-    Words y = words(args[0]), x = words(args[1]);
-    sha256_rounds(x, y, words(args[2]));
-    return vector(y);
+    return vector({y[1], y[0], x[1], x[0]});
 }
 
 V128 eval_sha256_su0(const OpParams&, const V128* args, u32&) {
@@ -219,8 +213,7 @@ void add_crypto_evals(EvalTable& t) {
     t[Opcode::Sha1H] = &eval_sha1_h;
     t[Opcode::Sha1Su0] = &eval_sha1_su0;
     t[Opcode::Sha1Su1] = &eval_sha1_su1;
-    t[Opcode::Sha256H] = &eval_sha256_h;
-    t[Opcode::Sha256H2] = &eval_sha256_h2;
+    t[Opcode::Sha256Rnds2] = &eval_sha256_rnds2;
     t[Opcode::Sha256Su0] = &eval_sha256_su0;
     t[Opcode::Sha256Su1] = &eval_sha256_su1;
     t[Opcode::Sm4Sub] = &eval_sm4_sub;

@@ -128,6 +128,7 @@ inline constexpr ShapeRule kShapeRules[] = {
     {Opcode::VExt,         Opcode::VExt,         kB,                                              ImmRule::Byte},
     {Opcode::VRev,         Opcode::VRev,         kB | kH | kS,                                    ImmRule::Container},
     {Opcode::VTbl,         Opcode::VTbl,         kB,                                              ImmRule::Tables},
+    {Opcode::Sha256Rnds2,  Opcode::Sha256Rnds2,  bits_of(shape::S4),                              ImmRule::Option}, // half of the schedule
 };
 // clang-format on
 

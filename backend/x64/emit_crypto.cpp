@@ -190,6 +190,7 @@ void emit_VPMull(Emitter& e, const Inst& inst) {
 constexpr u8 kReverseWords = 0b00011011;
 
 void emit_sha1_rounds(Emitter& e, const Inst& inst, u8 function, u32 constant) {
+    e.clean_upper_halves();
     const Xmm abcd = e.use_xmm(inst.args[0]);
     const Xmm hash_e = e.use_xmm(inst.args[1]);
     const Xmm schedule = e.use_xmm(inst.args[2]);
@@ -247,19 +248,7 @@ void emit_Sha1Su1(Emitter& e, const Inst& inst) {
     e.c.vpxor(d, d, wrapped);
 }
 
-// --- SHA256. The host's state is (a b e f) and (c d g h) from the highest word down, two rounds at
-// a time, the schedule's two words in XMM0.
-
-// A copy of XMM0's value, and XMM0 for use; give_back() restores it.
-class BorrowedXmm0 {
-  public:
-    BorrowedXmm0(Emitter& e, Xmm save) : e_{e}, save_{save} { e_.move(save_, Xmm(0)); }
-    void give_back() { e_.move(Xmm(0), save_); }
-
-  private:
-    Emitter& e_;
-    Xmm save_;
-};
+// --- SHA256. The host takes the schedule's two words from XMM0, which is a guest register.
 
 // A scratch that is not XMM0, which the allocator may hand out when it runs short.
 [[nodiscard]] Xmm scratch_but_xmm0(Emitter& e) {
@@ -267,33 +256,24 @@ class BorrowedXmm0 {
     return first.getIdx() != 0 ? first : e.scratch_xmm();
 }
 
-enum class Sha256Half { Abcd, Efgh };
-
-void emit_sha256_rounds(Emitter& e, const Inst& inst, Sha256Half half) {
-    const bool want_abcd = half == Sha256Half::Abcd;
-    const Xmm abcd = e.use_xmm(inst.args[want_abcd ? 0 : 1]);
-    const Xmm efgh = e.use_xmm(inst.args[want_abcd ? 1 : 0]);
+void emit_Sha256Rnds2(Emitter& e, const Inst& inst) {
+    e.clean_upper_halves();
+    const Xmm cdgh = e.use_xmm(inst.args[0]);
+    const Xmm abef = e.use_xmm(inst.args[1]);
     const XmmMem schedule = e.use_xmm_mem(inst.args[2]);
-    const Xmm d = e.def_xmm(inst);
-    const Xmm abef = scratch_but_xmm0(e), cdgh = scratch_but_xmm0(e), save = scratch_but_xmm0(e);
-    constexpr u8 kSwapPairs = 0b10110001;
-    e.c.vpunpcklqdq(abef, efgh, abcd);
-    e.c.vpshufd(abef, abef, kSwapPairs);
-    e.c.vpunpckhqdq(cdgh, efgh, abcd);
-    e.c.vpshufd(cdgh, cdgh, kSwapPairs);
-    BorrowedXmm0 xmm0{e, save};
-    e.c.vmovaps(Xmm(0), schedule);
-    e.c.sha256rnds2(cdgh, abef); // the new a b e f; the old ones are the new c d g h
-    e.c.vpshufd(Xmm(0), Xmm(0), 0b1110);
-    e.c.sha256rnds2(abef, cdgh);
-    xmm0.give_back();
-    want_abcd ? e.c.vpunpckhqdq(d, abef, cdgh) : e.c.vpunpcklqdq(d, abef, cdgh);
-    e.c.vpshufd(d, d, kSwapPairs);
+    const Xmm d = e.def_xmm(inst, Overlap::First);
+    const Xmm xmm0{0}, saved = scratch_but_xmm0(e);
+    const bool is_for_xmm0 = d.getIdx() == 0;
+    const Xmm state = is_for_xmm0 ? scratch_but_xmm0(e) : d;
+    e.move(saved, xmm0);
+    e.move(state, cdgh);
+    inst.imm == 0 ? e.c.vmovaps(xmm0, schedule) : e.c.vpshufd(xmm0, schedule, 0b1110);
+    e.c.sha256rnds2(state, abef.getIdx() == 0 ? saved : abef);
+    e.move(xmm0, is_for_xmm0 ? state : saved);
 }
-void emit_Sha256H(Emitter& e, const Inst& inst) { emit_sha256_rounds(e, inst, Sha256Half::Abcd); }
-void emit_Sha256H2(Emitter& e, const Inst& inst) { emit_sha256_rounds(e, inst, Sha256Half::Efgh); }
 
 void emit_Sha256Su0(Emitter& e, const Inst& inst) {
+    e.clean_upper_halves();
     const Xmm a = e.use_xmm(inst.args[0]);
     const Xmm b = e.use_xmm(inst.args[1]);
     const Xmm d = e.def_xmm(inst);
@@ -302,6 +282,7 @@ void emit_Sha256Su0(Emitter& e, const Inst& inst) {
 }
 
 void emit_Sha256Su1(Emitter& e, const Inst& inst) {
+    e.clean_upper_halves();
     const Xmm a = e.use_xmm(inst.args[0]);
     const XmmMem n = e.use_xmm_mem(inst.args[1]);
     const Xmm m = e.use_xmm(inst.args[2]);
@@ -428,8 +409,7 @@ void add_crypto_emitters(EmitTable& table) {
         table.set(Opcode::Sha1C, emit_Sha1C, kKeepsFlags);
         table.set(Opcode::Sha1P, emit_Sha1P, kKeepsFlags);
         table.set(Opcode::Sha1M, emit_Sha1M, kKeepsFlags);
-        table.set(Opcode::Sha256H, emit_Sha256H, kKeepsFlags);
-        table.set(Opcode::Sha256H2, emit_Sha256H2, kKeepsFlags);
+        table.set(Opcode::Sha256Rnds2, emit_Sha256Rnds2, kKeepsFlags);
         table.set(Opcode::Sha256Su0, emit_Sha256Su0, kKeepsFlags);
         table.set(Opcode::Sha256Su1, emit_Sha256Su1, kKeepsFlags);
     }

@@ -80,6 +80,7 @@ void Emitter::compile(const Block& block, const CompileOptions& options, Compile
     free_spills_ = ~u64{0};
     free_vspills_ = ~u32{0};
     condition_start_ = condition_end_ = 0;
+    upper_halves_clean_ = false;
 
     analyse();
     if (options.entry_counter != nullptr) {

@@ -60,6 +60,7 @@
 #include <array>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "backend/backend.h"
@@ -226,6 +227,14 @@ class Emitter {
     [[nodiscard]] XmmMem use_xmm_mem(ValueId v);
     [[nodiscard]] bool scalar_is_clean(ValueId v) const; // upper bits of its register are zero
     void mark_clean(const Inst& inst);
+    // Before instructions that have no VEX form. Half precision and copies of memory leave upper
+    // halves of YMM registers in use, and then each change between the two kinds costs 100 cycles
+    // on some of Intel's CPUs. Once a block: the same block hardly makes them dirty again.
+    void clean_upper_halves() {
+        if (!std::exchange(upper_halves_clean_, true)) {
+            c.vzeroupper();
+        }
+    }
 
     // --- results
     [[nodiscard]] Gpr def_gpr(const Inst& inst, Overlap overlap = Overlap::None);
@@ -598,6 +607,7 @@ class Emitter {
     std::vector<LiteralUse> literal_uses_;
     std::vector<SunkFlags> sunk_; // in order
     bool flags_held_ = false;     // EFLAGS were made in this operation and are about to be consumed
+    bool upper_halves_clean_ = false;
     u32 condition_start_ = 0, condition_end_ = 0; // the compare of the last condition()
     std::vector<Stub> stubs_;
 };

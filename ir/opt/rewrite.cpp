@@ -36,8 +36,9 @@ constexpr auto kTreatments = [] {
     set(Opcode::CallHelper, Treatment::Call);
     for (const Opcode op :
          {Opcode::VToF, Opcode::FToI, Opcode::IToF, Opcode::VAnd, Opcode::VOr, Opcode::VXor,
-          Opcode::VAdd, Opcode::Select, Opcode::ExitIf, Opcode::RaiseIf, Opcode::Load,
-          Opcode::Store, Opcode::Prefetch, Opcode::HostAddress, Opcode::MemCopy, Opcode::MemSet}) {
+          Opcode::VAdd, Opcode::VZip1, Opcode::VZip2, Opcode::VRev, Opcode::Select, Opcode::ExitIf,
+          Opcode::RaiseIf, Opcode::Load, Opcode::Store, Opcode::Prefetch, Opcode::HostAddress,
+          Opcode::MemCopy, Opcode::MemSet}) {
         set(op, Treatment::Rules);
     }
     return table;

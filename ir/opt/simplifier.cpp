@@ -79,6 +79,11 @@ Outcome Simplifier::apply_rules(Inst& inst) {
         return rule_vector_logic(inst);
     case Opcode::VAdd:
         return rule_vector_add(inst);
+    case Opcode::VZip1:
+    case Opcode::VZip2:
+        return rule_zip(inst);
+    case Opcode::VRev:
+        return rule_vector_reverse(inst);
     case Opcode::Select:
         return rule_select(inst);
     case Opcode::ICmp:

@@ -81,8 +81,11 @@ class Simplifier {
     Outcome rule_sext(Inst& inst);
     Outcome rule_trunc(Inst& inst);
     Outcome rule_move(Inst& inst);
+    // simplify_vector.cpp
     Outcome rule_vector_logic(Inst& inst);
     Outcome rule_vector_add(Inst& inst);
+    Outcome rule_zip(Inst& inst);
+    Outcome rule_vector_reverse(Inst& inst);
     // simplify_flags.cpp
     Outcome rule_select(Inst& inst);
     Outcome rule_icmp(Inst& inst);

@@ -432,39 +432,4 @@ Outcome Simplifier::rule_move(Inst& inst) {
     return kKeep;
 }
 
-// Whole registers only: shorter shapes also clear the upper half.
-Outcome Simplifier::rule_vector_logic(Inst& inst) {
-    if (inst.args[0] != inst.args[1] || inst.shape().bytes() != 16) {
-        return kKeep;
-    }
-    // x ^ x  ->  0;  x & x, x | x  ->  x (MOV is an ORR)
-    if (inst.op == Opcode::VXor) {
-        return become(inst, Opcode::ConstVec, {}, 0, shape::D2.pack());
-    }
-    return replaced(inst.args[0]);
-}
-
-// Both halves of a register of bytes, extended and added (UADDL, UADDL2; of a difference UABDL2 and
-// UABAL), are pairs of the two halves interleaved:
-// uxtl(x) + uxtl(high(x))  ->  uaddlp(zip1(x, high(x)))
-Outcome Simplifier::rule_vector_add(Inst& inst) {
-    const auto is_of_bytes = [](const Inst& x) {
-        return x.op == Opcode::VUxtl && x.shape() == shape::H8;
-    };
-    if (inst.shape() != shape::H8) {
-        return kKeep;
-    }
-    for (const unsigned low : {0u, 1u}) {
-        const Inst &a = arg(inst, low), &b = arg(inst, 1 - low);
-        if (is_of_bytes(a) && is_of_bytes(b) && single_use(inst.args[0]) &&
-            single_use(inst.args[1]) && is_op(b.args[0], Opcode::VHigh) &&
-            def(b.args[0]).args[0] == a.args[0]) {
-            const ValueId pairs =
-                emit(Opcode::VZip1, Type::V128, {a.args[0], b.args[0]}, shape::B16.pack());
-            return become(inst, Opcode::VUAddlP, {pairs}, 0, shape::H8.pack());
-        }
-    }
-    return kKeep;
-}
-
 } // namespace ulna::ir::opt

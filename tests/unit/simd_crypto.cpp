@@ -12,9 +12,13 @@ using namespace ulna::ir;
 
 namespace {
 
-V128 run(Opcode op, std::initializer_list<V128> args) {
-    const OpParams params{
-        0, static_cast<u16>(op), 0, static_cast<u8>(Type::V128), static_cast<u8>(Type::V128), 0};
+V128 run(Opcode op, std::initializer_list<V128> args, Shape shape = {}, u64 imm = 0) {
+    const OpParams params{imm,
+                          static_cast<u16>(op),
+                          shape.pack(),
+                          static_cast<u8>(Type::V128),
+                          static_cast<u8>(Type::V128),
+                          0};
     u32 fpsr_bits = 0;
     return eval(params, args.begin(), fpsr_bits);
 }
@@ -143,9 +147,10 @@ TEST_CASE("SHA1 operations hash \"abc\"", "[simd]") {
 TEST_CASE("SHA256 operations hash \"abc\"", "[simd]") {
     REQUIRE(sha256_constant(0) == 0x428a2f98);
     REQUIRE(sha256_constant(63) == 0xc67178f2);
-    const V128 start_abcd = words(0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a);
-    const V128 start_efgh = words(0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19);
-    V128 abcd = start_abcd, efgh = start_efgh;
+    // The initial state, each register's words from a or c, e or g at the top down.
+    const V128 start_abef = words(0x9b05688c, 0x510e527f, 0xbb67ae85, 0x6a09e667);
+    const V128 start_cdgh = words(0x5be0cd19, 0x1f83d9ab, 0xa54ff53a, 0x3c6ef372);
+    V128 abef = start_abef, cdgh = start_cdgh;
     std::vector<V128> w(kAbc.begin(), kAbc.end());
     for (unsigned i = 0; i < 16; ++i) {
         if (i >= 4) {
@@ -154,10 +159,10 @@ TEST_CASE("SHA256 operations hash \"abc\"", "[simd]") {
         const V128 k = words(sha256_constant(4 * i), sha256_constant(4 * i + 1),
                              sha256_constant(4 * i + 2), sha256_constant(4 * i + 3));
         const V128 wk = add_words(w[i], k);
-        const V128 old_abcd = abcd;
-        abcd = run(Opcode::Sha256H, {abcd, efgh, wk});
-        efgh = run(Opcode::Sha256H2, {efgh, old_abcd, wk});
+        const V128 middle = run(Opcode::Sha256Rnds2, {cdgh, abef, wk}, shape::S4, 0);
+        abef = run(Opcode::Sha256Rnds2, {abef, middle, wk}, shape::S4, 1);
+        cdgh = middle;
     }
-    CHECK(add_words(abcd, start_abcd) == words(0xba7816bf, 0x8f01cfea, 0x414140de, 0x5dae2223));
-    CHECK(add_words(efgh, start_efgh) == words(0xb00361a3, 0x96177a9c, 0xb410ff61, 0xf20015ad));
+    CHECK(add_words(abef, start_abef) == words(0x96177a9c, 0xb00361a3, 0x8f01cfea, 0xba7816bf));
+    CHECK(add_words(cdgh, start_cdgh) == words(0xf20015ad, 0xb410ff61, 0x5dae2223, 0x414140de));
 }

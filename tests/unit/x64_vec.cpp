@@ -97,7 +97,7 @@ constexpr Form kForms[] = {
     {VDup, kBHSD}, {VSetLane, kBHSD, 0, Imm::Lane, false, true}, {VGetLane, kBHSD, 0, Imm::GetLane, false, true},
     {VLow, kB}, {VHigh, kB}, {VConcat, kB}, {VFromPair, kB},
     {AesE, kB}, {AesD, kB}, {AesMc, kB}, {AesImc, kB}, {Sha1C, kS}, {Sha1P, kS}, {Sha1M, kS}, {Sha1H, kS},
-    {Sha1Su0, kS}, {Sha1Su1, kS}, {Sha256H, kS}, {Sha256H2, kS}, {Sha256Su0, kS}, {Sha256Su1, kS}, {Sm4Sub, kB},
+    {Sha1Su0, kS}, {Sha1Su1, kS}, {Sha256Rnds2, kS, 0, Imm::Rounding, false, true}, {Sha256Su0, kS}, {Sha256Su1, kS}, {Sm4Sub, kB},
 };
 // clang-format on
 

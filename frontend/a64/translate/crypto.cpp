@@ -22,6 +22,25 @@ bool sha_two(Translator& t, Opcode op, Vec Rn, Vec Rd) {
     t.set_V(Rd, t.b.binary(op, t.V(Rd), t.V(Rn)));
     return true;
 }
+
+// The half that `half` takes of the state after four rounds: (a b c d) is VZip2's, (e f g h)
+// VZip1's. SHA256H and SHA256H2 come in pairs, which share all but that; and what the next pair
+// undoes of it first, passes take out.
+bool sha256_rounds(Translator& t, Opcode half, Value abcd, Value efgh, Vec Rm, Vec Rd) {
+    const Value schedule = t.V(Rm);
+    const auto swapped = [&](Value v) { return t.b.vec(Opcode::VRev, ir::shape::S4, {v}, 8); };
+    const auto zip = [&](Opcode op, Value a, Value b) {
+        return t.b.vec(op, ir::shape::D2, {a, b});
+    };
+    const auto two_rounds = [&](Value cdgh, Value abef, u64 words) {
+        return t.b.vec(Opcode::Sha256Rnds2, ir::shape::S4, {cdgh, abef, schedule}, words);
+    };
+    const Value abef = swapped(zip(Opcode::VZip1, efgh, abcd));
+    const Value cdgh = swapped(zip(Opcode::VZip2, efgh, abcd));
+    const Value middle = two_rounds(cdgh, abef, 0), last = two_rounds(abef, middle, 1);
+    t.set_V(Rd, zip(half, swapped(last), swapped(middle)));
+    return true;
+}
 bool sha1_h(Translator& t, Vec Rn, Vec Rd) {
     t.set_V(Rd, t.b.unary(Opcode::Sha1H, t.V(Rn)));
     return true;
@@ -58,11 +77,11 @@ bool SHA1SU0(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
 }
 
 bool SHA256H(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return sha_three(t, Opcode::Sha256H, Rm, Rn, Rd);
+    return sha256_rounds(t, Opcode::VZip2, t.V(Rd), t.V(Rn), Rm, Rd);
 }
 
 bool SHA256H2(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
-    return sha_three(t, Opcode::Sha256H2, Rm, Rn, Rd);
+    return sha256_rounds(t, Opcode::VZip1, t.V(Rn), t.V(Rd), Rm, Rd);
 }
 
 bool SHA256SU1(Translator& t, Vec Rm, Vec Rn, Vec Rd) {
