@@ -502,8 +502,11 @@ i64 AddressSpace::advise(GuestAddr address, u64 bytes, int advice) {
         parts = owned_parts(address, end);
         whole = covers(address, end);
         for (const Region& part : parts) {
-            const i64 one = host_syscall(SYS_madvise, part.start, part.end - part.start,
-                                         static_cast<u64>(advice));
+            // Pages with tags are never merged; the host judges an empty range.
+            const bool is_spared = advice == MADV_MERGEABLE && (part.protection & kProtMte) != 0;
+            const u64 advised = is_spared ? 0 : part.end - part.start;
+            const i64 one =
+                host_syscall(SYS_madvise, part.start, advised, static_cast<u64>(advice));
             result = result == 0 ? one : result;
             if (one == 0 && discards(advice) && (part.protection & kProtMte) != 0) {
                 clear_tags(part.start, part.end);

@@ -673,6 +673,36 @@ static void system_calls(void) {
     set_control(0);
 }
 
+static long number_in(const char* path) {
+    char text[32] = "";
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return -1;
+    }
+    CHECK(read(file, text, sizeof text - 1) > 0 && close(file) == 0);
+    return atol(text);
+}
+
+// Where the kernel merges equal pages, it leaves those with tags alone.
+static void merging(void) {
+    enum { kPages = 64 };
+    char* const plain = map_pages(kPages, kRw);
+    char* const pages = map_pages(kPages, kRw | PROT_MTE);
+    memset(plain, 0x5a, kPages * kPage);
+    memset(pages, 0xa5, kPages * kPage);
+    const int wanted = madvise(plain, kPages * kPage, MADV_MERGEABLE);
+    CHECK(madvise(pages, kPages * kPage, MADV_MERGEABLE) == wanted && (wanted == 0 || errno == EINVAL));
+    if (wanted == 0 && number_in("/sys/kernel/mm/ksm/run") == 1) {
+        const long long end = now_ms() + 2000;
+        while (number_in("/proc/self/ksm_merging_pages") < kPages && now_ms() < end) {
+            sleep_ms(20);
+        }
+        sleep_ms(100);
+        CHECK(number_in("/proc/self/ksm_merging_pages") <= kPages);
+    }
+    CHECK(munmap(plain, kPages * kPage) == 0 && munmap(pages, kPages * kPage) == 0);
+}
+
 int main(int argc, char** argv) {
     peer = getenv("PEER") != NULL;
     catch_signals(0);
@@ -694,6 +724,7 @@ int main(int argc, char** argv) {
     RUN(mappings);
     if (!peer) {
         RUN(smaps);
+        RUN(merging);
     }
     RUN(inheritance);
     RUN(system_calls);
