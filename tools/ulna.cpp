@@ -233,7 +233,7 @@ int main(int argc, char** argv, char** environment) {
     show_guest_arguments();
     namespace debug = runtime::debug;
     if (debug::log_enabled(debug::Item::Page)) {
-        debug::log_text(proc_view("/proc/self/maps").value_or(""));
+        debug::log_text(guest_mappings());
     }
     self.engine = start_engine(config);
     space.set_engine_mode();

@@ -13,6 +13,7 @@
 #include "runtime/user/debugger.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/io_uring.h"
+#include "runtime/user/open_views.h"
 
 // The host libc's own preparation of malloc for a fork: there when it is linked statically.
 extern "C" {
@@ -95,6 +96,7 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
     runtime::Engine& engine = *process().engine;
     AddressSpace* space = process().space;
     const bool plain = is_plain_fork(request);
+    lock_views();
     std::unique_lock table_lock(thread.signals->table->lock);
     lock_rings();
     engine.before_fork();
@@ -116,6 +118,7 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
     engine.after_fork(pid == 0);
     unlock_rings();
     table_lock.unlock();
+    unlock_views(pid == 0);
     if (pid == 0) {
         become_forked_child(thread, request, plain);
     } else if (pid > 0 && plain && (request.flags & CLONE_PARENT_SETTID)) {

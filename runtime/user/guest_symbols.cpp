@@ -119,7 +119,7 @@ void search_file(const std::string& path, GuestSymbol& found) {
 
 GuestSymbol find_guest_symbol(GuestAddr address) {
     GuestSymbol found;
-    const std::string maps = proc_view("/proc/self/maps").value_or("");
+    const std::string maps = guest_mappings();
     for (std::size_t at = 0; at < maps.size();) {
         const std::size_t end = std::min(maps.find('\n', at), maps.size());
         const std::string line = maps.substr(at, end - at);

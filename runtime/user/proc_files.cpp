@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
-#include <cerrno>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "frontend/frontend.h"
@@ -299,10 +302,10 @@ bool is_number(std::string_view text) {
 
 struct View {
     std::string_view name;
-    std::string (*text)();
+    ViewText text;
 };
 constexpr View kViews[] = {
-    {"maps", [] { return guest_maps("/proc/self/maps"); }},
+    {"maps", guest_mappings},
     {"smaps", [] { return guest_maps("/proc/self/smaps"); }},
     {"cmdline", [] { return guest_bytes(process().arg_start, process().arg_end); }},
     {"environ", [] { return guest_bytes(process().env_start, process().env_end); }},
@@ -319,25 +322,45 @@ constexpr View kMachineViews[] = {
     {"/proc/sys/kernel/osrelease", guest_release},
 };
 
+std::string register_text(u64 value) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "0x%016llx\n", static_cast<unsigned long long>(value));
+    return text;
+}
+
 // /sys/devices/system/cpu/cpuN/regs/identification/{midr,revidr}_el1, which only arm64 has.
-std::optional<std::string> cpu_register(std::string_view path) {
+ViewText cpu_register(std::string_view path) {
     constexpr std::string_view kCpus = "/sys/devices/system/cpu/cpu",
                                kRegisters = "/regs/identification/";
     const std::size_t at = path.find(kRegisters);
     if (!path.starts_with(kCpus) || at == path.npos ||
         !is_number(path.substr(kCpus.size(), at - kCpus.size())) ||
         ::access(std::string(path.substr(0, at)).c_str(), F_OK) != 0) {
-        return std::nullopt;
+        return nullptr;
     }
     const std::string_view name = path.substr(at + kRegisters.size());
-    if (name != "midr_el1" && name != "revidr_el1") {
-        return std::nullopt;
+    if (name == "midr_el1") {
+        return [] { return register_text(process().options.cpu_model.midr_el1); };
     }
-    char text[32];
-    std::snprintf(text, sizeof(text), "0x%016llx\n",
-                  static_cast<unsigned long long>(
-                      name == "midr_el1" ? process().options.cpu_model.midr_el1 : 0));
-    return text;
+    if (name == "revidr_el1") {
+        return [] { return register_text(0); };
+    }
+    return nullptr;
+}
+
+// Whether the host has the file, too: /proc may not be mounted, or without it (subset=pid). In
+// containers some are lxcfs's, which speaks FUSE.
+bool is_in_proc(const std::string& path) {
+    struct statfs system;
+    return ::statfs(path.c_str(), &system) == 0 &&
+           (system.f_type == PROC_SUPER_MAGIC || system.f_type == FUSE_SUPER_MAGIC);
+}
+
+// As its /proc numbers it, which may be of an outer PID namespace.
+bool is_this_process(std::string_view number) {
+    char own[16];
+    const ssize_t length = ::readlink("/proc/self", own, sizeof(own));
+    return length > 0 && number == std::string_view(own, static_cast<std::size_t>(length));
 }
 
 // "/proc/self/maps" -> "maps"; empty when it is not a file of this process.
@@ -348,8 +371,7 @@ std::string_view own_file(std::string_view path) {
     path.remove_prefix(6);
     const std::size_t slash = std::min(path.find('/'), path.size());
     const std::string_view who = path.substr(0, slash);
-    if (who != "self" && who != "thread-self" &&
-        !(is_number(who) && who == std::to_string(::getpid()))) {
+    if (who != "self" && who != "thread-self" && !(is_number(who) && is_this_process(who))) {
         return {};
     }
     path.remove_prefix(std::min(slash + 1, path.size()));
@@ -365,42 +387,18 @@ std::string_view own_file(std::string_view path) {
 
 } // namespace
 
-std::optional<std::string> proc_view(const std::string& path) {
-    if (!path.starts_with("/proc/")) {
-        return path.starts_with("/sys/") ? cpu_register(path) : std::nullopt;
-    }
-    for (const View& view : kMachineViews) {
-        if (view.name == path) {
-            return view.text();
-        }
-    }
-    const std::string_view file = own_file(path);
-    for (const View& view : kViews) {
-        if (view.name == file) {
-            return view.text();
-        }
-    }
-    return std::nullopt;
-}
+std::string guest_mappings() { return guest_maps("/proc/self/maps"); }
 
-i64 open_text(const std::string& text, u64 host_flags) {
-    const int writable = ::memfd_create("proc", MFD_CLOEXEC);
-    if (writable < 0) {
-        return -errno;
+ViewText proc_view(const std::string& path) {
+    if (!path.starts_with("/proc/")) {
+        return path.starts_with("/sys/") ? cpu_register(path) : nullptr;
     }
-    i64 result = 0;
-    for (std::size_t done = 0; done < text.size() && result == 0;) {
-        const ssize_t wrote = ::write(writable, text.data() + done, text.size() - done);
-        result = wrote < 0 ? -errno : 0;
-        done += wrote < 0 ? 0 : static_cast<std::size_t>(wrote);
-    }
-    if (result == 0) { // again, read-only and with the guest's flags
-        const std::string name = "/proc/self/fd/" + std::to_string(writable);
-        result = ::open(name.c_str(), O_RDONLY | static_cast<int>(host_flags & O_CLOEXEC));
-        result = result < 0 ? -errno : result;
-    }
-    ::close(writable);
-    return result;
+    const auto find = [&path](std::span<const View> views, std::string_view name) -> ViewText {
+        const auto found = std::ranges::find(views, name, &View::name);
+        return found != views.end() && is_in_proc(path) ? found->text : nullptr;
+    };
+    const ViewText machine = find(kMachineViews, path);
+    return machine != nullptr ? machine : find(kViews, own_file(path));
 }
 
 } // namespace ulna::user

@@ -15,8 +15,8 @@
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/host_numbers.h"
 #include "runtime/user/open_flags.h"
+#include "runtime/user/open_views.h"
 #include "runtime/user/path_argument.h"
-#include "runtime/user/proc_files.h"
 #include "runtime/user/syscall.h"
 
 namespace ulna::user {
@@ -62,8 +62,8 @@ std::optional<i64> try_proc_view(const std::string& path, u64 host_flags) {
     if ((host_flags & (O_ACCMODE | O_PATH)) != O_RDONLY) {
         return std::nullopt;
     }
-    const std::optional<std::string> text = proc_view(path);
-    return text ? std::optional(open_text(*text, host_flags)) : std::nullopt;
+    const ViewText view = proc_view(path);
+    return view != nullptr ? std::optional(open_view(view, host_flags)) : std::nullopt;
 }
 
 } // namespace
@@ -143,6 +143,22 @@ i64 sys_fcntl(GuestThread&, const SyscallArgs& args_) {
     default:
         return host_syscall(SYS_fcntl, fd, command, argument);
     }
+}
+
+i64 sys_lseek(GuestThread&, const SyscallArgs& args_) {
+    const auto [fd, offset, whence, unused3, unused4, unused5] = args_;
+    if (offset == 0 && whence == SEEK_SET) {
+        refresh_view(static_cast<int>(fd));
+    }
+    return host_syscall(SYS_lseek, fd, offset, whence);
+}
+
+i64 sys_pread64(GuestThread&, const SyscallArgs& args_) {
+    const auto [fd, to, bytes, offset, unused4, unused5] = args_;
+    if (offset == 0) {
+        refresh_view(static_cast<int>(fd));
+    }
+    return host_syscall(SYS_pread64, fd, to, bytes, offset);
 }
 
 i64 sys_fstat(GuestThread&, const SyscallArgs& args_) {

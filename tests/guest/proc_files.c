@@ -1,0 +1,150 @@
+// Files of /proc that are read again, and a /proc that lacks some.
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+enum { kPage = 4096 };
+
+static char g_text[1 << 18];
+
+// From the file's start, however it gets there.
+static const char* read_again(int fd, int by_pread) {
+    size_t length = 0;
+    CHECK(by_pread || lseek(fd, 0, SEEK_SET) == 0);
+    for (ssize_t got = 1; got > 0; length += got) {
+        const size_t room = sizeof g_text - 1 - length;
+        got = by_pread ? pread(fd, g_text + length, room, length) : read(fd, g_text + length, room);
+        CHECK(got >= 0);
+    }
+    g_text[length] = '\0';
+    return g_text;
+}
+
+static int open_file(const char* path) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+// "START-", as a line of maps begins; of a mapping that stays one of its own.
+static char* new_mapping(char* name, size_t room) {
+    char* const at = mmap(NULL, 3 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(at != MAP_FAILED && mprotect(at + kPage, kPage, PROT_READ) == 0);
+    snprintf(name, room, "%08lx-", (unsigned long)(uintptr_t)(at + kPage));
+    return at;
+}
+
+static void rewound(void) {
+    char tasks[64], name[32];
+    snprintf(tasks, sizeof tasks, "/proc/%d/task/%d/maps", (int)getpid(), (int)getpid());
+    const char* const files[] = {"/proc/self/maps", "/proc/self/smaps", tasks};
+    for (size_t i = 0; i < sizeof files / sizeof *files; ++i) {
+        for (int by_pread = 0; by_pread < 2; ++by_pread) {
+            const int fd = open_file(files[i]), copy = dup(fd);
+            CHECK(copy >= 0 && strstr(read_again(fd, by_pread), "[stack]") != NULL);
+            char* const at = new_mapping(name, sizeof name);
+            CHECK(strstr(read_again(fd, by_pread), name) != NULL && close(fd) == 0);
+            CHECK(munmap(at, 3 * kPage) == 0);
+            CHECK(strstr(read_again(copy, by_pread), name) == NULL && strstr(g_text, "[stack]") != NULL);
+            CHECK(close(copy) == 0);
+        }
+    }
+}
+
+static void status_again(void) {
+    const int fd = open_file("/proc/self/status");
+    CHECK(prctl(PR_SET_NAME, "first") == 0 && strstr(read_again(fd, 0), "Name:\tfirst\n") != NULL);
+    CHECK(prctl(PR_SET_NAME, "second one") == 0 && strstr(read_again(fd, 1), "Name:\tsecond one\n") != NULL);
+    CHECK(prctl(PR_SET_NAME, "third") == 0 && strstr(read_again(fd, 0), "Name:\tthird\n") != NULL);
+    CHECK(strstr(g_text, "Name:\tthird\n") == g_text && strstr(strchr(g_text, '\n'), "Name:") == NULL);
+    close(fd);
+}
+
+static void expect_success(pid_t child) {
+    int status;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+}
+
+// A descriptor goes on to show the process that opened it.
+static void inherited(void) {
+    char name[32];
+    const int fd = open_file("/proc/self/maps");
+    read_again(fd, 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        new_mapping(name, sizeof name);
+        CHECK(strstr(read_again(fd, 0), name) == NULL && strstr(g_text, "[stack]") != NULL);
+        const int own = open_file("/proc/self/maps");
+        CHECK(strstr(read_again(own, 0), name) != NULL);
+        char* const at = new_mapping(name, sizeof name);
+        CHECK(at != NULL && strstr(read_again(own, 1), name) != NULL);
+        _exit(0);
+    }
+    expect_success(child);
+    close(fd);
+}
+
+static void be_first_of_pid_namespace(void) {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) != 0) {
+        printf("no namespaces to be had\n");
+        _exit(0);
+    }
+    const pid_t child = fork();
+    if (child > 0) {
+        expect_success(child);
+        _exit(0);
+    }
+    CHECK(child == 0 && getpid() == 1);
+}
+
+// The /proc of outside numbers this process otherwise.
+static void other_numbers(void) {
+    char path[64], name[32], number[16] = "";
+    CHECK(readlink("/proc/self", number, sizeof number - 1) > 0 && strcmp(number, "1") != 0);
+    snprintf(path, sizeof path, "/proc/%s/maps", number);
+    const int fd = open_file(path);
+    new_mapping(name, sizeof name);
+    CHECK(strstr(read_again(fd, 0), name) != NULL && strstr(g_text, "[stack]") != NULL);
+    close(fd);
+}
+
+static void processes_only(void) {
+    const char* const absent[] = {"/proc/cpuinfo", "/proc/version", "/proc/sys/kernel/osrelease"};
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("proc", "/proc", "proc", 0, "subset=pid") != 0) {
+        return; // a sandbox may forbid it
+    }
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; ++i) {
+        CHECK(open(absent[i], O_RDONLY) == -1 && errno == ENOENT);
+    }
+    CHECK(strstr(read_again(open_file("/proc/1/maps"), 0), "[stack]") != NULL);
+    CHECK(strstr(read_again(open_file("/proc/self/maps"), 1), "[stack]") != NULL);
+    CHECK(open("/proc/1/task/77/maps", O_RDONLY) == -1 && errno == ENOENT);
+}
+
+static void namespaces(void) {
+    const pid_t child = fork();
+    if (child == 0) {
+        be_first_of_pid_namespace();
+        other_numbers();
+        processes_only();
+        _exit(0);
+    }
+    expect_success(child);
+}
+
+int main(void) {
+    RUN(rewound);
+    RUN(status_again);
+    RUN(inherited);
+    RUN(namespaces);
+    return 0;
+}
