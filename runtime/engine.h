@@ -104,6 +104,8 @@ class Engine {
     // Ends what threads the engine has of its own: the guest wants to be alone in its process for
     // its next system call.
     virtual void stop_own_threads() {}
+    // The id of the one that runs, 0 if there is none: nobody's but the engine's.
+    [[nodiscard]] virtual pid_t own_thread() const { return 0; }
 
     // Around a guest fork that does not share memory: no lock is held in the child, and only the
     // calling thread exists there.

@@ -5,10 +5,13 @@
 #include <ctime>
 
 #include <linux/futex.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "runtime/host_clone.h"
 
 namespace ulna::runtime {
 
@@ -33,6 +36,12 @@ constexpr std::size_t kMemoryBytes = kStackBytes + kVariableBytes + kDescription
 
 void futex_wait(std::atomic<u32>& word, u32 value, const timespec* timeout) {
     ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, timeout, nullptr, 0);
+}
+
+// Near the end of the ids, another one for each process.
+pid_t out_of_the_way() {
+    constexpr pid_t kLeastLimit = 32768; // of /proc/sys/kernel/pid_max, unless it was lowered
+    return kLeastLimit - 1 - ::getpid() % (kLeastLimit / 2);
 }
 
 class AllSignalsBlocked {
@@ -84,10 +93,32 @@ void Sampler::start() {
     std::memcpy(description + kThreadSelf, &self, sizeof self);
     command_ = kAsk;
     const AllSignalsBlocked blocked; // it takes no signal of the guest's
-    constexpr int kFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-                           CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
-                           CLONE_CHILD_CLEARTID;
-    ::clone(main, memory_ + kStackBytes, kFlags, this, &thread_, description, &thread_);
+    if (!clone_thread(out_of_the_way())) {
+        [[maybe_unused]] const bool made = clone_thread(0);
+    }
+}
+
+// With an id that no process of the guest's would get: who is the first of a PID namespace may
+// count on those that follow. It takes rights in that namespace. 0: the next one.
+bool Sampler::clone_thread(pid_t number) {
+    clone_args args = {};
+    args.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+    const u64 thread = reinterpret_cast<u64>(&thread_);
+    const u64 variables = reinterpret_cast<u64>(memory_ + kStackBytes + kVariableBytes);
+    const u64 stack = reinterpret_cast<u64>(memory_);
+    if (number == 0) {
+        return ulna_clone_call(SYS_clone, args.flags, stack + kStackBytes, thread, thread,
+                               variables, main, this) > 0;
+    }
+    args.child_tid = args.parent_tid = thread;
+    args.stack = stack;
+    args.stack_size = kStackBytes;
+    args.tls = variables;
+    args.set_tid = reinterpret_cast<u64>(&number);
+    args.set_tid_size = 1;
+    return ulna_clone_call(SYS_clone3, reinterpret_cast<u64>(&args), sizeof args, 0, 0, 0, main,
+                           this) > 0;
 }
 
 void Sampler::stop() {
@@ -116,9 +147,9 @@ void Sampler::unlock_after_fork(bool in_child) {
     mutex_.unlock();
 }
 
-int Sampler::main(void* self) {
+void Sampler::main(void* self) {
     static_cast<Sampler*>(self)->run();
-    return 0;
+    ::syscall(SYS_exit, 0);
 }
 
 void Sampler::run() {

@@ -25,6 +25,9 @@ class Sampler {
     void start();
     // Ends it: what the guest does next takes a process of one thread.
     void stop();
+    [[nodiscard]] pid_t thread() const {
+        return thread_.load(std::memory_order_relaxed);
+    } // 0: none
     // Some thread has answered: when all had been waiting, asking goes on.
     void note_answer() {
         if (command_.load(std::memory_order_relaxed) == kRest) {
@@ -38,10 +41,11 @@ class Sampler {
   private:
     enum Command : u32 { kAsk, kRest, kStop };
 
-    static int main(void* self);
+    static void main(void* self);
     void run();
     void wake();
     [[nodiscard]] bool allocate();
+    [[nodiscard]] bool clone_thread(pid_t number);
 
     ThreadRegistry& registry_;
     std::mutex mutex_;

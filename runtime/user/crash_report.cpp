@@ -79,11 +79,14 @@ std::string registers(const ir::CpuState& cpu) {
     return text + "\n";
 }
 
+// Return addresses may be signed (PACIASP).
+GuestAddr without_signature(GuestAddr address) { return address & (kTaskSize - 1); }
+
 // Frame records of the procedure call standard: x29 points to {caller's x29, return address}.
 std::string backtrace(const ir::CpuState& cpu) {
     std::string text;
     GuestAddr frame = cpu.x[29];
-    GuestAddr last = cpu.x[30];
+    GuestAddr last = without_signature(cpu.x[30]);
     text += place("lr", last);
     for (unsigned i = 0; i < kMaxFrames; ++i) {
         u64 record[2];
@@ -91,10 +94,11 @@ std::string backtrace(const ir::CpuState& cpu) {
             record[1] == 0) {
             break;
         }
-        if (record[1] != last) {
-            text += place("by", record[1]);
+        const GuestAddr caller = without_signature(record[1]);
+        if (caller != last) {
+            text += place("by", caller);
         }
-        last = record[1];
+        last = caller;
         if (record[0] <= frame) {
             break;
         }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "runtime/user/address_space.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
+#include "runtime/user/own_thread.h"
 #include "runtime/user/signals_state.h"
 
 namespace ulna::user {
@@ -197,6 +199,9 @@ std::string guest_stat() {
         std::string value(rest.substr(0, end));
         rest.remove_prefix(std::min(end + 1, rest.size()));
         switch (field) {
+        case 20:
+            value = std::to_string(std::strtoul(value.c_str(), nullptr, 10) - count_own_threads());
+            break;
         case 28:
             value = std::to_string(self.stack_start);
             break;
@@ -249,6 +254,9 @@ std::string guest_status() {
             text += changed;
         } else if (name == "untag_mask") {
             text += "untag_mask:\t0xffffffffffffff";
+        } else if (name == "Threads") {
+            const unsigned long threads = std::strtoul(line.data() + name.size() + 1, nullptr, 10);
+            text += "Threads:\t" + std::to_string(threads - count_own_threads());
         } else if (name.starts_with("x86_")) {
             continue;
         } else {

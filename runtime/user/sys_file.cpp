@@ -2,6 +2,7 @@
 // lie in the sysroot or in /proc.
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -16,6 +17,7 @@
 #include "runtime/user/host_numbers.h"
 #include "runtime/user/open_flags.h"
 #include "runtime/user/open_views.h"
+#include "runtime/user/own_thread.h"
 #include "runtime/user/path_argument.h"
 #include "runtime/user/syscall.h"
 
@@ -37,7 +39,8 @@ struct ArmStat {
 static_assert(sizeof(ArmStat) == 128 && offsetof(ArmStat, st_size) == 48 &&
               offsetof(ArmStat, st_blocks) == 64);
 
-i64 put_stat(GuestAddr to, const struct stat& host) {
+i64 put_stat(GuestAddr to, struct stat& host) {
+    hide_own_thread(host);
     ArmStat arm{};
     arm.st_dev = host.st_dev;
     arm.st_ino = host.st_ino;
@@ -177,7 +180,35 @@ i64 sys_newfstatat(GuestThread&, const SyscallArgs& args_) {
 
 i64 sys_statx(GuestThread&, const SyscallArgs& args_) {
     const PathArgument path(args_[1], follow_unless((args_[2] & AT_SYMLINK_NOFOLLOW) != 0));
-    return host_syscall(SYS_statx, args_[0], path.argument(), args_[2], args_[3], args_[4]);
+    const i64 result =
+        host_syscall(SYS_statx, args_[0], path.argument(), args_[2], args_[3], args_[4]);
+    struct statx host;
+    if (result == 0 && count_own_threads() != 0 && get_guest(args_[4], host)) {
+        const u32 links = host.stx_nlink;
+        hide_own_thread(host);
+        return host.stx_nlink == links || put_guest(args_[4], host) ? 0 : -EFAULT;
+    }
+    return result;
+}
+
+i64 sys_getdents64(GuestThread&, const SyscallArgs& args_) {
+    const auto [fd, to, bytes, unused3, unused4, unused5] = args_;
+    for (;;) {
+        const i64 got = host_syscall(SYS_getdents64, fd, to, bytes);
+        if (got <= 0 || count_own_threads() == 0) {
+            return got;
+        }
+        std::vector<u8> entries(static_cast<u64>(got));
+        if (!copy_from_guest(entries.data(), to, entries.size())) {
+            return -EFAULT;
+        }
+        const u64 left = hide_own_thread(static_cast<int>(fd), entries.data(), entries.size());
+        if (left != 0) { // nothing would mean the end
+            const bool is_same = left == entries.size();
+            return is_same || copy_to_guest(to, entries.data(), left) ? static_cast<i64>(left)
+                                                                      : -EFAULT;
+        }
+    }
 }
 
 i64 sys_faccessat(GuestThread&, const SyscallArgs& args_) {

@@ -1,11 +1,14 @@
-// Files of /proc that are read again, and a /proc that lacks some.
+// Files of /proc that are read again, a /proc that lacks some, and what it says of a process with one thread.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -92,6 +95,83 @@ static void inherited(void) {
     close(fd);
 }
 
+// Enough code, often enough, that a translator would look where the time goes.
+#define FUNCTION(n) static __attribute__((noinline)) unsigned f##n(unsigned x) { return x * (2 * n + 1) + (x >> 3); }
+#define TEN(each, n) each(n##0) each(n##1) each(n##2) each(n##3) each(n##4) each(n##5) each(n##6) each(n##7) each(n##8) each(n##9)
+#define HUNDRED(each, n) TEN(each, n##0) TEN(each, n##1) TEN(each, n##2) TEN(each, n##3) TEN(each, n##4) TEN(each, n##5) TEN(each, n##6) TEN(each, n##7) TEN(each, n##8) TEN(each, n##9)
+#define ALL(each) HUNDRED(each, 1) HUNDRED(each, 2) HUNDRED(each, 3) HUNDRED(each, 4) HUNDRED(each, 5)
+#define NAME(n) f##n,
+ALL(FUNCTION)
+
+static void work(void) {
+    static unsigned (*volatile const functions[])(unsigned) = {ALL(NAME)};
+    volatile unsigned x = 1;
+    for (int round = 0; round < 50; ++round) {
+        for (size_t i = 0; i < sizeof functions / sizeof *functions; ++i) {
+            x = functions[i](x);
+        }
+    }
+}
+
+static unsigned number_after(const char* path, const char* name) {
+    const int fd = open_file(path);
+    const char* const line = strstr(read_again(fd, 0), name);
+    CHECK(line != NULL && close(fd) == 0);
+    return atoi(line + strlen(name));
+}
+
+static unsigned threads_in_stat(void) {
+    const int fd = open_file("/proc/self/stat");
+    const char* at = strrchr(read_again(fd, 0), ')') + 1;
+    for (int field = 2; field < 20; ++field) {
+        at = strchr(at, ' ') + 1;
+    }
+    close(fd);
+    return atoi(at);
+}
+
+static unsigned listed_tasks(void) {
+    DIR* const tasks = opendir("/proc/self/task");
+    unsigned count = 0;
+    CHECK(tasks != NULL);
+    for (struct dirent* entry; (entry = readdir(tasks)) != NULL;) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(tasks);
+    return count;
+}
+
+static void expect_threads(unsigned count) {
+    struct stat tasks, open_tasks;
+    struct statx extended;
+    CHECK(stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink == 2 + count);
+    CHECK(statx(AT_FDCWD, "/proc/self/task", 0, STATX_BASIC_STATS, &extended) == 0 && extended.stx_nlink == 2 + count);
+    const int fd = open_file("/proc/self/task/");
+    CHECK(fstat(fd, &open_tasks) == 0 && open_tasks.st_nlink == 2 + count && open_tasks.st_ino == tasks.st_ino);
+    close(fd);
+    CHECK(number_after("/proc/self/status", "Threads:") == count && threads_in_stat() == count);
+    CHECK(listed_tasks() == count);
+}
+
+static pthread_barrier_t g_barrier;
+
+static void* second_thread(void* unused) {
+    pthread_barrier_wait(&g_barrier);
+    pthread_barrier_wait(&g_barrier);
+    return unused;
+}
+
+static void threads(void) {
+    work();
+    expect_threads(1);
+    pthread_t thread;
+    CHECK(pthread_barrier_init(&g_barrier, NULL, 2) == 0 && pthread_create(&thread, NULL, second_thread, NULL) == 0);
+    pthread_barrier_wait(&g_barrier);
+    expect_threads(2);
+    pthread_barrier_wait(&g_barrier);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
 static void be_first_of_pid_namespace(void) {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) != 0) {
         printf("no namespaces to be had\n");
@@ -103,6 +183,19 @@ static void be_first_of_pid_namespace(void) {
         _exit(0);
     }
     CHECK(child == 0 && getpid() == 1);
+}
+
+static void children_in_order(void) {
+    work();
+    for (pid_t number = 2; number < 4; ++number) {
+        const pid_t child = fork();
+        if (child == 0) {
+            CHECK(getpid() == number);
+            _exit(0);
+        }
+        CHECK(child == number);
+        expect_success(child);
+    }
 }
 
 // The /proc of outside numbers this process otherwise.
@@ -134,6 +227,7 @@ static void namespaces(void) {
     const pid_t child = fork();
     if (child == 0) {
         be_first_of_pid_namespace();
+        children_in_order();
         other_numbers();
         processes_only();
         _exit(0);
@@ -146,5 +240,6 @@ int main(void) {
     RUN(status_again);
     RUN(inherited);
     RUN(namespaces);
+    RUN(threads);
     return 0;
 }
