@@ -162,7 +162,9 @@ void name_process(const LoadedProgram& program) {
     Process& self = process();
     self.exe_path = program.path;
     // A program executed by descriptor has no name of its own but its file's.
-    const std::string& name = program.name.starts_with("/dev/fd/") ? program.path : program.name;
+    const bool is_by_descriptor = program.name.starts_with("/dev/fd/");
+    const std::string name =
+        is_by_descriptor ? program.path.substr(0, program.path.find(" (deleted)")) : program.name;
     self.comm = name.substr(name.rfind('/') + 1).substr(0, 15);
     ::prctl(PR_SET_NAME, self.comm.c_str());
 }
@@ -222,8 +224,8 @@ int main(int argc, char** argv, char** environment) {
     init_process(handover);
     init_signals();
     const LoadedProgram program = load(self.options, handover);
-    finish_handover(handover);
     name_process(program);
+    finish_handover(handover);
     space.init_brk(program.heap);
     std::optional<GuestAddr> sp;
     if (!map_vdso() || !(sp = make_initial_stack(program))) {

@@ -347,7 +347,8 @@ std::string absolute(const std::string& path) {
     return ::realpath(path.c_str(), resolved) != nullptr ? resolved : path;
 }
 
-// Of an open file: where it lies now. A file without a name is known by the one it was asked for.
+// Of an open file: where it lies now. A file without a name is known by the one it was asked for,
+// or, where that was a descriptor, by what the kernel calls it.
 std::string absolute(int descriptor, const std::string& path) {
     const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
     char name[PATH_MAX];
@@ -358,6 +359,9 @@ std::string absolute(int descriptor, const std::string& path) {
         // The kernel has resolved the name; it invents one for a file that has lost its own.
         if (name[0] == '/' && ::stat(name, &named) == 0 && ::fstat(descriptor, &open) == 0 &&
             named.st_dev == open.st_dev && named.st_ino == open.st_ino) {
+            return name;
+        }
+        if (path.starts_with("/proc/self/fd/")) {
             return name;
         }
     }

@@ -144,8 +144,9 @@ i64 open_program(const ExecRequest& request, Image& image) {
 
 // The name by which the new program finds its file again.
 void name_program(const ExecRequest& request, Image& image) {
-    const bool relative = !image.path.empty() && image.path[0] != '/';
-    if (!image.path.empty() && !(relative && request.directory_fd != AT_FDCWD)) {
+    const bool is_relative = !image.path.starts_with('/') && request.directory_fd != AT_FDCWD;
+    const bool is_descriptor = image.path.starts_with("/proc/"); // it may be closed by then
+    if (!image.path.empty() && !is_relative && !is_descriptor) {
         return;
     }
     const std::string link = "/proc/self/fd/" + std::to_string(image.file);

@@ -52,6 +52,7 @@ struct Process {
     AddressSpace* space = nullptr;
     Debugger* debugger = nullptr; // -g; null: none
     std::string exe_path;         // absolute host path of the guest program: /proc/self/exe
+    int exe_file = -1;            // a descriptor of it where that path does not lead to it
     std::vector<char> auxv;       // as on the guest's stack: /proc/self/auxv
     GuestAddr arg_start = 0, arg_end = 0, env_start = 0, env_end = 0; // /proc/self/cmdline, environ
     GuestAddr stack_start = 0;

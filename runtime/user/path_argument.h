@@ -33,6 +33,13 @@ class PathArgument {
     std::string guest_, host_;
 };
 
+// What a name means where names are the host's: /proc/PID/exe is the guest's even there. Else
+// empty.
+[[nodiscard]] inline std::string named_program(GuestAddr name) {
+    const std::optional<std::string> text = name == 0 ? std::nullopt : guest_string(name);
+    return text ? guest_exe_to_open(*text) : std::string();
+}
+
 [[nodiscard]] inline FollowLinks follow_unless(bool no_follow) {
     return no_follow ? FollowLinks::No : FollowLinks::Yes;
 }

@@ -123,6 +123,14 @@ std::string guest_exe(std::string_view path) {
     return is_number(middle) ? exe_of_other(middle) : std::string();
 }
 
+std::string guest_exe_to_open(std::string_view path) {
+    std::string exe = guest_exe(path);
+    const Process& self = process();
+    return self.exe_file >= 0 && exe == self.exe_path
+               ? "/proc/self/fd/" + std::to_string(self.exe_file)
+               : exe;
+}
+
 bool sysroot_is_empty() { return process().options.sysroot.empty(); }
 
 std::string host_path(const std::string& guest_path, FollowLinks follow) {
@@ -130,7 +138,7 @@ std::string host_path(const std::string& guest_path, FollowLinks follow) {
         return guest_path;
     }
     if (follow == FollowLinks::Yes) {
-        if (std::string exe = guest_exe(guest_path); !exe.empty()) {
+        if (std::string exe = guest_exe_to_open(guest_path); !exe.empty()) {
             return exe;
         }
     }

@@ -21,6 +21,8 @@ enum class FollowLinks : u8 {
 // What /proc/PID/exe leads to for the guest: the program that this process, or another one under
 // Ulna, runs. Empty for every other name.
 [[nodiscard]] std::string guest_exe(std::string_view path);
+// The same, as the host can open it: a memfd, or what has been unmounted, has no path.
+[[nodiscard]] std::string guest_exe_to_open(std::string_view path);
 
 // True when host_path is the identity for every name but /proc/PID/exe: callers may skip copying
 // names.

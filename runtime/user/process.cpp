@@ -2,7 +2,9 @@
 // thread_group.h.
 #include "runtime/user/process.h"
 
+#include <fcntl.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,9 +116,16 @@ Handover take_handover(int argc, char** argv) {
 }
 
 void finish_handover(const Handover& handover) {
-    if (handover.program_fd >= 0) {
-        close(handover.program_fd);
+    if (handover.program_fd < 0) {
+        return;
     }
+    Process& self = process();
+    struct stat named, opened;
+    if (stat(self.exe_path.c_str(), &named) != 0 || fstat(handover.program_fd, &opened) != 0 ||
+        named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) {
+        self.exe_file = fcntl(handover.program_fd, F_DUPFD_CLOEXEC, high_descriptor());
+    }
+    close(handover.program_fd);
 }
 
 } // namespace ulna::user

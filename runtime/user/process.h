@@ -26,7 +26,8 @@ struct Handover {
 
 // Opens our own file while it is still reachable. Call once, early.
 void init_process(const Handover& handover);
-// After the program has been loaded: closes what only the loader needed.
+// After the program has been loaded and named: closes what only the loader needed, unless no name
+// leads to the program.
 void finish_handover(const Handover& handover);
 
 // execveat(2) of the guest. Returns only -errno or kRestartNoIntr.

@@ -226,6 +226,12 @@ i64 sys_utimensat(GuestThread&, const SyscallArgs& args_) {
     return host_syscall(SYS_utimensat, args_[0], path.argument(), args_[2], args_[3]);
 }
 
+i64 sys_open_tree(GuestThread&, const SyscallArgs& args_) {
+    const std::string exe = named_program(args_[1]);
+    const u64 name = exe.empty() ? args_[1] : reinterpret_cast<u64>(exe.c_str());
+    return host_syscall(SYS_open_tree, args_[0], name, args_[2]);
+}
+
 i64 sys_readlinkat(GuestThread&, const SyscallArgs& args_) {
     const auto [directory, name, buffer, bytes, unused4, unused5] = args_;
     const std::optional<std::string> text = guest_string(name);

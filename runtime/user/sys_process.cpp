@@ -9,6 +9,7 @@
 
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/own_file.h"
+#include "runtime/user/path_argument.h"
 #include "runtime/user/process.h"
 #include "runtime/user/signals_state.h"
 #include "runtime/user/thread_group.h"
@@ -109,7 +110,10 @@ i64 sys_change_names(GuestThread& thread, const SyscallArgs& args_) {
         if (call.arm == number) {
             keep_own_file();
             process().engine->stop_own_threads(); // setns: to a user or time namespace
-            return host_syscall(call.host, args_[0], args_[1], args_[2], args_[3], args_[4]);
+            const std::string exe =
+                call.host == SYS_mount ? named_program(args_[0]) : std::string();
+            const u64 first = exe.empty() ? args_[0] : reinterpret_cast<u64>(exe.c_str());
+            return host_syscall(call.host, first, args_[1], args_[2], args_[3], args_[4]);
         }
     }
     return -ENOSYS;

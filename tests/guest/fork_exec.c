@@ -39,6 +39,23 @@ static void write_file(const char* path, const char* text, int mode) {
 
 // --- this program as the child: each mode checks something and exits with 40 plus its number
 
+// What a program without a name finds of itself. It executes itself twice more.
+static int unnamed(int round) {
+    char link[4096] = "", path[64];
+    CHECK(readlink("/proc/self/exe", link, sizeof link - 1) > 0 && strcmp(link, "/memfd:program (deleted)") == 0);
+    struct stat named, opened;
+    const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && fstat(fd, &opened) == 0 && stat("/proc/self/exe", &named) == 0 && opened.st_ino == named.st_ino);
+    unsigned char header[20];
+    CHECK(read(fd, header, sizeof header) == sizeof header && header[18] == 183);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (round == 2) {
+        return 45;
+    }
+    execl(round == 0 ? "/proc/self/exe" : path, "name", "unnamed", round == 0 ? "1" : "2", NULL);
+    return 97;
+}
+
 static int child_main(int argc, char** argv) {
     const char* mode = argv[1];
     if (!strcmp(mode, "args")) {
@@ -70,6 +87,9 @@ static int child_main(int argc, char** argv) {
             CHECK(fd == kept || fcntl(fd, F_GETFD) < 0);
         }
         return 43;
+    }
+    if (!strcmp(mode, "unnamed")) {
+        return unnamed(atoi(argv[2]));
     }
     if (!strcmp(mode, "exe")) {
         char link[4096] = {0};
@@ -199,6 +219,18 @@ static void errors(void) {
     free(huge);
 }
 
+// A program that has no name.
+static int copy_of_self(void) {
+    const int from = open(self, O_RDONLY), to = memfd_create("program", MFD_CLOEXEC);
+    char buffer[65536];
+    ssize_t got;
+    while ((got = read(from, buffer, sizeof buffer)) > 0) {
+        CHECK(write(to, buffer, got) == got);
+    }
+    close(from);
+    return to;
+}
+
 static void by_descriptor(void) {
     pid_t child = fork();
     if (child == 0) {
@@ -219,19 +251,18 @@ static void by_descriptor(void) {
     }
     CHECK(finish(child) == 44);
     child = fork();
-    if (child == 0) { // a program that has no name
-        const int from = open(self, O_RDONLY), to = memfd_create("program", MFD_CLOEXEC);
-        char buffer[65536];
-        ssize_t got;
-        while ((got = read(from, buffer, sizeof buffer)) > 0) {
-            CHECK(write(to, buffer, got) == got);
-        }
-        close(from);
-        fexecve(to, (char*[]){"own name", "args", "two words", "", "--help", NULL},
+    if (child == 0) {
+        fexecve(copy_of_self(), (char*[]){"own name", "args", "two words", "", "--help", NULL},
                 (char*[]){"ONE=1", "TWO", NULL});
         _exit(98);
     }
     CHECK(finish(child) == 41);
+    child = fork();
+    if (child == 0) {
+        fexecve(copy_of_self(), (char*[]){"own name", "unnamed", "0", NULL}, environ);
+        _exit(98);
+    }
+    CHECK(finish(child) == 45);
 }
 
 static void vforks(void) {

@@ -209,6 +209,31 @@ static void other_numbers(void) {
     close(fd);
 }
 
+static unsigned machine_of(const char* path) {
+    unsigned char header[20];
+    const int fd = open_file(path);
+    CHECK(read(fd, header, sizeof header) == sizeof header && close(fd) == 0);
+    return header[18] | header[19] << 8;
+}
+
+// Container runtimes execute a copy of themselves that nobody can write to: another mount of their file.
+static void mounted_again(void) {
+    enum { kAarch64 = 183, kOpenTree = 428, kMoveMount = 429, kClone = 1, kEmptyPath = 4 };
+    char file[] = "/tmp/ulna-mount-XXXXXX";
+    const int fd = mkstemp(file);
+    CHECK(fd >= 0 && close(fd) == 0);
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0) {
+        CHECK(mount("/proc/self/exe", file, "", MS_BIND, NULL) == 0);
+        CHECK(machine_of(file) == kAarch64 && umount2(file, MNT_DETACH) == 0);
+        const int tree = syscall(kOpenTree, AT_FDCWD, "/proc/self/exe", kClone | O_CLOEXEC);
+        if (tree >= 0) {
+            CHECK(syscall(kMoveMount, tree, "", AT_FDCWD, file, kEmptyPath) == 0);
+            CHECK(machine_of(file) == kAarch64 && umount2(file, MNT_DETACH) == 0 && close(tree) == 0);
+        }
+    }
+    CHECK(unlink(file) == 0);
+}
+
 static void processes_only(void) {
     const char* const absent[] = {"/proc/cpuinfo", "/proc/version", "/proc/sys/kernel/osrelease"};
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
@@ -229,6 +254,7 @@ static void namespaces(void) {
         be_first_of_pid_namespace();
         children_in_order();
         other_numbers();
+        mounted_again();
         processes_only();
         _exit(0);
     }
