@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "runtime/user/guest_thread.h"
 
@@ -36,7 +37,12 @@ bool is_own_tasks(const struct stat& file) {
 
 } // namespace
 
-unsigned count_own_threads() { return own_thread() != 0 ? 1 : 0; }
+bool may_have_own_thread() { return own_thread() != 0; }
+
+unsigned count_own_threads() {
+    const std::string task = "/proc/self/task/" + std::to_string(own_thread());
+    return may_have_own_thread() && ::access(task.c_str(), F_OK) == 0 ? 1 : 0;
+}
 
 void hide_own_thread(struct stat& file) {
     if (is_own_tasks(file)) {

@@ -8,6 +8,8 @@
 
 namespace ulna::user {
 
+// Cheap; a child that borrows the memory of the thread's process has it, too.
+[[nodiscard]] bool may_have_own_thread();
 // 0 or 1: how many threads of /proc/self/status are not the guest's.
 [[nodiscard]] unsigned count_own_threads();
 // The links of /proc/self/task, one for each thread; other files are left as they are.

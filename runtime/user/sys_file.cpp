@@ -183,7 +183,7 @@ i64 sys_statx(GuestThread&, const SyscallArgs& args_) {
     const i64 result =
         host_syscall(SYS_statx, args_[0], path.argument(), args_[2], args_[3], args_[4]);
     struct statx host;
-    if (result == 0 && count_own_threads() != 0 && get_guest(args_[4], host)) {
+    if (result == 0 && may_have_own_thread() && get_guest(args_[4], host)) {
         const u32 links = host.stx_nlink;
         hide_own_thread(host);
         return host.stx_nlink == links || put_guest(args_[4], host) ? 0 : -EFAULT;
@@ -195,7 +195,7 @@ i64 sys_getdents64(GuestThread&, const SyscallArgs& args_) {
     const auto [fd, to, bytes, unused3, unused4, unused5] = args_;
     for (;;) {
         const i64 got = host_syscall(SYS_getdents64, fd, to, bytes);
-        if (got <= 0 || count_own_threads() == 0) {
+        if (got <= 0 || !may_have_own_thread()) {
             return got;
         }
         std::vector<u8> entries(static_cast<u64>(got));

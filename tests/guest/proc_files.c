@@ -153,6 +153,16 @@ static void expect_threads(unsigned count) {
     CHECK(listed_tasks() == count);
 }
 
+// A process of its own, with the memory of another.
+static void borrowing_child(void) {
+    const pid_t child = vfork();
+    if (child == 0) {
+        expect_threads(1);
+        _exit(0);
+    }
+    expect_success(child);
+}
+
 static pthread_barrier_t g_barrier;
 
 static void* second_thread(void* unused) {
@@ -164,6 +174,7 @@ static void* second_thread(void* unused) {
 static void threads(void) {
     work();
     expect_threads(1);
+    borrowing_child();
     pthread_t thread;
     CHECK(pthread_barrier_init(&g_barrier, NULL, 2) == 0 && pthread_create(&thread, NULL, second_thread, NULL) == 0);
     pthread_barrier_wait(&g_barrier);
@@ -254,14 +265,23 @@ static void namespaces(void) {
         be_first_of_pid_namespace();
         children_in_order();
         other_numbers();
-        mounted_again();
+        const pid_t executed = fork();
+        if (executed == 0) { // its file is then one of this mount namespace
+            execl("/proc/self/exe", "name", "mounted", NULL);
+            _exit(98);
+        }
+        expect_success(executed);
         processes_only();
         _exit(0);
     }
     expect_success(child);
 }
 
-int main(void) {
+int main(int argc, char** argv) {
+    if (argc > 1 && strcmp(argv[1], "mounted") == 0) {
+        mounted_again();
+        return 0;
+    }
     RUN(rewound);
     RUN(status_again);
     RUN(inherited);
