@@ -26,7 +26,14 @@ void MachineJumps::clear(Cache& cache) {
 }
 
 void MachineJumps::use(bool privileged, unsigned set) {
-    Cache& cache = caches_[privileged][set];
+    forget_cache(privileged, kMisalignedSp);
+    set_[privileged] = set;
+    show_current(privileged);
+}
+
+// To translated code.
+void MachineJumps::show_current(bool privileged) {
+    Cache& cache = current(privileged);
     if (cache.entries == nullptr) {
         cache.entries = new ir::JumpCacheEntry[ir::kJumpCacheEntries + ir::kMachineVictims];
         cache.used = cache.victims_used = true; // with whatever was there
@@ -35,12 +42,16 @@ void MachineJumps::use(bool privileged, unsigned set) {
     if (cache.stale) {
         clear(cache);
     }
-    current_[privileged] = set;
     state_->machine_jump_cache[privileged] = cache.entries;
 }
 
 bool MachineJumps::use_mode(ir::BlockMode mode) {
-    Cache& cache = caches_[mode.privileged()][current_[mode.privileged()]];
+    const bool privileged = mode.privileged();
+    if (std::exchange(sp_is_misaligned_[privileged], mode.misaligned_sp()) !=
+        mode.misaligned_sp()) {
+        show_current(privileged);
+    }
+    Cache& cache = current(privileged);
     if (std::exchange(cache.mode, mode.bits) == mode.bits) {
         return false;
     }
@@ -49,23 +60,28 @@ bool MachineJumps::use_mode(ir::BlockMode mode) {
 }
 
 void MachineJumps::enter(GuestAddr pc, u64 host, bool privileged) {
-    Cache& cache = caches_[privileged][current_[privileged]];
+    Cache& cache = current(privileged);
     cache.victims_used |= cache.jumps().enter(pc, host);
     cache.used = true;
 }
 
-void MachineJumps::forget(bool privileged, unsigned set) {
-    Cache& cache = caches_[privileged][set];
+void MachineJumps::forget_cache(bool privileged, unsigned number) {
+    Cache& cache = caches_[privileged][number];
     cache.stale = cache.used;
-    if (set == current_[privileged]) {
+    if (number == number_of_current(privileged)) {
         clear(cache);
     }
 }
 
+void MachineJumps::forget(bool privileged, unsigned set) {
+    forget_cache(privileged, set);
+    forget_cache(privileged, kMisalignedSp);
+}
+
 void MachineJumps::forget_all() {
     for (const bool privileged : {false, true}) {
-        for (unsigned set = 0; set < kCodeSets; ++set) {
-            forget(privileged, set);
+        for (unsigned number = 0; number <= kMisalignedSp; ++number) {
+            forget_cache(privileged, number);
         }
     }
 }

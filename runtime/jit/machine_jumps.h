@@ -1,6 +1,7 @@
 // Jump caches of a machine's CPU: without and with privilege one for each of the last few sets of
-// tables (Engine::use_code_addresses). Translated code looks at the current ones by
-// CpuState::machine_jump_cache.
+// tables (Engine::use_code_addresses), and one more while SP is misaligned: Linux adds a register
+// to SP and takes it away again whenever an exception is taken, so that mode comes and goes all the
+// time. Translated code looks at the current ones by CpuState::machine_jump_cache.
 #pragma once
 
 #include "ir/block_key.h"
@@ -40,11 +41,22 @@ class MachineJumps {
         }
     };
 
+    static constexpr unsigned kMisalignedSp = kCodeSets; // of whatever tables are current
+
     static void clear(Cache& cache);
+    [[nodiscard]] unsigned number_of_current(bool privileged) const {
+        return sp_is_misaligned_[privileged] ? kMisalignedSp : set_[privileged];
+    }
+    [[nodiscard]] Cache& current(bool privileged) {
+        return caches_[privileged][number_of_current(privileged)];
+    }
+    void show_current(bool privileged);
+    void forget_cache(bool privileged, unsigned number);
 
     ir::CpuState* const state_; // no reference, so that EngineThread has standard layout
-    Cache caches_[2][kCodeSets];
-    unsigned current_[2] = {};
+    Cache caches_[2][kCodeSets + 1];
+    unsigned set_[2] = {};
+    bool sp_is_misaligned_[2] = {};
 };
 
 } // namespace ulna::runtime

@@ -98,6 +98,34 @@ TEST_CASE("machine jumps: they are of blocks of one mode", "[runtime]") {
     CHECK(f.find(kPc, true) == 0);
 }
 
+TEST_CASE("machine jumps: what is there outlives a while of misaligned SP", "[runtime]") {
+    Fixture f;
+    const ir::BlockMode usual{ir::BlockMode::level_bits(1)};
+    const ir::BlockMode misaligned{usual.bits | ir::BlockMode::kMisalignedSp};
+    f.jumps.use_mode(usual);
+    f.jumps.enter(kPc, kHost, true);
+    f.jumps.use_mode(misaligned);
+    CHECK(f.find(kPc, true) == 0);
+    f.jumps.enter(kPc, kHost + 1, true);
+    CHECK_FALSE(f.jumps.use_mode(usual));
+    CHECK(f.find(kPc, true) == kHost);
+    CHECK_FALSE(f.jumps.use_mode(misaligned));
+    CHECK(f.find(kPc, true) == kHost + 1);
+    SECTION("but not what it found by other tables") {
+        f.jumps.use(true, 1);
+        CHECK(f.find(kPc, true) == 0);
+        f.jumps.use_mode(usual);
+        f.jumps.use(true, 0);
+        CHECK(f.find(kPc, true) == kHost);
+    }
+    SECTION("nor what maintenance meanwhile forgets") {
+        f.jumps.forget(true, 0);
+        CHECK(f.find(kPc, true) == 0);
+        f.jumps.use_mode(usual);
+        CHECK(f.find(kPc, true) == 0);
+    }
+}
+
 TEST_CASE("machine jumps: what is forgotten leaves nothing that a branch could find", "[runtime]") {
     constexpr GuestAddr kLast = 0xffff'ffff'0000'3ffc, kFirst = 0x1234'0000;
     Fixture f;
