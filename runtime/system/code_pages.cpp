@@ -14,23 +14,29 @@ constexpr unsigned kAsidShift = 48;
 CodePages::CodePages(bool privileged) : privileged_{privileged} {
     sets_[0] = std::make_unique<Set>();
     sets_[0]->last_use = ++uses_;
-    bind(*sets_[0]);
+    begin(*sets_[0]);
 }
 
-// To the current tables, with nothing found yet.
+// To the current tables.
 void CodePages::bind(Set& set) const {
     set.ttbr0 = ttbr0_;
     set.ttbr1 = ttbr1_;
-    set.local = !privileged_;
+}
+
+// With nothing found yet.
+void CodePages::begin(Set& set) const {
+    set.clear();
+    bind(set);
+    set.own = !privileged_;
 }
 
 // The pages of the set are where the current tables have them.
 bool CodePages::holds(const Set& set) const {
-    return set.local ? set.ttbr0 == ttbr0_ && set.ttbr1 == ttbr1_
-                     : ((set.ttbr1 ^ ttbr1_) & ones(kAsidShift)) == 0;
+    return set.own ? set.ttbr0 == ttbr0_ && set.ttbr1 == ttbr1_
+                   : ((set.ttbr1 ^ ttbr1_) & ones(kAsidShift)) == 0;
 }
 
-CodePages::Tables CodePages::use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1) {
+CodePages::Tables CodePages::select(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1) {
     const u16 asid = static_cast<u16>((asid_in_ttbr1 ? ttbr1 : ttbr0) >> kAsidShift);
     if (ttbr0 == ttbr0_ && ttbr1 == ttbr1_ && asid == asid_) {
         return Tables::Same;
@@ -49,8 +55,7 @@ CodePages::Tables CodePages::use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1) {
     if (known) {
         return current_ == before ? Tables::Same : Tables::Known;
     }
-    set->clear();
-    bind(*set);
+    begin(*set);
     return Tables::New;
 }
 
@@ -67,15 +72,19 @@ unsigned CodePages::choose() const {
     return oldest;
 }
 
-const CodePages::Page& CodePages::enter(const Page& page, unsigned mapping_log2, bool local) {
+const CodePages::Page& CodePages::enter(const Page& page, const CodeMapping& mapping, Scope scope) {
     Set& set = *sets_[current_];
-    if (local && !set.local) {
+    if (!set.own && scope == Scope::Asid && !set.mappings.add(mapping, asid_)) {
+        scope = Scope::Own; // they are too many
+    }
+    if (!set.own && scope == Scope::Own) {
         bind(set);
-        set.local = true; // what it has of all tables is of these, too
+        set.own = true; // what it has of all tables is of these, too
+        set.mappings.reset();
     }
     set.used = true;
     set.seen[bit(page.start, 55)].set(Set::filter_of(page.start));
-    set.sizes.note(page.start, mapping_log2);
+    set.sizes.note(page.start, mapping.log2);
     return set.pages[index_of(page.start)] = page;
 }
 
@@ -85,6 +94,7 @@ void CodePages::Set::clear() {
         seen[0].reset();
         seen[1].reset();
         sizes.reset();
+        mappings.reset();
         used = false;
     }
 }
@@ -97,6 +107,6 @@ bool CodePages::Set::may_have(GuestAddr address) const {
 }
 
 // Only the low eight bits count where TCR_ELx.AS is 0.
-bool CodePages::Set::concerns(u16 which) const { return local && (asid ^ which) % 256 == 0; }
+bool CodePages::Set::concerns(u16 which) const { return own && (asid ^ which) % 256 == 0; }
 
 } // namespace ulna::system

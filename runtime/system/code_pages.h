@@ -2,8 +2,8 @@
 // the last few sets of tables. So a process finds again what it had, and so does a kernel that
 // changes TTBR1 on the way to a process and back (page-table isolation).
 //
-// At EL0 a set belongs to both TTBRs with their ASID. Above it a kernel's code mostly is global:
-// then only TTBR1's tables count, until a page is found that is not.
+// At EL0 a set belongs to both TTBRs with their ASID. Above it only TTBR1's tables count, whose
+// pages are global or looked up again for each ASID, until a page is found that is TTBR0's.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 
 #include "ir/guest_state.h"
 #include "runtime/engine.h"
+#include "runtime/system/asid_mappings.h"
 #include "runtime/system/mapping_sizes.h"
 
 namespace ulna::system {
@@ -30,10 +31,27 @@ class CodePages {
         New,   // others; what their number had before is forgotten
     };
 
+    // Whom a page is for.
+    enum class Scope : u8 {
+        Tables, // all with TTBR1's tables
+        Asid,   // those of them that find the same mapping
+        Own,    // the current TTBRs and ASID
+    };
+
     explicit CodePages(bool privileged);
 
-    // The TTBRs of the regime, and which of them has the ASID (TCR_EL1.A1).
-    [[nodiscard]] Tables use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1);
+    // The TTBRs of the regime, and which of them has the ASID (TCR_EL1.A1). `holds(mapping)` says
+    // whether these tables have a mapping that others have.
+    template <class Holds>
+    [[nodiscard]] Tables use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1, Holds holds) {
+        const Tables found = select(ttbr0, ttbr1, asid_in_ttbr1);
+        Set& set = *sets_[current_];
+        if (set.mappings.confirm(asid_, holds)) {
+            return found;
+        }
+        begin(set);
+        return Tables::New;
+    }
     // The current set, below runtime::kCodeSets.
     [[nodiscard]] unsigned current() const { return current_; }
 
@@ -41,8 +59,7 @@ class CodePages {
         const Page& page = now().pages[index_of(pc)];
         return page.start == align_down(pc, kPageBytes) ? &page : nullptr;
     }
-    // `local`: for these tables and this ASID only.
-    const Page& enter(const Page& page, unsigned mapping_log2, bool local);
+    const Page& enter(const Page& page, const CodeMapping& mapping, Scope scope);
 
     // Forgets sets: those that may have code of the address's mapping, those that an invalidation
     // of the ASID concerns, all. Calls forgotten(number) for each that had any.
@@ -51,6 +68,11 @@ class CodePages {
     }
     template <class Forgotten> void forget_asid(u16 asid, Forgotten forgotten) {
         forget_if([&](const Set& set) { return set.concerns(asid); }, forgotten);
+        for (const std::unique_ptr<Set>& set : sets_) {
+            if (set != nullptr) {
+                set->mappings.forget(asid); // the next use() looks at them again
+            }
+        }
     }
     template <class Forgotten> void forget(Forgotten forgotten) {
         forget_if([](const Set&) { return true; }, forgotten);
@@ -64,8 +86,8 @@ class CodePages {
     struct Set {
         u64 ttbr0 = 0, ttbr1 = 0;
         u16 asid = 0;
-        bool local = false; // some page is
-        bool used = false;  // there is some page
+        bool own = false;  // some page is
+        bool used = false; // there is some page
         u64 last_use = 0;
         Page pages[kPages];
         // By address; kernels and processes, whose addresses differ in bit 55, apart.
@@ -75,6 +97,7 @@ class CodePages {
         }
         std::bitset<kFilterBits> seen[2];
         MappingSizes sizes;
+        AsidMappings mappings; // of the pages that are Scope::Asid's
 
         void clear();
         [[nodiscard]] bool may_have(GuestAddr address) const;
@@ -84,6 +107,8 @@ class CodePages {
     [[nodiscard]] const Set& now() const { return *sets_[current_]; }
     [[nodiscard]] bool holds(const Set& set) const;
     void bind(Set& set) const;
+    void begin(Set& set) const;
+    [[nodiscard]] Tables select(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1);
     [[nodiscard]] unsigned choose() const;
     template <class Which, class Forgotten> void forget_if(Which which, Forgotten forgotten) {
         for (unsigned n = 0; n < sets_.size(); ++n) {

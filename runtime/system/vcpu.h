@@ -185,6 +185,8 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] std::optional<u64>
     find_checked(GuestAddr address, ir::MemInfo mem, bool privileged) const;
     [[nodiscard]] const CodePages::Page* find_code(GuestAddr pc);
+    [[nodiscard]] TranslationResult walk_for_code(GuestAddr pc);
+    [[nodiscard]] bool has_mapping(const CodeMapping& mapping);
     [[nodiscard]] static bool asid_in_ttbr1(const RegimeRegisters& registers);
     void use_code_tables();
     void forget_mapping(GuestAddr address);

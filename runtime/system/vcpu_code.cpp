@@ -8,6 +8,21 @@ namespace ulna::system {
 
 namespace {
 constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
+
+CodeMapping mapping_of(GuestAddr pc, const Translation& page) {
+    const u64 offset = align_down(pc, kPageBytes) & ones(page.page_log2);
+    return {.start = align_down(pc, u64{1} << page.page_log2),
+            .ipa = page.ipa - offset,
+            .space = page.space,
+            .log2 = page.page_log2,
+            .guarded = page.guarded};
+}
+
+CodePages::Scope scope_of(GuestAddr pc, const Translation& page) {
+    return !bit(pc, 55)  ? CodePages::Scope::Own
+           : page.global ? CodePages::Scope::Tables
+                         : CodePages::Scope::Asid;
+}
 } // namespace
 
 const CodePages::Page* Vcpu::find_code(GuestAddr pc) {
@@ -17,20 +32,29 @@ const CodePages::Page* Vcpu::find_code(GuestAddr pc) {
     if (const CodePages::Page* const page = known.find(pc)) {
         return page;
     }
-    const TranslationResult result = walk(regime(), machine_.memory(), pc,
-                                          {.kind = AccessKind::Fetch, .unprivileged = !privileged});
+    const TranslationResult result = walk_for_code(pc);
     const Translation* const page = std::get_if<Translation>(&result);
     const u8* const bytes =
         page == nullptr ? nullptr : machine_.memory().readable(page->page, kPageBytes, page->space);
     if (bytes == nullptr || (page->guarded && !checks_branch_targets_)) {
         return nullptr; // on_fetch_fault() goes on
     }
-    const bool local = !page->global || !bit(pc, 55);
     return &known.enter({.start = align_down(pc, kPageBytes),
                          .number = page->page / kPageBytes,
                          .bytes = bytes,
                          .guarded = page->guarded},
-                        page->page_log2, local);
+                        mapping_of(pc, *page), scope_of(pc, *page));
+}
+
+TranslationResult Vcpu::walk_for_code(GuestAddr pc) {
+    return walk(regime(), machine_.memory(), pc,
+                {.kind = AccessKind::Fetch, .unprivileged = cpu_.pstate.el == 0});
+}
+
+bool Vcpu::has_mapping(const CodeMapping& mapping) {
+    const TranslationResult result = walk_for_code(mapping.start);
+    const Translation* const page = std::get_if<Translation>(&result);
+    return page != nullptr && mapping_of(mapping.start, *page) == mapping;
 }
 
 std::optional<u64> Vcpu::code_page(GuestAddr pc) {
@@ -55,7 +79,8 @@ void Vcpu::use_code_tables() {
     const bool privileged = cpu_.pstate.el != 0;
     const RegimeRegisters& now = regime();
     CodePages& pages = code_pages_[privileged];
-    switch (pages.use(now.ttbr0, now.ttbr1, asid_in_ttbr1(now))) {
+    const auto holds = [this](const CodeMapping& mapping) { return has_mapping(mapping); };
+    switch (pages.use(now.ttbr0, now.ttbr1, asid_in_ttbr1(now), holds)) {
     case CodePages::Tables::Same:
         return;
     case CodePages::Tables::New:
@@ -96,9 +121,7 @@ void Vcpu::on_fetch_fault() {
     if (pc % 4 != 0) { // before any fault of the fetch (D1.3.5.5)
         return raise(pc_alignment(pc));
     }
-    const TranslationResult result =
-        walk(regime(), machine_.memory(), pc,
-             {.kind = AccessKind::Fetch, .unprivileged = cpu_.pstate.el == 0});
+    const TranslationResult result = walk_for_code(pc);
     if (const Fault* const fault = std::get_if<Fault>(&result)) {
         return raise(instruction_abort({.fsc = fault_status_code(*fault),
                                         .s1ptw = fault->s1ptw,
