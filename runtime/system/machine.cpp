@@ -287,7 +287,7 @@ void Machine::request_reset(Cause cause) {
 void Machine::rom_changed(PhysAddr base, u64 bytes) {
     engine_->invalidate(base, bytes);
     for (const auto& vcpu : vcpus_) {
-        vcpu->request_forgetting(std::nullopt);
+        vcpu->request_forgetting({});
     }
 }
 
@@ -347,7 +347,7 @@ void Machine::set_debugger_points(DebuggerPoints points) {
     want_stops(config_.cpus, points.breakpoints); // the owner after the CPUs
     if (points.watched != debugger_points_.watched) {
         for (const auto& vcpu : vcpus_) {
-            vcpu->request_forgetting(std::nullopt);
+            vcpu->request_forgetting({});
         }
     }
     debugger_points_ = std::move(points);
@@ -400,10 +400,10 @@ void Machine::yield() {
     }
 }
 
-void Machine::request_forgetting(const Vcpu& caller, std::optional<GuestAddr> page) {
+void Machine::request_forgetting(const Vcpu& caller, const Forgetting& what) {
     for (const auto& vcpu : vcpus_) {
         if (vcpu.get() != &caller) {
-            vcpu->request_forgetting(page);
+            vcpu->request_forgetting(what);
         }
     }
 }

@@ -134,8 +134,8 @@ class Machine {
     [[nodiscard]] StopPoints& stop_points() { return stop_points_; }
     // The addresses that a CPU has breakpoints at.
     void want_stops(unsigned owner, std::vector<GuestAddr> addresses);
-    // In all other CPUs, a page or everything; and until they have.
-    void request_forgetting(const Vcpu& caller, std::optional<GuestAddr> page);
+    // In all other CPUs; and until they have.
+    void request_forgetting(const Vcpu& caller, const Forgetting& what);
     void wait_until_forgotten(const Vcpu& caller) const;
     void update_timers(Vcpu& vcpu); // and when its PMU is to be looked at
     void set_pmu_interrupt(unsigned cpu, bool asserted);

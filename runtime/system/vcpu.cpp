@@ -1,7 +1,6 @@
 #include "runtime/system/vcpu.h"
 
 #include <chrono>
-#include <thread>
 
 #include "ir/support/check.h"
 #include "runtime/devices/state_visitor.h"
@@ -189,20 +188,9 @@ void Vcpu::serve_requests() {
         update_pmu(cpu_);
         machine_.update_timers(*this);
     }
-    if (!forget_requested_.load()) {
-        return;
+    if (forget_requested_.load()) {
+        serve_forgetting();
     }
-    const std::lock_guard lock{forget_mutex_};
-    if (forget_all_) {
-        forget_everything();
-    } else {
-        for (const GuestAddr page : pages_to_forget_) {
-            forget_mapping(page);
-        }
-    }
-    pages_to_forget_.clear();
-    forget_all_ = false;
-    forget_requested_.store(false);
 }
 
 void Vcpu::on_exit(ExitReason reason) {
@@ -357,27 +345,8 @@ void Vcpu::visit_wait(devices::StateVisitor& visit) {
 
 void Vcpu::forget_past() {
     stepped_ = Stepped::Nothing;
-    request_forgetting(std::nullopt);
+    request_forgetting({});
     debug_changed(cpu_);
-}
-
-void Vcpu::request_forgetting(std::optional<GuestAddr> page) {
-    {
-        const std::lock_guard lock{forget_mutex_};
-        forget_all_ = forget_all_ || !page || pages_to_forget_.size() == kMostPagesToForget;
-        if (!forget_all_) {
-            pages_to_forget_.push_back(*page);
-        }
-        forget_requested_.store(true);
-    }
-    engine_.request_safepoint(*cpu_.state);
-}
-
-// A CPU that is not in translated code forgets before it enters it again.
-void Vcpu::wait_until_forgotten() const {
-    while (forget_requested_.load() && in_guest_.load()) {
-        std::this_thread::yield();
-    }
 }
 
 bool Vcpu::has_to_wake(bool for_event) const {

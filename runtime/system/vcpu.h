@@ -25,6 +25,14 @@ namespace ulna::system {
 
 class Machine;
 
+// Of what a CPU has found by tables, what is not to be used any more.
+struct Forgetting {
+    enum class What : u8 { Everything, Mapping, Asid };
+    What what = What::Everything;
+    GuestAddr address = 0; // in the mapping
+    u16 asid = 0;
+};
+
 class Vcpu final : public CpuHost {
   public:
     Vcpu(Machine& machine, runtime::Engine& engine, unsigned index);
@@ -62,9 +70,8 @@ class Vcpu final : public CpuHost {
     void turn_off() { power_.store(Power::Off); }                         // while it does not run
     [[nodiscard]] int host_thread() const { return host_thread_.load(); } // 0: none so far
     [[nodiscard]] bool is_starting() const { return power_.load() == Power::Starting; }
-    // Forgets translations - all, or those of one page - before it next enters translated code;
-    // wait_until_forgotten() waits for that.
-    void request_forgetting(std::optional<GuestAddr> page);
+    // Forgets before it next enters translated code; wait_until_forgotten() waits for that.
+    void request_forgetting(const Forgetting& what);
     void wait_until_forgotten() const;
 
     // --- for the thread's code source (machine_code.h)
@@ -145,6 +152,7 @@ class Vcpu final : public CpuHost {
     void on_exit(ir::ExitReason reason);
     void execute(u32 word);
     void serve_requests();
+    void serve_forgetting();
     void note_virtual_interrupts();
     [[nodiscard]] bool is_illegal_state();
     void raise(const Exception& exception);
@@ -189,6 +197,7 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] bool has_mapping(const CodeMapping& mapping);
     [[nodiscard]] static bool asid_in_ttbr1(const RegimeRegisters& registers);
     void use_code_tables();
+    void forget(const Forgetting& what);
     void forget_mapping(GuestAddr address);
     void forget_asid(u16 asid);
     template <class Forget> void forget_code(Forget forget);
@@ -226,11 +235,10 @@ class Vcpu final : public CpuHost {
 
     std::atomic<bool> in_guest_{false};
     std::atomic<bool> pmu_due_{false};
-    static constexpr std::size_t kMostPagesToForget = 16;
+    static constexpr std::size_t kMostToForget = 16; // more of them: everything
     std::atomic<bool> forget_requested_{false};
     std::mutex forget_mutex_;
-    std::vector<GuestAddr> pages_to_forget_; // if they are few
-    bool forget_all_ = false;
+    std::vector<Forgetting> to_forget_;
     std::mutex idle_mutex_;
     std::condition_variable idle_;
 };

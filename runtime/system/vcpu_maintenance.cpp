@@ -1,5 +1,6 @@
 // Maintenance of TLBs and caches, and address translation as instructions.
 #include <cstring>
+#include <thread>
 
 #include "runtime/system/machine.h"
 #include "runtime/system/vcpu.h"
@@ -16,26 +17,64 @@ void Vcpu::invalidate_tlb(Cpu&, const TlbInvalidation& what) {
     constexpr u64 kMostPages = 16;
     const GuestAddr first = align_down(what.start, kPageBytes);
     const bool by_address = what.kind == Kind::Address || what.kind == Kind::AddressAllAsids;
+    const auto forget_everywhere = [&](const Forgetting& some) {
+        forget(some);
+        if (what.broadcast) {
+            machine_.request_forgetting(*this, some);
+        }
+    };
     if (by_address && what.bytes <= kMostPages * kPageBytes) {
         for (GuestAddr at = first; at - first < what.bytes + (what.start - first);
              at += kPageBytes) {
-            forget_mapping(at);
-            if (what.broadcast) {
-                machine_.request_forgetting(*this, at);
-            }
+            forget_everywhere({.what = Forgetting::What::Mapping, .address = at});
         }
+    } else if (what.kind == Kind::Asid) {
+        forget_everywhere({.what = Forgetting::What::Asid, .asid = what.asid});
     } else {
-        if (what.kind == Kind::Asid) {
-            forget_asid(what.asid);
-        } else {
-            forget_everything();
-        }
-        if (what.broadcast) {
-            machine_.request_forgetting(*this, std::nullopt);
-        }
+        forget_everywhere({});
     }
     if (what.broadcast) { // complete with the next DSB
         cpu_.state->sync_due = 1;
+    }
+}
+
+void Vcpu::forget(const Forgetting& what) {
+    switch (what.what) {
+    case Forgetting::What::Everything:
+        return forget_everything();
+    case Forgetting::What::Mapping:
+        return forget_mapping(what.address);
+    case Forgetting::What::Asid:
+        return forget_asid(what.asid);
+    }
+}
+
+void Vcpu::request_forgetting(const Forgetting& what) {
+    {
+        const std::lock_guard lock{forget_mutex_};
+        if (what.what == Forgetting::What::Everything || to_forget_.size() == kMostToForget) {
+            to_forget_.assign(1, {});
+        } else {
+            to_forget_.push_back(what);
+        }
+        forget_requested_.store(true);
+    }
+    engine_.request_safepoint(*cpu_.state);
+}
+
+void Vcpu::serve_forgetting() {
+    const std::lock_guard lock{forget_mutex_};
+    for (const Forgetting& what : to_forget_) {
+        forget(what);
+    }
+    to_forget_.clear();
+    forget_requested_.store(false);
+}
+
+// A CPU that is not in translated code forgets before it enters it again.
+void Vcpu::wait_until_forgotten() const {
+    while (forget_requested_.load() && in_guest_.load()) {
+        std::this_thread::yield();
     }
 }
 

@@ -176,23 +176,27 @@ static void all(const char* name, u64 what) {
     print("%s: %d\n", name, counter);
 }
 
-static void change_page(void) {
+static void forget_page(void) { tlbi_va(kVa, 0); }
+static void forget_asid(void) {
+    asm volatile("dsb ishst\n\ttlbi aside1is, xzr\n\tdsb ish\n\tisb" ::: "memory");
+}
+static void change_page(const char* name, void (*forget)(void)) {
     for (u64 i = 0; i < 16; ++i) {
         *(volatile u64*)(0x44000000 + i * 0x1000) = 0;
     }
     stop = 0;
-    map(space, kVa, 0x44000000, 3, kReadWrite);
+    map(space, kVa, 0x44000000, 3, kReadWrite | kNotGlobal);
     start(kTlb);
     for (u64 i = 1; i < 200; ++i) {
         const u64 page = 0x44000000 + i % 16 * 0x1000;
         // Break before make would fault in the others: both pages hold what may be seen.
         *(volatile u64*)page = i;
-        map(space, kVa, page, 3, kReadWrite);
-        tlbi_va(kVa, 0);
+        map(space, kVa, page, 3, kReadWrite | kNotGlobal);
+        forget();
     }
     stop = 1;
     wait_all();
-    print("TLBI broadcast, wrong: %d\n", wrong);
+    print("%s broadcast, wrong: %d\n", name, wrong);
 }
 
 // A branch may change while others run it (DDI 0487 B2.2.5); its targets return their numbers.
@@ -276,7 +280,8 @@ void main(void) {
         }
     }
     print("SGIs: %d %d %d %d\n", interrupts[0], interrupts[1], interrupts[2], interrupts[3]);
-    change_page();
+    change_page("TLBI VAE1IS", forget_page);
+    change_page("TLBI ASIDE1IS", forget_asid);
     change_code();
 
     start(kStop);
