@@ -55,14 +55,17 @@ using enum Sign;
 
 // PMULL on doublewords makes one 128-bit lane, which LaneContext does not have.
 [[nodiscard]] V128 eval_pmull(const OpParams& params, const V128* args, u32& fpsr_bits) {
+    const bool high = params.imm != 0;
+    const V128 halves[] = {{high ? args[0].hi : args[0].lo, 0},
+                           {high ? args[1].hi : args[1].lo, 0}};
     if (Shape::unpack(params.aux) == shape::Q1) {
-        const u128 product = polynomial_product(args[0].lo, args[1].lo);
+        const u128 product = polynomial_product(halves[0].lo, halves[1].lo);
         return {static_cast<u64>(product), static_cast<u64>(product >> 64)};
     }
     static constexpr EvalFn kBytes = widening<U, U>([](auto&, auto a, auto b) {
         return polynomial_product(static_cast<u64>(a), static_cast<u64>(b));
     });
-    return kBytes(params, args, fpsr_bits);
+    return kBytes(params, halves, fpsr_bits);
 }
 
 // SADDLP and UADDLP: result[i] = a[2i] + a[2i + 1], lanes of the argument half as wide.

@@ -115,7 +115,7 @@ inline constexpr ShapeRule kShapeRules[] = {
     {Opcode::VSQShrn,      Opcode::VSQShrun,     kNarrow | kB1 | kH1 | kS1,                       ImmRule::NarrowShift},
     {Opcode::VAddHn,       Opcode::VSubHn,       kNarrow,                                         ImmRule::Option},
     {Opcode::VSxtl,        Opcode::VUMull,       kWide,                                           ImmRule::Zero},
-    {Opcode::VPMull,       Opcode::VPMull,       bits_of(shape::H8, shape::Q1),                   ImmRule::Zero},
+    {Opcode::VPMull,       Opcode::VPMull,       bits_of(shape::H8, shape::Q1),                   ImmRule::Option},
     {Opcode::VSQDMull,     Opcode::VSQDMull,     bits_of(shape::S4, shape::D2) | kS1 | kD1,       ImmRule::Zero},
     {Opcode::VPMul,        Opcode::VPMul,        kB,                                              ImmRule::Zero},
     {Opcode::VSDot,        Opcode::VBfDot,       kS,                                              ImmRule::MatrixOption},

@@ -164,8 +164,14 @@ void multiply_bytes(Emitter& e, const Inst& inst) {
     const Xmm b = e.use_xmm(inst.args[1]);
     const Xmm d = e.def_xmm(inst);
     const Xmm wide = e.scratch_xmm(), bits = e.scratch_xmm();
-    e.c.vpmovzxbw(wide, a);
-    e.c.vpmovzxbw(bits, b);
+    const auto extend = [&](Xmm to, Xmm bytes) {
+        if (inst.imm != 0) {
+            e.c.vpsrldq(to, bytes, 8);
+        }
+        e.c.vpmovzxbw(to, inst.imm != 0 ? to : bytes);
+    };
+    extend(wide, a);
+    extend(bits, b);
     e.c.vpsllw(bits, bits, 8);
     multiply_bit_by_bit(e, 1, d, wide, bits);
 }
@@ -180,7 +186,7 @@ void emit_VPMull(Emitter& e, const Inst& inst) {
     const Xmm a = e.use_xmm(inst.args[0]);
     const XmmMem b = e.use_xmm_mem(inst.args[1]);
     const Xmm d = e.def_xmm(inst, Overlap::Any);
-    e.c.vpclmulqdq(d, a, b, 0);
+    e.c.vpclmulqdq(d, a, b, inst.imm != 0 ? 0x11 : 0);
 }
 
 // --- SHA1. The host keeps a in the highest word, the guest in the lowest; it adds the round

@@ -86,7 +86,7 @@ constexpr Form kForms[] = {
     {VAddHn, kBHS, 0, Imm::Rounding, true}, {VSubHn, kBHS, 0, Imm::Rounding, true},
     {VSxtl, kHS | kD, 0, Imm::None, false, true}, {VUxtl, kHS | kD, 0, Imm::None, false, true},
     {VSMull, kHS | kD, 0, Imm::None, false, true}, {VUMull, kHS | kD, 0, Imm::None, false, true},
-    {VPMull, kH, 0, Imm::None, false, true}, {VSQDMull, kSD, kSD, Imm::None, false, true}, {VPMul, kB},
+    {VPMull, kH, 0, Imm::Rounding, false, true}, {VSQDMull, kSD, kSD, Imm::None, false, true}, {VPMul, kB},
     {VSDot, kS, 0, Imm::Matrix}, {VUDot, kS, 0, Imm::Matrix}, {VUSDot, kS, 0, Imm::Matrix},
     {VAddP, kBHSD}, {VSMaxP, kBHS}, {VSMinP, kBHS}, {VUMaxP, kBHS}, {VUMinP, kBHS},
     {VSAddlP, kHS | kD, kD}, {VUAddlP, kHS | kD, kD},

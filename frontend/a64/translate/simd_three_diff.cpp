@@ -97,7 +97,7 @@ bool multiply_accumulate(Translator& t, Opcode op, Opcode combine, const Fields&
 }
 
 bool polynomial(Translator& t, Shape shape, bool Q, Vec Rm, Vec Rn, Vec Rd) {
-    t.set_V(Rd, t.b.vec(Opcode::VPMull, shape, {part(t, Rn, Q), part(t, Rm, Q)}));
+    t.set_V(Rd, t.b.vec(Opcode::VPMull, shape, {t.V(Rn), t.V(Rm)}, Q ? 1 : 0));
     return true;
 }
 
