@@ -25,9 +25,8 @@ class Sampler {
     void start();
     // Ends it: what the guest does next takes a process of one thread.
     void stop();
-    [[nodiscard]] pid_t thread() const {
-        return thread_.load(std::memory_order_relaxed);
-    } // 0: none
+    // Its id; 0: it does not run.
+    [[nodiscard]] pid_t thread() const { return thread_.load(std::memory_order_relaxed); }
     // Some thread has answered: when all had been waiting, asking goes on.
     void note_answer() {
         if (command_.load(std::memory_order_relaxed) == kRest) {

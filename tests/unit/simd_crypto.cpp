@@ -4,7 +4,8 @@
 #include <array>
 #include <vector>
 
-#include "ir/eval.h"
+#include "tests/support/eval_vector.h"
+
 #include "tests/support/catch.h"
 
 using namespace ulna;
@@ -13,14 +14,8 @@ using namespace ulna::ir;
 namespace {
 
 V128 run(Opcode op, std::initializer_list<V128> args, Shape shape = {}, u64 imm = 0) {
-    const OpParams params{imm,
-                          static_cast<u16>(op),
-                          shape.pack(),
-                          static_cast<u8>(Type::V128),
-                          static_cast<u8>(Type::V128),
-                          0};
     u32 fpsr_bits = 0;
-    return eval(params, args.begin(), fpsr_bits);
+    return test::eval_vector(op, shape, imm, args.begin(), fpsr_bits);
 }
 
 V128 bytes(std::initializer_list<u8> values) {

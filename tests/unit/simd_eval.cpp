@@ -1,7 +1,8 @@
 // Vector integer operations of the IR on edge values, one line per case.
 
-#include "ir/eval.h"
 #include "ir/support/bits.h"
+#include "tests/support/eval_vector.h"
+
 #include "tests/support/catch.h"
 
 using namespace ulna;
@@ -25,14 +26,8 @@ constexpr u64 s(u32 v) { return v * 0x0000000100000001u; }
 constexpr u64 kMin64 = u64{1} << 63;
 
 V128 run(Opcode op, Shape shape, u64 imm, const V128* args, bool& qc) {
-    const OpParams params{imm,
-                          static_cast<u16>(op),
-                          shape.pack(),
-                          static_cast<u8>(Type::V128),
-                          static_cast<u8>(Type::V128),
-                          0};
     u32 fpsr_bits = 0;
-    const V128 result = eval(params, args, fpsr_bits);
+    const V128 result = test::eval_vector(op, shape, imm, args, fpsr_bits);
     qc = (fpsr_bits & fpsr::kQC) != 0;
     return result;
 }
