@@ -94,8 +94,9 @@ class Engine {
 
     // For the host's SIGSEGV/SIGBUS/SIGFPE/SIGILL/SIGTRAP handler, on the faulting thread. True:
     // the fault came from a guest access; state is exact, the context now continues by leaving
-    // run() with Fault (or the return stack overflowed, or floating point trapped, and the context
-    // just goes on: `resumed` is set). False: not guest code.
+    // run() with Fault (or the return stack overflowed, floating point trapped, or a forked child
+    // needed code of its parent, and the context just goes on: `resumed` is set). False: not guest
+    // code.
     virtual bool on_host_fault(int signal, void* ucontext, ir::CpuState& state, bool& resumed) = 0;
 
     // True when the context is inside translated code or its stubs.

@@ -210,11 +210,7 @@ void EngineBase::before_fork() {
 
 void EngineBase::after_fork(bool in_child) {
     if (in_child) {
-        EngineThread* const survivor = caller();
-        registry_.keep_only(survivor);
-        if (survivor != nullptr) {
-            survivor->discard_host_addresses();
-        }
+        registry_.keep_only(caller());
         fork_child();
         debug::perf_map_after_fork();
     }

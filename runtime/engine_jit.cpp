@@ -320,10 +320,7 @@ JitEngine::Found JitEngine::find_or_translate(ir::BlockKey key) {
 
 // A block that the current generation does not have.
 JitEngine::Found JitEngine::obtain(const TranslationLock& lock, ir::BlockKey key) {
-    u64 host = cache_->adopt(lock, key);
-    if (host == 0 && stored_ != nullptr) {
-        host = stored_->find(lock, key, obtained_);
-    }
+    const u64 host = stored_ != nullptr ? stored_->find(lock, key, obtained_) : 0;
     if (host == 0 && is_first_run(key)) {
         return {0, Miss::FirstRun};
     }
@@ -527,7 +524,6 @@ void JitEngine::after_fork(bool in_child) {
 void JitEngine::fork_child() {
     TranslationLock lock{translation_mutex_, std::adopt_lock};
     CHECK(cache_->after_fork_in_child(lock));
-    retired_exist_.store(false, std::memory_order_relaxed);
     obtained_ = 0;
     if (tiering_ != nullptr) {
         tiering_->after_fork_in_child();
@@ -559,6 +555,11 @@ bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& re
     }
     // The thread was in translated code: it does not hold the lock.
     const TranslationLock lock{translation_mutex_};
+    if (trap == HostTrap::FetchFault) {
+        cache_->take_over(lock, address); // unless another thread was faster
+        resumed = true;
+        return true;
+    }
     const auto fault = cache_->fault_at(lock, pc);
     if (!fault) {
         return false;

@@ -20,10 +20,11 @@ void* zero_pages(u64 bytes) {
 
 } // namespace
 
-BlockTable::Array::Array(unsigned log2)
+BlockTable::Array::Array(unsigned log2, const Array* underneath)
     : mask{(u64{1} << log2) - 1},
       log2_slots{log2},
-      slots{static_cast<Slot*>(zero_pages(sizeof(Slot) << log2))} {}
+      slots{static_cast<Slot*>(zero_pages(sizeof(Slot) << log2))},
+      below{underneath} {}
 
 BlockTable::Array::~Array() {
     munmap(slots, sizeof(Slot) << log2_slots);
@@ -32,8 +33,10 @@ BlockTable::Array::~Array() {
     }
 }
 
-BlockTable::BlockTable(unsigned log2_slots) {
-    arrays_.push_back(std::make_unique<Array>(log2_slots));
+BlockTable::BlockTable(unsigned log2_slots) { use(std::make_unique<Array>(log2_slots)); }
+
+void BlockTable::use(std::unique_ptr<Array> array) {
+    arrays_.push_back(std::move(array));
     current_.store(arrays_.back().get(), std::memory_order_release);
 }
 
@@ -51,16 +54,25 @@ BlockTable::Packed BlockTable::pack(ir::BlockKey key) {
 }
 
 u64 BlockTable::find(ir::BlockKey key) const {
-    const Array& array = *current_.load(std::memory_order_acquire);
     const Packed packed = pack(key);
+    const Array* array = current_.load(std::memory_order_acquire);
+    do {
+        if (const Slot* const slot = find_in(*array, packed); slot != nullptr) {
+            return slot->value.load(std::memory_order_acquire);
+        }
+        array = array->below;
+    } while (array != nullptr);
+    return 0;
+}
+
+BlockTable::Slot* BlockTable::find_in(const Array& array, Packed packed) {
     for (u64 i = first_slot(array, packed);; i = (i + 1) & array.mask) {
-        const Slot& slot = array.slots[i];
-        const u64 found = slot.key.load(std::memory_order_acquire);
+        const u64 found = array.slots[i].key.load(std::memory_order_acquire);
         if (found == packed.key && holds(array, i, packed)) {
-            return slot.value.load(std::memory_order_acquire);
+            return &array.slots[i];
         }
         if (found == 0) {
-            return 0;
+            return nullptr;
         }
     }
 }
@@ -105,32 +117,49 @@ void BlockTable::take_slot(Array& array, u64 index, Packed packed) {
 }
 
 void BlockTable::remove(ir::BlockKey key) {
-    const Array& array = *arrays_.back();
     const Packed packed = pack(key);
-    Slot& slot = array.slots[slot_for(array, packed)];
-    if (slot.key.load(std::memory_order_relaxed) == packed.key) {
-        slot.value.store(0, std::memory_order_release);
+    for (const Array* array = arrays_.back().get(); array != nullptr; array = array->below) {
+        if (Slot* const slot = find_in(*array, packed); slot != nullptr) {
+            slot->value.store(0, std::memory_order_release);
+        }
+    }
+}
+
+void BlockTable::start_layer() {
+    constexpr unsigned kLog2Slots = 9;
+    if (const Array& below = *arrays_.back(); below.log2_slots > kLog2Slots + 1) {
+        use(std::make_unique<Array>(kLog2Slots, &below));
+        used_slots_ = 0;
+    }
+}
+
+// The keys that `to` does not have.
+void BlockTable::copy(const Array& from, Array& to) {
+    for (u64 i = 0; i <= from.mask; ++i) {
+        const u64 value = from.slots[i].value.load(std::memory_order_relaxed);
+        const Packed packed{from.slots[i].key.load(std::memory_order_relaxed), place_at(from, i)};
+        const u64 index = value != 0 ? slot_for(to, packed) : 0;
+        if (value != 0 && to.slots[index].key.load(std::memory_order_relaxed) == 0) {
+            to.slots[index].value.store(value, std::memory_order_relaxed);
+            take_slot(to, index, packed);
+            ++used_slots_;
+        }
     }
 }
 
 void BlockTable::grow() {
     const Array& old = *arrays_.back();
-    auto bigger = std::make_unique<Array>(old.log2_slots + 1);
+    const bool merges = old.below != nullptr && old.log2_slots + 1 == old.below->log2_slots;
+    auto bigger = std::make_unique<Array>(old.log2_slots + (merges ? 2 : 1),
+                                          merges ? old.below->below : old.below);
     used_slots_ = 0;
-    for (u64 i = 0; i <= old.mask; ++i) {
-        const u64 value = old.slots[i].value.load(std::memory_order_relaxed);
-        if (value != 0) {
-            const Packed packed{old.slots[i].key.load(std::memory_order_relaxed), place_at(old, i)};
-            const u64 index = slot_for(*bigger, packed);
-            bigger->slots[index].value.store(value, std::memory_order_relaxed);
-            take_slot(*bigger, index, packed);
-            ++used_slots_;
-        }
+    copy(old, *bigger);
+    if (merges) {
+        copy(*old.below, *bigger);
     }
     // A reader in the old array may now find a block that is removed meanwhile: as if it had been
     // faster, and its thread is told to drop what it found (Engine::invalidate).
-    arrays_.push_back(std::move(bigger));
-    current_.store(arrays_.back().get(), std::memory_order_release);
+    use(std::move(bigger));
 }
 
 } // namespace ulna::runtime

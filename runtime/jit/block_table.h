@@ -4,6 +4,9 @@
 // removing clears the value only, and the slot is used again for the same key. A full table is
 // replaced by one of twice the size; the old arrays live as long as the table, since a reader may
 // still be in one (their sum is less than the newest, and a table dies with its generation).
+//
+// In a forked child, where to write to a page copies it, later insertions go to a layer of their
+// own.
 #pragma once
 
 #include <atomic>
@@ -38,6 +41,9 @@ class BlockTable {
     void insert(ir::BlockKey key, u64 value);
     void remove(ir::BlockKey key);
 
+    // What is there so far is only read from now on, but by remove().
+    void start_layer();
+
   private:
     struct Slot {
         std::atomic<u64> key;
@@ -45,7 +51,7 @@ class BlockTable {
     };
     // A power of two of slots; zero pages are empty slots, and cost nothing until touched.
     struct Array {
-        explicit Array(unsigned log2_slots);
+        explicit Array(unsigned log2_slots, const Array* below = nullptr);
         ~Array();
         Array(const Array&) = delete;
         Array& operator=(const Array&) = delete;
@@ -53,6 +59,7 @@ class BlockTable {
         const u64 mask;
         const unsigned log2_slots;
         Slot* const slots;
+        const Array* const below; // what is not here may be there
         // Of each slot's key, written before it; null while all are 0.
         std::atomic<std::atomic<u64>*> places{nullptr};
     };
@@ -76,7 +83,11 @@ class BlockTable {
     // An empty slot becomes this key's; its value is there.
     static void take_slot(Array& array, u64 index, Packed packed);
     [[nodiscard]] static u64 slot_for(const Array& array, Packed packed);
+    // The slot that holds the key, or null.
+    [[nodiscard]] static Slot* find_in(const Array& array, Packed packed);
+    void copy(const Array& from, Array& to);
     void grow();
+    void use(std::unique_ptr<Array> array);
 
     std::vector<std::unique_ptr<Array>> arrays_; // newest last
     std::atomic<const Array*> current_{nullptr};

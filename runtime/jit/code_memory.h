@@ -4,18 +4,24 @@
 //
 // The memory is shared anonymous memory rather than a named file: it needs no descriptor and is not
 // subject to RLIMIT_FSIZE. Its price is that a forked child shares it with its parent: privatise()
-// gives the child its own before it runs guest code.
+// gives the child its own, into which it copies what it executes of its parent's, part by part.
 #pragma once
 
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ir/support/types.h"
 
 namespace ulna::runtime {
 
 inline constexpr u32 kCodeAlign = 16;
+
+// Offsets in the code memory.
+struct CodeRange {
+    u32 begin, end;
+};
 
 class CodeMemory {
   public:
@@ -38,6 +44,7 @@ class CodeMemory {
 
     [[nodiscard]] u32 arena_count() const { return arena_count_; }
     [[nodiscard]] u32 arena_begin(u32 arena) const { return first_arena_ + arena * arena_bytes_; }
+    [[nodiscard]] u32 arena_end(u32 arena) const { return arena_begin(arena + 1); }
     [[nodiscard]] u32 arena_bytes() const { return arena_bytes_; }
     [[nodiscard]] u32 arena_of(u32 offset) const { return (offset - first_arena_) / arena_bytes_; }
 
@@ -45,33 +52,60 @@ class CodeMemory {
     // its pages, which the executable one has, too: they would count twice in the process's size.
     void write(u32 offset, std::span<const u8> code);
     // Replaces a displacement; where that stays in an aligned quadword, other threads may be
-    // executing it.
+    // executing it. Does nothing in an absent part.
     void patch_displacement(u32 offset, u32 target_offset);
-    // Gives an arena's memory back to the host; its contents are gone.
+    // Gives an arena's memory back to the host; its contents are gone, but for forked children.
     void discard_arena(u32 arena);
 
     // The executable bytes of an arena, for dumps.
     [[nodiscard]] std::span<const u8> read(u32 offset, u32 bytes) const;
 
-    // In a forked child: own, empty memory at the same addresses, with the stubs. The parent's
-    // stays readable as "inherited" until drop_inherited().
-    [[nodiscard]] bool privatise();
-    void drop_inherited();
-    // The parent's bytes at an offset. It may be changing displacements, and it may give whole
-    // arenas back: bytes read are good only if inherited_discards() afterwards is still what
-    // discards() was in the parent at the fork.
-    [[nodiscard]] std::span<const u8> inherited(u32 offset, u32 bytes) const;
-    [[nodiscard]] u64 inherited_discards() const;
-    // How often an arena was given back.
-    [[nodiscard]] u64 discards() const;
+    // Before a fork, with no part absent.
+    void prepare_fork() {
+        shared_with_children_ = true;
+        patches_at_fork_ = patches_in(write_base_);
+    }
+    // In a forked child: own memory at the same addresses, with the stubs. What an arena held,
+    // which ended at used_ends[arena] (0: it held nothing), is absent: executing it faults.
+    [[nodiscard]] bool privatise(std::span<const u32> used_ends);
+    [[nodiscard]] bool is_absent(u32 offset) const {
+        return absent_count_ != 0 && offset >= first_arena_ && absent_[part_of(offset)];
+    }
+    // Copies the absent part that holds the offset. Not exact: displacements have been changed
+    // since the fork, here or by the parent; the caller replaces them all before they are executed
+    // (open).
+    struct CopiedPart {
+        CodeRange range;
+        bool exact;
+    };
+    [[nodiscard]] CopiedPart copy_in(u32 offset);
+    void open(CodeRange part);
+    [[nodiscard]] u32 end_of_part(u32 offset) const {
+        return first_arena_ + (part_of(offset) + 1) * part_bytes_;
+    }
 
   private:
-    // The counter of discards is the first word; the stubs follow on the next cache line.
+    // The first word counts patches of displacements, for children; the stubs follow on the next
+    // cache line.
     static constexpr u32 kStubOffset = 64;
+    [[nodiscard]] static u64 patches_in(const u8* memory) {
+        return *reinterpret_cast<const volatile u64*>(memory);
+    }
+    // What is copied at once: a fault costs what it costs to copy some 32 KiB. Less in caches whose
+    // arenas are no multiples of it.
+    static constexpr u32 kPartBytes = 32u << 10;
 
     [[nodiscard]] bool map_views(u64 bytes);
+    [[nodiscard]] bool replace(CodeRange range);
     void unmap();
+    [[nodiscard]] bool set_aside(CodeRange range);
+    [[nodiscard]] bool close(CodeRange parts);
+    void drop_inherited();
+    [[nodiscard]] u32 part_of(u32 offset) const { return (offset - first_arena_) / part_bytes_; }
+    void mark_absent(CodeRange range, bool absent);
+    bool note_change_if_absent(u32 offset);
     void populate(u64 offset, u64 bytes);
+    void note_written(u64 bytes);
 
     // Giving pages back costs a fault for each in which a link is changed later: often pays where
     // there is little code, a MiB of which counts.
@@ -79,12 +113,17 @@ class CodeMemory {
     // What nearly every program fills, and what is filled behind that.
     static constexpr u64 kSoonFilled = 128u << 10, kPopulated = 64u << 10;
     u64 exec_base_ = 0;
-    u64 inherited_base_ = 0; // 0: nothing inherited
     u8* write_base_ = nullptr;
     u64 bytes_ = 0, stub_bytes_ = 0;
     u64 written_ = 0, given_back_ = 0; // since pages were given back; before that
     u64 populated_begin_ = 0, populated_end_ = 0;
-    u32 first_arena_ = 0, arena_bytes_ = 0, arena_count_ = 0;
+    u32 first_arena_ = 0, arena_bytes_ = 0, arena_count_ = 0, part_bytes_ = 0;
+    bool shared_with_children_ = false;
+    u8* inherited_base_ = nullptr; // the parent's memory, while parts are absent
+    u64 patches_at_fork_ = 0;      // in it
+    std::vector<bool> absent_;     // by part
+    std::vector<bool> changed_;    // of absent parts: a displacement was to be patched
+    u32 absent_count_ = 0;
 };
 
 } // namespace ulna::runtime

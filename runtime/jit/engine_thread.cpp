@@ -41,21 +41,6 @@ void EngineThread::drop_host_addresses() {
     drop_frames();
 }
 
-void EngineThread::discard_host_addresses() {
-    if (jump_cache_used) {
-        const u64 begin = reinterpret_cast<u64>(state.jump_cache);
-        const u64 end = begin + sizeof state.jump_cache + sizeof state.victim_cache;
-        const u64 first_page = (begin + kPage - 1) / kPage * kPage, last_page = end / kPage * kPage;
-        std::memset(state.jump_cache, 0, first_page - begin);
-        std::memset(reinterpret_cast<void*>(last_page), 0, end - last_page);
-        // Private anonymous memory reads as zero afterwards.
-        CHECK(madvise(reinterpret_cast<void*>(first_page), last_page - first_page, MADV_DONTNEED) ==
-              0);
-        jump_cache_used = victim_cache_used = false;
-    }
-    drop_host_addresses();
-}
-
 // An all-zero entry is as good as empty, except where a branch to address 0 would find it.
 void EngineThread::clear_jump_cache() {
     if (jump_cache_used) {

@@ -63,8 +63,6 @@ struct EngineThread {
     // Forgets every host address the thread holds: jump cache and return stack. It is not in
     // translated code.
     void drop_host_addresses();
-    // The same for a forked child, where writing to a page would copy it.
-    void discard_host_addresses();
     void drop_frames() { state.return_stack_current = state.return_stack; }
     void clear_jump_cache();
     void clear_guarded_jump_cache();

@@ -23,13 +23,16 @@ inline void divert(void* context, void (*function)(void*), void* argument) {
     gregs[REG_RIP] = reinterpret_cast<greg_t>(function);
 }
 
-enum class HostTrap { PageFault, NonCanonical, FloatingPoint, SingleStep, Other };
+// FetchFault: a page fault of an instruction fetch; PageFault: any other.
+enum class HostTrap { PageFault, FetchFault, NonCanonical, FloatingPoint, SingleStep, Other };
 [[nodiscard]] inline HostTrap host_trap(const void* context) {
     constexpr greg_t kDebug = 1, kStackFault = 12, kGeneralProtection = 13, kPageFault = 14,
                      kSimdException = 19;
-    switch (static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_TRAPNO]) {
+    constexpr greg_t kErrorFetch = 1 << 4;
+    const greg_t* const gregs = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
+    switch (gregs[REG_TRAPNO]) {
     case kPageFault:
-        return HostTrap::PageFault;
+        return (gregs[REG_ERR] & kErrorFetch) != 0 ? HostTrap::FetchFault : HostTrap::PageFault;
     case kGeneralProtection:
     case kStackFault:
         return HostTrap::NonCanonical; // #SS when the base register is RBP or RSP

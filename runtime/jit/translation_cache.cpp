@@ -29,9 +29,8 @@ TranslationCache::TranslationCache(CodeMemory& memory, debug::Statistics& statis
     start_in(0, 1);
 }
 
-void TranslationCache::start_in(u32 arena, u64 number, unsigned log2_slots) {
-    by_arena_[arena] =
-        std::make_unique<Generation>(number, arena, memory_.arena_begin(arena), log2_slots);
+void TranslationCache::start_in(u32 arena, u64 number) {
+    by_arena_[arena] = std::make_unique<Generation>(number, arena, memory_.arena_begin(arena));
     current_ = by_arena_[arena].get();
     table_.store(&current_->table, std::memory_order_release);
 }
@@ -54,7 +53,6 @@ u64 TranslationCache::insert(const TranslationLock&,
     block.key = compiled.key;
     block.code_offset = *offset;
     block.code_bytes = static_cast<u32>(compiled.code.size());
-    block.first_incoming = kNoLink;
     block.low = extent.low;
     block.high = extent.high;
     block.masks_tags = masks_tags;
@@ -63,8 +61,7 @@ u64 TranslationCache::insert(const TranslationLock&,
     memory_.write(block.code_offset, compiled.code);
     add_links(generation, block, compiled);
     add_faults(generation, block, compiled);
-    const auto index = static_cast<BlockIndex>(generation.blocks.size());
-    generation.blocks.push_back(block);
+    const BlockIndex index = generation.add(block);
     add_to_chunks(generation, index);
     for (GuestAddr page : extent.pages) {
         generation.pages.add(page, index);
@@ -76,8 +73,7 @@ u64 TranslationCache::insert(const TranslationLock&,
 std::optional<u32> TranslationCache::allocate(u64 code_bytes) {
     Generation& generation = *current_;
     const u64 aligned_bytes = (code_bytes + kCodeAlign - 1) / kCodeAlign * kCodeAlign;
-    const u32 arena_end = memory_.arena_begin(generation.arena) + memory_.arena_bytes();
-    if (arena_end - generation.next_offset < aligned_bytes) {
+    if (memory_.arena_end(generation.arena) - generation.next_offset < aligned_bytes) {
         CHECK(aligned_bytes <= memory_.arena_bytes());
         return std::nullopt;
     }
@@ -106,14 +102,12 @@ u64 TranslationCache::insert_linked(const TranslationLock&, const LinkedBlocks& 
         block.link_count = added.link_count;
         block.first_fault = std::exchange(fault, fault + added.fault_count);
         block.fault_count = added.fault_count;
-        block.first_incoming = kNoLink;
         block.first_location_end = kNoLocations;
         block.low = added.guest.low;
         block.high = added.guest.low + added.guest.bytes;
         block.masks_tags = linked.masks_tags;
         block.replaced = kNoBlock;
-        const auto index = static_cast<BlockIndex>(generation.blocks.size());
-        generation.blocks.push_back(block);
+        const BlockIndex index = generation.add(block);
         add_to_chunks(generation, index);
         generation.pages.add(added.guest.low, index);
     }
@@ -152,7 +146,7 @@ void TranslationCache::add_links_of_linked(const LinkedBlocks& linked, BlockInde
             if (*to != LinkedBlocks::kOutside) {
                 added.linked_to = first + *to;
                 added.next_incoming =
-                    std::exchange(generation.blocks[added.linked_to].first_incoming, index);
+                    std::exchange(generation.first_incoming[added.linked_to], index);
                 debug::count(statistics_.links);
             }
         }
@@ -237,18 +231,20 @@ bool TranslationCache::note_misplaced(const TranslationLock&, ir::BlockKey key) 
 
 // All links to one block lead to another.
 void TranslationCache::redirect(BlockIndex from, BlockIndex to) {
-    CachedBlock& target = current_->blocks[to];
+    const u32 code = current_->blocks[to].code_offset;
     u32 last = kNoLink;
-    for (u32 i = current_->blocks[from].first_incoming; i != kNoLink;) {
+    u32& first = current_->first_incoming[from];
+    for (u32 i = first; i != kNoLink;) {
         Link& link = current_->links[i];
-        memory_.patch_displacement(link.displacement_offset, target.code_offset);
+        memory_.patch_displacement(link.displacement_offset, code);
         link.linked_to = to;
         last = i;
         i = link.next_incoming;
     }
     if (last != kNoLink) {
-        current_->links[last].next_incoming = target.first_incoming;
-        target.first_incoming = std::exchange(current_->blocks[from].first_incoming, kNoLink);
+        u32& head = current_->first_incoming[to];
+        current_->links[last].next_incoming = head;
+        head = std::exchange(first, kNoLink);
     }
 }
 
@@ -388,11 +384,10 @@ void TranslationCache::connect(const TranslationLock&, const LinkRef& ref, u64 t
 
 void TranslationCache::connect(u32 index, BlockIndex to) {
     Link& link = current_->links[index];
-    CachedBlock& target = current_->blocks[to];
     DCHECK(link.linked_to == kNoBlock);
     link.linked_to = to;
-    link.next_incoming = std::exchange(target.first_incoming, index);
-    memory_.patch_displacement(link.displacement_offset, target.code_offset);
+    link.next_incoming = std::exchange(current_->first_incoming[to], index);
+    memory_.patch_displacement(link.displacement_offset, current_->blocks[to].code_offset);
     debug::count(statistics_.links);
 }
 
@@ -414,14 +409,13 @@ void TranslationCache::forget(BlockIndex index) {
             current_->table.insert(block.key, entry_of(block.replaced, offset));
         }
     }
-    for (u32 i = block.first_incoming; i != kNoLink;) {
+    for (u32 i = std::exchange(current_->first_incoming[index], kNoLink); i != kNoLink;) {
         Link& link = current_->links[i];
         memory_.patch_displacement(link.displacement_offset, link.stub_offset);
         link.linked_to = kNoBlock;
         i = std::exchange(link.next_incoming, kNoLink);
         debug::count(statistics_.unlinks);
     }
-    block.first_incoming = kNoLink;
     debug::count(statistics_.invalidated_blocks);
 }
 
@@ -493,75 +487,66 @@ bool TranslationCache::start_generation(const TranslationLock& lock, u64 oldest_
         return false;
     }
     start_in(arena, current_->number + 1);
-    drop_inherited();
     debug::count(statistics_.cache_restarts);
     return true;
 }
 
-void TranslationCache::before_fork(const TranslationLock&) {
-    discards_at_fork_ = memory_.discards();
+void TranslationCache::before_fork(const TranslationLock& lock) {
+    for (const auto& generation : by_arena_) {
+        if (generation == nullptr) {
+            continue;
+        }
+        // Else this process's child would have to copy from its grandparent.
+        for (u32 offset = memory_.arena_begin(generation->arena); offset < generation->next_offset;
+             offset = memory_.end_of_part(offset)) {
+            take_over(lock, memory_.host_of(offset));
+        }
+    }
+    memory_.prepare_fork();
 }
 
 bool TranslationCache::after_fork_in_child(const TranslationLock&) {
-    const u32 arena = current_->arena;
-    const u64 number = current_->number;
-    inherited_ = std::move(by_arena_[arena]);
-    for (auto& generation : by_arena_) {
-        generation.reset();
-    }
-    start_in(arena, number, kLog2SlotsInChild);
-    return memory_.privatise();
-}
-
-void TranslationCache::drop_inherited() {
-    inherited_.reset();
-    memory_.drop_inherited();
-}
-
-u64 TranslationCache::adopt(const TranslationLock& lock, ir::BlockKey key) {
-    if (inherited_ == nullptr) {
-        return 0;
-    }
-    const u64 entry = inherited_->table.find(key);
-    if (entry == 0) {
-        return 0;
-    }
-    const CachedBlock& old = inherited_->blocks[index_of_entry(entry)];
-    adopted_.reset();
-    adopted_.key = key;
-    const std::span<const u8> code = memory_.inherited(old.code_offset, old.code_bytes);
-    adopted_.code.assign(code.begin(), code.end());
-    if (memory_.inherited_discards() != discards_at_fork_) {
-        drop_inherited(); // the parent's cache has started afresh
-        return 0;
-    }
-    for (u32 i = old.first_link; i < old.first_link + old.link_count; ++i) {
-        // Whatever the parent has linked it to, ours is not linked.
-        const Link& link = inherited_->links[i];
-        const u32 displacement = link.stub_offset - (link.displacement_offset + 4);
-        const u32 at = link.displacement_offset - old.code_offset;
-        std::memcpy(adopted_.code.data() + at, &displacement, sizeof displacement);
-        adopted_.links.push_back({at, link.stub_offset - old.code_offset, link.target});
-    }
-    for (u32 i = old.first_fault; i < old.first_fault + old.fault_count; ++i) {
-        const FaultRecord& fault = inherited_->faults[i];
-        adopted_.faults.push_back({fault.code_offset, static_cast<u32>(adopted_.guest_pcs.size())});
-        adopted_.guest_pcs.push_back(key.pc + static_cast<u64>(i64{fault.pc_delta}));
-        if (old.first_location_end != kNoLocations) {
-            const auto locations = locations_of(*inherited_, old, i - old.first_fault);
-            adopted_.locations.insert(adopted_.locations.end(), locations.begin(), locations.end());
-            adopted_.location_ends.push_back(static_cast<u32>(adopted_.locations.size()));
+    std::array<u32, kArenas> used_ends{};
+    for (const auto& generation : by_arena_) {
+        if (generation != nullptr) {
+            used_ends[generation->arena] = generation->next_offset;
         }
     }
-    GuestExtent extent;
-    extent.low = old.low;
-    extent.high = old.high;
-    for (GuestAddr page = old.low >> kPageBits; page <= (old.high - 1) >> kPageBits; ++page) {
-        extent.pages.push_back(page << kPageBits);
+    if (current_->next_offset != memory_.arena_begin(current_->arena)) {
+        // The rest of the last part will be written over when that is copied.
+        current_->next_offset = memory_.end_of_part(current_->next_offset - 1);
     }
-    debug::count(statistics_.adopted_blocks);
-    return old.is_region ? insert_region(lock, adopted_, extent, old.masks_tags)
-                         : insert(lock, adopted_, extent, old.masks_tags);
+    current_->table.start_layer();
+    return memory_.privatise(used_ends);
+}
+
+bool TranslationCache::take_over(const TranslationLock&, u64 host) {
+    const u32 offset = memory_.offset_of(host);
+    if (!memory_.is_absent(offset)) {
+        return false;
+    }
+    const auto [part, exact] = memory_.copy_in(offset);
+    if (!exact) {
+        set_displacements(*by_arena_[memory_.arena_of(offset)], part);
+    }
+    memory_.open(part);
+    debug::count(statistics_.code_taken_over, part.end - part.begin);
+    return true;
+}
+
+// Of all blocks in the range, whatever the parent has linked them to.
+void TranslationCache::set_displacements(const Generation& generation, CodeRange range) {
+    const std::vector<CachedBlock>& blocks = generation.blocks;
+    const u32 chunk = (range.begin - memory_.arena_begin(generation.arena)) / kChunkBytes;
+    for (BlockIndex i = generation.first_in_chunk[chunk];
+         i < blocks.size() && blocks[i].code_offset < range.end; ++i) {
+        for (u32 link = blocks[i].first_link; link < blocks[i].first_link + blocks[i].link_count;
+             ++link) {
+            const auto& [at, stub, target, source, linked_to, next] = generation.links[link];
+            memory_.patch_displacement(at, linked_to == kNoBlock ? stub
+                                                                 : blocks[linked_to].code_offset);
+        }
+    }
 }
 
 } // namespace ulna::runtime

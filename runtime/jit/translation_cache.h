@@ -90,8 +90,8 @@ class TranslationCache {
         }
     }
 
-    // In a forked child: takes over the parent's translation. 0: there is none, or no room.
-    [[nodiscard]] u64 adopt(const TranslationLock& lock, ir::BlockKey key);
+    // In a forked child: makes what the parent had at this host address executable. False: it is.
+    bool take_over(const TranslationLock&, u64 host);
 
     // The link behind a link stub.
     struct LinkRef {
@@ -132,17 +132,19 @@ class TranslationCache {
     void reclaim(const TranslationLock&, u64 oldest_active);
     [[nodiscard]] bool has_retired(const TranslationLock&) const;
 
-    void before_fork(const TranslationLock&);
-    // Own, empty memory for the child; blocks of the parent are copied when they are first needed
-    // (adopt).
+    void before_fork(const TranslationLock& lock);
+    // Own memory for the child. Its blocks are those of the parent, at the same addresses; their
+    // code is copied when it is first executed, which faults (take_over).
     [[nodiscard]] bool after_fork_in_child(const TranslationLock&);
 
   private:
+    static constexpr unsigned kLog2Slots = 12; // of a new table
+    static constexpr u32 kNoLink = ~u32{0};
+
     struct CachedBlock {
         ir::BlockKey key;
         u32 code_offset, code_bytes;
         u32 first_link, first_fault;
-        u32 first_incoming;     // head of a list through Link::next_incoming
         u32 first_location_end; // of the fault sites, in location_ends; kNoLocations: tier 1
         u16 link_count, fault_count;
         GuestAddr low, high;
@@ -158,13 +160,19 @@ class TranslationCache {
     };
     using FaultRecord = LinkedBlocks::Fault;
     struct Generation {
-        Generation(u64 n, u32 in_arena, u32 begin, unsigned log2_slots)
-            : number{n}, arena{in_arena}, next_offset{begin}, table{log2_slots} {
+        Generation(u64 n, u32 in_arena, u32 begin)
+            : number{n}, arena{in_arena}, next_offset{begin}, table{kLog2Slots} {
             // As many blocks as fill the table: growing by copying would touch twice the memory.
-            const std::size_t expected = std::size_t{1} << (log2_slots - 1);
+            const std::size_t expected = std::size_t{1} << (kLog2Slots - 1);
             blocks.reserve(expected);
+            first_incoming.reserve(expected);
             links.reserve(expected * 2);
             faults.reserve(expected * 4);
+        }
+        BlockIndex add(const CachedBlock& block) {
+            blocks.push_back(block);
+            first_incoming.push_back(kNoLink);
+            return static_cast<BlockIndex>(blocks.size() - 1);
         }
         u64 number;
         u32 arena;
@@ -172,6 +180,9 @@ class TranslationCache {
         BlockTable table;
         PageIndex pages;
         std::vector<CachedBlock> blocks; // ascending code_offset
+        // Of each block the head of a list through Link::next_incoming. Here, since a forked child
+        // changes many of them, and with each a page of its own is made.
+        std::vector<u32> first_incoming;
         // For each KiB of code, the block that holds its first byte or starts after it.
         std::vector<BlockIndex> first_in_chunk;
         std::vector<Link> links;
@@ -187,10 +198,8 @@ class TranslationCache {
         };
         std::unordered_map<BlockIndex, Pages> pages_of_regions;
     };
-    static constexpr u32 kNoLink = ~u32{0}, kNoLocations = ~u32{0};
+    static constexpr u32 kNoLocations = ~u32{0};
     static constexpr u32 kChunkBytes = 1024;
-    // Of a new table. Most forked children run little: theirs starts with a single page.
-    static constexpr unsigned kLog2Slots = 12, kLog2SlotsInChild = 8;
 
     [[nodiscard]] Generation* generation_at(u64 host) const;
     [[nodiscard]] static std::span<const backend::SlotLocation>
@@ -220,11 +229,11 @@ class TranslationCache {
     // Calls visit(index) for the live blocks that overlap the range; they leave the page index.
     template <class Visit>
     static void for_overlapping(Generation& generation, GuestAddr start, u64 bytes, Visit visit);
+    void set_displacements(const Generation& generation, CodeRange range);
     void forget(BlockIndex index);
     [[nodiscard]] bool is_call_site(const Link& link) const;
     void redirect(BlockIndex from, BlockIndex to);
-    void start_in(u32 arena, u64 number, unsigned log2_slots = kLog2Slots);
-    void drop_inherited();
+    void start_in(u32 arena, u64 number);
 
     CodeMemory& memory_;
     debug::Statistics& statistics_;
@@ -232,10 +241,6 @@ class TranslationCache {
     std::array<std::unique_ptr<Generation>, kArenas> by_arena_;
     Generation* current_ = nullptr;
     std::atomic<const BlockTable*> table_{nullptr};
-    std::unique_ptr<Generation>
-        inherited_;                  // the parent's blocks, their code in CodeMemory::inherited
-    backend::CompiledBlock adopted_; // scratch
-    u64 discards_at_fork_ = 0;
 };
 
 template <class Forgotten>
@@ -247,12 +252,6 @@ void TranslationCache::invalidate(const TranslationLock&,
         forget(index);
         forgotten(current_->blocks[index].key.pc);
     });
-    if (inherited_ != nullptr) {
-        for_overlapping(*inherited_, start, bytes, [&](BlockIndex index) {
-            inherited_->blocks[index].forgotten = true;
-            inherited_->table.remove(inherited_->blocks[index].key);
-        });
-    }
 }
 
 template <class Visit>

@@ -67,6 +67,37 @@ TEST_CASE("block table: growing keeps every live key", "[runtime]") {
     }
 }
 
+TEST_CASE("block table: what is in a layer hides what is below, until they merge", "[runtime]") {
+    const u64 more = GENERATE(10u, 1000u, 5000u); // less than a layer holds, more, more than below
+    BlockTable table;
+    for (u64 i = 1; i <= 1500; ++i) {
+        table.insert(key(i * 4), i);
+    }
+    table.start_layer();
+    table.insert(key(4), 7); // there already
+    table.remove(key(8));
+    for (u64 i = 1; i <= more; ++i) {
+        table.insert(key(0x10000 + i * 4), i);
+    }
+    table.start_layer(); // a child's child
+    table.insert(key(8), 8);
+    table.remove(key(12));
+    for (u64 i = 1; i <= more; ++i) {
+        table.insert(key(0x100000 + i * 4), i);
+    }
+    CHECK(table.find(key(4)) == 7);
+    CHECK(table.find(key(8)) == 8);
+    CHECK(table.find(key(12)) == 0);
+    for (u64 i = 4; i <= 1500; ++i) {
+        REQUIRE(table.find(key(i * 4)) == i);
+    }
+    for (u64 i = 1; i <= more; ++i) {
+        REQUIRE(table.find(key(0x10000 + i * 4)) == i);
+        REQUIRE(table.find(key(0x100000 + i * 4)) == i);
+    }
+    CHECK(table.find(key(0x10000)) == 0);
+}
+
 TEST_CASE("block table: readers see complete entries while it grows", "[runtime]") {
     BlockTable table{2};
     std::atomic<u64> published{0};

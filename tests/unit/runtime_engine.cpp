@@ -259,6 +259,7 @@ TEST_CASE("engine: a request ends an endless loop", "[runtime][engine]") {
 
 TEST_CASE("engine: a forked child goes on, translates and invalidates on its own",
           "[runtime][engine]") {
+    const FaultHandling faults;
     GuestArea area{1u << 20};
     const auto engine = make_engine(any_engine(), area);
     GuestCpu cpu{*engine};

@@ -156,47 +156,102 @@ TEST_CASE("code cache: a full arena waits for its readers, and old code stays un
     CHECK(f.add(0x1000, 0x2000) == first); // reused
 }
 
-TEST_CASE("code cache: a forked child has its own copy", "[runtime]") {
-    Fixture f;
-    const u64 a = f.add(0x1000, 0x2000);
-    const u64 b = f.add(0x2000, 0x1000);
-    f.add(0x5000, 0x1000);
-    f.link(a, b);
+namespace {
+
+// Runs `child` in a forked process, once the parent has done `parent`. True: it returned true.
+template <class Child, class Parent> bool fork_with(Fixture& f, Child child, Parent parent) {
     f.cache->before_fork(f.lock);
     int to_child[2];
     REQUIRE(pipe(to_child) == 0);
-    const pid_t child = fork();
-    if (child == 0) {
+    const pid_t pid = fork();
+    if (pid == 0) {
         char go = 0;
-        bool good = read(to_child[0], &go, 1) == 1; // the parent has linked b meanwhile
-        good = good && f.cache->after_fork_in_child(f.lock);
-        good = good && f.cache->find({0x1000, {}}) == 0;
-        const u64 b2 = f.cache->adopt(f.lock, {0x2000, {}});
-        const u64 a2 = f.cache->adopt(f.lock, {0x1000, {}});
-        good = good && a2 != 0 && b2 != 0 && f.cache->find({0x1000, {}}) == a2;
-        good = good && f.jump_target(a2) == a2 + kStubAt && f.jump_target(b2) == b2 + kStubAt;
-        good = good && f.cache->fault_at(f.lock, b2 + 9)->pc == 0x2008;
-        good = good && f.cache->adopt(f.lock, {0x4000, {}}) == 0; // made after the fork
-        f.link(a2, b2);
-        good = good && f.jump_target(a2) == b2;
-        // Invalidated before it is taken over.
-        good = good && f.invalidate(0x5000, 4).empty() && f.cache->adopt(f.lock, {0x5000, {}}) == 0;
-        const u64 c = f.add(0x3000, 0x1000);
-        good = good && c != 0 && f.invalidate(0x2000, 4).size() == 1 &&
-               f.jump_target(a) == a + kStubAt;
-        _exit(good ? 0 : 1);
+        const bool good = read(to_child[0], &go, 1) == 1;
+        _exit(good && f.cache->after_fork_in_child(f.lock) && child() ? 0 : 1);
     }
-    f.link(b, a);
-    const u64 mine = f.add(0x4000, 0x1000);
+    parent();
     REQUIRE(write(to_child[1], "x", 1) == 1);
     int status = -1;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    CHECK(status == 0);
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    close(to_child[0]);
+    close(to_child[1]);
+    return status == 0;
+}
+
+} // namespace
+
+TEST_CASE("code cache: a forked child has what its parent had at the fork", "[runtime]") {
+    Fixture f;
+    const u64 a = f.add(0x1000, 0x2000);
+    const u64 b = f.add(0x2000, 0x1000);
+    const u64 c = f.add(0x5000, 0x1000);
+    f.link(a, b);
+    f.link(c, a);
+    u64 mine = 0;
+    const auto child = [&] {
+        bool good = f.cache->find({0x1000, {}}) == a && f.cache->find({0x4000, {}}) == 0;
+        // Before its code is here, too.
+        good = good && f.invalidate(0x2000, 4).size() == 1;
+        const u64 d = f.add(0x3000, 0x1000);
+        good = good && f.cache->take_over(f.lock, a + 5) && !f.cache->take_over(f.lock, b);
+        good = good && f.jump_target(a) == a + kStubAt && f.jump_target(b) == b + kStubAt;
+        good = good && f.jump_target(c) == a && *reinterpret_cast<const u8*>(c) == 0x00;
+        good = good && *reinterpret_cast<const u8*>(f.memory.stub_base()) == 0xcc;
+        good =
+            good && *reinterpret_cast<const u8*>(d + 1) == 0x00 && f.jump_target(d) == d + kStubAt;
+        good = good && f.cache->fault_at(f.lock, a + 9)->pc == 0x1008;
+        f.link(d, a);
+        return good && f.jump_target(d) == a;
+    };
+    CHECK(fork_with(f, child, [&] {
+        f.link(b, a);
+        mine = f.add(0x4000, 0x1000);
+    }));
     CHECK(f.jump_target(a) == b);
     CHECK(f.jump_target(b) == a);
     CHECK(*reinterpret_cast<const u8*>(mine) == 0x00);
-    close(to_child[0]);
-    close(to_child[1]);
+}
+
+TEST_CASE("code cache: a forked child's code outlives its parent's", "[runtime]") {
+    Fixture f{64u << 10};
+    const u64 a = f.add(0x1230, 0x2000);
+    const u64 b = f.add(0x2000, 0x1230);
+    const auto child = [&] {
+        return f.cache->take_over(f.lock, a) && *reinterpret_cast<const u8*>(a) == 0x23 &&
+               f.jump_target(a) == a + kStubAt;
+    };
+    CHECK(fork_with(f, child, [&] {
+        f.link(a, b);
+        for (unsigned restarts = 0; restarts < TranslationCache::kArenas + 1; ++restarts) {
+            REQUIRE(f.cache->start_generation(f.lock, ~u64{0}));
+            f.add(0x4560, 0x4560);
+        }
+        CHECK(*reinterpret_cast<const u8*>(a) == 0x56);
+    }));
+}
+
+TEST_CASE("code cache: a forked child starts afresh and forks in turn", "[runtime]") {
+    Fixture f;
+    const u64 a = f.add(0x1230, 0x2000);
+    const auto nothing = [] {};
+    const auto grandchild = [&] {
+        return f.cache->take_over(f.lock, a) && *reinterpret_cast<const u8*>(a) == 0x23;
+    };
+    CHECK(fork_with(
+        f, [&] { return fork_with(f, grandchild, nothing); }, nothing));
+    CHECK(fork_with(
+        f,
+        [&] {
+            for (unsigned i = 0; i < TranslationCache::kArenas; ++i) {
+                if (!f.cache->start_generation(f.lock, ~u64{0})) {
+                    return false;
+                }
+            }
+            const u64 b = f.add(0x4560, 0x2000);
+            return b == a && !f.cache->take_over(f.lock, b) &&
+                   *reinterpret_cast<const u8*>(b) == 0x56;
+        },
+        nothing));
 }
 
 namespace {

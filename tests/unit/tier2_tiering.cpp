@@ -328,6 +328,7 @@ TEST_CASE("tiering: tagged pointers in regions", "[tier2][tiering]") {
 
 TEST_CASE("tiering: a forked child has its parent's regions, and makes its own",
           "[tier2][tiering]") {
+    const FaultHandling faults;
     GuestArea area{1u << 20};
     TieredEngine engine(area, TierTwoPolicy::Always);
     GuestCpu cpu{*engine};
