@@ -90,7 +90,7 @@ u64 TranslationCache::insert_linked(const TranslationLock&, const LinkedBlocks& 
     prefetch(linked);
     memory_.write(*offset, linked.code);
     const auto first = static_cast<BlockIndex>(generation.blocks.size());
-    generation.faults.insert(generation.faults.end(), linked.faults.begin(), linked.faults.end());
+    generation.faults.append(linked.faults);
     u32 fault = static_cast<u32>(generation.faults.size() - linked.faults.size());
     u32 link = static_cast<u32>(generation.links.size());
     for (const LinkedBlocks::Block& added : linked.blocks) {
@@ -140,9 +140,9 @@ void TranslationCache::add_links_of_linked(const LinkedBlocks& linked, BlockInde
         const u32 code = generation.blocks[source].code_offset;
         for (u32 i = 0; i < generation.blocks[source].link_count; ++i, ++link, ++to) {
             const auto index = static_cast<u32>(generation.links.size());
-            Link& added = generation.links.emplace_back(Link{code + link->displacement_offset,
-                                                             code + link->stub_offset, link->target,
-                                                             source, kNoBlock, kNoLink});
+            Link& added = generation.links.push_back(Link{code + link->displacement_offset,
+                                                          code + link->stub_offset, link->target,
+                                                          source, kNoBlock, kNoLink});
             if (*to != LinkedBlocks::kOutside) {
                 added.linked_to = first + *to;
                 added.next_incoming =
@@ -326,7 +326,7 @@ BlockIndex TranslationCache::block_at(const Generation& generation, u32 offset) 
     if (chunk >= generation.first_in_chunk.size()) {
         return kNoBlock;
     }
-    const std::vector<CachedBlock>& blocks = generation.blocks;
+    const MappedVector<CachedBlock>& blocks = generation.blocks;
     for (BlockIndex i = generation.first_in_chunk[chunk];
          i < blocks.size() && blocks[i].code_offset <= offset; ++i) {
         if (offset - blocks[i].code_offset < blocks[i].code_bytes) {
@@ -536,7 +536,7 @@ bool TranslationCache::take_over(const TranslationLock&, u64 host) {
 
 // Of all blocks in the range, whatever the parent has linked them to.
 void TranslationCache::set_displacements(const Generation& generation, CodeRange range) {
-    const std::vector<CachedBlock>& blocks = generation.blocks;
+    const MappedVector<CachedBlock>& blocks = generation.blocks;
     const u32 chunk = (range.begin - memory_.arena_begin(generation.arena)) / kChunkBytes;
     for (BlockIndex i = generation.first_in_chunk[chunk];
          i < blocks.size() && blocks[i].code_offset < range.end; ++i) {

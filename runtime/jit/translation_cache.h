@@ -21,6 +21,7 @@
 #include "runtime/jit/block_table.h"
 #include "runtime/jit/code_memory.h"
 #include "runtime/jit/linked_blocks.h"
+#include "runtime/jit/mapped_vector.h"
 #include "runtime/jit/page_index.h"
 
 namespace ulna::runtime {
@@ -138,7 +139,6 @@ class TranslationCache {
     [[nodiscard]] bool after_fork_in_child(const TranslationLock&);
 
   private:
-    static constexpr unsigned kLog2Slots = 12; // of a new table
     static constexpr u32 kNoLink = ~u32{0};
 
     struct CachedBlock {
@@ -161,14 +161,7 @@ class TranslationCache {
     using FaultRecord = LinkedBlocks::Fault;
     struct Generation {
         Generation(u64 n, u32 in_arena, u32 begin)
-            : number{n}, arena{in_arena}, next_offset{begin}, table{kLog2Slots} {
-            // As many blocks as fill the table: growing by copying would touch twice the memory.
-            const std::size_t expected = std::size_t{1} << (kLog2Slots - 1);
-            blocks.reserve(expected);
-            first_incoming.reserve(expected);
-            links.reserve(expected * 2);
-            faults.reserve(expected * 4);
-        }
+            : number{n}, arena{in_arena}, next_offset{begin} {}
         BlockIndex add(const CachedBlock& block) {
             blocks.push_back(block);
             first_incoming.push_back(kNoLink);
@@ -179,14 +172,14 @@ class TranslationCache {
         u32 next_offset;
         BlockTable table;
         PageIndex pages;
-        std::vector<CachedBlock> blocks; // ascending code_offset
+        MappedVector<CachedBlock> blocks; // ascending code_offset
         // Of each block the head of a list through Link::next_incoming. Here, since a forked child
         // changes many of them, and with each a page of its own is made.
-        std::vector<u32> first_incoming;
+        MappedVector<u32> first_incoming;
         // For each KiB of code, the block that holds its first byte or starts after it.
         std::vector<BlockIndex> first_in_chunk;
-        std::vector<Link> links;
-        std::vector<FaultRecord> faults;
+        MappedVector<Link> links;
+        MappedVector<FaultRecord> faults;
         // Of blocks that have any: before the ends of the block's sites stands where the first
         // begins.
         std::vector<backend::SlotLocation> locations;
