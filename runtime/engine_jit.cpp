@@ -555,7 +555,8 @@ bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& re
     }
     // The thread was in translated code: it does not hold the lock.
     const TranslationLock lock{translation_mutex_};
-    if (trap == HostTrap::FetchFault) {
+    if (trap == HostTrap::PageFault && memory_.contains(address) &&
+        !host_fault_is_write(ucontext)) {
         cache_->take_over(lock, address); // unless another thread was faster
         resumed = true;
         return true;

@@ -66,7 +66,8 @@ class CodeMemory {
         patches_at_fork_ = patches_in(write_base_);
     }
     // In a forked child: own memory at the same addresses, with the stubs. What an arena held,
-    // which ended at used_ends[arena] (0: it held nothing), is absent: executing it faults.
+    // which ended at used_ends[arena] (0: it held nothing), is absent: to execute or read it
+    // faults.
     [[nodiscard]] bool privatise(std::span<const u32> used_ends);
     [[nodiscard]] bool is_absent(u32 offset) const {
         return absent_count_ != 0 && offset >= first_arena_ && absent_[part_of(offset)];

@@ -23,16 +23,13 @@ inline void divert(void* context, void (*function)(void*), void* argument) {
     gregs[REG_RIP] = reinterpret_cast<greg_t>(function);
 }
 
-// FetchFault: a page fault of an instruction fetch; PageFault: any other.
-enum class HostTrap { PageFault, FetchFault, NonCanonical, FloatingPoint, SingleStep, Other };
+enum class HostTrap { PageFault, NonCanonical, FloatingPoint, SingleStep, Other };
 [[nodiscard]] inline HostTrap host_trap(const void* context) {
     constexpr greg_t kDebug = 1, kStackFault = 12, kGeneralProtection = 13, kPageFault = 14,
                      kSimdException = 19;
-    constexpr greg_t kErrorFetch = 1 << 4;
-    const greg_t* const gregs = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
-    switch (gregs[REG_TRAPNO]) {
+    switch (static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_TRAPNO]) {
     case kPageFault:
-        return (gregs[REG_ERR] & kErrorFetch) != 0 ? HostTrap::FetchFault : HostTrap::PageFault;
+        return HostTrap::PageFault;
     case kGeneralProtection:
     case kStackFault:
         return HostTrap::NonCanonical; // #SS when the base register is RBP or RSP
@@ -45,6 +42,10 @@ enum class HostTrap { PageFault, FetchFault, NonCanonical, FloatingPoint, Single
     }
 }
 // Meaningful for page faults only.
+[[nodiscard]] inline bool host_fault_is_write(const void* context) {
+    constexpr greg_t kErrorWrite = 1 << 1;
+    return (static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_ERR] & kErrorWrite) != 0;
+}
 [[nodiscard]] inline u64 host_fault_address(const void* context) {
     return static_cast<u64>(static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_CR2]);
 }

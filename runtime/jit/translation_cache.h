@@ -91,7 +91,8 @@ class TranslationCache {
         }
     }
 
-    // In a forked child: makes what the parent had at this host address executable. False: it is.
+    // In a forked child: makes what the parent had at this host address readable and executable.
+    // False: it is.
     bool take_over(const TranslationLock&, u64 host);
 
     // The link behind a link stub.
@@ -135,7 +136,7 @@ class TranslationCache {
 
     void before_fork(const TranslationLock& lock);
     // Own memory for the child. Its blocks are those of the parent, at the same addresses; their
-    // code is copied when it is first executed, which faults (take_over).
+    // code and constants are copied when they are first executed or read, which faults (take_over).
     [[nodiscard]] bool after_fork_in_child(const TranslationLock&);
 
   private:

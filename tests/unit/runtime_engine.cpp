@@ -293,6 +293,33 @@ TEST_CASE("engine: a forked child goes on, translates and invalidates on its own
     }
 }
 
+// Some of many blocks that read constants have those in another part of the code memory.
+TEST_CASE("engine: a forked child reads the constants of its parent's code", "[runtime][engine]") {
+    const FaultHandling faults;
+    constexpr u32 kCnt = 0x4e205800, kBlocks = 2000; // cnt v0.16b, v0.16b
+    GuestArea area{1u << 20};
+    const auto engine = make_engine(Engines::Jit, area);
+    GuestCpu cpu{*engine};
+    for (u32 i = 0; i < kBlocks; ++i) {
+        area.put(i * 16, {kCnt, i + 1 < kBlocks ? b(3) : kSvc});
+    }
+    const auto ones_are_kept = [&] {
+        constexpr u64 ones = 0x0101'0101'0101'0101;
+        cpu->v[0] = {ones, ones};
+        return cpu.run(area.at(0)) == ExitReason::Svc && cpu->v[0].lo == ones;
+    };
+    REQUIRE(ones_are_kept());
+    engine->before_fork();
+    const pid_t child = fork();
+    engine->after_fork(child == 0);
+    if (child == 0) {
+        _exit(ones_are_kept() ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+}
+
 TEST_CASE("engine: code is interpreted once, then translated", "[runtime][engine]") {
     const FaultHandling faults;
     GuestArea area{1u << 20};
