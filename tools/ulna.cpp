@@ -32,6 +32,7 @@
 #include "runtime/user/paths.h"
 #include "runtime/user/proc_files.h"
 #include "runtime/user/process.h"
+#include "runtime/user/seccomp.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/thread_group.h"
 #include "runtime/user/vdso.h"
@@ -253,6 +254,10 @@ int main(int argc, char** argv, char** environment) {
     thread.cpu->pc = program.start;
     thread.cpu->sp = *sp;
     init_guest_cpu(*thread.cpu);
+    join_group(thread, thread);
+    if (!take_over_filters(thread, handover.filters)) {
+        fail(kExitCannotRun, program.name + ": its filters of system calls got lost on the way");
+    }
     if (self.debugger != nullptr) {
         self.debugger->start(thread);
     }

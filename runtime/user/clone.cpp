@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 
 #include "runtime/user/clone_child.h"
+#include "runtime/user/seccomp.h"
 
 namespace ulna::user {
 
@@ -65,6 +66,7 @@ void take_back_libc_signals(ThreadSignals& signals) {
 }
 
 void ChildDeleter::operator()(GuestThread* child) const {
+    leave_group(*child);
     process().engine->delete_thread(child->cpu);
     delete_thread_signals(child->signals);
     delete child;

@@ -17,6 +17,7 @@
 #include "runtime/host_clone.h"
 #include "runtime/user/clone_child.h"
 #include "runtime/user/guest_memory.h"
+#include "runtime/user/seccomp.h"
 
 namespace ulna::user {
 
@@ -133,6 +134,7 @@ void prepare_borrowed(BorrowedStart& start,
     ThreadSignals& signals = *start.child->signals;
     signals.group = std::make_shared<ThreadGroup>();
     signals.group->borrows_memory = true;
+    join_group(*start.child, parent);
     if (request.flags & CLONE_VFORK) { // the kernel's sas_ss_reset is for the other kind
         signals.alt_stack = parent.signals->alt_stack;
     }

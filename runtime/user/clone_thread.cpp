@@ -8,6 +8,7 @@
 
 #include "runtime/user/clone_child.h"
 #include "runtime/user/guest_memory.h"
+#include "runtime/user/seccomp.h"
 
 namespace ulna::user {
 
@@ -106,6 +107,7 @@ i64 clone_thread(GuestThread& parent, const CloneRequest& request) {
     if (start.child == nullptr) {
         return -ENOMEM;
     }
+    join_group(*start.child, parent);
     parent.signals->group->live.fetch_add(1);
     if (start_host_thread(*parent.signals, thread_main, &start) != 0) {
         start.error = -EAGAIN;

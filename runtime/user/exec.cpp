@@ -21,6 +21,7 @@
 #include "runtime/user/own_file.h"
 #include "runtime/user/paths.h"
 #include "runtime/user/process.h"
+#include "runtime/user/seccomp.h"
 #include "runtime/user/signals_state.h"
 #include "runtime/user/thread_group.h"
 
@@ -54,6 +55,7 @@ struct Image {
     StringList args, environment, host_args;
     int file = -1;                          // the program
     int passed_file = -1, passed_self = -1; // survive the exec
+    std::vector<std::string> filters;       // of system calls
 
     void close_files() const {
         for (const int fd : {file, passed_file, passed_self}) {
@@ -220,7 +222,9 @@ void make_host_args(const ExecRequest& request, Image& image) {
     std::vector<std::string>& to = image.host_args.strings;
     const std::vector<std::string>& guest = image.args.strings;
     to = {"ulna", kHandoverPrefix + std::to_string(image.passed_self) + "," +
-                      std::to_string(image.passed_file) + "," + asked_name(request, image)};
+                      std::to_string(image.passed_file) + "," +
+                      std::to_string(image.filters.size()) + "," + asked_name(request, image)};
+    to.insert(to.end(), image.filters.begin(), image.filters.end());
     add_options(process().options, to);
     to.insert(to.end(), {"-0", guest[0], "--", image.path});
     to.insert(to.end(), guest.begin() + 1, guest.end());
@@ -276,7 +280,11 @@ i64 exec_image(GuestThread& thread, const ExecRequest& request, Image& image) {
     if (const i64 error = read_request(request, image); error != 0) {
         return error;
     }
-    const auto by_kernel = [&] {
+    // Only of Arm programs do filters see the calls, so the host's are no programs then.
+    const auto by_kernel = [&]() -> i64 {
+        if (has_seccomp(thread)) {
+            return -ENOEXEC;
+        }
         return with_signals_prepared(thread, [&] { return exec_foreign(request, image); });
     };
     if (const i64 error = open_program(request, image); error != 0) {
@@ -298,6 +306,7 @@ i64 exec_image(GuestThread& thread, const ExecRequest& request, Image& image) {
         }
     }
     name_program(request, image);
+    image.filters = handed_over_filters(thread);
     return with_signals_prepared(thread, [&] { return exec_self(request, image); });
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/io_uring.h"
 #include "runtime/user/open_views.h"
+#include "runtime/user/seccomp.h"
 
 // The host libc's own preparation of malloc for a fork: there when it is linked statically.
 extern "C" {
@@ -74,6 +75,7 @@ void become_forked_child(GuestThread& thread, const CloneRequest& request, bool 
     thread.tid = static_cast<pid_t>(host_syscall(SYS_gettid));
     thread.clear_child_tid = 0;
     signals.group = std::make_shared<ThreadGroup>();
+    join_group(thread, thread);
     signals.is_pthread = false;
     signals.robust_list = 0;
     signals.held = 0; // pending signals are not inherited
@@ -99,6 +101,7 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
     lock_views();
     std::unique_lock table_lock(thread.signals->table->lock);
     lock_rings();
+    lock_groups();
     engine.before_fork();
     if (space != nullptr) {
         space->before_fork();
@@ -116,6 +119,7 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
         space->after_fork();
     }
     engine.after_fork(pid == 0);
+    unlock_groups();
     unlock_rings();
     table_lock.unlock();
     unlock_views(pid == 0);

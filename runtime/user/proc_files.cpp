@@ -20,6 +20,7 @@
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/own_thread.h"
+#include "runtime/user/seccomp.h"
 #include "runtime/user/signals_state.h"
 
 namespace ulna::user {
@@ -228,11 +229,20 @@ std::string guest_stat() {
     return text + '\n';
 }
 
-// Dispositions of the signals that always have our handler are the guest's, and the untagged
-// address bits are arm64's.
+// Of "Name:\tnumber".
+u32 number_of(std::string_view line) {
+    u32 number = 0;
+    const std::size_t at = std::min(line.find('\t') + 1, line.size());
+    std::from_chars(line.data() + at, line.data() + line.size(), number);
+    return number;
+}
+
+// Dispositions of the signals that always have our handler are the guest's, as are filters of
+// system calls, and the untagged address bits are arm64's.
 std::string guest_status() {
     const std::string host = read_host("/proc/self/status");
-    ThreadSignals& signals = *current_thread()->signals;
+    const GuestThread& thread = *current_thread();
+    ThreadSignals& signals = *thread.signals;
     std::string text;
     for (std::string_view rest = host; !rest.empty();) {
         const std::string_view line = next_line(rest);
@@ -255,8 +265,12 @@ std::string guest_status() {
         } else if (name == "untag_mask") {
             text += "untag_mask:\t0xffffffffffffff";
         } else if (name == "Threads") {
-            const unsigned long threads = std::strtoul(line.data() + name.size() + 1, nullptr, 10);
-            text += "Threads:\t" + std::to_string(threads - count_own_threads());
+            text += "Threads:\t" + std::to_string(number_of(line) - count_own_threads());
+        } else if (name == "Seccomp") {
+            text += "Seccomp:\t" + std::to_string(seccomp_view(thread, {number_of(line), 0}).mode);
+        } else if (name == "Seccomp_filters") {
+            text += "Seccomp_filters:\t" +
+                    std::to_string(seccomp_view(thread, {0, number_of(line)}).filters);
         } else if (name.starts_with("x86_")) {
             continue;
         } else {

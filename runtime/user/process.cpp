@@ -16,6 +16,7 @@
 
 #include "runtime/user/debugger.h"
 #include "runtime/user/own_file.h"
+#include "runtime/user/seccomp.h"
 #include "runtime/user/signals_state.h"
 #include "runtime/user/thread_group.h"
 
@@ -81,6 +82,7 @@ void exit_thread(GuestThread& thread, int status) {
     }
     // The host's libc must not unwind its first thread: that would end the process.
     set_host_mask(kAllSignals);
+    leave_group(thread);
     set_current_thread(nullptr);
     leave_host_thread(thread);
     process().engine->delete_thread(thread.cpu);
@@ -91,7 +93,8 @@ void exit_thread(GuestThread& thread, int status) {
 
 void init_process(const Handover& handover) { init_own_file(handover.self_fd); }
 
-// --- the hand-over: "--ulna-exec=<own descriptor>,<program's descriptor>,<its name>", -1 for none
+// --- the hand-over: "--ulna-exec=<own descriptor>,<program's descriptor>,<n>,<its name>", -1 for
+// none, and n arguments with filters of system calls
 
 Handover take_handover(int argc, char** argv) {
     Handover handover = {.argc = argc, .argv = argv};
@@ -101,17 +104,20 @@ Handover take_handover(int argc, char** argv) {
         handover.program_fd = registered_program();
         return handover;
     }
+    const char* at = mark.data() + kPrefix.size();
     const char* const end = mark.data() + mark.size();
-    const auto own = std::from_chars(mark.data() + kPrefix.size(), end, handover.self_fd);
-    if (own.ptr < end) {
-        const auto program = std::from_chars(own.ptr + 1, end, handover.program_fd);
-        handover.name = program.ptr < end ? program.ptr + 1 : nullptr;
+    int filters = 0;
+    for (int* const number : {&handover.self_fd, &handover.program_fd, &filters}) {
+        at = std::min(std::from_chars(at, end, *number).ptr + 1, end);
     }
+    handover.name = at < end ? at : nullptr;
     handover.active = true;
-    // argv[0] of the host takes the place of the mark.
-    argv[1] = argv[0];
-    handover.argv = argv + 1;
-    handover.argc = argc - 1;
+    // argv[0] of the host takes the place of the last one that is only for us.
+    const int last = 1 + std::clamp(filters, 0, argc - 2);
+    handover.filters.assign(argv + 2, argv + last + 1);
+    argv[last] = argv[0];
+    handover.argv = argv + last;
+    handover.argc = argc - last;
     return handover;
 }
 

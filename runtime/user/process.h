@@ -2,11 +2,13 @@
 // does.
 //
 // execve of an Arm program executes this very file again. What the guest must not see travels in
-// the host's argv: the options, and a first argument that marks the hand-over. The environment is
+// the host's argv: the options, and first arguments that mark the
+// hand-over. The environment is
 // passed unchanged.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "runtime/user/guest_thread.h"
 
@@ -18,9 +20,10 @@ struct Handover {
     bool active = false;
     int argc;
     char** argv;
-    int self_fd = -1;           // our own file, when /proc may be out of reach
-    int program_fd = -1;        // the program is open already: what to load
-    const char* name = nullptr; // the program's, as the guest wrote it; null: as in argv
+    std::vector<const char*> filters; // see take_over_filters
+    int self_fd = -1;                 // our own file, when /proc may be out of reach
+    int program_fd = -1;              // the program is open already: what to load
+    const char* name = nullptr;       // the program's, as the guest wrote it; null: as in argv
 };
 [[nodiscard]] Handover take_handover(int argc, char** argv);
 

@@ -17,6 +17,7 @@
 #include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/memory_limits.h"
+#include "runtime/user/seccomp.h"
 #include "runtime/user/syscall.h"
 #include "runtime/user/thread_group.h"
 
@@ -139,7 +140,6 @@ constexpr PrctlRange kPrctls[] = {
     {PR_GET_FPEMU, PR_SET_FPEXC, PrctlKind::Refuse, "not on arm64"},
     {PR_GET_TIMING, PR_GET_NAME, PrctlKind::Pass, ""},
     {PR_GET_ENDIAN, PR_SET_ENDIAN, PrctlKind::Refuse, "not on arm64"},
-    {PR_GET_SECCOMP, PR_SET_SECCOMP, PrctlKind::Refuse, "see seccomp in syscalls.def"},
     {PR_CAPBSET_READ, PR_CAPBSET_DROP, PrctlKind::Pass, ""},
     {PR_GET_TSC, PR_SET_TSC, PrctlKind::Refuse, "not on arm64"},
     {PR_GET_SECUREBITS, PR_TASK_PERF_EVENTS_ENABLE, PrctlKind::Pass, ""},
@@ -197,6 +197,10 @@ i64 sys_prctl(GuestThread& thread, const SyscallArgs& args_) {
         return get_auxv(args_);
     }
     switch (option) {
+    case PR_GET_SECCOMP:
+        return prctl_get_seccomp(thread);
+    case PR_SET_SECCOMP:
+        return prctl_set_seccomp(thread, args_[1], args_[2]);
     case PR_PAC_RESET_KEYS:
         return any_of_rest(args_, 2) ? -EINVAL : reset_pac_keys(*thread.cpu, args_[1]);
     case PR_PAC_SET_ENABLED_KEYS:

@@ -4,6 +4,7 @@
 
 #include "runtime/debug/log.h"
 #include "runtime/user/host_numbers.h"
+#include "runtime/user/seccomp.h"
 #include "runtime/user/strace.h"
 #include "runtime/user/syscall_table.h"
 #include "runtime/user/tagged_arguments.h"
@@ -79,6 +80,16 @@ i64 perform_traced(GuestThread& thread,
     return result;
 }
 
+std::optional<i64>
+refuse_traced(GuestThread& thread, const SyscallRow* row, u64 number, const SyscallArgs& args) {
+    const std::optional<i64> refused = refuse_by_seccomp(thread, static_cast<u32>(number));
+    if (refused && process().options.strace) {
+        strace_enter(thread, row, number, args);
+        strace_exit(thread, row, number, args, *refused);
+    }
+    return refused;
+}
+
 } // namespace
 
 constexpr std::array<SyscallRow, kSyscallLimit> kSyscallTable = make_table();
@@ -96,6 +107,11 @@ i64 dispatch_syscall(GuestThread& thread) {
     const u64 number = static_cast<u32>(cpu.x[8]);
     SyscallArgs args = {cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3], cpu.x[4], cpu.x[5]};
     const SyscallRow* const row = find_syscall(number);
+    if (has_seccomp(thread)) [[unlikely]] {
+        if (const std::optional<i64> refused = refuse_traced(thread, row, number, args)) {
+            return *refused;
+        }
+    }
     if (thread.tagged_addresses && row != nullptr) [[unlikely]] {
         const UntaggedArguments untagged(thread, *row, args);
         return untagged.faulted() ? -EFAULT : perform_traced(thread, row, number, args);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <vector>
 
 #include "runtime/user/guest_thread.h"
 
@@ -15,7 +16,8 @@ namespace ulna::user {
 // The threads of one guest process. A vfork child has its own, in the memory of its parent.
 struct ThreadGroup {
     std::atomic<int> live{1};
-    bool borrows_memory = false; // vfork child: ends without a trace in the shared memory
+    bool borrows_memory = false;       // vfork child: ends without a trace in the shared memory
+    std::vector<GuestThread*> members; // see join_group
 };
 
 struct CloneRequest {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <ctime>
 #include <string_view>
 
 #include <elf.h>
@@ -22,12 +23,13 @@ struct Function {
     const char* name;
     u16 syscall_number;
     bool returns;
+    bool takes_clock;
 };
 constexpr Function kFunctions[] = {
-    {"__kernel_rt_sigreturn", 139, false},
-    {"__kernel_gettimeofday", 169, true},
-    {"__kernel_clock_gettime", 113, true},
-    {"__kernel_clock_getres", 114, true},
+    {"__kernel_rt_sigreturn", 139, false, false},
+    {"__kernel_gettimeofday", 169, true, false},
+    {"__kernel_clock_gettime", 113, true, true},
+    {"__kernel_clock_getres", 114, true, true},
 };
 constexpr unsigned kFunctionCount = std::size(kFunctions);
 constexpr unsigned kSymbolCount = kFunctionCount + 2; // the null symbol and the version's own
@@ -182,6 +184,19 @@ const Image& image() {
 std::span<const u8> vdso_image() { return {reinterpret_cast<const u8*>(&image()), sizeof(Image)}; }
 
 u64 vdso_sigreturn_offset() { return offsetof(Image, code); }
+
+bool is_vdso_clock(u64 pc, u64 argument) {
+    constexpr u64 kClocks = 1 << CLOCK_REALTIME | 1 << CLOCK_MONOTONIC | 1 << CLOCK_MONOTONIC_RAW |
+                            1 << CLOCK_REALTIME_COARSE | 1 << CLOCK_MONOTONIC_COARSE |
+                            1 << CLOCK_BOOTTIME | 1 << CLOCK_TAI;
+    const u64 offset = pc - process().vdso_base - offsetof(Image, code);
+    if (offset >= sizeof(Image::code)) {
+        return false;
+    }
+    const Function& function = kFunctions[offset / sizeof(Image::code[0])];
+    const bool is_known = argument < 64 && (kClocks >> argument & 1) != 0;
+    return function.returns && (!function.takes_clock || is_known);
+}
 
 bool map_vdso() {
     AddressSpace& space = *process().space;

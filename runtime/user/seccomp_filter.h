@@ -1,0 +1,56 @@
+// The filters of a thread, newest first: a chain whose older part is shared with other threads.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/user/seccomp_bpf.h"
+#include "runtime/user/seccomp_state.h"
+
+namespace ulna::user {
+
+class SeccompFilter {
+  public:
+    // `program` is one that is_seccomp_program accepts.
+    SeccompFilter(std::vector<sock_filter> program, std::shared_ptr<SeccompFilter> older);
+    ~SeccompFilter();
+    SeccompFilter(const SeccompFilter&) = delete;
+    SeccompFilter& operator=(const SeccompFilter&) = delete;
+
+    // The strictest action of this filter and the older ones; of equal ones the newest's.
+    [[nodiscard]] u32 judge(const seccomp_data& data) const;
+
+    // Is it `other` or older?
+    [[nodiscard]] bool is_ancestor_of(const SeccompFilter* other) const;
+    [[nodiscard]] unsigned count() const { return count_; }
+    // What the kernel limits to kMostInstructions: instructions, and four more for each older
+    // filter.
+    [[nodiscard]] std::size_t path_length() const { return path_length_; }
+    static constexpr std::size_t kMostInstructions = 32768;
+
+    // The whole chain for the program after execve, in arguments that the kernel takes.
+    [[nodiscard]] std::vector<std::string> to_arguments() const;
+    // Null: the arguments are damaged.
+    [[nodiscard]] static std::shared_ptr<SeccompFilter>
+    from_arguments(std::span<const char* const> arguments);
+
+  private:
+    static constexpr unsigned kCached = 512; // numbers
+    [[nodiscard]] bool is_always_allowed(u32 number) const;
+    void remember_allowed(u32 number) const;
+
+    std::vector<sock_filter> program_;
+    std::shared_ptr<SeccompFilter> older_;
+    unsigned count_ = 1;
+    std::size_t path_length_;
+    // Numbers that this filter and the older ones allow without a look at anything else: found
+    // when such a call is made.
+    mutable std::array<std::atomic<u64>, kCached / 64> always_allowed_{};
+};
+
+} // namespace ulna::user
