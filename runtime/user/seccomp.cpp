@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "runtime/user/seccomp_filter.h"
+#include "runtime/user/seccomp_listener.h"
 #include "runtime/user/signals_state.h"
 #include "runtime/user/vdso.h"
 
@@ -56,10 +57,10 @@ std::optional<i64> refuse_strictly(GuestThread& thread, u32 number) {
     return end_thread(thread, info);
 }
 
-std::optional<i64> act(GuestThread& thread, u32 number, u32 verdict) {
+std::optional<i64> act(GuestThread& thread, u32 number, SeccompFilter::Verdict verdict) {
     constexpr u32 kMaxErrno = 4095;
-    const u32 data = verdict & SECCOMP_RET_DATA;
-    switch (verdict & SECCOMP_RET_ACTION_FULL) {
+    const u32 data = verdict.action & SECCOMP_RET_DATA;
+    switch (verdict.action & SECCOMP_RET_ACTION_FULL) {
     case SECCOMP_RET_ALLOW:
     case SECCOMP_RET_LOG: // to the audit log, which nobody keeps here
         return std::nullopt;
@@ -68,9 +69,10 @@ std::optional<i64> act(GuestThread& thread, u32 number, u32 verdict) {
     case SECCOMP_RET_TRAP: // the handler sees the registers before the call
         raise_sync(thread, {.info = signal_of(*thread.cpu, number, data)});
         return kSigreturnDone;
-    case SECCOMP_RET_TRACE:      // there is no tracer,
-    case SECCOMP_RET_USER_NOTIF: // and no listener
+    case SECCOMP_RET_TRACE: // there is no tracer
         return -ENOSYS;
+    case SECCOMP_RET_USER_NOTIF:
+        return verdict.filter->has_listener() ? ask_listener(thread, number) : -ENOSYS;
     case SECCOMP_RET_KILL_THREAD:
         return end_thread(thread, signal_of(*thread.cpu, number, data));
     default:

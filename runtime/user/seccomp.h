@@ -24,8 +24,8 @@ namespace ulna::user {
 // --- what a thread has (seccomp_threads.cpp)
 
 [[nodiscard]] i64 enter_strict_mode(GuestThread& thread);
-// 0, -errno, or the thread that cannot have the caller's filters (SECCOMP_FILTER_FLAG_TSYNC).
-// `program` is one that is_seccomp_program accepts.
+// 0, a listener, -errno, or the thread that cannot have the caller's filters
+// (SECCOMP_FILTER_FLAG_TSYNC). `program` is one that is_seccomp_program accepts.
 [[nodiscard]] i64 add_filter(GuestThread& thread, std::vector<sock_filter> program, u32 flags);
 
 // A new thread of the process, or the first one of another process, takes its parent's filters and

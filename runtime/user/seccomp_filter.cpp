@@ -1,8 +1,8 @@
 #include "runtime/user/seccomp_filter.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
-#include <optional>
 #include <ranges>
 
 namespace ulna::user {
@@ -15,7 +15,8 @@ i32 rank(u32 action) { return static_cast<i32>(action & SECCOMP_RET_ACTION_FULL)
 // --- as text: each instruction in hexadecimal digits, each filter with an end
 
 constexpr std::size_t kDigits = 16;
-constexpr char kEnd = '.';
+constexpr char kEnd = '.', kEndWithListener = '!';
+constexpr std::string_view kEnds = ".!";
 
 void append(std::string& text, const sock_filter& insn) {
     constexpr char kHex[] = "0123456789abcdef";
@@ -25,30 +26,30 @@ void append(std::string& text, const sock_filter& insn) {
     }
 }
 
-// Takes a filter's text, and its end, off `text`.
-std::optional<std::vector<sock_filter>> take_program(std::string_view& text) {
-    const std::size_t length = text.find(kEnd);
-    if (length == text.npos || length % kDigits != 0) {
-        return std::nullopt;
-    }
+// Empty: it is none.
+std::vector<sock_filter> parse_program(std::string_view text) {
     std::vector<sock_filter> program;
-    for (std::size_t at = 0; at < length; at += kDigits) {
+    for (; text.size() >= kDigits; text.remove_prefix(kDigits)) {
         u64 bits;
-        const char* const end = text.data() + at + kDigits;
-        const auto parsed = std::from_chars(text.data() + at, end, bits, 16);
+        const char* const end = text.data() + kDigits;
+        const auto parsed = std::from_chars(text.data(), end, bits, 16);
         if (parsed.ec != std::errc{} || parsed.ptr != end) {
-            return std::nullopt;
+            return {};
         }
         program.push_back(std::bit_cast<sock_filter>(bits));
     }
-    text.remove_prefix(length + 1);
-    return is_seccomp_program(program) ? std::optional(std::move(program)) : std::nullopt;
+    return text.empty() && is_seccomp_program(program) ? program : std::vector<sock_filter>{};
 }
 
 } // namespace
 
-SeccompFilter::SeccompFilter(std::vector<sock_filter> program, std::shared_ptr<SeccompFilter> older)
-    : program_(std::move(program)), older_(std::move(older)), path_length_(program_.size()) {
+SeccompFilter::SeccompFilter(std::vector<sock_filter> program,
+                             std::shared_ptr<SeccompFilter> older,
+                             bool has_listener)
+    : program_(std::move(program)),
+      older_(std::move(older)),
+      has_listener_(has_listener),
+      path_length_(program_.size()) {
     constexpr std::size_t kPenalty = 4;
     if (older_ != nullptr) {
         count_ += older_->count_;
@@ -64,24 +65,32 @@ SeccompFilter::~SeccompFilter() {
     }
 }
 
-u32 SeccompFilter::judge(const seccomp_data& data) const {
+SeccompFilter::Verdict SeccompFilter::judge(const seccomp_data& data) const {
+    Verdict strictest = {SECCOMP_RET_ALLOW, nullptr};
     const auto number = static_cast<u32>(data.nr);
     if (is_always_allowed(number)) {
-        return SECCOMP_RET_ALLOW;
+        return strictest;
     }
-    u32 strictest = SECCOMP_RET_ALLOW;
     bool is_by_number = true;
     for (const SeccompFilter* filter = this; filter != nullptr; filter = filter->older_.get()) {
         const BpfResult result = run_seccomp_program(filter->program_, data);
         is_by_number &= result.is_by_number;
-        if (rank(result.action) < rank(strictest)) {
-            strictest = result.action;
+        if (rank(result.action) < rank(strictest.action)) {
+            strictest = {result.action, filter};
         }
     }
-    if (is_by_number && strictest == SECCOMP_RET_ALLOW) {
+    if (is_by_number && strictest.filter == nullptr) {
         remember_allowed(number);
     }
     return strictest;
+}
+
+bool SeccompFilter::path_has_listener() const {
+    const SeccompFilter* filter = this;
+    while (filter != nullptr && !filter->has_listener_) {
+        filter = filter->older_.get();
+    }
+    return filter != nullptr;
 }
 
 bool SeccompFilter::is_always_allowed(u32 number) const {
@@ -113,7 +122,7 @@ std::vector<std::string> SeccompFilter::to_arguments() const {
         for (const sock_filter& insn : filter->program_) {
             append(text, insn);
         }
-        text += kEnd;
+        text += filter->has_listener_ ? kEndWithListener : kEnd;
     }
     std::vector<std::string> arguments;
     for (std::size_t at = 0; at < text.size(); at += kMostBytes) {
@@ -130,11 +139,15 @@ SeccompFilter::from_arguments(std::span<const char* const> arguments) {
     }
     std::shared_ptr<SeccompFilter> newest;
     for (std::string_view rest = text; !rest.empty();) {
-        std::optional<std::vector<sock_filter>> program = take_program(rest);
-        if (!program) {
+        const std::size_t length = std::min(rest.find_first_of(kEnds), rest.size() - 1);
+        const char end = rest[length];
+        std::vector<sock_filter> program = parse_program(rest.substr(0, length));
+        if (kEnds.find(end) == kEnds.npos || program.empty()) {
             return nullptr;
         }
-        newest = std::make_shared<SeccompFilter>(std::move(*program), std::move(newest));
+        newest = std::make_shared<SeccompFilter>(std::move(program), std::move(newest),
+                                                 end == kEndWithListener);
+        rest.remove_prefix(length + 1);
     }
     return newest;
 }

@@ -17,13 +17,22 @@ namespace ulna::user {
 class SeccompFilter {
   public:
     // `program` is one that is_seccomp_program accepts.
-    SeccompFilter(std::vector<sock_filter> program, std::shared_ptr<SeccompFilter> older);
+    SeccompFilter(std::vector<sock_filter> program,
+                  std::shared_ptr<SeccompFilter> older,
+                  bool has_listener = false);
     ~SeccompFilter();
     SeccompFilter(const SeccompFilter&) = delete;
     SeccompFilter& operator=(const SeccompFilter&) = delete;
 
-    // The strictest action of this filter and the older ones; of equal ones the newest's.
-    [[nodiscard]] u32 judge(const seccomp_data& data) const;
+    struct Verdict {
+        u32 action;                  // SECCOMP_RET_* with its data
+        const SeccompFilter* filter; // whose it is; null: all allow the call
+    };
+    // The strictest of this filter and the older ones; of equal ones the newest's.
+    [[nodiscard]] Verdict judge(const seccomp_data& data) const;
+
+    [[nodiscard]] bool has_listener() const { return has_listener_; }
+    [[nodiscard]] bool path_has_listener() const;
 
     // Is it `other` or older?
     [[nodiscard]] bool is_ancestor_of(const SeccompFilter* other) const;
@@ -46,6 +55,7 @@ class SeccompFilter {
 
     std::vector<sock_filter> program_;
     std::shared_ptr<SeccompFilter> older_;
+    bool has_listener_;
     unsigned count_ = 1;
     std::size_t path_length_;
     // Numbers that this filter and the older ones allow without a look at anything else: found

@@ -8,6 +8,7 @@
 
 #include "runtime/user/seccomp.h"
 #include "runtime/user/seccomp_filter.h"
+#include "runtime/user/seccomp_listener.h"
 #include "runtime/user/signals_state.h"
 
 namespace ulna::user {
@@ -71,7 +72,11 @@ i64 add_filter(GuestThread& thread, std::vector<sock_filter> program, u32 flags)
     if (state.mode == SECCOMP_MODE_STRICT) {
         return -EINVAL;
     }
-    auto filter = std::make_shared<SeccompFilter>(std::move(program), state.owner);
+    const bool has_listener = (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
+    if (has_listener && state.owner != nullptr && state.owner->path_has_listener()) {
+        return -EBUSY;
+    }
+    auto filter = std::make_shared<SeccompFilter>(std::move(program), state.owner, has_listener);
     if (filter->path_length() > SeccompFilter::kMostInstructions) {
         return -ENOMEM;
     }
@@ -79,11 +84,15 @@ i64 add_filter(GuestThread& thread, std::vector<sock_filter> program, u32 flags)
     if (const pid_t other = is_for_all ? first_unlike(thread) : 0; other != 0) {
         return (flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH) != 0 ? -ESRCH : other;
     }
+    const i64 result = has_listener ? open_listener(flags) : 0;
+    if (result < 0) {
+        return result;
+    }
     set_filter(state, std::move(filter));
     if (is_for_all) {
         give_to_all(thread);
     }
-    return 0;
+    return result;
 }
 
 void join_group(GuestThread& thread, const GuestThread& parent) {

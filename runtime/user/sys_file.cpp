@@ -19,6 +19,7 @@
 #include "runtime/user/open_views.h"
 #include "runtime/user/own_thread.h"
 #include "runtime/user/path_argument.h"
+#include "runtime/user/seccomp_listener.h"
 #include "runtime/user/syscall.h"
 
 namespace ulna::user {
@@ -146,6 +147,12 @@ i64 sys_fcntl(GuestThread&, const SyscallArgs& args_) {
     default:
         return host_syscall(SYS_fcntl, fd, command, argument);
     }
+}
+
+i64 sys_ioctl(GuestThread&, const SyscallArgs& args_) {
+    const auto [fd, request, argument, unused3, unused4, unused5] = args_;
+    return is_listener_request(request) ? listener_ioctl(fd, request, argument)
+                                        : blocking_syscall(SYS_ioctl, fd, request, argument);
 }
 
 i64 sys_lseek(GuestThread&, const SyscallArgs& args_) {

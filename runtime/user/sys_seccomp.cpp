@@ -32,13 +32,23 @@ bool may_filter() {
     return host_syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS) == 1 || is_administrator();
 }
 
+// A result must tell the listener from a thread, and only with a listener there is a wait for one.
+bool contradict(u32 flags) {
+    const auto has = [flags](u32 flag) { return (flags & flag) != 0; };
+    const bool listens = has(SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    return (listens && has(SECCOMP_FILTER_FLAG_TSYNC) && !has(SECCOMP_FILTER_FLAG_TSYNC_ESRCH)) ||
+           (!listens && has(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV));
+}
+
 i64 set_filter_mode(GuestThread& thread, u32 flags, GuestAddr program_at) {
     constexpr u32 kFlags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG |
-                           SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
-    GuestProgram guest;
-    if ((flags & ~kFlags) != 0) {
+                           SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
+                           SECCOMP_FILTER_FLAG_NEW_LISTENER |
+                           SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    if ((flags & ~kFlags) != 0 || contradict(flags)) {
         return -EINVAL;
     }
+    GuestProgram guest;
     if (!get_guest(program_at, guest)) {
         return -EFAULT;
     }
@@ -73,6 +83,9 @@ i64 is_action_available(GuestAddr action_at) {
     case SECCOMP_RET_LOG:
     case SECCOMP_RET_ALLOW:
         return 0;
+    case SECCOMP_RET_USER_NOTIF: // the host's
+        return host_syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0,
+                            reinterpret_cast<u64>(&action));
     default:
         return -EOPNOTSUPP;
     }
@@ -89,7 +102,9 @@ i64 sys_seccomp(GuestThread& thread, const SyscallArgs& args_) {
         return set_filter_mode(thread, static_cast<u32>(flags), argument);
     case SECCOMP_GET_ACTION_AVAIL:
         return static_cast<u32>(flags) != 0 ? -EINVAL : is_action_available(argument);
-    default: // without user notification there is no SECCOMP_GET_NOTIF_SIZES
+    case SECCOMP_GET_NOTIF_SIZES:
+        return host_syscall(SYS_seccomp, operation, flags, argument);
+    default:
         return -EINVAL;
     }
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -10,7 +11,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -409,6 +410,50 @@ static void unlike_threads(void) {
     CHECK(syscall(__NR_getppid) > 0);
 }
 
+// --- a listener, which answers the first call and lets the second one be made
+
+static void answer(int listener, struct seccomp_notif_resp response, pid_t caller) {
+    struct seccomp_notif call = {};
+    CHECK(ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) == 0);
+    CHECK(call.pid == (uint32_t)caller && call.data.nr == __NR_setpriority && call.data.arch == OWN_ARCH);
+    CHECK(call.data.args[0] == 0x123456789 && call.data.args[2] == 3);
+    CHECK(ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &call.id) == 0);
+    response.id = call.id;
+    CHECK(ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) == 0);
+}
+
+static void listened(void) {
+    CHECK(syscall(__NR_setpriority, 0x123456789, 2, 3) == 4711);
+    CHECK(syscall(__NR_setpriority, 0x123456789, 2, 3) == -1 && errno == 88);
+    CHECK(syscall(__NR_setpriority, 0x123456789, 2, 3) == -1 && errno == EINVAL);
+    CHECK(syscall(__NR_getppid) > 0);
+}
+
+static void listen_to(void) {
+    no_new_privs();
+    PROGRAM(rule, LOAD(nr), IF_EQUAL(__NR_setpriority, 0, 1), GIVE(SECCOMP_RET_USER_NOTIF), GIVE(SECCOMP_RET_ALLOW));
+    const int listener = seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &rule);
+    CHECK(listener >= 0 && fcntl(listener, F_GETFD) == FD_CLOEXEC);
+    CHECK(seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &rule) == -1 && errno == EBUSY);
+    const pid_t child = fork();
+    if (child == 0) {
+        listened();
+        run_self("listened");
+    }
+    for (int round = 0; round < 2; ++round) { // before and after execve
+        answer(listener, (struct seccomp_notif_resp){.val = 4711}, child);
+        answer(listener, (struct seccomp_notif_resp){.error = -88}, child);
+        answer(listener, (struct seccomp_notif_resp){.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE}, child);
+    }
+    CHECK(finish(child) == 43);
+    CHECK(close(listener) == 0 && syscall(__NR_setpriority, 0, 0, 0) == -1 && errno == ENOSYS);
+}
+
+static int listened_main(void) {
+    listened();
+    return 43;
+}
+
 // --- clocks of the vDSO are no system calls
 
 static void clocks(void) {
@@ -437,6 +482,7 @@ TEST_IN_CHILD(inherit)
 static void inherit_much_test(void) { CHECK(IN_CHILD(inherit_much()) == 42); }
 TEST_IN_CHILD(threads)
 TEST_IN_CHILD(unlike_threads)
+TEST_IN_CHILD(listen_to)
 TEST_IN_CHILD(clocks)
 TEST_IN_CHILD(processor_clock)
 
@@ -445,6 +491,7 @@ int main(int argc, char** argv) {
     if (argc > 1) {
         return strcmp(argv[1], "inherited") == 0         ? inherited_main()
                : strcmp(argv[1], "inherited-twice") == 0 ? inherited_twice_main()
+               : strcmp(argv[1], "listened") == 0        ? listened_main()
                                                          : much_main();
     }
     RUN(errors_test);
@@ -455,6 +502,7 @@ int main(int argc, char** argv) {
     RUN(inherit_much_test);
     RUN(threads_test);
     RUN(unlike_threads_test);
+    RUN(listen_to_test);
     RUN(clocks_test);
     RUN(processor_clock_test);
     return 0;
