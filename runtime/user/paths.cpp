@@ -85,6 +85,18 @@ std::string resolve_in_sysroot(const std::string& path, FollowLinks follow) {
     }
 }
 
+// A name that the sysroot does not have, in a directory that only the sysroot has; else empty.
+std::string new_in_sysroot(const std::string& path) {
+    const std::size_t last = path.find_last_not_of('/');
+    const std::size_t slash = path.rfind('/', last);
+    const std::string directory = path.substr(0, slash);
+    if (slash == 0 || last == path.npos || ::access(directory.c_str(), F_OK) == 0) {
+        return {};
+    }
+    const std::string found = resolve_in_sysroot(directory, FollowLinks::Yes);
+    return found.empty() ? found : found + path.substr(slash);
+}
+
 // The guest program of another process that runs under Ulna; empty when it does not, or hides it.
 // Its program is the file that is mapped lowest: the host kernel puts everything else higher.
 std::string exe_of_other(std::string_view pid) {
@@ -147,6 +159,9 @@ std::string host_path(const std::string& guest_path, FollowLinks follow) {
         return guest_path;
     }
     std::string found = resolve_in_sysroot(guest_path, follow);
+    if (found.empty()) {
+        found = new_in_sysroot(guest_path);
+    }
     return found.empty() ? guest_path : found;
 }
 

@@ -14,8 +14,8 @@ enum class FollowLinks : u8 {
 }; // does the call follow a symbolic link in the last component?
 
 // The host path for an absolute guest path: inside the sysroot when the file exists there, resolved
-// with the sysroot as the root of absolute links. Everything else is returned as it is. Never
-// fails.
+// with the sysroot as the root of absolute links, or when only its directory does, and not on the
+// host. Everything else is returned as it is. Never fails.
 [[nodiscard]] std::string host_path(const std::string& guest_path, FollowLinks follow);
 
 // What /proc/PID/exe leads to for the guest: the program that this process, or another one under

@@ -54,6 +54,16 @@ TEST_CASE("names in the sysroot win, absolute links stay inside it", "[user][pat
     CHECK(host_path("/no/such/name", FollowLinks::Yes) == "/no/such/name");
 }
 
+TEST_CASE("what a directory of the sysroot alone lacks would be made there", "[user][paths]") {
+    const Sysroot sysroot;
+    const std::string& root = sysroot.root;
+    CHECK(host_path("/ulna-a/new", FollowLinks::Yes) == root + "/ulna-a/new");
+    CHECK(host_path("/ulna-relative/new/", FollowLinks::Yes) == root + "/ulna-a/new/");
+    CHECK(host_path("/ulna-a/new/deeper", FollowLinks::Yes) == "/ulna-a/new/deeper");
+    CHECK(host_path("/etc/ulna-new", FollowLinks::Yes) == "/etc/ulna-new");
+    CHECK(host_path("/ulna-new", FollowLinks::Yes) == "/ulna-new");
+}
+
 TEST_CASE("relative names, host directories and the sysroot itself are left alone",
           "[user][paths]") {
     const Sysroot sysroot;
