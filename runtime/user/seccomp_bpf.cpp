@@ -180,6 +180,10 @@ class Machine {
 
     BpfResult run(BpfProgram program) {
         for (const sock_filter* insn = program.data();; ++insn) {
+            if (insn->code == (BPF_JMP | BPF_JEQ | BPF_K)) { // nearly all, in lists of numbers
+                insn += a_ == insn->k ? insn->jt : insn->jf;
+                continue;
+            }
             const u32 operand = BPF_SRC(insn->code) == BPF_X ? x_ : insn->k;
             const u16 operation = BPF_OP(insn->code);
             switch (BPF_CLASS(insn->code)) {
