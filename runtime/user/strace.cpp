@@ -256,9 +256,9 @@ std::string result_text(i64 result) {
         break;
     }
     const int error = static_cast<int>(-result);
-    const char* const name = ::strerrorname_np(error);
-    return print("-1 errno=%d ", error) + (name != nullptr ? name : "?") + " (" +
-           ::strerrordesc_np(error) + ")";
+    const std::string number = print("-1 errno=%d", error);
+    const char* const name = ::strerrorname_np(error); // null: a filter's or a listener's invention
+    return name == nullptr ? number : number + " " + name + " (" + ::strerrordesc_np(error) + ")";
 }
 
 // These may not come back.
