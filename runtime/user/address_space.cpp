@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <mutex>
+#include <shared_mutex>
 
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -611,19 +611,9 @@ u64 AddressSpace::brk(GuestAddr wanted) {
     return wanted;
 }
 
-void AddressSpace::before_fork() {
-    mutex_.lock();
-    forking_ = ::getpid();
-}
+void AddressSpace::before_fork() { mutex_.lock(); }
 
-void AddressSpace::after_fork() {
-    if (::getpid() == forking_) {
-        mutex_.unlock();
-    } else { // held by a thread id that does not exist here: the C library would not let it go
-        std::destroy_at(&mutex_);
-        std::construct_at(&mutex_);
-    }
-}
+void AddressSpace::after_fork() { mutex_.unlock(); }
 
 std::optional<int> AddressSpace::protection(GuestAddr address) const {
     const std::shared_lock lock(mutex_);

@@ -15,13 +15,13 @@
 #include <atomic>
 #include <map>
 #include <optional>
-#include <shared_mutex>
 #include <vector>
 
 #include <sys/types.h>
 
 #include "frontend/frontend.h"
 #include "ir/support/types.h"
+#include "runtime/user/shared_mutex.h"
 
 namespace ulna::user {
 
@@ -103,9 +103,8 @@ class AddressSpace final : public frontend::CodeSource {
     // Pages of the range that have tags lose them.
     void drop_tags(GuestAddr start, GuestAddr end) const;
 
-    mutable std::shared_mutex mutex_;
+    mutable SharedMutex mutex_;
     std::atomic<u32> mode_bits_{0}; // what Engine::add_mode has been or will be told
-    pid_t forking_ = 0;             // the process that holds the lock over a fork
     Map map_;
     std::map<GuestAddr, u64> shared_segments_; // shmat address -> bytes
     GuestAddr brk_start_ = 0;

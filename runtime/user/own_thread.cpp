@@ -5,9 +5,12 @@
 #include <string>
 
 #include <dirent.h>
+#include <linux/magic.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
 
 namespace ulna::user {
@@ -35,6 +38,17 @@ bool is_own_tasks(const struct stat& file) {
            is_own_tasks(file.st_dev, file.st_ino);
 }
 
+// Of what may be tasks. A sandbox has a descriptor of /proc, to which no path leads any more, and
+// which may number processes as an outer name space does.
+bool names_own_tasks(const GuestName& named) {
+    struct statfs system;
+    const std::optional<std::string> name =
+        named.name == 0 ? std::nullopt : guest_string(named.name);
+    return own_thread() != 0 && name && (*name == "self/task" || *name == "self/task/") &&
+           ::fstatfs(static_cast<int>(named.directory), &system) == 0 &&
+           system.f_type == PROC_SUPER_MAGIC;
+}
+
 } // namespace
 
 bool may_have_own_thread() { return own_thread() != 0; }
@@ -44,15 +58,17 @@ unsigned count_own_threads() {
     return may_have_own_thread() && ::access(task.c_str(), F_OK) == 0 ? 1 : 0;
 }
 
-void hide_own_thread(struct stat& file) {
-    if (is_own_tasks(file)) {
+void hide_own_thread(struct stat& file, const GuestName& named) {
+    if (may_be_tasks(file.st_mode, static_cast<u64>(file.st_size), file.st_nlink) &&
+        (is_own_tasks(file.st_dev, file.st_ino) || names_own_tasks(named))) {
         file.st_nlink -= 1;
     }
 }
 
-void hide_own_thread(struct statx& file) {
+void hide_own_thread(struct statx& file, const GuestName& named) {
     if (may_be_tasks(file.stx_mode, file.stx_size, file.stx_nlink) &&
-        is_own_tasks(makedev(file.stx_dev_major, file.stx_dev_minor), file.stx_ino)) {
+        (is_own_tasks(makedev(file.stx_dev_major, file.stx_dev_minor), file.stx_ino) ||
+         names_own_tasks(named))) {
         file.stx_nlink -= 1;
     }
 }

@@ -40,8 +40,8 @@ struct ArmStat {
 static_assert(sizeof(ArmStat) == 128 && offsetof(ArmStat, st_size) == 48 &&
               offsetof(ArmStat, st_blocks) == 64);
 
-i64 put_stat(GuestAddr to, struct stat& host) {
-    hide_own_thread(host);
+i64 put_stat(GuestAddr to, struct stat& host, const GuestName& named) {
+    hide_own_thread(host, named);
     ArmStat arm{};
     arm.st_dev = host.st_dev;
     arm.st_ino = host.st_ino;
@@ -174,7 +174,7 @@ i64 sys_pread64(GuestThread&, const SyscallArgs& args_) {
 i64 sys_fstat(GuestThread&, const SyscallArgs& args_) {
     struct stat host;
     const i64 result = host_syscall(SYS_fstat, args_[0], reinterpret_cast<u64>(&host));
-    return result < 0 ? result : put_stat(args_[1], host);
+    return result < 0 ? result : put_stat(args_[1], host, {});
 }
 
 i64 sys_newfstatat(GuestThread&, const SyscallArgs& args_) {
@@ -182,7 +182,7 @@ i64 sys_newfstatat(GuestThread&, const SyscallArgs& args_) {
     struct stat host;
     const i64 result = host_syscall(SYS_newfstatat, args_[0], path.argument(),
                                     reinterpret_cast<u64>(&host), args_[3]);
-    return result < 0 ? result : put_stat(args_[2], host);
+    return result < 0 ? result : put_stat(args_[2], host, {args_[0], args_[1]});
 }
 
 i64 sys_statx(GuestThread&, const SyscallArgs& args_) {
@@ -192,7 +192,7 @@ i64 sys_statx(GuestThread&, const SyscallArgs& args_) {
     struct statx host;
     if (result == 0 && may_have_own_thread() && get_guest(args_[4], host)) {
         const u32 links = host.stx_nlink;
-        hide_own_thread(host);
+        hide_own_thread(host, {args_[0], args_[1]});
         return host.stx_nlink == links || put_guest(args_[4], host) ? 0 : -EFAULT;
     }
     return result;
