@@ -3,6 +3,7 @@
 // that turns out to be damaged changes nothing.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,5 +34,7 @@ class StateImage {
     virtual void commit() = 0;
     virtual void give_up() = 0;
 };
+
+using StateImages = std::vector<std::unique_ptr<StateImage>>;
 
 } // namespace ulna::devices

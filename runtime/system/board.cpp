@@ -5,7 +5,6 @@
 #include "ir/support/check.h"
 #include "runtime/devices/console.h"
 #include "runtime/devices/virt_map.h"
-#include "runtime/devices/virtio/block.h"
 #include "runtime/devices/virtio/console_device.h"
 #include "runtime/devices/virtio/net.h"
 #include "runtime/devices/virtio/p9_device.h"
@@ -14,6 +13,7 @@
 #include "runtime/devices/virtio/vhost_user.h"
 #include "runtime/devices/virtio/vsock.h"
 #include "runtime/system/characters.h"
+#include "runtime/system/option_by_id.h"
 
 namespace ulna::system {
 
@@ -29,13 +29,6 @@ bool has_firmware(const SystemOptions& options) {
            });
 }
 
-// The command line made sure that it is there.
-template <class Options>
-const Options* with_id(const std::vector<Options>& all, const std::string& id) {
-    const auto found = std::ranges::find_if(all, [&](const Options& one) { return one.id == id; });
-    CHECK(found != all.end());
-    return &*found;
-}
 } // namespace
 
 BootRequest boot_request(const SystemOptions& options) {
@@ -244,6 +237,9 @@ bool Board::add_devices(const SystemOptions& options, std::string& why_not) {
         }
     }
     for (const DeviceOption& device : options.devices) {
+        if (device.is_scsi_unit()) {
+            continue; // its bus brings it along
+        }
         VirtioPointer made = make_device(device, options, why_not);
         if (made == nullptr) {
             return false;
@@ -274,6 +270,11 @@ Board::make_device(const DeviceOption& device, const SystemOptions& options, std
     case DeviceOption::Kind::VhostBlock:
     case DeviceOption::Kind::VhostFolder:
         return make_vhost_user(device, options, why_not);
+    case DeviceOption::Kind::Scsi:
+        return make_scsi(device, options, why_not);
+    case DeviceOption::Kind::ScsiDisk:
+    case DeviceOption::Kind::ScsiCd:
+        break;
     }
     UNREACHABLE("a kind of device");
 }
@@ -281,24 +282,6 @@ Board::make_device(const DeviceOption& device, const SystemOptions& options, std
 virtio::Worker::Place Board::worker_place() const {
     return machine_.loop().has_clock() ? virtio::Worker::Place::AtOnce
                                        : virtio::Worker::Place::Thread;
-}
-
-Board::VirtioPointer Board::make_disk(const DriveOption& drive,
-                                      const std::string& serial,
-                                      bool snapshot,
-                                      std::string& why_not) {
-    auto backend = virtio::open_block_backend({.path = drive.file,
-                                               .read_only = drive.read_only,
-                                               .snapshot = drive.snapshot || snapshot,
-                                               .format = drive.format},
-                                              why_not);
-    if (backend == nullptr) {
-        return nullptr;
-    }
-    disks_.push_back({drive.id.empty() ? "virtio" + std::to_string(disks_.size()) : drive.id,
-                      drive.file, backend->format(), backend->bytes(), backend->read_only()});
-    return std::make_unique<virtio::Block>(std::move(backend), serial, machine_.lock(),
-                                           worker_place());
 }
 
 Board::VirtioPointer Board::make_network(const DeviceOption& device,

@@ -59,7 +59,7 @@ class Board {
     [[nodiscard]] std::string why_not_loaded() const;
     void drain(); // until nothing is on its way from back ends to the guest
     void add_state(std::vector<devices::StatePart>& parts);
-    void add_images(std::vector<std::unique_ptr<devices::StateImage>>& images);
+    void add_images(devices::StateImages& images);
     void forget_past(); // after one was loaded
     void go_on();       // after one was made, loaded or refused
 
@@ -93,10 +93,17 @@ class Board {
     // Null, with a reason, when what is behind the device cannot be had.
     [[nodiscard]] VirtioPointer
     make_device(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    // board_disks.cpp
+    [[nodiscard]] std::unique_ptr<devices::virtio::BlockBackend>
+    open_drive(const DriveOption& drive, bool snapshot, std::string& why_not);
     [[nodiscard]] VirtioPointer make_disk(const DriveOption& drive,
                                           const std::string& serial,
                                           bool snapshot,
                                           std::string& why_not);
+    [[nodiscard]] VirtioPointer
+    make_scsi(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] std::unique_ptr<devices::scsi::LogicalUnit>
+    make_unit(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     [[nodiscard]] VirtioPointer
     make_network(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     [[nodiscard]] VirtioPointer

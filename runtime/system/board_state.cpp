@@ -25,6 +25,8 @@ std::string name_of(const VirtioDevice& device) {
         return "virtio-console";
     case 4:
         return "virtio-rng";
+    case 8:
+        return "virtio-scsi";
     case 9:
         return "virtio-9p";
     case 19:
@@ -103,14 +105,12 @@ void Board::add_state(std::vector<StatePart>& parts) {
     }
 }
 
-void Board::add_images(std::vector<std::unique_ptr<devices::StateImage>>& images) {
+void Board::add_images(devices::StateImages& images) {
     for (std::size_t n = 0; n < flash_.size(); ++n) {
         images.push_back(flash_[n]->image("contents of flash " + std::to_string(n)));
     }
     for_each_virtio([&](VirtioDevice& device, const std::string& place) {
-        if (auto image = device.image("contents of " + place)) {
-            images.push_back(std::move(image));
-        }
+        device.add_images(images, "contents of " + place);
     });
 }
 

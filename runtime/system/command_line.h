@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "frontend/frontend.h"
+#include "runtime/devices/scsi/logical_unit.h"
 #include "runtime/devices/virtio/block_backend.h"
 #include "runtime/devices/virtio/shared_folder.h"
 #include "runtime/devices/virtio/user_net.h"
@@ -25,8 +26,8 @@ namespace ulna::system {
 struct DriveOption {
     enum class Interface : u8 { Virtio /* a device of its own */, Pflash, None };
     Interface interface = Interface::Virtio;
-    std::string id, file;
-    unsigned unit = 0; // of Pflash: which bank
+    std::string id, file; // no file: a CD drive without a medium
+    unsigned unit = 0;    // of Pflash: which bank
     bool read_only = false, snapshot = false;
     devices::virtio::BlockFormat format = devices::virtio::BlockFormat::Detect;
 };
@@ -46,8 +47,24 @@ struct CharacterOption { // -chardev
     std::string words; // for make_character_backend
 };
 
+struct ScsiPlace { // of a disk or CD drive on a bus; what is not said is the next free one
+    std::optional<u64> target, unit;
+};
+
 struct DeviceOption {
-    enum class Kind : u8 { Block, Net, Rng, Console, Folder, Vsock, VhostBlock, VhostFolder };
+    enum class Kind : u8 {
+        Block,
+        Net,
+        Rng,
+        Console,
+        Folder,
+        Vsock,
+        VhostBlock,
+        VhostFolder,
+        Scsi, // a bus
+        ScsiDisk,
+        ScsiCd
+    };
     Kind kind = Kind::Block;
     bool pci = false; // else in a slot of virtio-mmio
     std::string id;
@@ -58,6 +75,13 @@ struct DeviceOption {
     std::string folder, tag;              // Folder: the id of a folder; its name in the guest
     std::string path;                     // Vsock: the host's socket
     u64 guest_cid = 3;                    // Vsock
+    std::string bus;                      // Scsi: its name; units: where they are
+    devices::scsi::UnitOptions scsi;      // units; ScsiCd may have no drive
+    ScsiPlace place;                      // units; all of it is there after parsing
+
+    [[nodiscard]] bool is_scsi_unit() const {
+        return kind == Kind::ScsiDisk || kind == Kind::ScsiCd;
+    }
 };
 
 struct SemihostingOption {

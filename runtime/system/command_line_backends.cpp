@@ -72,8 +72,9 @@ void add_drive(CommandLineParse& parse, const std::string& value) {
     drive.interface = static_cast<DriveOption::Interface>(
         properties.choice("if", {"virtio", "pflash", "none"}, 0));
     drive.id = properties.text("id");
-    drive.file = properties.required("file");
-    drive.read_only = properties.flag("read-only", properties.flag("readonly"));
+    const bool is_cd = properties.choice("media", {"disk", "cdrom"}, 0) == 1;
+    drive.file = is_cd ? properties.text("file") : properties.required("file");
+    drive.read_only = properties.flag("read-only", properties.flag("readonly", is_cd));
     drive.snapshot = properties.flag("snapshot");
     set_bank(drive, parse.options.drives, properties);
     drive.format = static_cast<devices::virtio::BlockFormat>(
@@ -82,7 +83,6 @@ void add_drive(CommandLineParse& parse, const std::string& value) {
         drive.format == devices::virtio::BlockFormat::Qcow2) {
         properties.fail("format=qcow2: flash is raw");
     }
-    (void)properties.choice("media", {"disk", "cdrom"}, 0);
     for (const char* const name :
          {"cache", "aio", "discard", "detect-zeroes", "werror", "rerror"}) {
         properties.ignore(name);

@@ -13,14 +13,18 @@ namespace {
 using Kind = DeviceOption::Kind;
 
 struct Driver {
-    const char* name; // and "-device" or "-pci" behind it, but for a port
+    const char* name; // of a virtio device: and "-device" or "-pci" behind it
     Kind kind;
+    bool is_on_other = false; // it is a part of another device
 };
 constexpr Driver kDrivers[] = {
     {"virtio-blk", Kind::Block},
     {"virtio-net", Kind::Net},
     {"virtio-rng", Kind::Rng},
-    {"virtconsole", Kind::Console},
+    {"virtio-scsi", Kind::Scsi},
+    {"scsi-hd", Kind::ScsiDisk, true},
+    {"scsi-cd", Kind::ScsiCd, true},
+    {"virtconsole", Kind::Console, true},
     {"virtio-9p", Kind::Folder},
     {"virtio-vsock", Kind::Vsock},
     {"vhost-user-blk", Kind::VhostBlock},
@@ -38,7 +42,7 @@ std::string driver_list() {
     std::string list;
     for (const Driver& driver : kDrivers) {
         list += (list.empty() ? "" : ", ") + std::string(driver.name) +
-                (driver.kind == Kind::Console ? "" : "-device");
+                (driver.is_on_other ? "" : "-device");
     }
     return list;
 }
@@ -111,6 +115,13 @@ void set_properties(DeviceOption& device, Properties& properties) {
         device.characters = properties.required("chardev");
         device.tag = properties.required("tag");
         break;
+    case Kind::Scsi:
+        set_scsi_bus(device, properties);
+        break;
+    case Kind::ScsiDisk:
+    case Kind::ScsiCd:
+        set_scsi_unit(device, properties);
+        break;
     }
 }
 
@@ -125,9 +136,11 @@ template <class Options> bool has_id(const std::vector<Options>& all, const std:
     return std::any_of(all.begin(), all.end(), [&](const Options& one) { return one.id == id; });
 }
 
-bool has_free_drive(const SystemOptions& options, const std::string& id) {
+// Only a CD drive does without a file.
+bool has_free_drive(const SystemOptions& options, const std::string& id, bool needs_file = true) {
     return std::any_of(options.drives.begin(), options.drives.end(), [&](const DriveOption& drive) {
-        return drive.id == id && drive.interface == DriveOption::Interface::None;
+        return drive.id == id && drive.interface == DriveOption::Interface::None &&
+               (!needs_file || !drive.file.empty());
     });
 }
 
@@ -145,6 +158,14 @@ Reference reference_of(const DeviceOption& device, const SystemOptions& options)
     case Kind::Block:
         return {"drive=" + device.drive, has_free_drive(options, device.drive),
                 "-drive with this id and if=none"};
+    case Kind::ScsiDisk:
+    case Kind::ScsiCd:
+        if (device.drive.empty()) {
+            return {};
+        }
+        return {"drive=" + device.drive,
+                has_free_drive(options, device.drive, device.kind == Kind::ScsiDisk),
+                "-drive with this id and if=none"};
     case Kind::Net:
         return {"netdev=" + device.network, has_id(options.networks, device.network),
                 "-netdev with this id"};
@@ -161,6 +182,7 @@ Reference reference_of(const DeviceOption& device, const SystemOptions& options)
         return {"chardev=" + device.characters, has_client_socket(options, device.characters),
                 "-chardev socket,path= with this id"};
     case Kind::Rng:
+    case Kind::Scsi:
         break;
     }
     return {};
@@ -262,7 +284,9 @@ void check_devices(CommandLineParse& parse) {
         slots += drive.interface == DriveOption::Interface::Virtio;
     }
     for (const DeviceOption& device : parse.options.devices) {
-        ++(device.pci ? pci_slots : slots);
+        if (!device.is_scsi_unit()) {
+            ++(device.pci ? pci_slots : slots);
+        }
     }
     if (slots > devices::virt::kVirtioSlots) {
         parse.fail("more virtio devices than the machine's 32 slots");
@@ -271,6 +295,7 @@ void check_devices(CommandLineParse& parse) {
         parse.fail("more PCI devices than the machine's 31 slots");
     }
     check_references(parse);
+    place_scsi_units(parse);
 }
 
 } // namespace ulna::system

@@ -52,6 +52,10 @@ void resolve_characters(CommandLineParse& parse);
 // command_line_devices.cpp
 void add_device(CommandLineParse& parse, const std::string& value);
 void set_mac(DeviceOption& device, Properties& properties);
+// command_line_scsi.cpp
+void set_scsi_bus(DeviceOption& device, Properties& properties);
+void set_scsi_unit(DeviceOption& device, Properties& properties);
+void place_scsi_units(CommandLineParse& parse);
 // Whether devices name what there is, and have their places.
 void check_devices(CommandLineParse& parse);
 

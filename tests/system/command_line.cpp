@@ -27,6 +27,27 @@ std::string refused(const std::vector<const char*>& arguments) {
     return line.message.substr(std::min<std::size_t>(13, line.message.size()));
 }
 
+TEST_CASE("SCSI disks and CD drives find their places", "[command_line]") {
+    const auto o = accepted({"-device", "virtio-scsi-pci", "-device", "virtio-scsi-pci,id=two",
+                             "-drive", "file=a,if=none,id=a", "-drive", "media=cdrom,if=none,id=c",
+                             "-device", "scsi-hd,drive=a,serial=S,wwn=0x5000000000000001",
+                             "-device", "scsi-cd,drive=c", "-device", "scsi-cd,bus=two.0,scsi-id=4",
+                             "-device", "scsi-cd,bus=two.0,scsi-id=4"});
+    CHECK(o.drives[1].read_only);
+    const auto check_place = [&](unsigned n, const char* bus, u64 target, u64 unit) {
+        CHECK(o.devices[n].bus == bus);
+        CHECK(o.devices[n].place.target == target);
+        CHECK(o.devices[n].place.unit == unit);
+    };
+    check_place(2, "scsi.0", 0, 0);
+    check_place(3, "scsi.0", 1, 0);
+    check_place(4, "two.0", 4, 0);
+    check_place(5, "two.0", 4, 1);
+    CHECK(o.devices[2].scsi.device_id == "S");
+    CHECK(o.devices[2].scsi.wwn == 0x5000'0000'0000'0001);
+    CHECK(o.devices[3].scsi.device_id == "c");
+}
+
 TEST_CASE("a kernel is enough", "[boot]") {
     const SystemOptions options = accepted({"-kernel", "Image"});
     CHECK(options.kernel == "Image");
@@ -371,8 +392,18 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
           devices::virtio::BlockFormat::Qcow2);
     CHECK(refused({"-device", "e1000"}) ==
           "-device e1000: no such device; there are virtio-blk-device, virtio-net-device, "
-          "virtio-rng-device, virtconsole, virtio-9p-device, virtio-vsock-device, "
+          "virtio-rng-device, virtio-scsi-device, scsi-hd, scsi-cd, virtconsole, virtio-9p-device, "
+          "virtio-vsock-device, "
           "vhost-user-blk-device, vhost-user-fs-device\n");
+    CHECK(refused({"-device", "scsi-cd"}) ==
+          "-device scsi-cd: no SCSI bus; -device virtio-scsi-pci makes one\n");
+    CHECK(refused({"-device", "virtio-scsi-pci,id=a", "-device", "scsi-cd,bus=b.0"}) ==
+          "-device scsi-cd: bus=b.0: no such SCSI bus\n");
+    CHECK(refused({"-device", "virtio-scsi-pci", "-device", "scsi-cd,scsi-id=1,lun=2", "-device",
+                   "scsi-cd,scsi-id=1,lun=2"}) ==
+          "-device scsi-cd: the place on bus scsi.0 is taken\n");
+    CHECK(refused({"-device", "virtio-scsi-pci", "-drive", "media=cdrom,if=none,id=c", "-device",
+                   "scsi-hd,drive=c"}) == "-device: drive=c: no -drive with this id and if=none\n");
     CHECK(refused({"-device", "virtio-blk-device,drive=x"}) ==
           "-device: drive=x: no -drive with this id and if=none\n");
     CHECK(refused({"-device", "virtio-net-device,netdev=x"}) ==

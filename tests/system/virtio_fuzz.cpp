@@ -4,10 +4,12 @@
 #include "runtime/devices/virtio/console_device.h"
 #include "runtime/devices/virtio/net.h"
 #include "runtime/devices/virtio/rng.h"
+#include "runtime/devices/virtio/scsi.h"
 #include "runtime/devices/virtio/vsock.h"
 
 #include <random>
 
+#include "tests/system/memory_disk.h"
 #include "tests/system/virtio_driver.h"
 
 #include "tests/support/catch.h"
@@ -16,33 +18,10 @@
 namespace ulna::devices::virtio {
 namespace {
 
-class MemoryDisk final : public BlockBackend {
-  public:
-    u64 bytes() const override { return contents_.size(); }
-    bool read_only() const override { return false; }
-    int read(u64 offset, Scatter to) override {
-        scatter(to, 0, &contents_[offset], contents_.size() - offset);
-        return 0;
-    }
-    int write(u64 offset, Scatter from) override {
-        gather(from, 0, &contents_[offset], contents_.size() - offset);
-        return 0;
-    }
-    int flush() override { return 0; }
-    int discard(u64, u64) override { return 0; }
-    int write_zeroes(u64 offset, u64 bytes) override {
-        std::memset(&contents_[offset], 0, bytes);
-        return 0;
-    }
-
-  private:
-    std::vector<u8> contents_ = std::vector<u8>(1 << 16);
-};
-
 class Chaos {
   public:
-    Chaos(TestDriver& driver, u32 queues, u32 seed)
-        : driver_(driver), queues_(queues), random_(seed) {}
+    Chaos(TestDriver& driver, u32 queues, u32 header_bytes, u32 seed)
+        : driver_(driver), queues_(queues), header_bytes_(header_bytes), random_(seed) {}
 
     // Served requests are what counts, so a device that asked for a reset soon gets one.
     void step() {
@@ -105,7 +84,7 @@ class Chaos {
             driver_.put<u32>(header, pick(16));
             driver_.put<u64>(header + 8, pick(200));
         }
-        std::vector<Piece> pieces{{header, pick(200) == 0 ? pick(20) : 16}};
+        std::vector<Piece> pieces{{header, pick(200) == 0 ? pick(20) : header_bytes_}};
         for (u32 count = pick(4), writable = pick(2); count > 0; --count) {
             pieces.push_back({address(), 256 * pick(8), writable != 0});
         }
@@ -141,6 +120,7 @@ class Chaos {
 
     TestDriver& driver_;
     u32 queues_;
+    u32 header_bytes_; // of requests that a device may understand
     std::mt19937 random_;
 };
 
@@ -160,10 +140,12 @@ void check_alive(TestDriver& driver, u32 queue, std::mutex& lock) {
     CHECK(((status & kNeedsReset) != 0 || driver.wait_used(queue, 1, lock)));
 }
 
-void run_chaos(TestDriver& driver, VirtioDevice& device, std::mutex& lock, u32 queue) {
+void run_chaos(
+    TestDriver& driver, VirtioDevice& device, std::mutex& lock, u32 queue, u32 header_bytes = 16) {
     driver.attach(&device);
     for (u32 seed = 1; seed <= 5; ++seed) {
-        Chaos chaos(driver, device.queue_count() + 1, static_cast<u32>(test::seed(seed)));
+        Chaos chaos(driver, device.queue_count() + 1, header_bytes,
+                    static_cast<u32>(test::seed(seed)));
         for (int i = 0; i < 100'000; ++i) {
             const std::lock_guard held(lock);
             chaos.step();
@@ -184,6 +166,17 @@ TEST_CASE("a random driver does not harm a disk", "[virtio][fuzz]") {
     std::mutex lock;
     Block device(std::make_unique<MemoryDisk>(), "chaos", lock);
     run_chaos(driver, device, lock, 0);
+}
+
+// Requests find a unit now and then, as memory is zeroes and small numbers mostly.
+TEST_CASE("a random driver does not harm a SCSI bus", "[virtio][fuzz]") {
+    TestDriver driver;
+    std::mutex lock;
+    auto bus = std::make_unique<scsi::Bus>();
+    bus->add({0, 0}, std::make_unique<scsi::LogicalUnit>(scsi::UnitOptions{},
+                                                         std::make_unique<MemoryDisk>()));
+    Scsi device(std::move(bus), lock);
+    run_chaos(driver, device, lock, 2, 51);
 }
 
 // Sends each frame back.

@@ -136,6 +136,13 @@ struct Disk : TestDriver {
     std::unique_ptr<Block> disk;
 };
 
+// The only one, or null.
+std::unique_ptr<StateImage> image_of(VirtioDevice& device) {
+    StateImages images;
+    device.add_images(images, "disk");
+    return images.empty() ? nullptr : std::move(images.front());
+}
+
 TEST_CASE("a disk's overlay is part of a machine", "[state][virtio][block]") {
     std::string contents(100 * 512 + 1024, 'i'); // the last cluster is not whole
     const test::TemporaryFile image(contents);
@@ -159,7 +166,7 @@ TEST_CASE("a disk's overlay is part of a machine", "[state][virtio][block]") {
     two.put(two.allocate(512), u64{0x3333});
     two.request(1, 50, TestDriver::kRam, 512); // of a past that never was
     two.disk->drain();
-    const auto image_one = one.disk->image("disk"), image_two = two.disk->image("disk");
+    const auto image_one = image_of(*one.disk), image_two = image_of(*two.disk);
     std::string why_not;
     REQUIRE(image_two->begin(why_not));
     u64 last_end = 0;
@@ -184,7 +191,7 @@ TEST_CASE("a disk that is written is no snapshot's", "[state][virtio][block]") {
     CHECK(
         written.disk->why_not_saved().starts_with("a disk whose image is written cannot go back"));
     CHECK(written.disk->why_not_loaded() == written.disk->why_not_saved());
-    CHECK(written.disk->image("disk") == nullptr);
+    CHECK(image_of(*written.disk) == nullptr);
     const test::TemporaryFile other(std::string(8192, 'i'));
     const Disk read{{.path = other.path(), .read_only = true}};
     CHECK(read.disk->why_not_saved() == "");

@@ -226,12 +226,6 @@ void Block::write_config(u64 offset, unsigned bytes, u64 value) {
     }
 }
 
-std::string Block::why_not_loaded() const {
-    return backend_->read_only() || backend_->changes_are_ours()
-               ? ""
-               : "a disk whose image is written cannot go back: -snapshot keeps the image as it is";
-}
-
 void Block::visit_state(StateVisitor& visit) { visit.bounded(config_[kWriteback], 1); }
 
 void Block::notified(unsigned queue) {

@@ -28,11 +28,11 @@ class Block final : public VirtioDevice {
     void stop(unsigned queue) override;
     void reset() override;
     [[nodiscard]] std::string identity() const override { return backend_->identity(); }
-    [[nodiscard]] std::string why_not_loaded() const override;
+    [[nodiscard]] std::string why_not_loaded() const override { return backend_->why_not_loaded(); }
     void drain() override { worker_.wait_until_idle(); }
     void visit_state(StateVisitor& visit) override;
-    [[nodiscard]] std::unique_ptr<StateImage> image(std::string name) override {
-        return backend_->image(std::move(name));
+    void add_images(StateImages& images, const std::string& name) override {
+        backend_->add_image(images, name);
     }
 
   private:

@@ -31,6 +31,17 @@ class BlockBackend {
     [[nodiscard]] virtual std::unique_ptr<StateImage> image(std::string /*name*/) {
         return nullptr;
     }
+    void add_image(StateImages& images, std::string name) {
+        if (auto one = image(std::move(name))) {
+            images.push_back(std::move(one));
+        }
+    }
+    // In a line; empty: its state can be that of a snapshot again.
+    [[nodiscard]] std::string why_not_loaded() const {
+        return read_only() || changes_are_ours() ? ""
+                                                 : "a disk whose image is written cannot go back: "
+                                                   "-snapshot keeps the image as it is";
+    }
     // Which image it is, as far as can be told.
     [[nodiscard]] const std::string& identity() const { return identity_; }
     void set_identity(std::string identity) { identity_ = std::move(identity); }

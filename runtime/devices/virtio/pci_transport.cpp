@@ -51,6 +51,7 @@ u32 class_of(u32 device_id) {
     case 1:
         return 0x02'00'00; // Ethernet
     case 2:
+    case 8:
         return 0x01'00'00; // mass storage
     case 3:
         return 0x07'80'00; // communication

@@ -61,9 +61,8 @@ class VirtioDevice {
     virtual void drain() {}
     // Without rings, which are visited next.
     virtual void visit_state(StateVisitor&) {}
-    [[nodiscard]] virtual std::unique_ptr<StateImage> image(std::string /*name*/) {
-        return nullptr;
-    }
+    // Contents of disks; their names begin with this one.
+    virtual void add_images(StateImages& /*images*/, const std::string& /*name*/) {}
     // State was loaded, and memory is as it was: what others know of the past must go.
     virtual void forget_past() {}
 

@@ -34,6 +34,27 @@ dd if=/dev/zero of=/mnt/zeros bs=64k count=20 2>/dev/null
 umount /mnt
 """
 
+# A disk, a CD, and a drive without one.
+SCSI = """
+[ "$(cat /sys/block/sda/size)" = 32768 ]
+[ "$(cat /sys/block/sda/device/vendor /sys/block/sda/device/model | tr -s ' ')" = "$(printf 'QEMU \\nQEMU HARDDISK ')" ]
+[ "$(tail -c +5 /sys/block/sda/device/vpd_pg80)" = abc ]
+[ "$(cat /sys/block/sda/queue/discard_max_bytes)" != 0 ]
+[ "$(cat /sys/block/sda/queue/write_cache)" = "write back" ]
+mount -t ext4 -o discard /dev/sda /mnt
+[ "$(cat /mnt/hello)" = "from the host" ]
+sha256sum /mnt/noise | cut -c1-64 >/mnt/sum
+dd if=/dev/zero of=/mnt/zeros bs=64k count=20 2>/dev/null
+sync; rm /mnt/zeros; fstrim /mnt
+umount /mnt
+mount -t ext4 -o ro /dev/sr0 /mnt
+[ "$(cat /mnt/hello)" = "from a CD" ]
+umount /mnt
+grep -q "drive name:.*sr1.*sr0" /proc/sys/dev/cdrom/info
+dd if=/dev/sr1 of=/dev/null 2>/tmp/error || grep "No medium found" /tmp/error >/tmp/missing
+[ -s /tmp/missing ]
+"""
+
 NETWORK = """
 ip link set lo up
 ip link set eth0 up

@@ -1,0 +1,49 @@
+// virtio-scsi (virtio 1.2, section 5.6): a bus of SCSI disks and CD drives behind one request
+// queue. A request is checked when the driver makes it available; a worker thread carries all of
+// them out in their order, so what was asked for before a reset of a unit is done when that is.
+#pragma once
+
+#include <array>
+#include <mutex>
+
+#include "runtime/devices/scsi/bus.h"
+#include "runtime/devices/virtio/virtio_device.h"
+#include "runtime/devices/virtio/worker.h"
+
+namespace ulna::devices::virtio {
+
+class Scsi final : public VirtioDevice {
+  public:
+    // Destroyed without the machine's lock.
+    Scsi(std::unique_ptr<scsi::Bus> bus,
+         std::mutex& machine_lock,
+         Worker::Place place = Worker::Place::Thread);
+
+    [[nodiscard]] u32 id() const override { return 8; }
+    [[nodiscard]] u64 features() const override { return 0; } // units neither come nor change
+    [[nodiscard]] std::span<const u8> config() const override { return config_; }
+    void write_config(u64 offset, unsigned bytes, u64 value) override;
+    void notified(unsigned queue) override;
+    void stop(unsigned /*queue*/) override { worker_.drop_all(); }
+    void reset() override;
+    [[nodiscard]] std::string identity() const override;
+    [[nodiscard]] std::string why_not_loaded() const override;
+    void drain() override { worker_.wait_until_idle(); }
+    void visit_state(StateVisitor& visit) override;
+    void add_images(StateImages& images, const std::string& name) override;
+
+  private:
+    class Request;
+    class Task;
+
+    template <class Job> void take_all(unsigned queue);
+    void fill_config();
+    void set(u64 offset, auto value);
+    [[nodiscard]] u32 size_at(u64 offset) const;
+
+    std::unique_ptr<scsi::Bus> bus_;
+    std::array<u8, 36> config_{};
+    Worker worker_; // last: it uses the others
+};
+
+} // namespace ulna::devices::virtio
