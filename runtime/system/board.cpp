@@ -9,7 +9,6 @@
 #include "runtime/devices/virtio/net.h"
 #include "runtime/devices/virtio/p9_device.h"
 #include "runtime/devices/virtio/rng.h"
-#include "runtime/devices/virtio/user_net.h"
 #include "runtime/devices/virtio/vhost_user.h"
 #include "runtime/devices/virtio/vsock.h"
 #include "runtime/system/characters.h"
@@ -288,8 +287,8 @@ Board::VirtioPointer Board::make_network(const DeviceOption& device,
                                          const SystemOptions& options,
                                          std::string& why_not) {
     const std::lock_guard lock{machine_.lock()};
-    auto backend = virtio::open_user_net(machine_.loop(),
-                                         with_id(options.networks, device.network)->user, why_not);
+    auto backend = virtio::open_net(machine_.loop(),
+                                    with_id(options.networks, device.network)->network, why_not);
     // QEMU's numbers, as guests remember interfaces by them.
     const virtio::MacAddress default_mac{0x52, 0x54, 0,
                                          0x12, 0x34, static_cast<u8>(0x56 + networks_++)};

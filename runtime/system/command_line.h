@@ -11,8 +11,9 @@
 #include "frontend/frontend.h"
 #include "runtime/devices/scsi/logical_unit.h"
 #include "runtime/devices/virtio/block_backend.h"
+#include "runtime/devices/virtio/net_options.h"
 #include "runtime/devices/virtio/shared_folder.h"
-#include "runtime/devices/virtio/user_net.h"
+
 #include "runtime/system/acpi/tables.h"
 #include "runtime/system/boot_firmware.h"
 #include "runtime/system/device_tree.h"
@@ -32,9 +33,9 @@ struct DriveOption {
     devices::virtio::BlockFormat format = devices::virtio::BlockFormat::Detect;
 };
 
-struct NetworkOption { // -netdev user
+struct NetworkOption { // -netdev
     std::string id;
-    devices::virtio::UserNetOptions user;
+    devices::virtio::NetOptions network;
 };
 
 struct FolderOption { // -fsdev local

@@ -1,4 +1,4 @@
-// The options for what is behind devices: disk images, networks, folders, serial lines.
+// The options for what is behind devices: disk images, folders, serial lines.
 #include <algorithm>
 
 #include "runtime/system/command_line_parse.h"
@@ -7,21 +7,6 @@
 namespace ulna::system {
 
 namespace {
-
-devices::virtio::UserNetOptions user_network(Properties& properties) {
-    devices::virtio::UserNetOptions to;
-    for (const std::string& text : properties.texts("hostfwd")) {
-        if (const auto forward = devices::virtio::parse_host_forward(text)) {
-            to.forwards.push_back(*forward);
-        } else {
-            properties.fail("hostfwd=" + text + ": such as tcp::2222-:22");
-        }
-    }
-    to.restricted = properties.flag("restrict");
-    to.ipv6 = properties.flag("ipv6", true);
-    (void)properties.flag("ipv4", true);
-    return to;
-}
 
 devices::virtio::SharedFolder::Options folder_of(Properties& properties) {
     (void)properties.choice("fsdriver", {"local"}, 0);
@@ -35,13 +20,6 @@ devices::virtio::SharedFolder::Options folder_of(Properties& properties) {
     properties.ignore("multidevs");
     properties.ignore("writeout");
     return folder;
-}
-
-template <class Options>
-void check_id(const std::vector<Options>& all, const std::string& id, Properties& properties) {
-    if (std::any_of(all.begin(), all.end(), [&](const Options& one) { return one.id == id; })) {
-        properties.fail("id=" + id + ": there is another one");
-    }
 }
 
 // Which bank of flash: the next one if the option does not say.
@@ -92,32 +70,6 @@ void add_drive(CommandLineParse& parse, const std::string& value) {
     }
     parse.options.drives.push_back(drive);
     parse.finish("-drive", properties);
-}
-
-void add_network(CommandLineParse& parse, const std::string& value) {
-    Properties properties(value, "type");
-    (void)properties.choice("type", {"user"}, 0);
-    NetworkOption network{properties.required("id"), user_network(properties)};
-    check_id(parse.options.networks, network.id, properties);
-    parse.options.networks.push_back(std::move(network));
-    parse.finish("-netdev", properties);
-}
-
-// A network and its device in one.
-void add_nic(CommandLineParse& parse, const std::string& value) {
-    if (value == "none") {
-        return;
-    }
-    Properties properties(value, "type");
-    (void)properties.choice("type", {"user"}, 0);
-    DeviceOption device{.kind = DeviceOption::Kind::Net};
-    device.pci =
-        properties.choice("model", {"virtio-net-device", "virtio", "virtio-net-pci"}, 0) == 2;
-    device.network = properties.text("id", "nic" + std::to_string(parse.options.networks.size()));
-    set_mac(device, properties);
-    parse.options.networks.push_back({device.network, user_network(properties)});
-    parse.options.devices.push_back(device);
-    parse.finish("-nic", properties);
 }
 
 void add_folder(CommandLineParse& parse, const std::string& value) {

@@ -1,6 +1,8 @@
 // Between the files of the command line's parser.
 #pragma once
 
+#include <algorithm>
+
 #include "runtime/common_options.h"
 #include "runtime/system/command_line.h"
 #include "runtime/system/properties.h"
@@ -19,6 +21,14 @@ struct CommandLineParse : runtime::ParseEnd {
     }
 };
 
+// Back ends of a kind have names of their own.
+template <class Options>
+void check_id(const std::vector<Options>& all, const std::string& id, Properties& properties) {
+    if (std::ranges::count(all, id, &Options::id) != 0) {
+        properties.fail("id=" + id + ": there is another one");
+    }
+}
+
 // command_line_machine.cpp
 void set_machine(CommandLineParse& parse, const std::string& value);
 void set_cpu(CommandLineParse& parse, const std::string& value);
@@ -35,8 +45,6 @@ void set_uuid(CommandLineParse& parse, const std::string& value);
 
 // command_line_backends.cpp
 void add_drive(CommandLineParse& parse, const std::string& value);
-void add_network(CommandLineParse& parse, const std::string& value);
-void add_nic(CommandLineParse& parse, const std::string& value);
 void add_folder(CommandLineParse& parse, const std::string& value);
 void add_virtfs(CommandLineParse& parse, const std::string& value);
 void add_characters(CommandLineParse& parse, const std::string& value);
@@ -48,6 +56,10 @@ void add_qmp(CommandLineParse& parse, const std::string& value);
 void add_monitor(CommandLineParse& parse, const std::string& value);
 // Puts the words of character devices where serial ports and monitors name them.
 void resolve_characters(CommandLineParse& parse);
+
+// command_line_networks.cpp
+void add_network(CommandLineParse& parse, const std::string& value);
+void add_nic(CommandLineParse& parse, const std::string& value);
 
 // command_line_devices.cpp
 void add_device(CommandLineParse& parse, const std::string& value);

@@ -27,6 +27,22 @@ std::string refused(const std::vector<const char*>& arguments) {
     return line.message.substr(std::min<std::size_t>(13, line.message.size()));
 }
 
+TEST_CASE("networks are of several kinds", "[command_line]") {
+    using namespace devices::virtio;
+    const auto o =
+        accepted({"-netdev", "socket,id=a,listen=:1234", "-netdev",
+                  "socket,id=b,mcast=230.0.0.1:1234,localaddr=127.0.0.1", "-netdev",
+                  "stream,id=c,addr.type=unix,addr.path=/p,reconnect=2", "-netdev",
+                  "tap,id=d,ifname=t0,script=no,downscript=no", "-netdev", "tap,id=e,fd=7"});
+    CHECK(std::get<StreamNetOptions>(o.networks[0].network).server);
+    CHECK(std::get<StreamNetOptions>(o.networks[0].network).place.port == "1234");
+    CHECK(std::get<DatagramNetOptions>(o.networks[1].network).remote.host == "230.0.0.1");
+    CHECK(std::get<DatagramNetOptions>(o.networks[1].network).local.host == "127.0.0.1");
+    CHECK(std::get<StreamNetOptions>(o.networks[2].network).reconnect_ms == 2000);
+    CHECK(std::get<TapNetOptions>(o.networks[3].network).name == "t0");
+    CHECK(std::get<TapNetOptions>(o.networks[4].network).fd == 7);
+}
+
 TEST_CASE("SCSI disks and CD drives find their places", "[command_line]") {
     const auto o = accepted({"-device", "virtio-scsi-pci", "-device", "virtio-scsi-pci,id=two",
                              "-drive", "file=a,if=none,id=a", "-drive", "media=cdrom,if=none,id=c",
@@ -125,8 +141,9 @@ TEST_CASE("a usual command line of QEMU's", "[boot]") {
     CHECK(o.devices[1].mac == std::array<u8, 6>{0x52, 0x54, 0, 0x12, 0x34, 0x56});
     CHECK(o.devices[2].kind == DeviceOption::Kind::Rng);
     REQUIRE(o.networks.size() == 1);
-    REQUIRE(o.networks[0].user.forwards.size() == 2);
-    CHECK(o.networks[0].user.forwards[0].guest_port == 22);
+    const auto& user = std::get<devices::virtio::UserNetOptions>(o.networks[0].network);
+    REQUIRE(user.forwards.size() == 2);
+    CHECK(user.forwards[0].guest_port == 22);
     CHECK(o.snapshot);
     CHECK(o.no_reboot);
     CHECK(o.semihosting.enabled);
@@ -412,7 +429,20 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
               .starts_with("-device virtio-net-device: mac="));
     CHECK(refused({"-device", "virtio-net-device,netdev=x,mac=5:54:00:12:34:567"})
               .starts_with("-device virtio-net-device: mac="));
-    CHECK(refused({"-netdev", "tap,id=a"}) == "-netdev type=tap: user\n");
+    CHECK(refused({"-netdev", "bridge,id=a"}) ==
+          "-netdev type=bridge: user, socket, stream, dgram or tap\n");
+    CHECK(refused({"-netdev", "tap,id=a"}) ==
+          "-netdev needs script=no: no program is run to set the interface up\n");
+    CHECK(refused({"-netdev", "socket,id=a"}) ==
+          "-netdev needs listen=, connect=, mcast=, udp= or fd=\n");
+    CHECK(refused({"-netdev", "socket,id=a,connect=x"}) ==
+          "-netdev connect=x: such as 127.0.0.1:1234\n");
+    CHECK(refused({"-netdev", "stream,id=a,addr.type=unix"}) == "-netdev needs addr.path=\n");
+    CHECK(refused({"-netdev", "stream,id=a,addr.host=h,addr.port=1,reconnect=1"}) ==
+          "-netdev reconnect is for clients with addr.type=unix\n");
+    CHECK(refused(
+              {"-netdev", "dgram,id=a,remote.host=h,remote.port=1,local.type=unix,local.path=p"}) ==
+          "-netdev local.type= and remote.type= are to be the same\n");
     CHECK(refused({"-netdev", "user,id=a,hostfwd=22"}) ==
           "-netdev hostfwd=22: such as tcp::2222-:22\n");
     CHECK(refused({"-netdev", "user,id=a", "-netdev", "user,id=a"}) ==

@@ -64,6 +64,25 @@ wget -q -O /tmp/page http://10.0.2.2:@PORT@/page
 [ "$(sha256sum </tmp/page | cut -c1-64)" = @SUM@ ]
 """
 
+# What another machine on the same network has; it serves until it is killed.
+LINK = """
+ip link set eth0 up
+ip addr add 10.9.0.1/24 dev eth0
+until wget -q -O /tmp/page http://10.9.0.2/page; do sleep 0.2; done
+wget -q -O /tmp/sum http://10.9.0.2/sum
+[ "$(sha256sum </tmp/page | cut -c1-64)" = "$(cat /tmp/sum)" ]
+ping -c 1 -s 1400 10.9.0.2
+"""
+
+LINK_PEER = """
+ip link set eth0 up
+ip addr add 10.9.0.2/24 dev eth0
+mkdir /www
+dd if=/dev/urandom of=/www/page bs=64k count=48 2>/dev/null
+sha256sum </www/page | cut -c1-64 >/www/sum
+httpd -f -h /www
+"""
+
 HOTPLUG = """
 online=/sys/devices/system/cpu/cpu1/online
 for i in 1 2 3; do
