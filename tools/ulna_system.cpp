@@ -141,7 +141,7 @@ int run(const system::SystemOptions& options) {
         return fail(why_not);
     }
     system::Snapshots snapshots{*machine, *board, options};
-    system::MachineControl control{*machine, [&] { board->press_power_key(); }};
+    system::MachineControl control{*machine, *board};
     system::qmp::Server qmp{{*machine, *board, snapshots, control, options}};
     system::AttachedMonitor monitor{*machine, *board, snapshots, control};
     if (!monitor.connect(options.monitor, why_not)) {

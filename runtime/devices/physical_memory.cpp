@@ -72,6 +72,19 @@ void PhysicalMemory::reset() {
     }
 }
 
+void PhysicalMemory::discard(u8* host, u64 bytes) const {
+    constexpr u64 kPageBytes = 4096;
+    const u64 start = align_up(reinterpret_cast<u64>(host), kPageBytes);
+    const u64 end = align_down(reinterpret_cast<u64>(host) + bytes, kPageBytes);
+    const auto part = std::ranges::find_if(
+        ram_, [&](const Ram& one) { return host >= one.host && host < one.host + one.bytes; });
+    CHECK(part != ram_.end());
+    if (start < end) { // where the host cannot, nothing is lost
+        (void)madvise(reinterpret_cast<void*>(start), end - start,
+                      part->fd < 0 ? MADV_DONTNEED : MADV_REMOVE);
+    }
+}
+
 void PhysicalMemory::add_device(PhysAddr base, u64 bytes, Device& device, Space space) {
     const auto after = std::upper_bound(devices_.begin(), devices_.end(), base,
                                         [](PhysAddr at, const Mapped& m) { return at < m.base; });

@@ -34,6 +34,9 @@ class PhysicalMemory {
     // Host address of `bytes` bytes of RAM from `at`; null when they are not all in one range of
     // RAM.
     [[nodiscard]] u8* ram(PhysAddr at, u64 bytes, Space by = Space::Secure) const;
+    // The pages that lie wholly in this part of one range of RAM are given back to the host, and
+    // read as zero until they are written. Contents that code was translated from may go, too.
+    void discard(u8* host, u64 bytes) const;
     // RAM or Device::rom, for code, tables and other reads without side effects.
     [[nodiscard]] const u8* readable(PhysAddr at, u64 bytes, Space by = Space::Secure) const;
 

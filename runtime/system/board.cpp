@@ -269,6 +269,8 @@ Board::make_device(const DeviceOption& device, const SystemOptions& options, std
     case DeviceOption::Kind::VhostBlock:
     case DeviceOption::Kind::VhostFolder:
         return make_vhost_user(device, options, why_not);
+    case DeviceOption::Kind::Balloon:
+        return make_balloon(device, options);
     case DeviceOption::Kind::Scsi:
         return make_scsi(device, options, why_not);
     case DeviceOption::Kind::ScsiDisk:
@@ -295,6 +297,17 @@ Board::VirtioPointer Board::make_network(const DeviceOption& device,
     return backend == nullptr ? nullptr
                               : std::make_unique<virtio::Net>(std::move(backend),
                                                               device.mac.value_or(default_mac));
+}
+
+Board::VirtioPointer Board::make_balloon(const DeviceOption& device, const SystemOptions& options) {
+    const std::lock_guard lock{machine_.lock()};
+    auto balloon = std::make_unique<virtio::Balloon>(
+        machine_.loop(), machine_.memory(), options.ram_bytes, device.balloon,
+        [this](u64 ram_left) {
+            machine_.tell({.kind = MachineEvent::Kind::BalloonChange, .ram_left = ram_left});
+        });
+    balloon_ = balloon.get();
+    return balloon;
 }
 
 Board::VirtioPointer Board::make_console(const DeviceOption& device,

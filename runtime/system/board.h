@@ -66,6 +66,7 @@ class Board {
     // With the machine's lock held.
     void press_power_key(); // on a pin, and as ACPI tells of it: a guest listens to one of both
     void flush();
+    [[nodiscard]] devices::virtio::Balloon* balloon() { return balloon_; } // null: there is none
     // The terminal, if a serial port is on it.
     [[nodiscard]] devices::Console* console() { return console_; }
     [[nodiscard]] const std::vector<DiskReport>& disks() const { return disks_; } // any time
@@ -106,6 +107,8 @@ class Board {
     make_unit(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     [[nodiscard]] VirtioPointer
     make_network(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] VirtioPointer make_balloon(const DeviceOption& device,
+                                             const SystemOptions& options);
     [[nodiscard]] VirtioPointer
     make_console(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     [[nodiscard]] VirtioPointer
@@ -135,6 +138,7 @@ class Board {
     std::vector<std::unique_ptr<devices::Flash>> flash_;
     std::unique_ptr<MachineSemihosting> semihosting_;
     unsigned networks_ = 0;
+    devices::virtio::Balloon* balloon_ = nullptr;
     std::vector<DiskReport> disks_;
     std::unique_ptr<devices::pci::PciHost> pci_;
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;

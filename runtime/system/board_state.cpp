@@ -25,6 +25,8 @@ std::string name_of(const VirtioDevice& device) {
         return "virtio-console";
     case 4:
         return "virtio-rng";
+    case 5:
+        return "virtio-balloon";
     case 8:
         return "virtio-scsi";
     case 9:

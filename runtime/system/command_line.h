@@ -10,6 +10,7 @@
 
 #include "frontend/frontend.h"
 #include "runtime/devices/scsi/logical_unit.h"
+#include "runtime/devices/virtio/balloon.h"
 #include "runtime/devices/virtio/block_backend.h"
 #include "runtime/devices/virtio/net_options.h"
 #include "runtime/devices/virtio/shared_folder.h"
@@ -62,6 +63,7 @@ struct DeviceOption {
         Vsock,
         VhostBlock,
         VhostFolder,
+        Balloon,
         Scsi, // a bus
         ScsiDisk,
         ScsiCd
@@ -69,16 +71,17 @@ struct DeviceOption {
     Kind kind = Kind::Block;
     bool pci = false; // else in a slot of virtio-mmio
     std::string id;
-    std::string drive, serial;            // Block: the id of a drive of Interface::None
-    std::string network;                  // Net: the id of a network
-    std::optional<std::array<u8, 6>> mac; // Net
-    std::string characters;               // Console, Vhost*: the id of a character device
-    std::string folder, tag;              // Folder: the id of a folder; its name in the guest
-    std::string path;                     // Vsock: the host's socket
-    u64 guest_cid = 3;                    // Vsock
-    std::string bus;                      // Scsi: its name; units: where they are
-    devices::scsi::UnitOptions scsi;      // units; ScsiCd may have no drive
-    ScsiPlace place;                      // units; all of it is there after parsing
+    std::string drive, serial;               // Block: the id of a drive of Interface::None
+    std::string network;                     // Net: the id of a network
+    std::optional<std::array<u8, 6>> mac;    // Net
+    std::string characters;                  // Console, Vhost*: the id of a character device
+    std::string folder, tag;                 // Folder: the id of a folder; its name in the guest
+    std::string path;                        // Vsock: the host's socket
+    u64 guest_cid = 3;                       // Vsock
+    devices::virtio::BalloonOptions balloon; // Balloon
+    std::string bus;                         // Scsi: its name; units: where they are
+    devices::scsi::UnitOptions scsi;         // units; ScsiCd may have no drive
+    ScsiPlace place;                         // units; all of it is there after parsing
 
     [[nodiscard]] bool is_scsi_unit() const {
         return kind == Kind::ScsiDisk || kind == Kind::ScsiCd;

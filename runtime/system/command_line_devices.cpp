@@ -21,6 +21,7 @@ constexpr Driver kDrivers[] = {
     {"virtio-blk", Kind::Block},
     {"virtio-net", Kind::Net},
     {"virtio-rng", Kind::Rng},
+    {"virtio-balloon", Kind::Balloon},
     {"virtio-scsi", Kind::Scsi},
     {"scsi-hd", Kind::ScsiDisk, true},
     {"scsi-cd", Kind::ScsiCd, true},
@@ -115,6 +116,10 @@ void set_properties(DeviceOption& device, Properties& properties) {
         device.characters = properties.required("chardev");
         device.tag = properties.required("tag");
         break;
+    case Kind::Balloon:
+        device.balloon = {.deflates_without_memory = properties.flag("deflate-on-oom"),
+                          .reports_free_pages = properties.flag("free-page-reporting")};
+        break;
     case Kind::Scsi:
         set_scsi_bus(device, properties);
         break;
@@ -182,6 +187,7 @@ Reference reference_of(const DeviceOption& device, const SystemOptions& options)
         return {"chardev=" + device.characters, has_client_socket(options, device.characters),
                 "-chardev socket,path= with this id"};
     case Kind::Rng:
+    case Kind::Balloon:
     case Kind::Scsi:
         break;
     }
@@ -189,6 +195,11 @@ Reference reference_of(const DeviceOption& device, const SystemOptions& options)
 }
 
 void check_references(CommandLineParse& parse) {
+    using Devices = std::vector<DeviceOption>;
+    const Devices& devices = parse.options.devices;
+    if (std::ranges::count(devices, Kind::Balloon, &DeviceOption::kind) > 1) {
+        parse.fail("-device: there is one balloon at most");
+    }
     std::vector<std::string> used;
     for (const DeviceOption& device : parse.options.devices) {
         const Reference to = reference_of(device, parse.options);

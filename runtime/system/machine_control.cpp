@@ -22,7 +22,22 @@ void MachineControl::reset() {
 
 void MachineControl::press_power_key() {
     machine_.tell({MachineEvent::Kind::PowerKey});
-    machine_.loop().post(press_power_key_);
+    machine_.loop().post([this] { board_.press_power_key(); });
+}
+
+bool MachineControl::set_ram(u64 bytes) {
+    const std::lock_guard lock{machine_.lock()};
+    devices::virtio::Balloon* const balloon = board_.balloon();
+    if (balloon != nullptr) {
+        balloon->set_target(bytes);
+    }
+    return balloon != nullptr;
+}
+
+std::optional<u64> MachineControl::ram_left() const {
+    const std::lock_guard lock{machine_.lock()};
+    const devices::virtio::Balloon* const balloon = board_.balloon();
+    return balloon != nullptr ? std::optional{balloon->ram_left()} : std::nullopt;
 }
 
 void MachineControl::quit() {

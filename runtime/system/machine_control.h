@@ -2,18 +2,16 @@
 // the machine's lock: most of it waits for CPUs.
 #pragma once
 
-#include <functional>
+#include <optional>
 #include <string>
 
-#include "runtime/system/machine.h"
+#include "runtime/system/board.h"
 
 namespace ulna::system {
 
 class MachineControl {
   public:
-    // `press_power_key` is called with the machine's lock held.
-    MachineControl(Machine& machine, std::function<void()> press_power_key)
-        : machine_{machine}, press_power_key_{std::move(press_power_key)} {}
+    MachineControl(Machine& machine, Board& board) : machine_{machine}, board_{board} {}
 
     void stop(); // returns when no CPU runs
     // Says why not, in a line without its end.
@@ -21,10 +19,13 @@ class MachineControl {
     void reset(); // returns when it has been, or will not be
     void press_power_key();
     void quit();
+    // By the balloon; false or nothing where there is none. In bytes.
+    [[nodiscard]] bool set_ram(u64 bytes); // the guest will do as it can
+    [[nodiscard]] std::optional<u64> ram_left() const;
 
   private:
     Machine& machine_;
-    const std::function<void()> press_power_key_;
+    Board& board_;
 };
 
 } // namespace ulna::system

@@ -16,9 +16,10 @@ enum class Cause : u8 {
 };
 
 struct MachineEvent {
-    enum class Kind : u8 { Stop, Resume, PowerKey, Reset, Shutdown };
+    enum class Kind : u8 { Stop, Resume, PowerKey, Reset, Shutdown, BalloonChange };
     Kind kind = Kind::Stop;
     Cause cause = Cause::HostQuit; // of Reset and Shutdown
+    u64 ram_left = 0;              // of BalloonChange: bytes
 };
 
 } // namespace ulna::system

@@ -32,6 +32,7 @@ const Monitor::Row Monitor::kRows[] = {
     {"info icount", "", "instructions executed, and the time from them", 0, 0,
      &Monitor::info_icount},
     {"info snapshots", "", "what savevm has made", 0, 0, &Monitor::info_snapshots},
+    {"info balloon", "", "RAM that the guest has left", 0, 0, &Monitor::info_balloon},
     {"gva2gpa", "ADDR", "the physical address of a virtual one", 1, 1, &Monitor::gva2gpa},
     {"cpu", "N", "choose a CPU", 1, 1, &Monitor::choose_cpu},
     {"x", "[/FMT] ADDR", "show memory, such as x /8xw $sp or x /4i $pc", 1, 2, &Monitor::examine},
@@ -45,6 +46,7 @@ const Monitor::Row Monitor::kRows[] = {
     {"c", "", "the same", 0, 0, &Monitor::cont},
     {"system_reset", "", "as by the reset button", 0, 0, &Monitor::system_reset},
     {"system_powerdown", "", "press the power key", 0, 0, &Monitor::system_powerdown},
+    {"balloon", "MIB", "RAM that the guest is to have", 1, 1, &Monitor::balloon},
     {"savevm", "NAME", "keep the machine's state", 1, 1, &Monitor::save_machine},
     {"loadvm", "NAME", "go back to it", 1, 1, &Monitor::load_machine},
     {"delvm", "NAME", "delete it", 1, 1, &Monitor::delete_snapshot},
@@ -161,6 +163,15 @@ std::string Monitor::info_icount(const Words&) {
     return report_count(machine_);
 }
 
+namespace {
+constexpr const char* kNoBalloon = "there is no balloon; -device virtio-balloon-pci makes one\n";
+} // namespace
+
+std::string Monitor::info_balloon(const Words&) {
+    const auto bytes = control_.ram_left();
+    return bytes ? fmt::format("balloon: actual={}\n", *bytes >> 20) : kNoBalloon;
+}
+
 std::string Monitor::info_snapshots(const Words&) { return list_snapshots(snapshots_.folder()); }
 
 std::optional<u64> Monitor::value_of(const std::string& word, std::string& why_not) {
@@ -269,6 +280,15 @@ std::string Monitor::system_reset(const Words&) {
 std::string Monitor::system_powerdown(const Words&) {
     control_.press_power_key();
     return "";
+}
+
+std::string Monitor::balloon(const Words& arguments) {
+    constexpr u64 kMostMib = u64{1} << 40;
+    const auto mib = runtime::parse_number(arguments[0]);
+    if (!mib || *mib == 0 || *mib > kMostMib) {
+        return "'" + arguments[0] + "' is no number of MiB\n";
+    }
+    return control_.set_ram(*mib << 20) ? "" : kNoBalloon;
 }
 
 std::string Monitor::save_machine(const Words& arguments) {

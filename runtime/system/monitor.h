@@ -43,6 +43,7 @@ class Monitor {
     std::string info_stats(const Words& arguments);
     std::string info_status(const Words& arguments);
     std::string info_icount(const Words& arguments);
+    std::string info_balloon(const Words& arguments);
     std::string info_snapshots(const Words& arguments);
     std::string gva2gpa(const Words& arguments);
     std::string choose_cpu(const Words& arguments);
@@ -55,6 +56,7 @@ class Monitor {
     std::string cont(const Words& arguments);
     std::string system_reset(const Words& arguments);
     std::string system_powerdown(const Words& arguments);
+    std::string balloon(const Words& arguments);
     std::string save_machine(const Words& arguments);
     std::string load_machine(const Words& arguments);
     std::string delete_snapshot(const Words& arguments);

@@ -409,7 +409,8 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
           devices::virtio::BlockFormat::Qcow2);
     CHECK(refused({"-device", "e1000"}) ==
           "-device e1000: no such device; there are virtio-blk-device, virtio-net-device, "
-          "virtio-rng-device, virtio-scsi-device, scsi-hd, scsi-cd, virtconsole, virtio-9p-device, "
+          "virtio-rng-device, virtio-balloon-device, virtio-scsi-device, scsi-hd, scsi-cd, "
+          "virtconsole, virtio-9p-device, "
           "virtio-vsock-device, "
           "vhost-user-blk-device, vhost-user-fs-device\n");
     CHECK(refused({"-device", "scsi-cd"}) ==

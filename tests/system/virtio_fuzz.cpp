@@ -1,5 +1,6 @@
 // Drivers that do anything at all: random register writes and random rings must neither crash nor
 // hang a device, and after a reset it must serve.
+#include "runtime/devices/virtio/balloon.h"
 #include "runtime/devices/virtio/block.h"
 #include "runtime/devices/virtio/console_device.h"
 #include "runtime/devices/virtio/net.h"
@@ -177,6 +178,15 @@ TEST_CASE("a random driver does not harm a SCSI bus", "[virtio][fuzz]") {
                                                          std::make_unique<MemoryDisk>()));
     Scsi device(std::move(bus), lock);
     run_chaos(driver, device, lock, 2, 51);
+}
+
+TEST_CASE("a random driver does not harm a balloon", "[virtio][fuzz]") {
+    TestDriver driver;
+    std::mutex lock;
+    EventLoop loop(lock);
+    Balloon device(loop, driver.memory, TestDriver::kRamBytes,
+                   {.deflates_without_memory = true, .reports_free_pages = true}, [](u64) {});
+    run_chaos(driver, device, lock, 1);
 }
 
 // Sends each frame back.

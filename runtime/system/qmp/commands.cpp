@@ -41,6 +41,14 @@ Result press_power_key(const MachineParts& parts, const Json&) {
     return done();
 }
 
+Result change_ram(const MachineParts& parts, const Json& arguments) {
+    const i64 bytes = arguments["value"].get<i64>();
+    if (bytes <= 0) {
+        return Failure{"argument 'value' is no size of RAM"};
+    }
+    return parts.control.set_ram(static_cast<u64>(bytes)) ? done() : no_balloon();
+}
+
 Result quit(const MachineParts& parts, const Json&) {
     parts.control.quit();
     return done();
@@ -130,6 +138,7 @@ const Row kRows[] = {
     {"query-hotpluggable-cpus",   {}, plug_cpus},
     {"query-memory-size-summary", {}, query_memory},
     {"query-memory-devices",      {}, none},
+    {"query-balloon",             {}, query_balloon},
     {"query-iothreads",           {}, none},
     {"query-jobs",                {}, none},
     {"query-block-jobs",          {}, none},
@@ -141,6 +150,7 @@ const Row kRows[] = {
     {"system_reset",              {}, reset},
     {"system_powerdown",          {}, press_power_key},
     {"system_wakeup",             {}, wake_up},
+    {"balloon",                   {{"value", Integer}}, change_ram},
     {"inject-nmi",                {}, inject_nmi},
     {"quit",                      {}, quit},
     {"human-monitor-command",     {{"command-line"}, kCpu}, execute_line},

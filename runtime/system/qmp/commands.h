@@ -24,6 +24,7 @@ struct MachineParts {
 using Handler = Result (*)(const MachineParts& parts, const Json& arguments);
 
 // queries.cpp
+Result no_balloon();
 Result query_version(const MachineParts&, const Json&);
 Result query_status(const MachineParts& parts, const Json&);
 Result query_name(const MachineParts& parts, const Json&);
@@ -35,6 +36,7 @@ Result query_current_machine(const MachineParts&, const Json&);
 Result query_cpu_definitions(const MachineParts&, const Json&);
 Result query_cpus(const MachineParts& parts, const Json&);
 Result query_memory(const MachineParts& parts, const Json&);
+Result query_balloon(const MachineParts& parts, const Json&);
 Result query_characters(const MachineParts& parts, const Json&);
 Result query_disks(const MachineParts& parts, const Json&);
 Result query_gic(const MachineParts&, const Json&);

@@ -21,6 +21,8 @@ const char* name_of(MachineEvent::Kind kind) {
         return "RESET";
     case MachineEvent::Kind::Shutdown:
         return "SHUTDOWN";
+    case MachineEvent::Kind::BalloonChange:
+        return "BALLOON_CHANGE";
     }
     UNREACHABLE("a kind of event");
 }
@@ -46,18 +48,27 @@ const char* name_of(Cause cause) {
 
 bool is_guests(Cause cause) { return cause == Cause::GuestShutdown || cause == Cause::GuestReset; }
 
+std::string data_of(const MachineEvent& event) {
+    switch (event.kind) {
+    case MachineEvent::Kind::Reset:
+    case MachineEvent::Kind::Shutdown:
+        return fmt::format(R"("data": {{"guest": {}, "reason": "{}"}}, )", is_guests(event.cause),
+                           name_of(event.cause));
+    case MachineEvent::Kind::BalloonChange:
+        return fmt::format(R"("data": {{"actual": {}}}, )", event.ram_left);
+    default:
+        return "";
+    }
+}
+
 } // namespace
 
 std::string event_line(const MachineEvent& event, u64 microseconds) {
     constexpr u64 kSecond = 1'000'000;
-    const bool has_cause =
-        event.kind == MachineEvent::Kind::Reset || event.kind == MachineEvent::Kind::Shutdown;
-    const std::string data = has_cause ? fmt::format(R"("data": {{"guest": {}, "reason": "{}"}}, )",
-                                                     is_guests(event.cause), name_of(event.cause))
-                                       : "";
     return fmt::format(R"({{"event": "{}", {}"timestamp": {{"seconds": {}, "microseconds": {}}}}})"
                        "\r\n",
-                       name_of(event.kind), data, microseconds / kSecond, microseconds % kSecond);
+                       name_of(event.kind), data_of(event), microseconds / kSecond,
+                       microseconds % kSecond);
 }
 
 } // namespace ulna::system::qmp

@@ -112,6 +112,13 @@ Result query_memory(const MachineParts& parts, const Json&) {
     return Json{{"base-memory", parts.options.ram_bytes}, {"plugged-memory", 0}};
 }
 
+Result no_balloon() { return Failure{"this machine has no balloon", "DeviceNotActive"}; }
+
+Result query_balloon(const MachineParts& parts, const Json&) {
+    const auto bytes = parts.control.ram_left();
+    return bytes ? Json{{"actual", *bytes}} : no_balloon();
+}
+
 namespace {
 
 Json character_line(const std::string& label, const std::string& where, bool is_used) {

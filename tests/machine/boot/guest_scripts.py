@@ -83,6 +83,16 @@ sha256sum </www/page | cut -c1-64 >/www/sum
 httpd -f -h /www
 """
 
+# Somebody outside changes the balloon.
+BALLOON = """
+total() { grep MemTotal: /proc/meminfo | tr -dc 0-9; }
+(sleep 0.3; echo take memory) &
+until [ $(total) -lt 340000 ]; do sleep 0.1; done
+(sleep 0.3; echo give memory) &
+until [ $(total) -gt 400000 ]; do sleep 0.1; done
+dd if=/dev/zero of=/tmp/a bs=1M count=200 2>/dev/null
+""" + WORK
+
 HOTPLUG = """
 online=/sys/devices/system/cpu/cpu1/online
 for i in 1 2 3; do
