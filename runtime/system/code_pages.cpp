@@ -19,8 +19,9 @@ CodePages::CodePages(bool privileged) : privileged_{privileged} {
 
 // To the current tables.
 void CodePages::bind(Set& set) const {
-    set.ttbr0 = ttbr0_;
-    set.ttbr1 = ttbr1_;
+    set.regime = tables_.regime;
+    set.ttbr0 = tables_.ttbr0;
+    set.ttbr1 = tables_.ttbr1;
 }
 
 // With nothing found yet.
@@ -32,25 +33,24 @@ void CodePages::begin(Set& set) const {
 
 // The pages of the set are where the current tables have them.
 bool CodePages::holds(const Set& set) const {
-    return set.own ? set.ttbr0 == ttbr0_ && set.ttbr1 == ttbr1_
-                   : ((set.ttbr1 ^ ttbr1_) & ones(kAsidShift)) == 0;
+    return set.regime == tables_.regime &&
+           (set.own ? set.ttbr0 == tables_.ttbr0 && set.ttbr1 == tables_.ttbr1
+                    : ((set.ttbr1 ^ tables_.ttbr1) & ones(kAsidShift)) == 0);
 }
 
-CodePages::Tables CodePages::select(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1) {
-    const u16 asid = static_cast<u16>((asid_in_ttbr1 ? ttbr1 : ttbr0) >> kAsidShift);
-    if (ttbr0 == ttbr0_ && ttbr1 == ttbr1_ && asid == asid_) {
+CodePages::Tables CodePages::select(const TranslationTables& tables) {
+    if (tables == tables_) {
         return Tables::Same;
     }
-    ttbr0_ = ttbr0;
-    ttbr1_ = ttbr1;
-    asid_ = asid;
+    tables_ = tables;
+    asid_ = static_cast<u16>((tables.asid_in_ttbr1 ? tables.ttbr1 : tables.ttbr0) >> kAsidShift);
     const unsigned before = std::exchange(current_, choose());
     std::unique_ptr<Set>& set = sets_[current_];
     const bool known = set != nullptr && holds(*set);
     if (set == nullptr) {
         set = std::make_unique<Set>();
     }
-    set->asid = asid;
+    set->asid = asid_;
     set->last_use = ++uses_;
     if (known) {
         return current_ == before ? Tables::Same : Tables::Known;

@@ -2,7 +2,8 @@
 // the last few sets of tables. So a process finds again what it had, and so does a kernel that
 // changes TTBR1 on the way to a process and back (page-table isolation).
 //
-// At EL0 a set belongs to both TTBRs with their ASID. Above it only TTBR1's tables count, whose
+// A set belongs to a regime with its VMID and control registers (regime_tags.h). At EL0 it also
+// belongs to both TTBRs with their ASID. Above it only TTBR1's tables count, whose
 // pages are global or looked up again for each ASID, until a page is found that is TTBR0's.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "runtime/engine.h"
 #include "runtime/system/asid_mappings.h"
 #include "runtime/system/mapping_sizes.h"
+#include "runtime/system/regime_tags.h"
 
 namespace ulna::system {
 
@@ -40,11 +42,9 @@ class CodePages {
 
     explicit CodePages(bool privileged);
 
-    // The TTBRs of the regime, and which of them has the ASID (TCR_EL1.A1). `holds(mapping)` says
-    // whether these tables have a mapping that others have.
-    template <class Holds>
-    [[nodiscard]] Tables use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1, Holds holds) {
-        const Tables found = select(ttbr0, ttbr1, asid_in_ttbr1);
+    // `holds(mapping)` says whether these tables have a mapping that others have.
+    template <class Holds> [[nodiscard]] Tables use(const TranslationTables& tables, Holds holds) {
+        const Tables found = select(tables);
         Set& set = *sets_[current_];
         if (set.mappings.confirm(asid_, holds)) {
             return found;
@@ -84,7 +84,7 @@ class CodePages {
     static std::size_t index_of(GuestAddr pc) { return pc / kPageBytes % kPages; }
 
     struct Set {
-        u64 ttbr0 = 0, ttbr1 = 0;
+        u64 regime = 0, ttbr0 = 0, ttbr1 = 0;
         u16 asid = 0;
         bool own = false;  // some page is
         bool used = false; // there is some page
@@ -108,7 +108,7 @@ class CodePages {
     [[nodiscard]] bool holds(const Set& set) const;
     void bind(Set& set) const;
     void begin(Set& set) const;
-    [[nodiscard]] Tables select(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1);
+    [[nodiscard]] Tables select(const TranslationTables& tables);
     [[nodiscard]] unsigned choose() const;
     template <class Which, class Forgotten> void forget_if(Which which, Forgotten forgotten) {
         for (unsigned n = 0; n < sets_.size(); ++n) {
@@ -122,8 +122,8 @@ class CodePages {
     std::array<std::unique_ptr<Set>, runtime::kCodeSets> sets_; // null: never used
     unsigned current_ = 0;
     u64 uses_ = 0;
-    u64 ttbr0_ = 0, ttbr1_ = 0;
-    u16 asid_ = 0;
+    TranslationTables tables_;
+    u16 asid_ = 0; // of tables_
     const bool privileged_;
 };
 

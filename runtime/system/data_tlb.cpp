@@ -24,19 +24,17 @@ DataTlb::DataTlb(ir::CpuState& state) : state_{state} {
 }
 
 DataTlb::Key DataTlb::key_of(bool privileged) const {
-    if (privileged && kernel_is_global_) {
-        return {0, ttbr1_ & ones(kAsidShift)};
+    if (privileged && kernel_is_global_ && tables_.two_ranges) {
+        return {tables_.regime, 0, tables_.ttbr1 & ones(kAsidShift)};
     }
-    return {ttbr0_, ttbr1_};
+    return {tables_.regime, tables_.ttbr0, tables_.ttbr1};
 }
 
-void DataTlb::use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1) {
-    if (ttbr0 == ttbr0_ && ttbr1 == ttbr1_ && asid_in_ttbr1 == asid_in_ttbr1_) {
+void DataTlb::use(const TranslationTables& tables) {
+    if (tables == tables_) {
         return;
     }
-    ttbr0_ = ttbr0;
-    ttbr1_ = ttbr1;
-    asid_in_ttbr1_ = asid_in_ttbr1;
+    tables_ = tables;
     drop_slots();
     give_back(*current_[true]);
     select(false);
@@ -59,7 +57,8 @@ void DataTlb::select(bool privileged) {
     if (chosen->key != key || chosen->stale) {
         clear(*chosen);
         chosen->key = key;
-        chosen->asid = static_cast<u16>((asid_in_ttbr1_ ? ttbr1_ : ttbr0_) >> kAsidShift);
+        chosen->asid =
+            static_cast<u16>((tables_.asid_in_ttbr1 ? tables_.ttbr1 : tables_.ttbr0) >> kAsidShift);
     }
     chosen->last_use = ++uses_;
     current_[privileged] = chosen;
@@ -113,7 +112,8 @@ void DataTlb::enter(const Page& page, bool privileged) {
     set.tlb->read[index] = page.readable ? start : none;
     set.tlb->write[index] = page.writable ? start : none;
     set.tlb->addend[index] = reinterpret_cast<u64>(page.bytes) - page.start;
-    const bool borrowed = privileged && (page.forbidden_by_pan || !in_upper_half(page.start));
+    const bool is_of_process = tables_.two_ranges && !in_upper_half(page.start);
+    const bool borrowed = privileged && (page.forbidden_by_pan || is_of_process);
     if (borrowed && set.borrowed.size() < kMostBorrowed) {
         set.borrowed.push_back(static_cast<u16>(index));
     }

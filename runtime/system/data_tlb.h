@@ -2,10 +2,11 @@
 // privilege and one for the others, for each of the last few sets of tables. So a process, or a
 // kernel that points TTBR0_EL1 elsewhere while it runs, finds again what it had.
 //
-// A set for accesses without privilege belongs to the values of both TTBRs, ASID included. One for
-// privileged accesses belongs to TTBR1's tables, since a kernel's pages are global; what is not
-// global in it is forgotten with the first change. A kernel none of whose pages are
-// global gets sets by both TTBRs, too.
+// A set belongs to a regime with its VMID and control registers (regime_tags.h), and there, for
+// accesses without privilege, to the values of both TTBRs, ASID included. One for privileged
+// accesses belongs to TTBR1's tables, since a kernel's pages are global; what is not global in it
+// is forgotten with the first change. A kernel none of whose pages are global gets sets by both
+// TTBRs, too, as do regimes with one range.
 #pragma once
 
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "ir/guest_state.h"
 #include "runtime/system/mapping_sizes.h"
+#include "runtime/system/regime_tags.h"
 
 namespace ulna::system {
 
@@ -22,8 +24,7 @@ class DataTlb {
 
     [[nodiscard]] ir::CpuState& state() { return state_; }
 
-    // TTBR0 and TTBR1 of the regime, and which of them has the ASID (TCR_EL1.A1).
-    void use(u64 ttbr0, u64 ttbr1, bool asid_in_ttbr1);
+    void use(const TranslationTables& tables);
 
     struct Page {
         GuestAddr start = 0;
@@ -45,7 +46,7 @@ class DataTlb {
     static constexpr unsigned kSets = 16;
     static constexpr std::size_t kMostBorrowed = 64;
     struct Key {
-        u64 ttbr0 = 0, ttbr1 = 0;
+        u64 regime = 0, ttbr0 = 0, ttbr1 = 0;
         friend bool operator==(const Key&, const Key&) = default;
     };
     struct Set {
@@ -66,8 +67,7 @@ class DataTlb {
     void drop_slots();
 
     ir::CpuState& state_;
-    u64 ttbr0_ = 0, ttbr1_ = 0;
-    bool asid_in_ttbr1_ = false;
+    TranslationTables tables_;
     bool kernel_is_global_ = true;
     u64 uses_ = 0;
     Set sets_[2][kSets];

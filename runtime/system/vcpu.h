@@ -195,7 +195,6 @@ class Vcpu final : public CpuHost {
     [[nodiscard]] const CodePages::Page* find_code(GuestAddr pc);
     [[nodiscard]] TranslationResult walk_for_code(GuestAddr pc);
     [[nodiscard]] bool has_mapping(const CodeMapping& mapping);
-    [[nodiscard]] static bool asid_in_ttbr1(const RegimeRegisters& registers);
     void use_code_tables();
     void forget(const Forgetting& what);
     void forget_mapping(GuestAddr address);
@@ -217,6 +216,8 @@ class Vcpu final : public CpuHost {
 
     RegimeRegisters regime_;
     bool regime_valid_ = false;
+    RegimeTags regime_tags_;
+    TranslationTables tables_; // of regime_
     NoPlace no_place_;
     DataTlb tlb_;
     bool checks_branch_targets_ = false;                            // there have been guarded pages

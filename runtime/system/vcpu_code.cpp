@@ -77,10 +77,10 @@ const u8* Vcpu::code_bytes(GuestAddr pc) {
 // Before code of the current EL runs.
 void Vcpu::use_code_tables() {
     const bool privileged = cpu_.pstate.el != 0;
-    const RegimeRegisters& now = regime();
+    static_cast<void>(regime()); // as it is now
     CodePages& pages = code_pages_[privileged];
     const auto holds = [this](const CodeMapping& mapping) { return has_mapping(mapping); };
-    switch (pages.use(now.ttbr0, now.ttbr1, asid_in_ttbr1(now), holds)) {
+    switch (pages.use(tables_, holds)) {
     case CodePages::Tables::Same:
         return;
     case CodePages::Tables::New:

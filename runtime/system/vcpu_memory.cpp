@@ -21,29 +21,31 @@ bool crosses_page(GuestAddr address, unsigned bytes) {
 
 const RegimeRegisters& Vcpu::regime() {
     if (!regime_valid_) {
-        regime_ = walk_registers(cpu_, current_regime(cpu_));
+        constexpr unsigned kA1 = 22; // TCR_ELx, where there are two ranges
+        const Regime which = current_regime(cpu_);
+        const bool two_ranges = which == Regime::El10 || which == Regime::El20;
+        regime_ = walk_registers(cpu_, which);
         regime_valid_ = true;
+        tables_ = {.regime = regime_tags_.tag_of(regime_),
+                   .ttbr0 = regime_.ttbr0,
+                   .ttbr1 = regime_.ttbr1,
+                   .asid_in_ttbr1 = two_ranges && bit(regime_.tcr, kA1),
+                   .two_ranges = two_ranges};
     }
     return regime_;
 }
 
-bool Vcpu::asid_in_ttbr1(const RegimeRegisters& registers) {
-    constexpr unsigned kA1 = 22; // TCR_EL1
-    return bit(registers.tcr, kA1);
-}
-
-// What is cached is of one regime; of its tables there may be several.
+// What is cached is found again by the values of all registers that it depends on. But software
+// that changes those of its own regime mostly changes its tables, too, and may not say so.
 void Vcpu::translation_changed(Cpu&) {
     const RegimeRegisters before = regime_;
     regime_valid_ = false;
     const RegimeRegisters& now = regime();
-    if (now.el != before.el || now.secure != before.secure || now.sctlr != before.sctlr ||
-        now.tcr != before.tcr || now.mair != before.mair || now.hcr != before.hcr ||
-        now.vtcr != before.vtcr || now.vttbr != before.vttbr ||
-        now.el2_enabled != before.el2_enabled) {
+    if (now.el == before.el && now.secure == before.secure &&
+        (now.sctlr != before.sctlr || now.tcr != before.tcr || now.mair != before.mair)) {
         forget_everything();
     }
-    tlb_.use(now.ttbr0, now.ttbr1, asid_in_ttbr1(now));
+    tlb_.use(tables_);
     if (now.pan && !before.pan) {
         tlb_.set_pan();
     }

@@ -19,7 +19,8 @@ struct Fixture {
 
     // `same`: the tables have what others with TTBR1's have.
     Tables use(u64 ttbr0, u64 ttbr1, bool same = true) {
-        return pages.use(ttbr0, ttbr1, true, [&](const CodeMapping& mapping) {
+        const TranslationTables now{.ttbr0 = ttbr0, .ttbr1 = ttbr1, .asid_in_ttbr1 = true};
+        return pages.use(now, [&](const CodeMapping& mapping) {
             asked.push_back(mapping.start);
             return same;
         });

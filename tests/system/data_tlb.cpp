@@ -15,7 +15,9 @@ struct Fixture {
     DataTlb tlb{*state};
     u8 bytes[1] = {};
 
-    void use(u64 process) { tlb.use(process << 12, process << 48 | kTables, true); }
+    void use(u64 process) {
+        tlb.use({.ttbr0 = process << 12, .ttbr1 = process << 48 | kTables, .asid_in_ttbr1 = true});
+    }
     void enter(GuestAddr start, bool privileged, bool global, bool writable = true) {
         tlb.enter({.start = start,
                    .bytes = bytes,
@@ -86,7 +88,9 @@ TEST_CASE("data tlb: a kernel's global pages stay, what it sees of a process doe
     f.enter(kUser, true, false);
     f.tlb.set_pan();
     CHECK((f.reads(kKernel, true) && !f.reads(kUser, true)));
-    f.tlb.use(1 << 12, u64{1} << 48 | kTables << 1, true); // other tables
+    f.tlb.use({.ttbr0 = 1 << 12,
+               .ttbr1 = u64{1} << 48 | kTables << 1,
+               .asid_in_ttbr1 = true}); // other tables
     CHECK(!f.reads(kKernel, true));
 }
 
