@@ -244,6 +244,9 @@ bool Board::add_devices(const SystemOptions& options, std::string& why_not) {
             return false;
         }
         (device.pci ? pci_devices_ : virtio_devices_).push_back(std::move(made));
+        if (device.pci) {
+            pci_ids_.push_back(device.id);
+        }
     }
     return true;
 }
@@ -372,6 +375,15 @@ void Board::add_pci() {
         pci_functions_.push_back(std::make_unique<virtio::PciTransport>(*device, memory));
         CHECK(pci_->plug(*pci_functions_.back())); // the command line counts them
     }
+}
+
+std::vector<Board::PciReport> Board::pci_functions() const {
+    std::vector<PciReport> all;
+    for (auto& slot : pci_->report()) {
+        const std::size_t n = all.size(); // the bridge is the first
+        all.push_back({n == 0 ? "" : pci_ids_[n - 1], std::move(slot)});
+    }
+    return all;
 }
 
 } // namespace ulna::system

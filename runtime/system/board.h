@@ -69,6 +69,12 @@ class Board {
     [[nodiscard]] devices::virtio::Balloon* balloon() { return balloon_; } // null: there is none
     // The terminal, if a serial port is on it.
     [[nodiscard]] devices::Console* console() { return console_; }
+    // What is on the PCI bus, with the names of -device (empty: it has none).
+    struct PciReport {
+        std::string id;
+        devices::pci::PciHost::Report slot;
+    };
+    [[nodiscard]] std::vector<PciReport> pci_functions() const;
     [[nodiscard]] const std::vector<DiskReport>& disks() const { return disks_; } // any time
 
   private:
@@ -143,6 +149,7 @@ class Board {
     std::unique_ptr<devices::pci::PciHost> pci_;
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
     std::vector<std::unique_ptr<devices::virtio::PciTransport>> pci_functions_;
+    std::vector<std::string> pci_ids_; // of those behind the bridge
     // Go first: their threads may be about to interrupt.
     std::vector<VirtioPointer> virtio_devices_, pci_devices_;
 };

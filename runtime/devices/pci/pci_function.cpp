@@ -171,6 +171,30 @@ PhysAddr PciFunction::bar_base(unsigned bar) const {
     return bars_[bar].is_64_bit ? get<u64>(at) & ~u64{kBarTypeBits} : get<u32>(at) & ~kBarTypeBits;
 }
 
+PciFunction::Report PciFunction::report() const {
+    Report report{.identity = {.vendor = get<u16>(kVendorId),
+                               .device = get<u16>(kDeviceId),
+                               .class_code = get<u32>(kRevision) >> 8,
+                               .revision = get<u8>(kRevision),
+                               .subsystem_vendor = get<u16>(kSubsystemVendorId),
+                               .subsystem = get<u16>(kSubsystemId)},
+                  .pin = get<u8>(kInterruptPin),
+                  .line = get<u8>(kInterruptLine)};
+    const bool decodes = (get<u16>(kCommand) & kCommandMemory) != 0;
+    for (unsigned bar = 0; bar < kBars; ++bar) {
+        if (bars_[bar].bytes != 0) {
+            const PhysAddr base = bar_base(bar);
+            report.regions.push_back(
+                {.bar = bar,
+                 .bytes = bars_[bar].bytes,
+                 .address = decodes && base != 0 ? std::optional{base} : std::nullopt,
+                 .is_64_bit = bars_[bar].is_64_bit,
+                 .is_prefetchable = (get<u32>(kBar0 + 4 * bar) & kBarPrefetchable) != 0});
+        }
+    }
+    return report;
+}
+
 std::optional<PciFunction::Hit> PciFunction::decode(PhysAddr at, unsigned bytes) const {
     if ((get<u16>(kCommand) & kCommandMemory) == 0) {
         return std::nullopt;

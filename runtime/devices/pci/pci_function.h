@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "runtime/devices/device.h"
 #include "runtime/devices/pci/msix.h"
@@ -51,6 +52,20 @@ class PciFunction {
     [[nodiscard]] std::optional<Hit> decode(PhysAddr at, unsigned bytes) const;
     [[nodiscard]] u64 read_memory(const Hit& hit, unsigned bytes);
     void write_memory(const Hit& hit, unsigned bytes, u64 value);
+
+    // What there is, and where the guest has put it; for people.
+    struct Region {
+        unsigned bar;
+        u64 bytes;
+        std::optional<PhysAddr> address; // it has one
+        bool is_64_bit, is_prefetchable;
+    };
+    struct Report {
+        Identity identity;
+        u8 pin, line; // of INTx: 0: none, 1: A; what the guest noted
+        std::vector<Region> regions;
+    };
+    [[nodiscard]] Report report() const;
 
   protected:
     // --- while it is built. `bytes` is a power of two of at least 16; a BAR of 64 bits takes the

@@ -14,7 +14,12 @@ u64 all_ones(unsigned bytes) { return bytes == 8 ? ~u64{0} : (u64{1} << (8 * byt
 // What shows that there is a bus. Numbers and class (06 00: host bridge) are those of QEMU's.
 class PciHost::Bridge final : public PciFunction {
   public:
-    Bridge() : PciFunction({.vendor = 0x1b36, .device = 0x0008, .class_code = 0x06'00'00}) {
+    Bridge()
+        : PciFunction({.vendor = 0x1b36,
+                       .device = 0x0008,
+                       .class_code = 0x06'00'00,
+                       .subsystem_vendor = 0x1af4,
+                       .subsystem = 0x1100}) {
         *config(0x3d) = 0; // no interrupt pin
     }
 
@@ -122,6 +127,16 @@ void PciHost::reset() {
             slot.function->reset();
         }
     }
+}
+
+std::vector<PciHost::Report> PciHost::report() const {
+    std::vector<Report> all;
+    for (unsigned slot = 0; slot < kSlots; ++slot) {
+        if (slots_[slot].function != nullptr) {
+            all.push_back({slot, slots_[slot].function->report()});
+        }
+    }
+    return all;
 }
 
 void PciHost::visit_state(StateVisitor& visit) { bridge_->visit_state(visit); }

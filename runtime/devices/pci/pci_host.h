@@ -30,6 +30,12 @@ class PciHost final : public Device { // the ECAM window
     // A device for addresses from `base` on, where functions' memory is found by their registers.
     [[nodiscard]] Device& window(PhysAddr base);
 
+    struct Report {
+        unsigned slot;
+        PciFunction::Report function;
+    };
+    [[nodiscard]] std::vector<Report> report() const;
+
   private:
     class Bridge;
     class Window;

@@ -20,6 +20,10 @@ Result done_unless(const std::string& why_not) {
 // What there is none of here, though there could be.
 Result none(const MachineParts&, const Json&) { return Json::array(); }
 
+Result nothing(const MachineParts&, const Json&) { return done(); }
+
+Result query_vnc(const MachineParts&, const Json&) { return Json{{"enabled", false}}; }
+
 // --- Running
 
 Result stop(const MachineParts& parts, const Json&) {
@@ -145,6 +149,11 @@ const Row kRows[] = {
     {"query-chardev",             {}, query_characters},
     {"query-block",               {}, query_disks},
     {"query-gic-capabilities",    {}, query_gic},
+    {"query-pci",                 {}, query_pci},
+    {"query-mice",                {}, none},
+    {"query-rx-filter",           {}, none},
+    {"query-migrate",             {}, nothing},
+    {"query-vnc",                 {}, query_vnc},
     {"stop",                      {}, stop},
     {"cont",                      {}, resume},
     {"system_reset",              {}, reset},

@@ -39,6 +39,7 @@ Result query_memory(const MachineParts& parts, const Json&);
 Result query_balloon(const MachineParts& parts, const Json&);
 Result query_characters(const MachineParts& parts, const Json&);
 Result query_disks(const MachineParts& parts, const Json&);
+Result query_pci(const MachineParts& parts, const Json&);
 Result query_gic(const MachineParts&, const Json&);
 
 } // namespace ulna::system::qmp

@@ -173,4 +173,67 @@ Result query_gic(const MachineParts&, const Json&) {
     return all;
 }
 
+namespace {
+
+// Of QEMU's descriptions those of classes that there are here.
+Json class_info(u32 class_code) {
+    const u32 number = class_code >> 8;
+    Json info = {{"class", number}};
+    constexpr struct {
+        u32 number;
+        const char* text;
+    } kClasses[] = {
+        {0x0100, "SCSI controller"}, {0x0200, "Ethernet controller"}, {0x0600, "Host bridge"}};
+    for (const auto& one : kClasses) {
+        if (one.number == number) {
+            info["desc"] = one.text;
+        }
+    }
+    return info;
+}
+
+Json pci_region(const devices::pci::PciFunction::Region& region) {
+    return {{"bar", region.bar},
+            {"type", "memory"},
+            {"address", region.address ? static_cast<i64>(*region.address) : i64{-1}},
+            {"size", region.bytes},
+            {"prefetch", region.is_prefetchable},
+            {"mem_type_64", region.is_64_bit}};
+}
+
+Json pci_device(const Board::PciReport& one) {
+    const devices::pci::PciFunction::Report& function = one.slot.function;
+    Json regions = Json::array();
+    for (const auto& region : function.regions) {
+        regions.push_back(pci_region(region));
+    }
+    Json device = {{"bus", 0},
+                   {"slot", one.slot.slot},
+                   {"function", 0},
+                   {"class_info", class_info(function.identity.class_code)},
+                   {"id",
+                    {{"device", function.identity.device},
+                     {"vendor", function.identity.vendor},
+                     {"subsystem", function.identity.subsystem},
+                     {"subsystem-vendor", function.identity.subsystem_vendor}}},
+                   {"irq_pin", function.pin},
+                   {"qdev_id", one.id},
+                   {"regions", std::move(regions)}};
+    if (function.pin != 0) {
+        device["irq"] = function.line;
+    }
+    return device;
+}
+
+} // namespace
+
+Result query_pci(const MachineParts& parts, const Json&) {
+    const std::lock_guard lock{parts.machine.lock()};
+    Json functions = Json::array();
+    for (const Board::PciReport& one : parts.board.pci_functions()) {
+        functions.push_back(pci_device(one));
+    }
+    return Json::array({{{"bus", 0}, {"devices", std::move(functions)}}});
+}
+
 } // namespace ulna::system::qmp
