@@ -15,6 +15,26 @@ bool has_six_bytes(const Cdb& cdb) { return cdb[0] < 0x20; }
 bool asks_for_protection(const Cdb& cdb) { return !has_six_bytes(cdb) && (cdb[1] & kProtect) != 0; }
 bool is_write_and_verify(const Cdb& cdb) { return cdb[0] == 0x2e || cdb[0] == 0x8e; }
 
+// The parameter list of UNMAP (section 5.28.2); an empty one names nothing.
+Sense parse_unmap(std::span<const u8> list, std::vector<Extent>& extents) {
+    constexpr u64 kHeaderBytes = 8, kExtentBytes = 16;
+    if (list.empty()) {
+        return sense::kGood;
+    }
+    const u64 bytes = list.size() < kHeaderBytes ? 0 : load_big_endian(list.subspan(2, 2));
+    if (list.size() < kHeaderBytes + bytes || bytes % kExtentBytes != 0) {
+        return sense::kBadParameterLength;
+    }
+    u64 count = 0;
+    for (u64 at = kHeaderBytes; at < kHeaderBytes + bytes; at += kExtentBytes) {
+        const auto one = list.subspan(at, kExtentBytes);
+        extents.push_back({load_big_endian(one.first(8)), load_big_endian(one.subspan(8, 4))});
+        count += extents.back().count;
+    }
+    return extents.size() <= kMostUnmapExtents && count <= kMostUnmapBlocks ? sense::kGood
+                                                                            : sense::kBadParameter;
+}
+
 } // namespace
 
 Sense LogicalUnit::read_capacity(const Cdb&, Data& data) {
@@ -98,33 +118,20 @@ Sense LogicalUnit::synchronize(const Cdb& cdb, Data&) {
 }
 
 Sense LogicalUnit::unmap(const Cdb& cdb, Data& data) {
-    constexpr u64 kHeaderBytes = 8, kExtentBytes = 16;
     constexpr u8 kAnchor = 1;
     std::vector<u8> list(cdb.field(7, 2));
     if ((cdb[1] & kAnchor) != 0) {
         return sense::kBadField;
     }
-    if (list.empty()) {
-        return sense::kGood;
-    }
     data.moved = gather(data.out, 0, list.data(), list.size());
-    const u64 bytes =
-        list.size() < kHeaderBytes ? 0 : load_big_endian(std::span{list}.subspan(2, 2));
-    if (list.size() < kHeaderBytes + bytes || bytes % kExtentBytes != 0) {
-        return sense::kBadParameterLength;
-    }
     std::vector<Extent> extents;
-    u64 count = 0;
-    for (u64 at = kHeaderBytes; at < kHeaderBytes + bytes; at += kExtentBytes) {
-        const std::span one = std::span{list}.subspan(at, kExtentBytes);
-        extents.push_back({load_big_endian(one.first(8)), load_big_endian(one.subspan(8, 4))});
-        if (!has_blocks(extents.back().first, extents.back().count)) {
+    if (const Sense sense = parse_unmap(list, extents); !sense.is_good()) {
+        return sense;
+    }
+    for (const Extent& extent : extents) {
+        if (!has_blocks(extent.first, extent.count)) {
             return sense::kBadAddress;
         }
-        count += extents.back().count;
-    }
-    if (extents.size() > kMostUnmapExtents || count > kMostUnmapBlocks) {
-        return sense::kBadParameter;
     }
     int error = 0;
     for (const Extent& extent : extents) {
@@ -136,18 +143,17 @@ Sense LogicalUnit::unmap(const Cdb& cdb, Data& data) {
 }
 
 Sense LogicalUnit::write_same(const Cdb& cdb, Data& data) {
-    constexpr u8 kWriteSame16 = 0x93, kNoDataOut = 1, kAnchor = 0x10, kUnmap = 8;
-    const bool has_data = cdb[0] != kWriteSame16 || (cdb[1] & kNoDataOut) == 0;
+    constexpr u8 kUnmap = 8, kNoDataOut = 1;
     const Extent extent = extent_of(cdb);
-    if ((cdb[1] & ~(kUnmap | (has_data ? 0 : kNoDataOut))) != 0 || (cdb[1] & kAnchor) != 0 ||
-        extent.count == 0 || extent.count > kMostWriteSameBlocks) {
+    const u8 known = kUnmap | (is_without_block(cdb) ? kNoDataOut : 0);
+    if ((cdb[1] & ~known) != 0 || extent.count == 0 || extent.count > kMostWriteSameBlocks) {
         return sense::kBadField;
     }
     if (!has_blocks(extent.first, extent.count)) {
         return sense::kBadAddress;
     }
     std::vector<u8> block(block_bytes());
-    if (has_data) {
+    if (!is_without_block(cdb)) {
         data.moved = gather(data.out, 0, block.data(), block.size());
     }
     return write_repeatedly(extent.first * block_bytes(), extent.count * block_bytes(), block);

@@ -46,6 +46,12 @@ struct Extent {
     }
 }
 
+// WRITE SAME (16) of zeroes, which needs no block (NDOB).
+[[nodiscard]] inline bool is_without_block(const Cdb& cdb) {
+    constexpr u8 kWriteSame16 = 0x93, kNoDataOut = 1;
+    return cdb[0] == kWriteSame16 && (cdb[1] & kNoDataOut) != 0;
+}
+
 // The initiator's buffers, which are hostile memory: read once, or written only.
 struct Data {
     Scatter out;   // to the unit

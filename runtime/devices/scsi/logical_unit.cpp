@@ -24,8 +24,6 @@ enum Needs : u8 {
     kCd = 8,
 };
 
-constexpr u8 kWriteSame16 = 0x93, kNoDataOut = 1;
-
 } // namespace
 
 struct LogicalUnit::Row {
@@ -103,8 +101,7 @@ bool LogicalUnit::fits(const Row& row, const Cdb& cdb, const Data& data) const {
     case Moves::BlocksOut:
         return blocks_bytes <= total_bytes(data.out);
     case Moves::OneBlockOut:
-        return block_bytes() <= total_bytes(data.out) ||
-               (row.operation == kWriteSame16 && (cdb[1] & kNoDataOut) != 0);
+        return block_bytes() <= total_bytes(data.out) || is_without_block(cdb);
     }
     UNREACHABLE("what a command moves");
 }

@@ -18,6 +18,14 @@ constexpr std::size_t kBlockDescriptorBytes = 8;
 
 std::size_t header_bytes(bool six) { return six ? 4 : 8; }
 
+void append_descriptor(std::vector<u8>& to, u64 blocks, u64 block_bytes) {
+    constexpr u64 kMostBlocks = 0xff'ffff; // more of them are none
+    to.resize(to.size() + kBlockDescriptorBytes);
+    const std::span descriptor = std::span{to}.last(kBlockDescriptorBytes);
+    store_big_endian(descriptor.subspan(1, 3), blocks > kMostBlocks ? 0 : blocks);
+    store_big_endian(descriptor.subspan(5, 3), block_bytes);
+}
+
 } // namespace
 
 std::vector<u8> LogicalUnit::mode_pages() const {
@@ -75,10 +83,7 @@ Sense LogicalUnit::mode_sense(const Cdb& cdb, Data& data) {
     }
     if (has_descriptor) {
         bytes[six ? 3 : 7] = kBlockDescriptorBytes;
-        bytes.resize(bytes.size() + kBlockDescriptorBytes);
-        const std::span descriptor = std::span{bytes}.last(kBlockDescriptorBytes);
-        store_big_endian(descriptor.subspan(1, 3), blocks() > 0xff'ffff ? 0 : blocks());
-        store_big_endian(descriptor.subspan(5, 3), block_bytes());
+        append_descriptor(bytes, blocks(), block_bytes());
     }
     const std::size_t before = bytes.size();
     for (const u8 number : page == kAllPages ? mode_pages() : std::vector{page}) {

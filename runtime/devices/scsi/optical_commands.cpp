@@ -77,7 +77,7 @@ u16 LogicalUnit::profile() const {
 Sense LogicalUnit::get_configuration(const Cdb& cdb, Data& data) {
     enum Feature : u16 { kProfiles = 0, kCore = 1, kRemovableMedium = 3 };
     constexpr u8 kPersistentAndCurrent = 3, kScsi = 1, kTrayThatEjectsAndLocks = 0x29;
-    constexpr u8 kCurrentOnly = 1, kOneOnly = 2;
+    constexpr u8 kOneOnly = 2; // all of them are current
     const u8 request = cdb[1] & 3;
     const u64 start = cdb.field(2, 2);
     if (request == 3) {
@@ -95,7 +95,6 @@ Sense LogicalUnit::get_configuration(const Cdb& cdb, Data& data) {
         bytes.insert(bytes.end(), rest.begin(), rest.end());
     };
     const auto is_current = [&](u16 one) { return static_cast<u8>(profile() == one); };
-    static_assert(kCurrentOnly == 1); // all features are current
     add(kProfiles, 0,
         {0, kProfileDvd, is_current(kProfileDvd), 0, 0, kProfileCd, is_current(kProfileCd), 0});
     add(kCore, 2, {0, 0, 0, kScsi, 0, 0, 0, 0});
