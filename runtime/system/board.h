@@ -34,11 +34,11 @@ namespace ulna::system {
 // Whether other processes serve devices, and so need the machine's RAM.
 [[nodiscard]] bool shares_ram(const SystemOptions& options);
 
-struct DiskReport {   // of a virtio disk, for people
-    std::string name; // the drive's id, or virtio0 and up
-    std::string file, format;
+struct DiskReport {           // of a virtio disk, for people
+    std::string name;         // the drive's id, or virtio0 and up
+    std::string file, format; // no file: a CD drive without a medium
     u64 bytes = 0;
-    bool read_only = false;
+    bool read_only = false, removable = false;
 };
 
 class Board {

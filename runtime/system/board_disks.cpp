@@ -52,17 +52,20 @@ Board::make_scsi(const DeviceOption& device, const SystemOptions& options, std::
 
 std::unique_ptr<scsi::LogicalUnit>
 Board::make_unit(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
+    const bool is_cd = device.kind == DeviceOption::Kind::ScsiCd;
+    DriveOption drive =
+        device.drive.empty() ? DriveOption{} : *with_id(options.drives, device.drive);
+    drive.read_only |= is_cd;
     std::unique_ptr<virtio::BlockBackend> medium;
-    if (!device.drive.empty()) {
-        DriveOption drive = *with_id(options.drives, device.drive);
-        drive.read_only |= device.kind == DeviceOption::Kind::ScsiCd;
-        if (!drive.file.empty()) {
-            medium = open_drive(drive, options.snapshot, why_not);
-            if (medium == nullptr) {
-                return nullptr;
-            }
+    if (drive.file.empty()) {
+        disks_.push_back({.name = drive.id});
+    } else {
+        medium = open_drive(drive, options.snapshot, why_not);
+        if (medium == nullptr) {
+            return nullptr;
         }
     }
+    disks_.back().removable = is_cd || device.scsi.removable;
     return std::make_unique<scsi::LogicalUnit>(device.scsi, std::move(medium));
 }
 
