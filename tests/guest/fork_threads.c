@@ -5,10 +5,12 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { kThreads = 4, kForks = 2000 };
@@ -153,7 +155,49 @@ static void inheritance(void) {
     CHECK(handled == 1);
 }
 
+// --- a thread whose number in a new PID namespace is the one that the process had outside of it
+
+static void* map_and_unmap(void* unused) {
+    for (int i = 0; i < 20000; ++i) {
+        void* const at = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(at != MAP_FAILED && munmap(at, 4096) == 0);
+    }
+    return unused;
+}
+
+static int wait_for(pid_t child) {
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    return status;
+}
+
+static pid_t clone_into(unsigned long namespaces) {
+    return (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+// Where new name spaces are forbidden, it tests nothing.
+static void equal_thread_ids(void) {
+    const pid_t outer = clone_into(CLONE_NEWUSER | CLONE_NEWPID);
+    if (outer == 0) {
+        const pid_t second = fork();
+        if (second == 0) {
+            const pid_t inner = clone_into(CLONE_NEWPID);
+            if (inner == 0) {
+                pthread_t thread;
+                CHECK(getpid() == 1 && pthread_create(&thread, NULL, map_and_unmap, NULL) == 0);
+                map_and_unmap(NULL);
+                CHECK(pthread_join(thread, NULL) == 0);
+                _exit(0);
+            }
+            _exit(inner > 0 && wait_for(inner) != 0);
+        }
+        _exit(second > 0 && wait_for(second) != 0);
+    }
+    CHECK(outer < 0 || wait_for(outer) == 0);
+}
+
 int main(void) {
+    RUN(equal_thread_ids);
     RUN(inheritance);
     RUN(fork_from_threads);
     RUN(map_malloc_fork);

@@ -163,6 +163,27 @@ static void borrowing_child(void) {
     expect_success(child);
 }
 
+// A sandbox, in which only a descriptor leads to /proc. Not where new name spaces are forbidden.
+static void sandboxed_child(void) {
+    const int proc = open("/proc", O_RDONLY | O_DIRECTORY);
+    CHECK(proc >= 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        struct stat tasks;
+        struct statx extended;
+        if (unshare(CLONE_NEWUSER) == 0 && chroot("/proc/self/fdinfo") == 0 && fork() == 0) {
+            work();
+            CHECK(fstatat(proc, "self/task/", &tasks, 0) == 0 && tasks.st_nlink == 3);
+            CHECK(statx(proc, "self/task", 0, STATX_BASIC_STATS, &extended) == 0 && extended.stx_nlink == 3);
+            _exit(0);
+        }
+        int status = 0;
+        _exit(wait(&status) > 0 && status != 0);
+    }
+    expect_success(child);
+    close(proc);
+}
+
 static pthread_barrier_t g_barrier;
 
 static void* second_thread(void* unused) {
@@ -172,6 +193,7 @@ static void* second_thread(void* unused) {
 }
 
 static void threads(void) {
+    sandboxed_child(); // first, as only new code makes threads of ours
     work();
     expect_threads(1);
     borrowing_child();
