@@ -1,6 +1,7 @@
 #include "runtime/user/compile_server.h"
 
 #include <sched.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,9 +48,22 @@ int start_and_leave(void* argument) {
     ::_exit(0);
 }
 
+// The caller has made a PID namespace for its children. The server would be the first process in
+// it, with whose end all others end.
+bool children_are_elsewhere() {
+    struct stat own {
+    }, children{};
+    return ::stat("/proc/thread-self/ns/pid", &own) == 0 &&
+           (::stat("/proc/thread-self/ns/pid_for_children", &children) != 0 || // has no process yet
+            children.st_ino != own.st_ino);
+}
+
 } // namespace
 
 bool start_compile_server(int listening_socket, runtime::ServerKind kind) {
+    if (children_are_elsewhere()) {
+        return false;
+    }
     alignas(16) static u8 stack[kStackBytes]; // under the translation lock
     Start start{listening_socket, kind};
     SignalSet before = 0;
