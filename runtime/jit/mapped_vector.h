@@ -10,7 +10,7 @@
 
 namespace ulna::runtime {
 
-// Zeroed private memory that moves when it grows.
+// Zeroed private memory that moves when it grows, with pages around it that cannot be accessed.
 class GrowingMemory {
   public:
     GrowingMemory() = default;
@@ -19,7 +19,7 @@ class GrowingMemory {
     GrowingMemory& operator=(const GrowingMemory&) = delete;
 
     // Room for `bytes`; ends the process when there is no memory.
-    void* reserve(u64 bytes) {
+    u8* reserve(u64 bytes) {
         if (bytes > present_bytes_) {
             grow(bytes);
         }
@@ -28,8 +28,9 @@ class GrowingMemory {
 
   private:
     void grow(u64 bytes);
+    [[nodiscard]] bool move_to_larger(u64 bytes);
 
-    void* memory_ = nullptr;
+    u8* memory_ = nullptr; // between guards
     u64 mapped_bytes_ = 0, present_bytes_ = 0;
 };
 
@@ -57,7 +58,7 @@ class MappedVector {
 
   private:
     void reserve(std::size_t count) {
-        values_ = static_cast<T*>(memory_.reserve(count * sizeof(T)));
+        values_ = reinterpret_cast<T*>(memory_.reserve(count * sizeof(T)));
     }
 
     GrowingMemory memory_;
