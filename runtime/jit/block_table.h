@@ -6,7 +6,8 @@
 // still be in one (their sum is less than the newest, and a table dies with its generation).
 //
 // In a forked child, where to write to a page copies it, later insertions go to a layer of their
-// own.
+// own: another array, with the one before below it, until it has grown to that one's size and both
+// become one.
 #pragma once
 
 #include <atomic>

@@ -138,7 +138,9 @@ void CodeMemory::discard_arena(u32 arena) {
     const CodeRange range{arena_begin(arena), arena_end(arena)};
     mark_absent(range, false);
     if (shared_with_children_) {
-        CHECK(replace(range));
+        if (!replace(range)) {
+            out_of_memory("the code cache");
+        }
     } else {
         // Removes the pages of both views; a failure only costs memory.
         madvise(write_base_ + range.begin, arena_bytes_, MADV_REMOVE);

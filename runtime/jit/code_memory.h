@@ -57,7 +57,7 @@ class CodeMemory {
     // Gives an arena's memory back to the host; its contents are gone, but for forked children.
     void discard_arena(u32 arena);
 
-    // The executable bytes of an arena, for dumps.
+    // The bytes of a block, all of whose parts are absent or none.
     [[nodiscard]] std::span<const u8> read(u32 offset, u32 bytes) const;
 
     // Before a fork, with no part absent.
@@ -92,8 +92,8 @@ class CodeMemory {
     [[nodiscard]] static u64 patches_in(const u8* memory) {
         return *reinterpret_cast<const volatile u64*>(memory);
     }
-    // What is copied at once: a fault costs what it costs to copy some 32 KiB. Less in caches whose
-    // arenas are no multiples of it.
+    // What is copied at once: 16 KiB cost more in faults, 64 no less in copies. A page in caches so
+    // small that it would be much of an arena.
     static constexpr u32 kPartBytes = 32u << 10;
 
     [[nodiscard]] bool map_views(u64 bytes);

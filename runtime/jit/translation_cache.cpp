@@ -540,11 +540,12 @@ void TranslationCache::set_displacements(const Generation& generation, CodeRange
     const u32 chunk = (range.begin - memory_.arena_begin(generation.arena)) / kChunkBytes;
     for (BlockIndex i = generation.first_in_chunk[chunk];
          i < blocks.size() && blocks[i].code_offset < range.end; ++i) {
-        for (u32 link = blocks[i].first_link; link < blocks[i].first_link + blocks[i].link_count;
-             ++link) {
-            const auto& [at, stub, target, source, linked_to, next] = generation.links[link];
-            memory_.patch_displacement(at, linked_to == kNoBlock ? stub
-                                                                 : blocks[linked_to].code_offset);
+        const u32 first_link = blocks[i].first_link;
+        for (u32 at = first_link; at < first_link + blocks[i].link_count; ++at) {
+            const Link& link = generation.links[at];
+            memory_.patch_displacement(
+                link.displacement_offset,
+                link.linked_to == kNoBlock ? link.stub_offset : blocks[link.linked_to].code_offset);
         }
     }
 }

@@ -65,18 +65,14 @@ void add_drive(CommandLineParse& parse, const std::string& value) {
          {"cache", "aio", "discard", "detect-zeroes", "werror", "rerror"}) {
         properties.ignore(name);
     }
-    if (!drive.id.empty()) {
-        check_id(parse.options.drives, drive.id, properties);
-    }
-    parse.options.drives.push_back(drive);
+    add_with_id(parse.options.drives, drive, properties);
     parse.finish("-drive", properties);
 }
 
 void add_folder(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "fsdriver");
-    FolderOption folder{properties.required("id"), folder_of(properties)};
-    check_id(parse.options.folders, folder.id, properties);
-    parse.options.folders.push_back(std::move(folder));
+    add_with_id(parse.options.folders, {properties.required("id"), folder_of(properties)},
+                properties);
     parse.finish("-fsdev", properties);
 }
 
@@ -120,8 +116,7 @@ void add_characters(CommandLineParse& parse, const std::string& value) {
         characters.words = "mon:stdio";
     }
     properties.ignore("signal");
-    check_id(parse.options.characters, characters.id, properties);
-    parse.options.characters.push_back(std::move(characters));
+    add_with_id(parse.options.characters, std::move(characters), properties);
     parse.finish("-chardev", properties);
 }
 

@@ -125,9 +125,8 @@ virtio::NetOptions network_of(Properties& properties) {
 
 void add_network(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "type");
-    NetworkOption network{properties.required("id"), network_of(properties)};
-    check_id(parse.options.networks, network.id, properties);
-    parse.options.networks.push_back(std::move(network));
+    add_with_id(parse.options.networks, {properties.required("id"), network_of(properties)},
+                properties);
     parse.finish("-netdev", properties);
 }
 

@@ -23,10 +23,11 @@ struct CommandLineParse : runtime::ParseEnd {
 
 // Back ends of a kind have names of their own.
 template <class Options>
-void check_id(const std::vector<Options>& all, const std::string& id, Properties& properties) {
-    if (std::ranges::count(all, id, &Options::id) != 0) {
-        properties.fail("id=" + id + ": there is another one");
+void add_with_id(std::vector<Options>& all, Options one, Properties& properties) {
+    if (!one.id.empty() && std::ranges::count(all, one.id, &Options::id) != 0) {
+        properties.fail("id=" + one.id + ": there is another one");
     }
+    all.push_back(std::move(one));
 }
 
 // command_line_machine.cpp

@@ -51,8 +51,8 @@ int start_and_leave(void* argument) {
 // The caller has made a PID namespace for its children. The server would be the first process in
 // it, with whose end all others end.
 bool children_are_elsewhere() {
-    struct stat own {
-    }, children{};
+    struct stat own = {};
+    struct stat children = {};
     return ::stat("/proc/thread-self/ns/pid", &own) == 0 &&
            (::stat("/proc/thread-self/ns/pid_for_children", &children) != 0 || // has no process yet
             children.st_ino != own.st_ino);

@@ -59,14 +59,20 @@ Sense LogicalUnit::service_action_in(const Cdb& cdb, Data& data) {
     return reply(data, bytes, cdb.field(10, 4));
 }
 
-Sense LogicalUnit::read(const Cdb& cdb, Data& data) {
-    const Extent extent = extent_of(cdb);
+// Of READ and WRITE; good: they have the blocks that they name.
+Sense LogicalUnit::why_not_moved(const Cdb& cdb) const {
     if (asks_for_protection(cdb)) {
         return sense::kBadField;
     }
-    if (!has_blocks(extent.first, extent.count)) {
-        return sense::kBadAddress;
+    const Extent extent = extent_of(cdb);
+    return has_blocks(extent.first, extent.count) ? sense::kGood : sense::kBadAddress;
+}
+
+Sense LogicalUnit::read(const Cdb& cdb, Data& data) {
+    if (const Sense sense = why_not_moved(cdb); !sense.is_good()) {
+        return sense;
     }
+    const Extent extent = extent_of(cdb);
     const u64 bytes = extent.count * block_bytes();
     if (bytes != 0 && medium_->read(extent.first * block_bytes(), slice(data.in, 0, bytes)) != 0) {
         return sense::kReadError;
@@ -83,13 +89,10 @@ Sense LogicalUnit::written(int error, bool forced) {
 }
 
 Sense LogicalUnit::write(const Cdb& cdb, Data& data) {
+    if (const Sense sense = why_not_moved(cdb); !sense.is_good()) {
+        return sense;
+    }
     const Extent extent = extent_of(cdb);
-    if (asks_for_protection(cdb)) {
-        return sense::kBadField;
-    }
-    if (!has_blocks(extent.first, extent.count)) {
-        return sense::kBadAddress;
-    }
     const u64 bytes = extent.count * block_bytes();
     data.moved = bytes;
     const bool forced =

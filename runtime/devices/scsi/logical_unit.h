@@ -83,6 +83,7 @@ class LogicalUnit {
     // --- block_commands.cpp
     Sense read_capacity(const Cdb& cdb, Data& data);
     Sense service_action_in(const Cdb& cdb, Data& data);
+    [[nodiscard]] Sense why_not_moved(const Cdb& cdb) const;
     Sense read(const Cdb& cdb, Data& data);
     Sense write(const Cdb& cdb, Data& data);
     Sense check_range(const Cdb& cdb, Data&);
@@ -92,7 +93,7 @@ class LogicalUnit {
     Sense write_repeatedly(u64 offset, u64 bytes, std::span<const u8> block);
     [[nodiscard]] Sense written(int error, bool forced);
 
-    // --- removable_commands.cpp, and optical_commands.cpp for a CD drive only
+    // --- optical_commands.cpp: any unit whose medium goes out, then a CD drive only
     Sense start_stop(const Cdb& cdb, Data&);
     Sense prevent_removal(const Cdb& cdb, Data&);
     Sense read_toc(const Cdb& cdb, Data& data);
