@@ -69,6 +69,10 @@ struct BlockMode {
     [[nodiscard]] constexpr bool pac_restricted() const { return bits & kPacRestricted; }
     [[nodiscard]] constexpr bool bti() const { return bits & kBti; }
 
+    // Accesses are compared with CpuState::watched. Not of a whole machine.
+    static constexpr u32 kWatches = 1u << 26;
+    [[nodiscard]] constexpr bool watches() const { return bits & kWatches; }
+
     // Of a whole machine: the exception level, and whether floating point traps there.
     static constexpr u32 kSystem = 1u << 17;
     static constexpr unsigned kLevelShift = 18;
@@ -103,7 +107,7 @@ struct BlockMode {
 };
 static_assert((BlockMode::from_fpcr(~u64{0}).bits & BlockMode::kMisalignedSp) == 0);
 
-inline constexpr unsigned kBlockModeBits = 26;
+inline constexpr unsigned kBlockModeBits = 27;
 inline constexpr unsigned kCodePageLog2 = 12; // a block's code is in one page of this size
 
 struct BlockKey {

@@ -148,6 +148,9 @@ class Builder {
     Value check_tag(Value addr, MemInfo mem, i64 disp) {
         return emit(Opcode::CheckTag, Type::I64, {addr}, mem.pack(), static_cast<u64>(disp));
     }
+    void watch(Value addr, MemInfo mem, i64 disp) {
+        emit(Opcode::Watch, Type::Void, {addr}, mem.pack(), static_cast<u64>(disp));
+    }
     // Where the access finds its bytes, in a whole machine.
     Value host_address(Value addr, MemInfo mem, i64 disp) {
         return emit(Opcode::HostAddress, Type::I64, {addr, Value{}}, mem.pack(),

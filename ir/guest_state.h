@@ -10,6 +10,7 @@
 #include "ir/memory_tags.h"
 #include "ir/tlb.h"
 #include "ir/types.h"
+#include "ir/watchpoints.h"
 
 namespace ulna::ir {
 
@@ -152,6 +153,7 @@ struct alignas(64) CpuState {
     u64 gcr_el1 = 0;      // Exclude
     u64 rgsr_el1 = 0;     // TAG and SEED of the next IRG
     TagMemory tag_memory; // when BlockMode::tags
+    Watched watched;      // when BlockMode::watches
     // --- a whole machine
     u64 sp_el0 = 0; // while another SP is the current one
     u64 tpidr_el1 = 0;
@@ -247,6 +249,8 @@ enum class ExitReason : u32 {
     TagCheckLoad,  // tag check fault of an access that loads, or loads and stores; exit_arg =
                    // address
     TagCheckStore, // or of one that stores; both as Alignment
+    Watchpoint,    // the access would be to a byte that is watched; exit_arg = its address; as
+                   // Alignment
     System,       // of a whole machine: exit_arg = the instruction at pc, which is the machine's to
                   // execute
     FpDisabled,   // the instruction at pc is a floating-point or vector one, and those trap

@@ -57,6 +57,11 @@ u64 helper_CheckTag(CpuState& state, u64 tagged, u64 selector, u64, u64) {
     return bad.value_or(0);
 }
 
+u64 helper_FindWatched(CpuState& state, u64 address, u64 selector, u64, u64) {
+    const MemInfo mem = MemInfo::unpack(static_cast<u16>(selector));
+    return state.watched.first_met(address, mem.bytes(), mem.access).value_or(0);
+}
+
 u64 helper_FindHostAddress(CpuState& state, u64 address, u64 mem, u64, u64) {
     return reinterpret_cast<FindHostAddress>(state.find_host_address)(state, address, mem);
 }

@@ -84,6 +84,7 @@ class Interpreter {
     void store_exclusive(const Inst& inst, GuestAddr address, V128& result);
     [[nodiscard]] bool string_step(const Inst& inst);
     bool check_tag(const Inst& inst, V128& result);
+    bool watch(const Inst& inst, GuestAddr address);
     [[nodiscard]] u64 find_in_tlb(GuestAddr address, MemInfo mem, u32 bytes) const;
     bool host_address(const Inst& inst, V128& result);
     bool host_range(const Inst& inst, V128& result);
@@ -134,7 +135,7 @@ void Interpreter::set(const Inst& inst) {
 
 GuestAddr Interpreter::address_of(const Inst& inst) const {
     GuestAddr address = arg(inst, 0).lo;
-    if (inst.op == Opcode::CheckTag) {
+    if (is_check(inst.op)) {
         address += inst.imm;
     } else if (is_indexed(inst.op)) {
         if (inst.args[1] != kNoValue) {
@@ -235,6 +236,15 @@ bool Interpreter::check_tag(const Inst& inst, V128& result) {
     state_.tfsre0_el1 = 1;
     __atomic_fetch_or(&state_.pending, kPendingRequest, __ATOMIC_RELAXED);
     return true;
+}
+
+bool Interpreter::watch(const Inst& inst, GuestAddr address) {
+    const MemInfo mem = inst.mem();
+    const auto met = state_.watched.first_met(address, mem.bytes(), mem.access);
+    if (met) {
+        leave(pc_of(inst), ExitReason::Watchpoint, *met);
+    }
+    return !met;
 }
 
 // 0: it is not there.
@@ -365,8 +375,7 @@ bool Interpreter::memory_step(const Inst& inst, V128& result) {
     const GuestAddr address = address_of(inst);
     const MemInfo mem = inst.mem();
     if (info(inst.op).param == Param::Mem) {
-        const bool plain =
-            inst.op == Opcode::Load || inst.op == Opcode::Store || inst.op == Opcode::CheckTag;
+        const bool plain = inst.op == Opcode::Load || inst.op == Opcode::Store || is_check(inst.op);
         if ((mem.aligned || !plain) && !mem.allows(address)) {
             const bool has_tag = inst.op == Opcode::CheckTag; // the others' is gone
             leave(pc, ExitReason::Alignment, has_tag ? arg(inst, 0).lo + inst.imm : address);
@@ -409,6 +418,8 @@ bool Interpreter::memory_step(const Inst& inst, V128& result) {
         break;
     case Opcode::CheckTag:
         return check_tag(inst, result);
+    case Opcode::Watch:
+        return watch(inst, address);
     case Opcode::LoadTag:
         touch_guest(address, false);
         result = {block_.key.mode.tags() ? load_tag(state_.tag_memory, address) : 0, 0};

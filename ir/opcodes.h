@@ -72,6 +72,10 @@ template <class... E> [[nodiscard]] constexpr bool has_effect(Opcode op, E... an
     return op == Opcode::Load || op == Opcode::Store || op == Opcode::Prefetch ||
            op == Opcode::HostAddress || op == Opcode::HostRange;
 }
+// They come before the access that MemInfo describes, at argument 0 + displacement.
+[[nodiscard]] constexpr bool is_check(Opcode op) {
+    return op == Opcode::CheckTag || op == Opcode::Watch;
+}
 // Can raise a synchronous guest exception: guest state must be exact before them.
 [[nodiscard]] constexpr bool may_fault(Opcode op) {
     return has_effect(op, Effects::Load, Effects::Store, Effects::Raise);

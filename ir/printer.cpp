@@ -132,7 +132,7 @@ class Printer {
     // [base + index << shift + displacement]; returns how many arguments it took.
     unsigned address(const Inst& inst) {
         const bool full = is_indexed(inst.op);
-        const bool displaced = full || inst.op == Opcode::CheckTag;
+        const bool displaced = full || is_check(inst.op);
         const u64 displacement = displacement_of(inst);
         separator();
         out_ += '[';

@@ -61,15 +61,15 @@ constexpr auto kSlotNames = [] {
 const char* slot_name(Slot slot) { return kSlotNames[static_cast<unsigned>(slot)].text; }
 
 const char* exit_reason_name(ExitReason reason) {
-    constexpr const char* kNames[] = {"none",          "lookup",           "svc",
-                                      "undefined",     "breakpoint",       "invalidatecache",
-                                      "contextsync",   "safepoint",        "fetchfault",
-                                      "fault",         "alignment",        "pacfail",
-                                      "pactrap",       "branchtarget",     "misalignedpc",
-                                      "mops",          "spalignment",      "tagcheckload",
-                                      "tagcheckstore", "system",           "fpdisabled",
-                                      "memoryaccess",  "instructionlimit", "rangemiss",
-                                      "halt"};
+    constexpr const char* kNames[] = {"none",          "lookup",       "svc",
+                                      "undefined",     "breakpoint",   "invalidatecache",
+                                      "contextsync",   "safepoint",    "fetchfault",
+                                      "fault",         "alignment",    "pacfail",
+                                      "pactrap",       "branchtarget", "misalignedpc",
+                                      "mops",          "spalignment",  "tagcheckload",
+                                      "tagcheckstore", "watchpoint",   "system",
+                                      "fpdisabled",    "memoryaccess", "instructionlimit",
+                                      "rangemiss",     "halt"};
     static_assert(std::size(kNames) == kExitReasonCount);
     return kNames[static_cast<unsigned>(reason)];
 }

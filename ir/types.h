@@ -91,8 +91,8 @@ inline constexpr Shape B1{0, 0}, B8{0, 3}, B16{0, 4}, H1{1, 0}, H4{1, 2}, H8{1, 
 
 enum class MemOrder : u8 { Plain, Acquire, Release, AcquireRelease };
 
-// What an access does, for CheckTag, HostAddress and Prefetch; exclusive loads and stores are Reads
-// and Writes.
+// What an access does, for CheckTag, Watch, HostAddress and Prefetch; exclusive loads and stores
+// are Reads and Writes.
 enum class Access : u8 { Unsaid, Reads, Writes, ReadsAndWrites };
 
 // Parameters of a memory access (Inst::aux of loads, stores, exclusives and atomics).
@@ -105,7 +105,7 @@ struct MemInfo {
     bool aligned = false;   // the architecture faults when the address is not size-aligned
     bool within_16 = false; // with `aligned`, and for atomics and exclusives: only when the access
                             // also leaves its aligned 16 bytes (FEAT_LSE2)
-    Access access = Access::Unsaid; // CheckTag, HostAddress and Prefetch only
+    Access access = Access::Unsaid; // CheckTag, Watch, HostAddress and Prefetch only
     bool unprivileged = false;      // HostAddress: as EL0 (LDTR, STTR)
     bool pair = false;              // HostAddress: two accesses of half the size each
 

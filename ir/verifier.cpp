@@ -150,7 +150,7 @@ class Verifier {
             param == Param::Flag) {
             require(inst.aux == 0 || inst.op == Opcode::ExitIf, "aux has no meaning here");
         }
-        const bool displaced = is_indexed(inst.op) || inst.op == Opcode::CheckTag ||
+        const bool displaced = is_indexed(inst.op) || is_check(inst.op) ||
                                inst.op == Opcode::AtomicRmw; // the operation
         if (param == Param::None || param == Param::Cond || (param == Param::Mem && !displaced)) {
             require(inst.imm == 0, "imm has no meaning here");
@@ -182,7 +182,7 @@ class Verifier {
         const bool indexed = is_indexed(inst.op);
         const bool loads = inst.op == Opcode::Load || inst.op == Opcode::LoadExcl;
         const bool stores = inst.op == Opcode::Store || inst.op == Opcode::StoreExcl;
-        const bool checks = inst.op == Opcode::CheckTag || inst.op == Opcode::HostAddress;
+        const bool checks = is_check(inst.op) || inst.op == Opcode::HostAddress;
         const bool says_access = checks || inst.op == Opcode::Prefetch;
         if (indexed || checks) {
             const i64 displacement = static_cast<i64>(inst.imm);
@@ -197,7 +197,8 @@ class Verifier {
                               mem.bytes() * 8 < bit_width(inst.type)),
                 "nothing to sign-extend");
         require((mem.access == Access::Unsaid) != says_access,
-                "what the access does is said by checktag, hostaddr and prefetch, and only there");
+                "what the access does is said by checktag, watch, hostaddr and prefetch, and only "
+                "there");
         require(inst.op == Opcode::HostAddress || (!mem.unprivileged && !mem.pair),
                 "hostaddr says who accesses, and how often");
         if (checks) {

@@ -59,8 +59,9 @@ class Engine {
     virtual void delete_thread(ir::CpuState* state) = 0;
 
     // Runs until something the engine does not handle: Svc, Undefined, Breakpoint, Safepoint,
-    // FetchFault, Fault, Alignment, Mops, TagCheckLoad, TagCheckStore, PacFail, BranchTarget,
-    // MisalignedPc, SpAlignment, Halt. Lookup, InvalidateCache and ContextSync are handled inside.
+    // FetchFault, Fault, Alignment, Mops, TagCheckLoad, TagCheckStore, Watchpoint, PacFail,
+    // BranchTarget, MisalignedPc, SpAlignment, Halt. Lookup, InvalidateCache and ContextSync are
+    // handled inside.
     [[nodiscard]] virtual ir::ExitReason run(ir::CpuState& state) = 0;
 
     // The same for the one instruction at pc, as `code` shows it: for debuggers. It is interpreted.

@@ -17,6 +17,7 @@ void add_atomic_emitters(EmitTable& table);
 void add_string_emitters(EmitTable& table);
 void add_tag_emitters(EmitTable& table);
 void add_tlb_emitters(EmitTable& table);
+void add_watch_emitters(EmitTable& table);
 
 namespace {
 
@@ -262,6 +263,7 @@ void add_mem_emitters(EmitTable& table) {
     add_string_emitters(table);
     add_tag_emitters(table);
     add_tlb_emitters(table);
+    add_watch_emitters(table);
 }
 
 } // namespace ulna::backend::x64

@@ -63,6 +63,9 @@ class Translator {
     [[nodiscard]] const CpuModel& cpu() const { return *options_.cpu; }
     [[nodiscard]] const ir::BlockMode& mode() { return b.block().key.mode; }
     [[nodiscard]] bool checks_tags() { return mode().tag_check() != ir::TagCheck::None; }
+    [[nodiscard]] bool checks_accesses() {
+        return checks_tags() || (mode().watches() && !mode().system());
+    }
     // LDTR, STTR... above EL0.
     [[nodiscard]] bool is_unprivileged_access() {
         constexpr u32 kMask = 0x3b20'0c00, kBits = 0x3800'0800;

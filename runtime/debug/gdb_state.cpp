@@ -127,9 +127,6 @@ void GdbSession::change_point(std::string_view words, std::string& answer, bool 
         answer = kBadRequest;
     } else if (*kind <= static_cast<u64>(GdbPoint::Access)) {
         const auto point = static_cast<GdbPoint>(*kind);
-        if (!target_.knows(point)) {
-            return; // gdb does without
-        }
         const auto [at, bytes] = *range;
         const bool done =
             insert ? target_.insert(point, at, bytes) : target_.remove(point, at, bytes);

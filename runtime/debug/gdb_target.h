@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ir/support/types.h"
+#include "ir/watchpoints.h"
 
 namespace ulna::runtime::debug {
 
@@ -48,6 +48,18 @@ struct GdbResumption {
 
 // Numbered as in Z packets.
 enum class GdbPoint : u8 { Software, Hardware, Write, Read, Access };
+[[nodiscard]] constexpr bool is_breakpoint(GdbPoint kind) {
+    return kind == GdbPoint::Software || kind == GdbPoint::Hardware;
+}
+// What a watchpoint is about; `at` has no tag.
+[[nodiscard]] constexpr ir::WatchedRange watched_by(GdbPoint kind, GuestAddr at, u64 bytes) {
+    return {.start = at,
+            .bytes = bytes,
+            .reads = kind != GdbPoint::Write,
+            .writes = kind != GdbPoint::Read};
+}
+// Makes it the stop for an access of stop.address, which is in one of these.
+void name_watchpoint(GdbStop& stop, std::span<const ir::WatchedRange> watched);
 
 // Everything but interrupt() is called while the target is stopped.
 class GdbTarget {
@@ -65,7 +77,7 @@ class GdbTarget {
     [[nodiscard]] virtual u64 read_memory(u64 thread, GuestAddr at, std::span<u8> to) = 0;
     [[nodiscard]] virtual bool write_memory(u64 thread, GuestAddr at, std::span<const u8> from) = 0;
 
-    [[nodiscard]] virtual bool knows(GdbPoint) const { return true; }
+    // False: there is no such place, or no such point was set.
     [[nodiscard]] virtual bool insert(GdbPoint kind, GuestAddr at, u64 bytes) = 0;
     [[nodiscard]] virtual bool remove(GdbPoint kind, GuestAddr at, u64 bytes) = 0;
 

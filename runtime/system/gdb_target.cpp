@@ -100,15 +100,9 @@ bool GdbMachine::write_memory(u64 thread, GuestAddr at, std::span<const u8> from
 
 namespace {
 
-bool is_breakpoint(GdbPoint kind) {
-    return kind == GdbPoint::Software || kind == GdbPoint::Hardware;
-}
-
 WatchedRange range_of(GdbPoint kind, GuestAddr at, u64 bytes) {
-    return {.start = static_cast<u64>(sign_extend(at, 56)), // no tag
-            .bytes = bytes,
-            .reads = kind != GdbPoint::Write,
-            .writes = kind != GdbPoint::Read};
+    const auto untagged = static_cast<u64>(sign_extend(at, 56));
+    return runtime::debug::watched_by(kind, untagged, bytes);
 }
 
 } // namespace
@@ -189,13 +183,7 @@ std::optional<GdbStop> GdbMachine::take_stop() {
         result.kind = GdbStop::Kind::Breakpoint;
         break;
     case Reason::Watchpoint:
-        result.kind = GdbStop::Kind::Watchpoint;
-        for (const WatchedRange& range : machine_.debugger_points().watched) {
-            if (range.overlaps(stop->address, 1)) {
-                result.reads = range.reads;
-                result.writes = range.writes;
-            }
-        }
+        name_watchpoint(result, machine_.debugger_points().watched);
         break;
     }
     return result;

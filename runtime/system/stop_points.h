@@ -3,22 +3,13 @@
 
 #include <vector>
 
+#include "ir/watchpoints.h"
 #include "runtime/debug/stop_points.h"
 
 namespace ulna::system {
 
+using ir::WatchedRange;
 using runtime::debug::StopPoints;
-
-struct WatchedRange {
-    GuestAddr start = 0;
-    u64 bytes = 0;
-    bool reads = false, writes = false;
-
-    [[nodiscard]] bool overlaps(GuestAddr at, u64 count) const {
-        return at - start < bytes || start - at < count;
-    }
-    friend bool operator==(const WatchedRange&, const WatchedRange&) = default;
-};
 
 // A debugger's own, which every CPU heeds. Changed while all are parked only.
 struct DebuggerPoints {

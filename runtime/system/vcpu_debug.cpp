@@ -108,9 +108,8 @@ bool Vcpu::is_watched_page(GuestAddr address) const {
 bool Vcpu::meets_debugger(GuestAddr address, u64 bytes, ir::Access access) {
     const GuestAddr start = without_tag(address);
     for (const WatchedRange& range : machine_.debugger_points().watched) {
-        if (range.overlaps(start, bytes) && ((range.reads && access != ir::Access::Writes) ||
-                                             (range.writes && access != ir::Access::Reads))) {
-            no_place_ = {.address = std::max(start, range.start), .watcher = Watcher::Debugger};
+        if (const auto met = range.first_met(start, bytes, access)) {
+            no_place_ = {.address = *met, .watcher = Watcher::Debugger};
             return true;
         }
     }

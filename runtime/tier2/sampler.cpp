@@ -102,8 +102,9 @@ void Sampler::start() {
 // count on those that follow. It takes rights in that namespace. 0: the next one.
 bool Sampler::clone_thread(pid_t number) {
     clone_args args = {};
-    args.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+    // Without CLONE_SYSVSEM, which would give the guest a list of semaphores' undos (kcmp shows it).
+    args.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
+                 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
     const u64 thread = reinterpret_cast<u64>(&thread_);
     const u64 variables = reinterpret_cast<u64>(memory_ + kStackBytes + kVariableBytes);
     const u64 stack = reinterpret_cast<u64>(memory_);

@@ -29,7 +29,7 @@ void copy_guest_state(ir::CpuState& to, const ir::CpuState& from) {
     to.pstate = from.pstate;
     to.sctlr_el1 = from.sctlr_el1;
     std::copy(std::begin(from.pac_keys), std::end(from.pac_keys), to.pac_keys);
-    to.mode_bits = from.mode_bits;
+    to.mode_bits = from.mode_bits & ~ir::BlockMode::kWatches; // which are a thread's own
     to.gcr_el1 = from.gcr_el1;
     to.rgsr_el1 = from.rgsr_el1;
 }

@@ -60,6 +60,13 @@ bool Debugger::stops_at(const GuestThread& thread, GuestAddr pc) {
     return true;
 }
 
+void Debugger::met_watchpoint(const GuestThread& thread, GuestAddr address) {
+    threads().report({.kind = runtime::debug::GdbStop::Kind::Watchpoint,
+                      .thread = static_cast<u64>(thread.tid),
+                      .signal = SIGTRAP,
+                      .address = address});
+}
+
 // --- the end. Whoever comes second waits for the process to be gone.
 
 void Debugger::end_of(const GuestThread& thread) {
@@ -88,7 +95,7 @@ void Debugger::before_fork() {
 
 void Debugger::after_fork(bool in_child) {
     points_.after_fork(in_child);
-    threads().after_fork();
+    threads().after_fork(in_child);
     if (in_child) {
         server_->abandon();
         static_cast<void>(server_.release()); // its thread is not here

@@ -43,6 +43,8 @@ class Debugger {
     [[nodiscard]] ThreadControl& threads() { return program_.control(); }
     // Code was not to be fetched here, although it is there. True: this thread stops.
     [[nodiscard]] bool stops_at(const GuestThread& thread, GuestAddr pc);
+    // The instruction at its PC would access what is watched: all threads stop before it.
+    void met_watchpoint(const GuestThread& thread, GuestAddr address);
     // Reports the end of the process, which it is just before.
     void exited(const GuestThread& thread, int status);
     void killed(const GuestThread& thread, int signal);

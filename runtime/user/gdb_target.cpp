@@ -115,12 +115,7 @@ bool GdbProgram::write_memory(u64, GuestAddr at, std::span<const u8> from) {
     return written == from.size();
 }
 
-// --- Breakpoints
-
-// gdb does watchpoints without us, by single steps.
-bool GdbProgram::knows(GdbPoint kind) const {
-    return kind == GdbPoint::Software || kind == GdbPoint::Hardware;
-}
+// --- Breakpoints and watchpoints
 
 void GdbProgram::use_breakpoints(GuestAddr changed) {
     if (points_.want(0, breakpoints_)) {
@@ -128,7 +123,10 @@ void GdbProgram::use_breakpoints(GuestAddr changed) {
     }
 }
 
-bool GdbProgram::insert(GdbPoint, GuestAddr at, u64) {
+bool GdbProgram::insert(GdbPoint kind, GuestAddr at, u64 bytes) {
+    if (!is_breakpoint(kind)) {
+        return insert_watchpoint(watched_by(kind, untag(at), bytes));
+    }
     if (at % sizeof(u32) != 0 || !space_.owns(untag(at), sizeof(u32))) {
         return false;
     }
@@ -137,7 +135,31 @@ bool GdbProgram::insert(GdbPoint, GuestAddr at, u64) {
     return true;
 }
 
-bool GdbProgram::remove(GdbPoint, GuestAddr at, u64) {
+bool GdbProgram::insert_watchpoint(const ir::WatchedRange& range) {
+    if (range.bytes == 0 || range.start + range.bytes < range.start) {
+        return false;
+    }
+    std::vector<ir::WatchedRange> watched{control_.watched().begin(), control_.watched().end()};
+    watched.push_back(range);
+    control_.watch(std::move(watched));
+    return true;
+}
+
+bool GdbProgram::remove_watchpoint(const ir::WatchedRange& range) {
+    std::vector<ir::WatchedRange> watched{control_.watched().begin(), control_.watched().end()};
+    const auto found = std::ranges::find(watched, range);
+    if (found == watched.end()) {
+        return false;
+    }
+    watched.erase(found);
+    control_.watch(std::move(watched));
+    return true;
+}
+
+bool GdbProgram::remove(GdbPoint kind, GuestAddr at, u64 bytes) {
+    if (!is_breakpoint(kind)) {
+        return remove_watchpoint(watched_by(kind, untag(at), bytes));
+    }
     const auto found = std::ranges::find(breakpoints_, untag(at));
     if (found == breakpoints_.end()) {
         return false;
@@ -168,6 +190,9 @@ std::optional<GdbStop> GdbProgram::take_stop() {
     control_.wait_until_parked();
     auto stop = control_.take_stop();
     if (stop) {
+        if (stop->kind == GdbStop::Kind::Watchpoint) {
+            name_watchpoint(*stop, control_.watched());
+        }
         stop->signal = runtime::debug::gdb_signal(stop->signal);
     }
     return stop;
@@ -183,6 +208,7 @@ void GdbProgram::attach() {
 void GdbProgram::detach() {
     breakpoints_.clear();
     use_breakpoints(0);
+    control_.watch({});
     control_.detach();
     report_all_signals(false);
 }

@@ -24,7 +24,6 @@ class GdbProgram final : public runtime::debug::GdbTarget {
     [[nodiscard]] bool write_register(u64 thread, unsigned n, std::span<const u8> from) override;
     [[nodiscard]] u64 read_memory(u64 thread, GuestAddr at, std::span<u8> to) override;
     [[nodiscard]] bool write_memory(u64 thread, GuestAddr at, std::span<const u8> from) override;
-    [[nodiscard]] bool knows(runtime::debug::GdbPoint kind) const override;
     [[nodiscard]] bool insert(runtime::debug::GdbPoint kind, GuestAddr at, u64 bytes) override;
     [[nodiscard]] bool remove(runtime::debug::GdbPoint kind, GuestAddr at, u64 bytes) override;
     void resume(std::span<const runtime::debug::GdbResumption> threads) override;
@@ -45,6 +44,8 @@ class GdbProgram final : public runtime::debug::GdbTarget {
   private:
     void drain();
     void use_breakpoints(GuestAddr changed);
+    [[nodiscard]] bool insert_watchpoint(const ir::WatchedRange& range);
+    [[nodiscard]] bool remove_watchpoint(const ir::WatchedRange& range);
 
     AddressSpace& space_;
     runtime::debug::StopPoints& points_;

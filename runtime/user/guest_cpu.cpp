@@ -141,6 +141,12 @@ static_assert(PR_MTE_TCF_SYNC >> PR_MTE_TCF_SHIFT == static_cast<u32>(ir::TagChe
 constexpr u64 kTcf = PR_MTE_TCF_SYNC | PR_MTE_TCF_ASYNC;
 } // namespace
 
+void watch(ir::CpuState& cpu, std::span<const ir::WatchedRange> ranges) {
+    cpu.watched = ir::Watched::of(ranges);
+    cpu.mode_bits &= ~ir::BlockMode::kWatches;
+    cpu.mode_bits |= ranges.empty() ? 0 : ir::BlockMode::kWatches;
+}
+
 i64 set_tagged_address_control(GuestThread& thread, u64 control) {
     const u64 known = PR_TAGGED_ADDR_ENABLE | (has(Feature::MTE) ? kTcf | PR_MTE_TAG_MASK : 0);
     if ((control & ~known) != 0) {

@@ -2,6 +2,8 @@
 // keys and tag checks as prctl(2) controls them.
 #pragma once
 
+#include <span>
+
 #include "ir/guest_state.h"
 #include "ir/support/types.h"
 #include "runtime/user/guest_thread.h"
@@ -20,6 +22,10 @@ void init_guest_cpu(ir::CpuState& cpu);
 [[nodiscard]] i64 enabled_pac_keys(const ir::CpuState& cpu);
 
 // prctl(2): PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL.
+// What the thread's accesses are compared with from its next return to guest code on; the ranges
+// stay where they are as long as it does so.
+void watch(ir::CpuState& cpu, std::span<const ir::WatchedRange> ranges);
+
 [[nodiscard]] i64 set_tagged_address_control(GuestThread& thread, u64 control);
 [[nodiscard]] i64 tagged_address_control(const GuestThread& thread);
 

@@ -6,6 +6,7 @@
 #include "ir/support/check.h"
 #include "runtime/user/address_space.h"
 #include "runtime/user/debugger.h"
+#include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/memory_copy.h"
 #include "runtime/user/signals.h"
@@ -104,6 +105,15 @@ void on_fetch_fault(GuestThread& thread) {
           make_esr(ExceptionClass::InstructionAbort, fault_status(SIGSEGV, code)));
 }
 
+// A debugger's. A thread that has none any more watches nothing.
+void on_watchpoint(GuestThread& thread) {
+    if (Debugger* const debugger = debugger_of(thread)) {
+        debugger->met_watchpoint(thread, thread.cpu->exit_arg);
+    } else {
+        watch(*thread.cpu, {});
+    }
+}
+
 // FAR_EL1 has the logical tag, and nothing of the four bits above.
 void on_tag_check_fault(GuestThread& thread, u64 syndrome) {
     constexpr GuestAddr kIgnoredBits = u64{0xf} << 60;
@@ -198,6 +208,9 @@ template <Debugged debugged> void on_exit(GuestThread& thread, ir::ExitReason re
         break;
     case ir::ExitReason::TagCheckStore:
         on_tag_check_fault(thread, kWriteNotRead);
+        break;
+    case ir::ExitReason::Watchpoint:
+        on_watchpoint(thread);
         break;
     case ir::ExitReason::Halt:
         thread.exiting = true;

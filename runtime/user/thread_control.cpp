@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/user/guest_cpu.h"
 #include "runtime/user/syscall.h"
 
 namespace ulna::user {
@@ -41,6 +42,7 @@ void ThreadControl::add(GuestThread& thread) {
     const std::lock_guard lock{mutex_};
     entries_.try_emplace(static_cast<u64>(thread.tid),
                          Entry{.thread = &thread, .order = order_of_new_});
+    user::watch(*thread.cpu, watched_);
 }
 
 void ThreadControl::remove(GuestThread& thread) {
@@ -173,6 +175,21 @@ void ThreadControl::resume(const std::map<u64, Resumption>& threads) {
         }
     }
     changed_.notify_all();
+}
+
+void ThreadControl::watch(std::vector<ir::WatchedRange> ranges) {
+    const std::lock_guard lock{mutex_};
+    watched_ = std::move(ranges);
+    for (auto& [id, entry] : entries_) {
+        user::watch(*entry.thread->cpu, watched_);
+    }
+}
+
+void ThreadControl::after_fork(bool in_child) {
+    if (in_child) {
+        user::watch(*current_thread()->cpu, {});
+    }
+    mutex_.unlock();
 }
 
 void ThreadControl::interrupt() {

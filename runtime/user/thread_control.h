@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 
+#include "ir/watchpoints.h"
 #include "runtime/debug/gdb_target.h"
 #include "runtime/user/guest_thread.h"
 
@@ -55,6 +56,9 @@ class ThreadControl {
         int signal = 0;
     };
     void resume(const std::map<u64, Resumption>& threads); // by thread id
+    // While all wait: accesses of these stop them all. Threads to come watch them, too.
+    void watch(std::vector<ir::WatchedRange> ranges);
+    [[nodiscard]] std::span<const ir::WatchedRange> watched() const { return watched_; }
     void interrupt();
     void wait_until_parked();
     // What stopped the threads since resume(), once.
@@ -73,9 +77,9 @@ class ThreadControl {
                use(View{*found->second.thread, found->second.in_call, found->second.info});
     }
 
-    // Around a fork; the child has no debugger.
+    // Around a fork; the child has no debugger, and its thread watches nothing.
     void before_fork() { mutex_.lock(); }
-    void after_fork() { mutex_.unlock(); }
+    void after_fork(bool in_child);
 
   private:
     struct Entry {
@@ -97,6 +101,7 @@ class ThreadControl {
     std::mutex mutex_;
     std::condition_variable changed_;
     std::map<u64, Entry> entries_; // by thread id
+    std::vector<ir::WatchedRange> watched_;
     bool attached_ = false;
     bool stopped_ = true;
     Order order_of_new_ = Order::Stay;

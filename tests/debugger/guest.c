@@ -96,9 +96,12 @@ static int threads(void) {
 
 // --- processes
 
-NOINLINE int in_child(int n) { return n + 1; }
+NOINLINE int in_child(int n) {
+    value += n;
+    return n + 1;
+}
 
-// Breakpoints are the parent's only.
+// Breakpoints and watchpoints are the parent's only.
 static int forks(void) {
     int status = 0, spawned = 0;
     pid_t child = fork();
@@ -132,6 +135,51 @@ static int writes_code(void) {
     return sum;
 }
 
+// --- watchpoints: bytes 8 to 11 are watched
+
+_Alignas(2048) unsigned char watched[2048]; // a block of DC ZVA, on any CPU
+
+#define ACCESS(name, instruction) ".global " #name "\n" #name ": " instruction "\n"
+
+NOINLINE static int accesses(void) {
+    register unsigned char *at __asm__("x0") = watched;
+    __asm__ volatile(
+        ".arch armv8.2-a\n.arch_extension mops\n"
+        "mov x9, sp\nadd x5, x0, #8\nmov x4, #2\nmov w1, #3\nmovi v0.16b, #1\nmovi v1.16b, #1\n"
+        "mov x11, x0\nmovk x11, #0x5500, lsl #48\nmov x6, x0\nmov x7, #16\n"
+        "mov x13, x0\nadd x14, x0, #32\nmov x15, #16\n"
+        ACCESS(a_store, "str w1, [x0, #8]")
+        ACCESS(a_byte, "ldrb w2, [x0, #11]")
+        ACCESS(a_behind, "ldr w2, [x0, #12]")
+        ACCESS(a_before, "str x1, [x0]")
+        ACCESS(a_wide, "stur x1, [x0, #4]")
+        ACCESS(a_pair, "stp x1, x1, [x0]")
+        ACCESS(a_words, "ldp w2, w3, [x0, #4]")
+        ACCESS(a_vector, "st1 {v0.16b}, [x0]")
+        ACCESS(a_vectors, "ldp q0, q1, [x0]")
+        ACCESS(a_index, "ldr w2, [x0, x4, lsl #2]")
+        ACCESS(a_exclusive, "ldaxr w2, [x5]")
+        ACCESS(a_conditional, "stlxr w3, w2, [x5]")
+        ACCESS(a_atomic, "ldadd w1, w2, [x5]")
+        ACCESS(a_compare, "cas w1, w2, [x5]")
+        ACCESS(a_tagged, "str w1, [x11, #8]")
+        "mov sp, x0\n"
+        ACCESS(a_stack, "str w1, [sp, #8]")
+        "mov sp, x9\n"
+        ACCESS(a_writeback, "ldr w2, [x5], #4")
+        ACCESS(a_zero, "dc zva, x0")
+        "mov w1, #3\nsetp [x6]!, x7!, x1\n"
+        ACCESS(a_set, "setm [x6]!, x7!, x1")
+        "sete [x6]!, x7!, x1\n"
+        "cpyfp [x14]!, [x13]!, x15!\n"
+        ACCESS(a_copy, "cpyfm [x14]!, [x13]!, x15!")
+        "cpyfe [x14]!, [x13]!, x15!\n"
+        :
+        : "r"(at)
+        : "memory", "cc", "v0", "v1", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x9", "x11", "x13", "x14", "x15");
+    return watched[40];
+}
+
 static int waits(void) {
     signal(SIGUSR1, on_signal);
     puts("waiting");
@@ -156,7 +204,8 @@ int main(int argc, char **argv) {
         const char *name;
         int (*run)(void);
     } modes[] = {{"calls", calls}, {"signals", signals}, {"fault", fault}, {"trap", trap},
-                 {"threads", threads}, {"forks", forks}, {"code", writes_code}, {"waits", waits}, {"spins", spins}};
+                 {"threads", threads}, {"forks", forks}, {"code", writes_code}, {"waits", waits}, {"spins", spins},
+                 {"accesses", accesses}};
     for (unsigned i = 0; i < sizeof modes / sizeof *modes; ++i) {
         if (argc > 1 && strcmp(argv[1], modes[i].name) == 0) {
             return modes[i].run();

@@ -100,7 +100,6 @@ class Toy final : public GdbTarget {
     void attach() override {}
     void detach() override { detached = true; }
     void kill() override {}
-    bool knows(GdbPoint kind) const override { return kind != GdbPoint::Read; }
     bool is_attached() const override { return false; }
     std::vector<std::string_view> documents() const override { return {"auxv", "none"}; }
     std::optional<std::string> document(std::string_view name, u64 thread) override {
@@ -235,7 +234,6 @@ TEST_CASE("targets have documents of their own", "[gdb]") {
     CHECK(talk.ask("qXfer:auxv:read").find_first_not_of("E0") == std::string::npos);
     CHECK(talk.ask("qXfer:auxiliary:read::0,1").empty());
     CHECK(talk.ask("qAttached") == "0");
-    CHECK(talk.ask("Z3,40,8").empty());
     CHECK(talk.ask("QPassSignals:e;1e") == "OK");
     CHECK(talk.toy.passed == std::vector{14, 30});
     CHECK(talk.ask("QPassSignals:") == "OK");

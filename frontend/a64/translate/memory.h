@@ -24,12 +24,14 @@ struct Address {
     }
 };
 
-// Where an access goes: its address without a tag that had to be checked (AArch64.CheckTag), or in
-// a whole machine that of its bytes in host memory. What covers two accesses of an instruction
-// (MemInfo::pair) saves asking for each.
+// Where an access goes, unless it meets a watchpoint: its address without a tag that had to be
+// checked (AArch64.CheckTag), or in a whole machine that of its bytes in host memory. What covers
+// two accesses of an instruction (MemInfo::pair) saves asking for each.
 inline Address resolve(Translator& t, const Address& at, MemInfo mem, Access access) {
     const bool in_machine = t.mode().system();
-    if (at.resolved || (!in_machine && (!at.tag_checked || !t.checks_tags()))) {
+    const bool checks_tag = !in_machine && at.tag_checked && t.checks_tags();
+    const bool watches = !in_machine && t.mode().watches();
+    if (at.resolved || (!in_machine && !checks_tag && !watches)) {
         return at;
     }
     mem.access = access;
@@ -42,6 +44,12 @@ inline Address resolve(Translator& t, const Address& at, MemInfo mem, Access acc
         return {.base = t.b.host_address(base, mem, at.disp), .resolved = true};
     }
     mem.pair = false;
+    if (watches) {
+        t.b.watch(base, {.size_log2 = mem.size_log2, .access = access}, at.disp);
+    }
+    if (!checks_tag) {
+        return {.base = base, .disp = at.disp, .resolved = true};
+    }
     return {.base = t.b.check_tag(base, mem, at.disp), .resolved = true};
 }
 

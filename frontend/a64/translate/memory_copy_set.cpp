@@ -102,7 +102,7 @@ bool copy(Translator& t, Stage stage, bool only_forward, Reg Rs, Imm<4> options,
     }
     const Value left = t.X(Type::I64, Rn);
     check_parameters(t, left, syndrome(stage, false, options, Rs, Rn, Rd), only_forward);
-    if (t.checks_tags()) {
+    if (t.checks_accesses()) {
         return copy_byte(t, Rs, Rn, Rd, left);
     }
     t.b.mem_copy(t.X(Type::I64, Rd), t.X(Type::I64, Rs), left, ir::x_slot(number(Rn)));
@@ -116,7 +116,7 @@ bool set(Translator& t, Stage stage, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
     }
     const Value left = t.X(Type::I64, Rn);
     check_parameters(t, left, syndrome(stage, true, {options.v}, Rs, Rn, Rd), true);
-    if (t.checks_tags()) {
+    if (t.checks_accesses()) {
         return set_byte(t, Rs, Rn, Rd, left);
     }
     t.b.mem_set(t.X(Type::I64, Rd), left, t.X(Type::I64, Rs), ir::x_slot(number(Rn)));

@@ -59,7 +59,7 @@ bool DC_CIVAC(Translator& t, Reg Rt) { return clean_data_cache(t, Rt); }
 // Every granule of the block is checked.
 bool DC_ZVA(Translator& t, Reg Rt) {
     Value address = t.X(Type::I64, Rt);
-    if (t.checks_tags()) {
+    if (t.checks_accesses()) {
         const Value block = t.b.andnot(address, t.b.c64(ir::kZeroBlockBytes - 1));
         const MemInfo granule{.size_log2 = 4};
         address = resolve(t, {block}, granule, Access::Writes).base;
