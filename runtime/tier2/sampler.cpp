@@ -102,7 +102,8 @@ void Sampler::start() {
 // count on those that follow. It takes rights in that namespace. 0: the next one.
 bool Sampler::clone_thread(pid_t number) {
     clone_args args = {};
-    // Without CLONE_SYSVSEM, which would give the guest a list of semaphores' undos (kcmp shows it).
+    // Without CLONE_SYSVSEM, which would give the guest a list of semaphores' undos (kcmp shows
+    // it).
     args.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SETTLS |
                  CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
     const u64 thread = reinterpret_cast<u64>(&thread_);

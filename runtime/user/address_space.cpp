@@ -61,16 +61,11 @@ i64 host_map(GuestAddr address, u64 bytes, int protection, int flags, int fd, u6
                         static_cast<u64>(flags), static_cast<u64>(static_cast<i64>(fd)), offset);
 }
 
-// Whole pages inside the address space; 0 bytes are the caller's to judge.
-bool valid_range(GuestAddr address, u64 bytes) {
-    return address % kPageBytes == 0 && bytes <= kTaskSize && address <= kTaskSize - page_up(bytes);
-}
-
 // A file with code; 0: there is no such place, or it is taken.
 i64 map_at_usual_place(u64 bytes, int protection, int flags, int fd, u64 offset) {
     const auto identity = code_identity_of_mapping(bytes, protection, flags, fd, offset);
     for (unsigned attempt = 0; identity && attempt < kPlacesToTry; ++attempt) {
-        const GuestAddr wanted = usual_place(*identity, attempt);
+        const GuestAddr wanted = usual_place(*identity, attempt, process().space->end());
         const i64 result = host_map(wanted, bytes, host_protection(protection),
                                     flags | MAP_FIXED_NOREPLACE, fd, offset);
         if (result == static_cast<i64>(wanted)) {
@@ -289,7 +284,7 @@ i64 AddressSpace::map_locked(
         }
     }
     std::vector<Region> claimed;
-    if (fixed && !valid_range(address, bytes)) {
+    if (fixed && !is_valid(address, bytes)) {
         return address % kPageBytes != 0 ? -EINVAL : -ENOMEM;
     }
     const GuestAddr end = fixed ? address + page_up(bytes) : address;
@@ -303,7 +298,12 @@ i64 AddressSpace::map_locked(
     i64 result =
         fixed || address != 0 ? 0 : map_at_usual_place(bytes, protection, flags, fd, offset);
     if (result == 0) {
-        result = host_map(address, bytes, host_protection(protection), flags, fd, offset);
+        const bool exact = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+        const auto place = exact ? only_place(address, bytes) : choose_place(address, bytes);
+        const int only_there = place && *place != address ? MAP_FIXED_NOREPLACE : 0;
+        result = place ? host_map(*place, bytes, host_protection(protection), flags | only_there,
+                                  fd, offset)
+                       : -ENOMEM;
     }
     if (result < 0) {
         for (const Region& gap : claimed) {
@@ -347,7 +347,7 @@ i64 AddressSpace::unmap_locked(GuestAddr start, GuestAddr end, Stale& stale) {
 }
 
 i64 AddressSpace::unmap(GuestAddr address, u64 bytes) {
-    if (bytes == 0 || !valid_range(address, bytes)) {
+    if (bytes == 0 || !is_valid(address, bytes)) {
         return -EINVAL;
     }
     Stale stale;
@@ -370,7 +370,7 @@ i64 AddressSpace::protect(GuestAddr address, u64 bytes, int protection) {
     if (bytes == 0) {
         return 0;
     }
-    if (!valid_range(address, bytes)) {
+    if (!is_valid(address, bytes)) {
         return -ENOMEM;
     }
     const GuestAddr end = address + page_up(bytes);
@@ -417,7 +417,7 @@ i64 AddressSpace::remap(
     GuestAddr old_address, u64 old_bytes, u64 new_bytes, int flags, GuestAddr new_address) {
     const u64 old_length = page_up(old_bytes);
     const u64 new_length = page_up(new_bytes);
-    if (!valid_range(old_address, old_bytes) || new_length == 0 || new_length > kTaskSize) {
+    if (!is_valid(old_address, old_bytes) || new_length == 0 || new_length > end_) {
         return -EINVAL;
     }
     Stale stale;
@@ -435,15 +435,14 @@ i64 AddressSpace::remap(
         }
         std::vector<Region> claimed;
         if ((flags & MREMAP_FIXED) != 0) {
-            if (!valid_range(new_address, new_bytes)) {
+            if (!is_valid(new_address, new_bytes)) {
                 return -EINVAL;
             }
             if (!claim_gaps(new_address, new_address + new_length, claimed)) {
                 return -ENOMEM;
             }
         }
-        result = host_syscall(SYS_mremap, old_address, old_bytes, new_bytes,
-                              static_cast<u64>(flags), new_address);
+        result = move_mapping(old_address, old_bytes, new_bytes, flags, new_address);
         if (result < 0) {
             for (const Region& gap : claimed) {
                 ::munmap(pointer(gap.start), gap.end - gap.start);
@@ -486,7 +485,7 @@ bool discards(int advice) {
 } // namespace
 
 i64 AddressSpace::advise(GuestAddr address, u64 bytes, int advice) {
-    if (address % kPageBytes != 0 || !valid_range(address, bytes)) {
+    if (address % kPageBytes != 0 || !is_valid(address, bytes)) {
         return -EINVAL;
     }
     const GuestAddr end = address + page_up(bytes);
@@ -536,13 +535,15 @@ i64 AddressSpace::attach_shared(int id, GuestAddr address, int flags) {
             return -ENOMEM;
         }
         if ((flags & SHM_REMAP) != 0 && at != 0) {
-            if (!valid_range(at, bytes) || !claim_gaps(at, at + bytes, claimed)) {
+            if (!is_valid(at, bytes) || !claim_gaps(at, at + bytes, claimed)) {
                 return -EINVAL;
             }
         }
         mode_bits_.fetch_or(ir::BlockMode::kShared, std::memory_order_relaxed);
-        result = host_syscall(SYS_shmat, static_cast<u64>(id), address,
-                              static_cast<u64>(flags & ~SHM_EXEC));
+        const auto place = address != 0 ? address : choose_place(0, bytes);
+        result = place ? host_syscall(SYS_shmat, static_cast<u64>(id), *place,
+                                      static_cast<u64>(flags & ~SHM_EXEC))
+                       : -ENOMEM;
         if (result < 0) {
             for (const Region& gap : claimed) {
                 ::munmap(pointer(gap.start), gap.end - gap.start);
@@ -590,7 +591,7 @@ u64 AddressSpace::brk(GuestAddr wanted) {
     Stale stale;
     {
         const std::unique_lock lock(mutex_);
-        if (wanted < brk_start_ || wanted > kTaskSize || wanted - brk_start_ > heap_limit()) {
+        if (wanted < brk_start_ || wanted > end_ || wanted - brk_start_ > heap_limit()) {
             return brk_end_;
         }
         const GuestAddr mapped_end = page_up(brk_end_);

@@ -47,6 +47,11 @@ class AddressSpace final : public frontend::CodeSource {
     [[nodiscard]] bool read(GuestAddr pc, void* to, u64 bytes) override;
     [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override;
 
+    // Nothing of the guest's is beyond it from here on: page-aligned, less than kTaskSize. Before
+    // the first mapping.
+    void limit(GuestAddr end) { end_ = end; }
+    [[nodiscard]] GuestAddr end() const { return end_; }
+
     // Tells the engine of guarded pages, tags and shared memory (BlockMode); called here when they
     // come up, and by whoever makes the engine.
     void set_engine_mode() const;
@@ -92,6 +97,17 @@ class AddressSpace final : public frontend::CodeSource {
     // What translations may exist of: to be forgotten once the lock is free.
     using Stale = std::vector<Region>;
     void note_executable(GuestAddr start, GuestAddr end, Stale& stale) const;
+    // Whole pages inside the address space; 0 bytes are the caller's to judge.
+    [[nodiscard]] bool is_valid(GuestAddr address, u64 bytes) const {
+        return address % kPageBytes == 0 && bytes <= end_ && address <= end_ - page_up(bytes);
+    }
+    // With a limit, where a mapping goes that is wanted at `hint` (0: anywhere), as high as
+    // possible when that is taken. 0: the host kernel chooses; no value: no such place.
+    [[nodiscard]] std::optional<GuestAddr> choose_place(GuestAddr hint, u64 bytes) const;
+    // The same for one that must be there.
+    [[nodiscard]] std::optional<GuestAddr> only_place(GuestAddr address, u64 bytes) const;
+    [[nodiscard]] i64
+    move_mapping(GuestAddr from, u64 old_bytes, u64 new_bytes, int flags, GuestAddr to) const;
     [[nodiscard]] bool covers(GuestAddr start, GuestAddr end) const;
     [[nodiscard]] std::vector<Region> owned_parts(GuestAddr start, GuestAddr end) const;
     [[nodiscard]] bool may_map(u64 bytes, GuestAddr start, GuestAddr end) const;
@@ -105,6 +121,7 @@ class AddressSpace final : public frontend::CodeSource {
 
     mutable SharedMutex mutex_;
     std::atomic<u32> mode_bits_{0}; // what Engine::add_mode has been or will be told
+    GuestAddr end_ = kTaskSize;
     Map map_;
     std::map<GuestAddr, u64> shared_segments_; // shmat address -> bytes
     GuestAddr brk_start_ = 0;

@@ -86,12 +86,14 @@ void note_opened_file(i64 descriptor) {
     }
 }
 
-GuestAddr usual_place(u64 identity, unsigned attempt) {
+GuestAddr usual_place(u64 identity, unsigned attempt, GuestAddr end) {
     // Above programs with fixed addresses and their heaps.
     constexpr Range kLow{0x2000'0000, u64{0x5000'0000}, 64u << 10};
     // Neither programs nor the host kernel's own choices are near.
     constexpr Range kHigh{0x7800'0000'0000, u64{4} << 40, 4u << 20};
-    const Range& range = attempt < kPlacesToTry / 2 ? kLow : kHigh;
+    // Where sanitizers expect libraries.
+    const Range limited{end / 64 * 63, end / 128, 64u << 10};
+    const Range& range = end != kTaskSize ? limited : attempt < kPlacesToTry / 2 ? kLow : kHigh;
     const u64 seed = cache() != nullptr ? cache()->placement_seed() : seed_of_this_process();
     const u64 slot = runtime::FieldHash{}.add(seed).add(identity).add(attempt).value() %
                      (range.bytes / range.slot_bytes);

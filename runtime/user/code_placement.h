@@ -18,9 +18,9 @@ code_identity_of_mapping(u64 bytes, int protection, int flags, int fd, u64 offse
 // A descriptor that the guest has just opened.
 void note_opened_file(i64 descriptor);
 
-// Where to map a file, a multiple of 64 KiB; `attempt` counts from 0. The same in each process that
-// has the same persistent cache.
-[[nodiscard]] GuestAddr usual_place(u64 identity, unsigned attempt);
+// Where to map a file, a multiple of 64 KiB; `attempt` counts from 0; `end` is the address space's.
+// The same in each process that has the same persistent cache.
+[[nodiscard]] GuestAddr usual_place(u64 identity, unsigned attempt, GuestAddr end);
 inline constexpr unsigned kPlacesToTry = 6;
 
 // A mapping that was just made replaces what the persistent cache knew of the range.

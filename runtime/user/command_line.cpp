@@ -55,6 +55,16 @@ void set_stack(Parse& parse, const std::string& value) {
     parse.options.stack_bytes = *bytes;
 }
 
+void set_address_space(Parse& parse, const std::string& value) {
+    constexpr u64 kLeast = u64{4} << 30, kPage = 4096;
+    const std::optional<u64> bytes = runtime::parse_bytes(value);
+    if (!bytes || (*bytes != 0 && *bytes < kLeast) || *bytes % kPage != 0) {
+        parse.fail("-R " + value + ": an address space of whole pages, at least 4G, such as 512G");
+        return;
+    }
+    parse.options.reserved_bytes = *bytes;
+}
+
 void set_code_cache(Parse& parse, const std::string& value) {
     constexpr u64 kMostMib = 1024; // blocks reach each other with 32-bit displacements
     const std::optional<u64> mib = runtime::parse_number(value);
@@ -126,7 +136,7 @@ constexpr Option kOptions[] = {
     {"singlestep", nullptr, "SINGLESTEP",  "accepted for compatibility", [](Parse&, const std::string&) {}},
     {"tb-size", "size",     "TB_SIZE",     "most MiB of translated code; 0: the default, 256", set_code_cache},
     {"B",       "address",  "GUEST_BASE",  "accepted for compatibility: guest addresses are host addresses", [](Parse&, const std::string&) {}},
-    {"R",       "size",     "RESERVED_VA", "accepted for compatibility", [](Parse&, const std::string&) {}},
+    {"R",       "size",     "RESERVED_VA", "address space of the guest, e.g. 512G as kernels with 39 bits have; all that there is if not given", set_address_space},
     {"p",       "pagesize", "PAGESIZE",    "accepted for compatibility: pages have 4096 bytes", [](Parse&, const std::string&) {}},
     {"seed",    "number",   "RAND_SEED",   "the same random numbers (AT_RANDOM, RNDR, keys) every time",  runtime::set_seed},
     {"version", nullptr,    nullptr,       "print the version",

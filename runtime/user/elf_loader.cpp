@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "runtime/user/address_space.h"
+#include "runtime/user/address_space_limit.h"
 #include "runtime/user/code_placement.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
@@ -27,9 +28,10 @@ namespace {
 
 // Where position-independent programs go: the same place each time, with room below for static
 // programs, and below 2 GiB, where translations name addresses in four bytes. Libraries follow
-// (code_placement.cpp), so the heap is elsewhere, far from where the host kernel puts mappings.
+// (code_placement.cpp), so the heap is elsewhere: far from where the host kernel puts mappings, and
+// not in the lower parts of the address space that sanitizers and Lisps want whole.
 constexpr GuestAddr kPieBase = 0x1000'0000;
-constexpr GuestAddr kPieHeap = 0x55'0000'0000;
+constexpr GuestAddr kPieHeap = 0x5000'0000'0000;
 constexpr unsigned kMaxScripts = 5; // BINPRM: "#!" nesting
 constexpr std::size_t kScriptLine = 256;
 
@@ -406,7 +408,8 @@ Problem load_interpreter(const Elf& program, LoadedProgram& result) {
         return problem;
     }
     const auto identity = code_identity_of_mapping(0, PROT_NONE, MAP_PRIVATE, file.fd(), 0);
-    const auto bias = map_elf(file, elf, identity ? usual_place(*identity, 0) : 0);
+    const auto bias =
+        map_elf(file, elf, identity ? usual_place(*identity, 0, process().space->end()) : 0);
     if (!bias) {
         return cannot_run(path, "no memory to load it");
     }
@@ -420,15 +423,23 @@ Problem load_elf(const std::string& path, const File& file, LoadedProgram& resul
     if (Problem problem = read_elf(path, file, elf)) {
         return problem;
     }
-    const auto bias = map_elf(file, elf, elf.header.e_type == ET_DYN ? kPieBase : 0);
+    const GuestAddr limit = limit_for(file.fd(), elf.segments);
+    if (limit < kTaskSize) {
+        process().space->limit(limit);
+    }
+    const bool moves = elf.header.e_type == ET_DYN;
+    // With a limit as the kernel has it (ELF_ET_DYN_BASE), and the heap behind the program.
+    const GuestAddr base = limit < kTaskSize ? page_down(limit / 3 * 2) : kPieBase;
+    const auto bias = map_elf(file, elf, moves ? base : 0);
     if (!bias) {
-        return cannot_run(path, "no memory to load it");
+        return cannot_run(path, limit < kTaskSize ? "does not fit into the address space of -R"
+                                                  : "no memory to load it");
     }
     result.path = absolute(file.fd(), path);
     result.entry = result.start = elf.header.e_entry + *bias;
     result.headers = headers_in_memory(elf, *bias);
     result.header_count = elf.segments.size();
-    result.heap = elf.header.e_type == ET_DYN ? kPieHeap : elf.high;
+    result.heap = moves && limit == kTaskSize ? kPieHeap : elf.high + *bias;
     for (const Elf64_Phdr& segment : elf.segments) {
         // Without the header arm64 gives a 64-bit program a stack that is not executable.
         if (segment.p_type == PT_GNU_STACK) {

@@ -202,6 +202,9 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     add("-cpu", options.cpu);
     add("-seed", options.seed ? std::to_string(*options.seed) : std::string());
     add("-s", std::to_string(options.stack_bytes));
+    if (options.reserved_bytes != 0) {
+        add("-R", std::to_string(options.reserved_bytes));
+    }
     if (options.code_cache_mib != 0) {
         add("-tb-size", std::to_string(options.code_cache_mib));
     }

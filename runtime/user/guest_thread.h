@@ -29,6 +29,7 @@ struct Options {
     std::string cpu = "max";       // -cpu as given, and what it means
     frontend::CpuModel cpu_model = frontend::default_cpu();
     u64 stack_bytes = 8u << 20; // -s
+    u64 reserved_bytes = 0;     // -R: of address space; 0: what suits the program
     u64 code_cache_mib = 0;     // -tb-size; 0: the engine's choice
     std::optional<u64> seed;    // -seed: random numbers that the guest gets are always the same
     std::string gdb;            // -g; empty: no debugger

@@ -125,15 +125,57 @@ TEST_CASE("files with code have places below 2 GiB, and others when those are ta
           "[user][memory]") {
     for (const u64 identity : {u64{1}, u64{2}, ~u64{0}}) {
         for (unsigned attempt = 0; attempt < kPlacesToTry; ++attempt) {
-            const GuestAddr place = usual_place(identity, attempt);
+            const GuestAddr place = usual_place(identity, attempt, kTaskSize);
             CHECK(place % 0x10000 == 0);
             CHECK((place < 0x7000'0000) == (attempt < kPlacesToTry / 2));
             CHECK((place >= 0x2000'0000 && place < GuestAddr{1} << 47));
-            CHECK(place == usual_place(identity, attempt));
-            CHECK((attempt == 0 || place != usual_place(identity, attempt - 1)));
+            CHECK(place == usual_place(identity, attempt, kTaskSize));
+            CHECK((attempt == 0 || place != usual_place(identity, attempt - 1, kTaskSize)));
         }
     }
-    CHECK(usual_place(1, 0) != usual_place(2, 0));
+    CHECK(usual_place(1, 0, kTaskSize) != usual_place(2, 0, kTaskSize));
+}
+
+TEST_CASE("with a limit, mappings that may be anywhere are below it, as high as possible",
+          "[user][memory]") {
+    constexpr GuestAddr kEnd = u64{1} << 39;
+    AddressSpace space;
+    space.limit(kEnd);
+    const u64 first = map_pages(space, 4, kReadWrite);
+    CHECK(first == kEnd - 5 * kPageBytes); // the last page stays free, as in the kernel
+    CHECK(map_pages(space, 1, kReadWrite) == first - kPageBytes);
+    REQUIRE(space.unmap(first + kPageBytes, 2 * kPageBytes) == 0);
+    CHECK(map_pages(space, 3, kReadWrite) == first - 4 * kPageBytes);
+    CHECK(map_pages(space, 2, kReadWrite) == first + kPageBytes);
+    const auto map = [&](GuestAddr at, int flags) {
+        return space.map(at, kPageBytes, kReadWrite, kAnonymous | flags, -1, 0);
+    };
+    // Hints are followed where there is room.
+    constexpr GuestAddr kWanted = 0x40'0000'0000;
+    CHECK(map(kWanted + 1, 0) == static_cast<i64>(kWanted));
+    const i64 elsewhere = map(kWanted, 0);
+    CHECK((elsewhere > 0 && static_cast<u64>(elsewhere) == first - 5 * kPageBytes));
+    CHECK(map(kEnd, 0) == elsewhere - static_cast<i64>(kPageBytes));
+    CHECK(map(kWanted, MAP_FIXED_NOREPLACE) == -EEXIST);
+    CHECK(map(kEnd, MAP_FIXED_NOREPLACE) == -ENOMEM);
+    CHECK(map(kEnd, MAP_FIXED) == -ENOMEM);
+    CHECK(map(kEnd - kPageBytes, MAP_FIXED) == static_cast<i64>(kEnd - kPageBytes));
+    CHECK(space.map(0, kEnd, PROT_NONE, kAnonymous | MAP_NORESERVE, -1, 0) == -ENOMEM);
+    CHECK(space.map(0, 0, PROT_READ, kAnonymous, -1, 0) == -EINVAL);
+    // Growing in place is the host's; what moves stays below.
+    CHECK(space.remap(kWanted, kPageBytes, 2 * kPageBytes, MREMAP_MAYMOVE, 0) ==
+          static_cast<i64>(kWanted));
+    CHECK(space.remap(first, kPageBytes, 2 * kPageBytes, 0, 0) == -ENOMEM);
+    const i64 moved = space.remap(first, kPageBytes, 2 * kPageBytes, MREMAP_MAYMOVE, 0);
+    CHECK((moved > 0 && static_cast<u64>(moved) < first));
+    for (const AddressSpace::Region& region : space.regions()) {
+        CHECK(region.end <= kEnd);
+        CHECK(space.unmap(region.start, region.end - region.start) == 0);
+    }
+    for (unsigned attempt = 0; attempt < kPlacesToTry; ++attempt) {
+        const GuestAddr place = usual_place(7, attempt, kEnd);
+        CHECK((place >= kEnd / 64 * 63 && place < kEnd));
+    }
 }
 
 TEST_CASE("wild ranges are refused", "[user][memory]") {
