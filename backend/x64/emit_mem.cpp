@@ -23,6 +23,11 @@ namespace {
 
 bool fits_disp(u64 value) { return Emitter::fits_imm32(value); }
 
+// Of a store: Arm's acquire and release are sequentially consistent among themselves.
+bool orders_later_loads(MemOrder order) {
+    return order == MemOrder::Release || order == MemOrder::AcquireRelease;
+}
+
 unsigned access_bits(MemInfo mem) { return 8u << mem.size_log2; }
 
 void load_gpr(Emitter& e, const Inst& inst, const Mem& from) {
@@ -84,13 +89,13 @@ void emit_Store(Emitter& e, const Inst& inst) {
     const Mem to = e.memory_operand(inst);
     e.fault_site();
     e.store_value(to, value, bits);
-    if (mem.order == MemOrder::Release || mem.order == MemOrder::AcquireRelease) {
+    if (orders_later_loads(mem.order)) {
         e.full_fence();
     }
 }
 
 void emit_Fence(Emitter& e, const Inst& inst) {
-    if (static_cast<FenceKind>(inst.imm) == FenceKind::Full) {
+    if (static_cast<FenceKind>(inst.imm) == FenceKind::Full && !e.is_drained()) {
         e.full_fence();
     }
 }
@@ -239,6 +244,24 @@ void Emitter::check_alignment(Gpr address, MemInfo mem) {
 void Emitter::full_fence() {
     c.lock();
     c.or_(c.dword[c.rsp], 0);
+}
+
+// There was a full barrier in this block, and no store since: locked instructions are such
+// barriers, and later loads before earlier stores are all that this host reorders. What compilers
+// make of atomic operations without LSE ends with a fence.
+bool Emitter::is_drained() const {
+    for (unsigned i = index_; i-- > 0;) {
+        const Inst& inst = insts_[i];
+        const bool fences =
+            inst.op == Opcode::Fence && static_cast<FenceKind>(inst.imm) == FenceKind::Full;
+        if (fences || inst.op == Opcode::AtomicRmw || inst.op == Opcode::Cas) {
+            return true;
+        }
+        if (ir::has_effect(inst.op, ir::Effects::Store, ir::Effects::Call)) {
+            return inst.op == Opcode::Store && orders_later_loads(inst.mem().order);
+        }
+    }
+    return false;
 }
 
 // Brings a value to be stored into a register beforehand, so that nothing but the store itself

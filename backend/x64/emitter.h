@@ -561,6 +561,7 @@ class Emitter {
     void check_alignment(Gpr address, ir::MemInfo mem);
     [[nodiscard]] Gpr memory_address_copy(const Inst& inst);
     void full_fence();
+    [[nodiscard]] bool is_drained() const;
     void prepare_store_value(ValueId v, unsigned bits);
     [[nodiscard]] Mem address_expression(const Inst& inst);
     void strip_tag(Gpr address);

@@ -193,10 +193,23 @@ bool Translator::jump(GuestAddr target) {
     return true;
 }
 
+// A CBNZ of what the store-exclusive just before it says: it goes back when another CPU was faster.
+bool Translator::retries_exclusive() {
+    constexpr u32 kStoreExclusiveMask = 0x3fc0'0000, kStoreExclusive = 0x0800'0000;
+    constexpr u32 kCbnzMask = 0x7f00'0000, kCbnz = 0x3500'0000;
+    if (pc_ == start_ || !in_words(pc_ - 4)) {
+        return false;
+    }
+    const u32 before = words_[(pc_ - 4 - start_) / 4], word = words_[(pc_ - start_) / 4];
+    return (before & kStoreExclusiveMask) == kStoreExclusive && (word & kCbnzMask) == kCbnz &&
+           (before >> 16 & 31) == (word & 31);
+}
+
 // A forward branch mostly skips something or leaves a loop: the fall-through stays in the block. A
 // backward branch mostly closes a loop: it ends the block, and both sides are linked.
 bool Translator::branch_if(Value condition, GuestAddr target) {
-    if (target > pc_ && side_exits_ < options_.max_side_exits && can_continue_at(next())) {
+    const bool is_rare = target > pc_ || retries_exclusive();
+    if (is_rare && side_exits_ < options_.max_side_exits && can_continue_at(next())) {
         ++side_exits_;
         exit_if(condition, target);
         return true;

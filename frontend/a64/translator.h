@@ -161,6 +161,7 @@ class Translator {
     }
     [[nodiscard]] bool can_continue_at(GuestAddr target);
     [[nodiscard]] bool can_repeat(GuestAddr target);
+    [[nodiscard]] bool retries_exclusive();
     [[nodiscard]] bool shows_nzcv_only_behind(GuestAddr target);
     void exit_if(Value condition, GuestAddr target);
     void begin_counting();
