@@ -227,9 +227,14 @@ bool Board::add_flash(const devices::FlashOptions& options, unsigned bank, std::
 }
 
 bool Board::add_devices(const SystemOptions& options, std::string& why_not) {
+    why_not = drives_.add_nodes(options.nodes, options.unnamed_nodes);
+    if (!why_not.empty()) {
+        why_not = "-blockdev: " + why_not;
+        return false;
+    }
     for (const DriveOption& drive : options.drives) {
         if (drive.interface == DriveOption::Interface::Virtio) {
-            virtio_devices_.push_back(make_disk(drive, "", options.snapshot, why_not));
+            virtio_devices_.push_back(make_disk(drive, options.snapshot, why_not));
             if (virtio_devices_.back() == nullptr) {
                 return false;
             }
@@ -255,8 +260,7 @@ Board::VirtioPointer
 Board::make_device(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
     switch (device.kind) {
     case DeviceOption::Kind::Block:
-        return make_disk(*with_id(options.drives, device.drive), device.serial, options.snapshot,
-                         why_not);
+        return make_disk(device, options, why_not);
     case DeviceOption::Kind::Net:
         return make_network(device, options, why_not);
     case DeviceOption::Kind::Rng:

@@ -22,6 +22,7 @@
 #include "runtime/devices/virtio/mmio_transport.h"
 #include "runtime/devices/virtio/pci_transport.h"
 #include "runtime/devices/virtio/worker.h"
+#include "runtime/system/block_drives.h"
 #include "runtime/system/command_line.h"
 #include "runtime/system/machine.h"
 #include "runtime/system/machine_semihosting.h"
@@ -33,13 +34,6 @@ namespace ulna::system {
 [[nodiscard]] MachineDescription describe(const SystemOptions& options);
 // Whether other processes serve devices, and so need the machine's RAM.
 [[nodiscard]] bool shares_ram(const SystemOptions& options);
-
-struct DiskReport {           // of a virtio disk, for people
-    std::string name;         // the drive's id, or virtio0 and up
-    std::string file, format; // no file: a CD drive without a medium
-    u64 bytes = 0;
-    bool read_only = false, removable = false;
-};
 
 class Board {
   public:
@@ -75,12 +69,12 @@ class Board {
         devices::pci::PciHost::Report slot;
     };
     [[nodiscard]] std::vector<PciReport> pci_functions() const;
-    [[nodiscard]] const std::vector<DiskReport>& disks() const { return disks_; } // any time
+    [[nodiscard]] BlockDrives& drives() { return drives_; } // any time
 
   private:
     using VirtioPointer = std::unique_ptr<devices::virtio::VirtioDevice>;
 
-    explicit Board(Machine& machine) : machine_{machine} {}
+    explicit Board(Machine& machine) : machine_{machine}, drives_{machine} {}
     [[nodiscard]] bool build(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_serial(const std::string& words,
                                   devices::virt::Range range,
@@ -101,12 +95,18 @@ class Board {
     [[nodiscard]] VirtioPointer
     make_device(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     // board_disks.cpp
-    [[nodiscard]] std::unique_ptr<devices::virtio::BlockBackend>
-    open_drive(const DriveOption& drive, bool snapshot, std::string& why_not);
-    [[nodiscard]] VirtioPointer make_disk(const DriveOption& drive,
-                                          const std::string& serial,
-                                          bool snapshot,
-                                          std::string& why_not);
+    // A drive with its image, by its name or its node's; false with a reason.
+    [[nodiscard]] bool add_drive(const std::string& id,
+                                 BlockDrive drive,
+                                 const SystemOptions& options,
+                                 std::string& why_not);
+    [[nodiscard]] bool
+    open_drive(const DriveOption& option, BlockDrive drive, bool snapshot, std::string& why_not);
+    [[nodiscard]] VirtioPointer
+    make_disk(const DriveOption& drive, bool snapshot, std::string& why_not);
+    [[nodiscard]] VirtioPointer
+    make_disk(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    [[nodiscard]] VirtioPointer make_block(const std::string& serial);
     [[nodiscard]] VirtioPointer
     make_scsi(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     [[nodiscard]] std::unique_ptr<devices::scsi::LogicalUnit>
@@ -145,7 +145,7 @@ class Board {
     std::unique_ptr<MachineSemihosting> semihosting_;
     unsigned networks_ = 0;
     devices::virtio::Balloon* balloon_ = nullptr;
-    std::vector<DiskReport> disks_;
+    BlockDrives drives_;
     std::unique_ptr<devices::pci::PciHost> pci_;
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
     std::vector<std::unique_ptr<devices::virtio::PciTransport>> pci_functions_;

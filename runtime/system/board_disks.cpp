@@ -1,4 +1,6 @@
 // A board's disks.
+#include <algorithm>
+
 #include "runtime/devices/virtio/block.h"
 #include "runtime/devices/virtio/scsi.h"
 #include "runtime/system/board.h"
@@ -9,33 +11,60 @@ namespace ulna::system {
 namespace scsi = devices::scsi;
 namespace virtio = devices::virtio;
 
-std::unique_ptr<virtio::BlockBackend>
-Board::open_drive(const DriveOption& drive, bool snapshot, std::string& why_not) {
-    auto backend = virtio::open_block_backend({.path = drive.file,
-                                               .read_only = drive.read_only,
-                                               .snapshot = drive.snapshot || snapshot,
-                                               .format = drive.format},
-                                              why_not);
-    if (backend != nullptr) {
-        disks_.push_back({drive.id.empty() ? "virtio" + std::to_string(disks_.size()) : drive.id,
-                          drive.file, backend->format(), backend->bytes(), backend->read_only()});
+bool Board::open_drive(const DriveOption& option,
+                       BlockDrive drive,
+                       bool snapshot,
+                       std::string& why_not) {
+    drive.name = option.id;
+    if (drive.name.empty()) {
+        drive.name = "virtio" + std::to_string(drives_.drives().size());
     }
-    return backend;
+    drive.reads_only |= option.read_only;
+    why_not = option.file.empty() ? drives_.attach(drive)
+                                  : drives_.add(drive, {.path = option.file,
+                                                        .read_only = drive.reads_only,
+                                                        .snapshot = option.snapshot || snapshot,
+                                                        .format = option.format,
+                                                        .policy = option.policy});
+    return why_not.empty();
 }
 
-Board::VirtioPointer Board::make_disk(const DriveOption& drive,
-                                      const std::string& serial,
-                                      bool snapshot,
-                                      std::string& why_not) {
-    auto backend = open_drive(drive, snapshot, why_not);
-    return backend == nullptr ? nullptr
-                              : std::make_unique<virtio::Block>(std::move(backend), serial,
-                                                                machine_.lock(), worker_place());
+bool Board::add_drive(const std::string& id,
+                      BlockDrive drive,
+                      const SystemOptions& options,
+                      std::string& why_not) {
+    if (!id.empty() && !drives_.has_node(id)) {
+        return open_drive(*with_id(options.drives, id), std::move(drive), options.snapshot,
+                          why_not);
+    }
+    drive.node = id;
+    why_not = drives_.attach(std::move(drive));
+    return why_not.empty();
+}
+
+Board::VirtioPointer Board::make_block(const std::string& serial) {
+    return std::make_unique<virtio::Block>(drives_.last_image(), serial, machine_.lock(),
+                                           worker_place());
+}
+
+Board::VirtioPointer
+Board::make_disk(const DriveOption& drive, bool snapshot, std::string& why_not) {
+    return open_drive(drive, {}, snapshot, why_not) ? make_block("") : nullptr;
+}
+
+Board::VirtioPointer
+Board::make_disk(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
+    // On PCI it is in another device.
+    const std::string name =
+        device.pci ? qom_path(device, options) + "/virtio-backend" : device_name(device, options);
+    return add_drive(device.drive, {.device = name}, options, why_not) ? make_block(device.serial)
+                                                                       : nullptr;
 }
 
 Board::VirtioPointer
 Board::make_scsi(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
     auto bus = std::make_unique<scsi::Bus>();
+    std::vector<std::pair<std::string, scsi::Address>> drives;
     for (const DeviceOption& other : options.devices) {
         if (!other.is_scsi_unit() || other.bus != device.bus) {
             continue;
@@ -44,29 +73,27 @@ Board::make_scsi(const DeviceOption& device, const SystemOptions& options, std::
         if (unit == nullptr) {
             return nullptr;
         }
-        bus->add({static_cast<u8>(*other.place.target), static_cast<u16>(*other.place.unit)},
-                 std::move(unit));
+        const scsi::Address at{static_cast<u8>(*other.place.target),
+                               static_cast<u16>(*other.place.unit)};
+        drives.emplace_back(device_name(other, options), at);
+        bus->add(at, std::move(unit));
     }
-    return std::make_unique<virtio::Scsi>(std::move(bus), machine_.lock(), worker_place());
+    auto made = std::make_unique<virtio::Scsi>(std::move(bus), machine_.lock(), worker_place());
+    for (const auto& [name, at] : drives) {
+        drives_.set_bus(name, *made, at);
+    }
+    return made;
 }
 
 std::unique_ptr<scsi::LogicalUnit>
 Board::make_unit(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
     const bool is_cd = device.kind == DeviceOption::Kind::ScsiCd;
-    DriveOption drive =
-        device.drive.empty() ? DriveOption{} : *with_id(options.drives, device.drive);
-    drive.read_only |= is_cd;
-    std::unique_ptr<virtio::BlockBackend> medium;
-    if (drive.file.empty()) {
-        disks_.push_back({.name = drive.id});
-    } else {
-        medium = open_drive(drive, options.snapshot, why_not);
-        if (medium == nullptr) {
-            return nullptr;
-        }
-    }
-    disks_.back().removable = is_cd || device.scsi.removable;
-    return std::make_unique<scsi::LogicalUnit>(device.scsi, std::move(medium));
+    const BlockDrive drive{.device = device_name(device, options),
+                           .is_removable = is_cd || device.scsi.removable,
+                           .reads_only = is_cd};
+    return add_drive(device.drive, drive, options, why_not)
+               ? std::make_unique<scsi::LogicalUnit>(device.scsi, drives_.last_image())
+               : nullptr;
 }
 
 } // namespace ulna::system

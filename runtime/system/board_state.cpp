@@ -99,11 +99,11 @@ void Board::add_state(std::vector<StatePart>& parts) {
         add(parts, "semihosting", 1, *semihosting_);
     }
     for (std::size_t n = 0; n < virtio_devices_.size(); ++n) {
-        add(parts, "virtio-mmio " + std::to_string(n), 1, *virtio_slots_[n]);
+        add(parts, "virtio-mmio " + std::to_string(n), 2, *virtio_slots_[n]);
     }
     add(parts, "pci bridge", 2, *pci_);
     for (std::size_t n = 0; n < pci_functions_.size(); ++n) {
-        add(parts, "virtio-pci " + std::to_string(n), 1, *pci_functions_[n]);
+        add(parts, "virtio-pci " + std::to_string(n), 2, *pci_functions_[n]);
     }
 }
 

@@ -99,6 +99,7 @@ constexpr Option kOptions[] = {
     {"bios",     "file",       "firmware, put into the first flash bank",
         [](Parse& p, const std::string& v) { p.options.firmware = v; }},
     {"drive",    "file=...",   "a disk: file=,if=virtio|pflash|none,id=,readonly=on|off,unit=", add_drive},
+    {"blockdev", "driver=...", "an image, or a format of one, for -device to name: driver=file|host_device|nbd|null-co|raw|qcow2,node-name=,read-only=; or the same in JSON", add_block_node},
     {"hda",      "file",       nullptr, [](Parse& p, const std::string& v) { add_drive(p, file_property(v)); }},
     {"cdrom",    "file",       nullptr,
         [](Parse& p, const std::string& v) { add_drive(p, file_property(v) + ",media=cdrom,readonly=on"); }},

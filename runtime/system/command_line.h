@@ -16,6 +16,7 @@
 #include "runtime/devices/virtio/shared_folder.h"
 
 #include "runtime/system/acpi/tables.h"
+#include "runtime/system/block_node_options.h"
 #include "runtime/system/boot_firmware.h"
 #include "runtime/system/device_tree.h"
 #include "runtime/system/load_item.h"
@@ -32,6 +33,7 @@ struct DriveOption {
     unsigned unit = 0;    // of Pflash: which bank
     bool read_only = false, snapshot = false;
     devices::virtio::BlockFormat format = devices::virtio::BlockFormat::Detect;
+    devices::virtio::BlockBackend::Policy policy;
 };
 
 struct NetworkOption { // -netdev
@@ -71,7 +73,7 @@ struct DeviceOption {
     Kind kind = Kind::Block;
     bool pci = false; // else in a slot of virtio-mmio
     std::string id;
-    std::string drive, serial;               // Block: the id of a drive of Interface::None
+    std::string drive, serial;               // Block: of a drive of Interface::None, or a node
     std::string network;                     // Net: the id of a network
     std::optional<std::array<u8, 6>> mac;    // Net
     std::string characters;                  // Console, Vhost*: the id of a character device
@@ -87,6 +89,11 @@ struct DeviceOption {
         return kind == Kind::ScsiDisk || kind == Kind::ScsiCd;
     }
 };
+
+struct SystemOptions;
+// Its place in QEMU's tree of objects, and how it is named where an id does.
+[[nodiscard]] std::string qom_path(const DeviceOption& device, const SystemOptions& options);
+[[nodiscard]] std::string device_name(const DeviceOption& device, const SystemOptions& options);
 
 struct SemihostingOption {
     bool enabled = false;
@@ -109,6 +116,8 @@ struct SystemOptions {
     std::string kernel, initrd, command_line, device_tree, firmware;
 
     std::vector<DriveOption> drives;
+    std::vector<BlockNodeOptions> nodes; // -blockdev, those below others first
+    unsigned unnamed_nodes = 0;
     std::vector<NetworkOption> networks;
     std::vector<FolderOption> folders;
     std::vector<CharacterOption> characters;

@@ -42,6 +42,19 @@ void set_bank(DriveOption& drive, const std::vector<DriveOption>& others, Proper
     }
 }
 
+// How the host keeps what is written; but for `unsafe` all of it survives when the guest wants so.
+void set_drive_policy(DriveOption& drive, Properties& properties) {
+    constexpr std::size_t kUnsafe = 4;
+    const std::size_t cache = properties.choice(
+        "cache", {"writeback", "none", "off", "writethrough", "unsafe", "directsync"}, 0);
+    drive.policy.flushes = !properties.flag("cache.no-flush", cache == kUnsafe);
+    drive.policy.discards = properties.choice("discard", {"unmap", "on", "ignore", "off"}, 0) < 2;
+    for (const char* const name :
+         {"cache.direct", "cache.writeback", "aio", "detect-zeroes", "werror", "rerror"}) {
+        properties.ignore(name);
+    }
+}
+
 } // namespace
 
 void add_drive(CommandLineParse& parse, const std::string& value) {
@@ -61,10 +74,7 @@ void add_drive(CommandLineParse& parse, const std::string& value) {
         drive.format == devices::virtio::BlockFormat::Qcow2) {
         properties.fail("format=qcow2: flash is raw");
     }
-    for (const char* const name :
-         {"cache", "aio", "discard", "detect-zeroes", "werror", "rerror"}) {
-        properties.ignore(name);
-    }
+    set_drive_policy(drive, properties);
     add_with_id(parse.options.drives, drive, properties);
     parse.finish("-drive", properties);
 }
@@ -134,7 +144,8 @@ void add_firmware_item(CommandLineParse& parse, const std::string& value) {
 }
 
 void add_object(CommandLineParse& parse, const std::string& value) {
-    const std::string type = value.substr(0, value.find(','));
+    Properties properties = Properties::of_option(value, "qom-type");
+    const std::string type = properties.required("qom-type");
     // What they ask for is so anyway: random numbers are the host's, memory is a memfd.
     for (const char* const known : {"rng-random", "rng-builtin", "memory-backend-memfd"}) {
         if (type == known) {

@@ -141,12 +141,18 @@ template <class Options> bool has_id(const std::vector<Options>& all, const std:
     return std::any_of(all.begin(), all.end(), [&](const Options& one) { return one.id == id; });
 }
 
+bool has_node(const SystemOptions& options, const std::string& name) {
+    return std::ranges::any_of(options.nodes,
+                               [&](const BlockNodeOptions& node) { return node.name == name; });
+}
+
 // Only a CD drive does without a file.
 bool has_free_drive(const SystemOptions& options, const std::string& id, bool needs_file = true) {
-    return std::any_of(options.drives.begin(), options.drives.end(), [&](const DriveOption& drive) {
-        return drive.id == id && drive.interface == DriveOption::Interface::None &&
-               (!needs_file || !drive.file.empty());
-    });
+    return has_node(options, id) ||
+           std::any_of(options.drives.begin(), options.drives.end(), [&](const DriveOption& drive) {
+               return drive.id == id && drive.interface == DriveOption::Interface::None &&
+                      (!needs_file || !drive.file.empty());
+           });
 }
 
 // What a back end in another process listens at.
@@ -162,7 +168,7 @@ Reference reference_of(const DeviceOption& device, const SystemOptions& options)
     switch (device.kind) {
     case Kind::Block:
         return {"drive=" + device.drive, has_free_drive(options, device.drive),
-                "-drive with this id and if=none"};
+                "-drive with this id and if=none, nor -blockdev"};
     case Kind::ScsiDisk:
     case Kind::ScsiCd:
         if (device.drive.empty()) {
@@ -170,7 +176,7 @@ Reference reference_of(const DeviceOption& device, const SystemOptions& options)
         }
         return {"drive=" + device.drive,
                 has_free_drive(options, device.drive, device.kind == Kind::ScsiDisk),
-                "-drive with this id and if=none"};
+                "-drive with this id and if=none, nor -blockdev"};
     case Kind::Net:
         return {"netdev=" + device.network, has_id(options.networks, device.network),
                 "-netdev with this id"};
@@ -263,7 +269,7 @@ void add_device(CommandLineParse& parse, const std::string& value) {
             "\nAnd loader (file=, addr=, data=, data-len=, cpu-num=), which fills memory\n");
         return;
     }
-    Properties properties(value, "driver");
+    Properties properties = Properties::of_option(value, "driver");
     const std::string full_name = properties.text("driver");
     std::string name = full_name;
     if (name == "loader") {

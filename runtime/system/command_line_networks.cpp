@@ -124,7 +124,7 @@ virtio::NetOptions network_of(Properties& properties) {
 } // namespace
 
 void add_network(CommandLineParse& parse, const std::string& value) {
-    Properties properties(value, "type");
+    Properties properties = Properties::of_option(value, "type");
     add_with_id(parse.options.networks, {properties.required("id"), network_of(properties)},
                 properties);
     parse.finish("-netdev", properties);

@@ -58,6 +58,9 @@ void add_monitor(CommandLineParse& parse, const std::string& value);
 // Puts the words of character devices where serial ports and monitors name them.
 void resolve_characters(CommandLineParse& parse);
 
+// command_line_blockdev.cpp
+void add_block_node(CommandLineParse& parse, const std::string& value);
+
 // command_line_networks.cpp
 void add_network(CommandLineParse& parse, const std::string& value);
 void add_nic(CommandLineParse& parse, const std::string& value);

@@ -19,6 +19,7 @@ class MachineControl {
     void reset(); // returns when it has been, or will not be
     void press_power_key();
     void quit();
+    [[nodiscard]] BlockDrives& drives() { return board_.drives(); }
     // By the balloon; false or nothing where there is none. In bytes.
     [[nodiscard]] bool set_ram(u64 bytes); // the guest will do as it can
     [[nodiscard]] std::optional<u64> ram_left() const;

@@ -1,6 +1,8 @@
 // What happens to a machine as a whole, as those outside are told.
 #pragma once
 
+#include <string>
+
 #include "ir/support/types.h"
 
 namespace ulna::system {
@@ -16,10 +18,12 @@ enum class Cause : u8 {
 };
 
 struct MachineEvent {
-    enum class Kind : u8 { Stop, Resume, PowerKey, Reset, Shutdown, BalloonChange };
+    enum class Kind : u8 { Stop, Resume, PowerKey, Reset, Shutdown, BalloonChange, TrayMoved };
     Kind kind = Kind::Stop;
     Cause cause = Cause::HostQuit; // of Reset and Shutdown
     u64 ram_left = 0;              // of BalloonChange: bytes
+    std::string drive, device;     // of TrayMoved: whose (block_drives.h)
+    bool is_open = false;
 };
 
 } // namespace ulna::system

@@ -44,6 +44,7 @@ class Monitor {
     std::string info_status(const Words& arguments);
     std::string info_icount(const Words& arguments);
     std::string info_balloon(const Words& arguments);
+    std::string info_block(const Words& arguments);
     std::string info_snapshots(const Words& arguments);
     std::string gva2gpa(const Words& arguments);
     std::string choose_cpu(const Words& arguments);
@@ -57,6 +58,9 @@ class Monitor {
     std::string system_reset(const Words& arguments);
     std::string system_powerdown(const Words& arguments);
     std::string balloon(const Words& arguments);
+    // monitor_block.cpp
+    std::string eject(const Words& arguments);
+    std::string change(const Words& arguments);
     std::string save_machine(const Words& arguments);
     std::string load_machine(const Words& arguments);
     std::string delete_snapshot(const Words& arguments);

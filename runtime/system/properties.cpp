@@ -119,6 +119,18 @@ std::size_t Properties::choice(const std::string& key,
     return static_cast<std::size_t>(found - names.begin());
 }
 
+Properties Properties::group(const std::string& name) {
+    const std::string prefix = name + ".";
+    std::vector<Item> items;
+    for (Item& item : items_) {
+        if (item.key.starts_with(prefix)) {
+            item.is_taken = true;
+            items.push_back({item.key.substr(prefix.size()), item.value});
+        }
+    }
+    return Properties{std::move(items)};
+}
+
 void Properties::fail(const std::string& why) {
     if (error_.empty()) {
         error_ = why;

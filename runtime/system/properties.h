@@ -14,6 +14,14 @@ class Properties {
   public:
     // `implied` is the key of a first item that has none; other such items are flags that are on.
     Properties(const std::string& text, const std::string& implied);
+    // The same, or an object of JSON, as management tools write it: {"key": "value", "sub": {...}},
+    // whose members are "sub.key" then. Anything else that begins with a brace is a failure.
+    [[nodiscard]] static Properties of_option(const std::string& text, const std::string& implied);
+    struct Item {
+        std::string key, value;
+        bool is_taken = false;
+    };
+    explicit Properties(std::vector<Item> items) : items_{std::move(items)} {}
 
     [[nodiscard]] bool has(const std::string& key) const;
     [[nodiscard]] std::string text(const std::string& key, const std::string& fallback = "");
@@ -26,16 +34,14 @@ class Properties {
     [[nodiscard]] std::size_t
     choice(const std::string& key, const std::vector<std::string>& names, std::size_t fallback);
     void ignore(const std::string& key) { (void)texts(key); }
+    // Those whose keys begin with "name.", without that; they are taken here.
+    [[nodiscard]] Properties group(const std::string& name);
 
     void fail(const std::string& why);
     // Empty when all went well.
     [[nodiscard]] std::string finish();
 
   private:
-    struct Item {
-        std::string key, value;
-        bool is_taken = false;
-    };
     std::vector<Item> items_;
     std::string error_;
 };

@@ -421,9 +421,10 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
                    "scsi-cd,scsi-id=1,lun=2"}) ==
           "-device scsi-cd: the place on bus scsi.0 is taken\n");
     CHECK(refused({"-device", "virtio-scsi-pci", "-drive", "media=cdrom,if=none,id=c", "-device",
-                   "scsi-hd,drive=c"}) == "-device: drive=c: no -drive with this id and if=none\n");
+                   "scsi-hd,drive=c"}) ==
+          "-device: drive=c: no -drive with this id and if=none, nor -blockdev\n");
     CHECK(refused({"-device", "virtio-blk-device,drive=x"}) ==
-          "-device: drive=x: no -drive with this id and if=none\n");
+          "-device: drive=x: no -drive with this id and if=none, nor -blockdev\n");
     CHECK(refused({"-device", "virtio-net-device,netdev=x"}) ==
           "-device: netdev=x: no -netdev with this id\n");
     CHECK(refused({"-device", "virtio-net-device,netdev=x,mac=01:00:00:00:00:00"})

@@ -15,23 +15,23 @@ class MemoryDisk final : public BlockBackend {
         : contents(bytes), read_only_(read_only) {}
     u64 bytes() const override { return contents.size(); }
     bool read_only() const override { return read_only_; }
-    int read(u64 offset, Scatter to) override {
+    int do_read(u64 offset, Scatter to) override {
         scatter(to, 0, &contents[offset], contents.size() - offset);
         return error;
     }
-    int write(u64 offset, Scatter from) override {
+    int do_write(u64 offset, Scatter from) override {
         gather(from, 0, &contents[offset], contents.size() - offset);
         return error;
     }
-    int flush() override {
+    int do_flush() override {
         ++flushes;
         return error;
     }
-    int discard(u64, u64 bytes) override {
+    int do_discard(u64, u64 bytes) override {
         discarded += bytes;
         return error;
     }
-    int write_zeroes(u64 offset, u64 bytes) override {
+    int do_write_zeroes(u64 offset, u64 bytes) override {
         std::memset(&contents[offset], 0, bytes);
         return error;
     }

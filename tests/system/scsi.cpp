@@ -273,6 +273,63 @@ TEST_CASE("a CD drive without a medium says so", "[scsi]") {
     CHECK(cd.raw({0x5a, 0, 0x3f, 0, 0, 0, 0, 0, 100, 0}, 100, {}, {1, 0}).sense() == 0);
 }
 
+// What GET EVENT STATUS NOTIFICATION says of the medium: the event and the state.
+u64 media_event(Initiator& drive) {
+    return drive.raw({0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8, 0}, 8).field(4, 2);
+}
+
+std::shared_ptr<virtio::MemoryDisk> disc(u8 value) {
+    auto disk = std::make_shared<virtio::MemoryDisk>(1 << 15);
+    disk->contents.assign(disk->contents.size(), value);
+    return disk;
+}
+
+TEST_CASE("a CD that is changed is told of by attentions and events", "[scsi]") {
+    Initiator drive{cd_options()};
+    LogicalUnit& unit = *drive.bus.find({0, 0});
+    std::vector<bool> moves;
+    unit.on_tray_moved([&](bool open) { moves.push_back(open); });
+    REQUIRE(drive({0x00}).sense() == 0);
+    unit.move_tray(true);
+    unit.set_medium(disc(7));
+    CHECK(media_event(drive) == 0x0001); // open
+    unit.move_tray(false);
+    CHECK(media_event(drive) == 0x0202); // a new medium, which is there
+    CHECK(media_event(drive) == 0x0002); // told once
+    CHECK(drive.raw({0x00}, 0).sense() == 0x063a00);
+    CHECK(drive.raw({0x00}, 0).sense() == 0x062800);
+    CHECK(drive.raw({0x00}, 0).sense() == 0);
+    CHECK(drive.raw({0x25}, 8).field(0, 4) == (1 << 15) / 2048 - 1);
+    CHECK(drive.raw({0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 2048).in == Bytes(2048, 7));
+    unit.move_tray(true);
+    unit.set_medium(nullptr);
+    CHECK(drive.raw({0x00}, 0).sense() == 0x063a00);
+    CHECK(drive.raw({0x00}, 0).sense() == 0x023a02);
+    unit.move_tray(false);
+    CHECK(drive.raw({0x03, 0, 0, 0, 18, 0}, 18).in[2] == 6); // whoever asks is told, too
+    CHECK(drive.raw({0x00}, 0).sense() == 0x062800);
+    CHECK(drive.raw({0x00}, 0).sense() == 0x023a00);
+    CHECK(moves == std::vector{true, false, true, false});
+}
+
+TEST_CASE("a guest that locks a CD is asked for it", "[scsi]") {
+    Initiator drive{cd_options()};
+    LogicalUnit& unit = *drive.bus.find({0, 0});
+    REQUIRE(drive({0x1e, 0, 0, 0, 1, 0}).sense() == 0); // PREVENT
+    CHECK(unit.removal_is_prevented());
+    unit.request_eject(false);
+    CHECK(unit.removal_is_prevented());
+    CHECK(media_event(drive) == 0x0102); // a request, once
+    CHECK(media_event(drive) == 0x0002);
+    REQUIRE(drive({0x1e, 0, 0, 0, 0, 0}).sense() == 0); // ALLOW
+    REQUIRE(drive({0x1b, 0, 0, 0, 2, 0}).sense() == 0); // and out
+    CHECK(unit.tray_is_open());
+    REQUIRE(drive({0x1b, 0, 0, 0, 3, 0}).sense() == 0);
+    REQUIRE(drive({0x1e, 0, 0, 0, 1, 0}).sense() == 0);
+    unit.request_eject(true);
+    CHECK(!unit.removal_is_prevented());
+}
+
 TEST_CASE("a target answers for units that it does not have", "[scsi]") {
     Initiator disk;
     disk.add({0, 300}, {}, std::make_unique<virtio::MemoryDisk>());

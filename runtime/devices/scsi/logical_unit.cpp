@@ -1,5 +1,7 @@
 #include "runtime/devices/scsi/logical_unit.h"
 
+#include <utility>
+
 #include "ir/support/check.h"
 
 namespace ulna::devices::scsi {
@@ -79,7 +81,7 @@ const LogicalUnit::Row LogicalUnit::kRows[] = {
 };
 // clang-format on
 
-LogicalUnit::LogicalUnit(UnitOptions options, std::unique_ptr<virtio::BlockBackend> medium)
+LogicalUnit::LogicalUnit(UnitOptions options, std::shared_ptr<virtio::BlockBackend> medium)
     : options_{std::move(options)}, medium_{std::move(medium)} {}
 
 const LogicalUnit::Row* LogicalUnit::find(u8 operation) const {
@@ -112,10 +114,27 @@ Sense LogicalUnit::medium_state() const {
                                 : sense::kGood;
 }
 
-Sense LogicalUnit::why_not(const Row& row) {
-    if (was_reset_ && (row.needs & kDespiteAttention) == 0) {
-        was_reset_ = false;
+Sense LogicalUnit::take_attention() {
+    const Attention told = std::exchange(attention_, Attention::None);
+    if (told != Attention::None && std::exchange(medium_came_, false)) {
+        attention_ = Attention::MediumChanged;
+    }
+    switch (told) {
+    case Attention::None:
+        return sense::kGood;
+    case Attention::MediumChanged:
+        return sense::kMediumChanged;
+    case Attention::MediumWent:
+        return sense::kMediumWent;
+    case Attention::Reset:
         return sense::kReset;
+    }
+    UNREACHABLE("what a command is told of");
+}
+
+Sense LogicalUnit::why_not(const Row& row) {
+    if (attention_ != Attention::None && (row.needs & kDespiteAttention) == 0) {
+        return take_attention();
     }
     if ((row.needs & kMedium) != 0 && !medium_state().is_good()) {
         return medium_state();
@@ -148,9 +167,29 @@ Sense LogicalUnit::reply(Data& data, std::span<const u8> bytes, u64 allocated) {
 }
 
 void LogicalUnit::reset() {
-    was_reset_ = true;
+    attention_ = Attention::Reset;
+    medium_came_ = has_new_medium_ = eject_is_wanted_ = false;
     write_cache_ = true;
     tray_is_open_ = removal_is_prevented_ = false;
+}
+
+void LogicalUnit::set_tray(bool open) {
+    if (std::exchange(tray_is_open_, open) != open && on_tray_moved_) {
+        on_tray_moved_(open);
+    }
+}
+
+void LogicalUnit::request_eject(bool by_force) {
+    eject_is_wanted_ = true;
+    removal_is_prevented_ = removal_is_prevented_ && !by_force;
+}
+
+void LogicalUnit::move_tray(bool open) {
+    medium_came_ = !open;
+    attention_ = std::max(attention_, Attention::MediumWent);
+    has_new_medium_ = true;
+    eject_is_wanted_ = false;
+    set_tray(open);
 }
 
 std::string LogicalUnit::identity() const {
@@ -159,7 +198,9 @@ std::string LogicalUnit::identity() const {
 }
 
 void LogicalUnit::visit_state(StateVisitor& visit) {
-    visit(was_reset_, write_cache_, tray_is_open_, removal_is_prevented_);
+    visit.enumerator(attention_, Attention::Reset);
+    visit(medium_came_, has_new_medium_, eject_is_wanted_);
+    visit(write_cache_, tray_is_open_, removal_is_prevented_);
 }
 
 } // namespace ulna::devices::scsi

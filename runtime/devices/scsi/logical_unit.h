@@ -3,6 +3,7 @@
 // user.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +31,7 @@ struct UnitOptions {
 class LogicalUnit {
   public:
     // `medium` is null for a drive that has none; a disk has one.
-    LogicalUnit(UnitOptions options, std::unique_ptr<virtio::BlockBackend> medium);
+    LogicalUnit(UnitOptions options, std::shared_ptr<virtio::BlockBackend> medium);
 
     [[nodiscard]] Completion execute(const Cdb& cdb, Scatter out, Scatter in);
     // As by power-on.
@@ -42,13 +43,23 @@ class LogicalUnit {
     [[nodiscard]] std::string identity() const;
     void visit_state(StateVisitor& visit);
 
+    // --- what somebody in front of the drive does and sees; of units whose medium goes out
+    [[nodiscard]] bool is_removable() const { return is_cd() || options_.removable; }
+    [[nodiscard]] bool tray_is_open() const { return tray_is_open_; }
+    [[nodiscard]] bool removal_is_prevented() const { return removal_is_prevented_; }
+    // Presses the button of a drive that the guest has locked; by force, the lock is gone.
+    void request_eject(bool by_force);
+    void move_tray(bool open);
+    void set_medium(std::shared_ptr<virtio::BlockBackend> medium) { medium_ = std::move(medium); }
+    // Told of each move, whoever causes it.
+    void on_tray_moved(std::function<void(bool is_open)> call) { on_tray_moved_ = std::move(call); }
+
   private:
     using Handler = Sense (LogicalUnit::*)(const Cdb&, Data&);
     struct Row;
     static const Row kRows[];
 
     [[nodiscard]] bool is_cd() const { return options_.type == UnitOptions::Type::CdRom; }
-    [[nodiscard]] bool is_removable() const { return is_cd() || options_.removable; }
     [[nodiscard]] u64 block_bytes() const { return is_cd() ? 2048 : 512; }
     [[nodiscard]] u64 blocks() const { return medium_->bytes() / block_bytes(); }
     [[nodiscard]] bool can_write() const { return !is_cd() && !medium_->read_only(); }
@@ -59,6 +70,8 @@ class LogicalUnit {
     [[nodiscard]] const Row* find(u8 operation) const;
     [[nodiscard]] bool fits(const Row& row, const Cdb& cdb, const Data& data) const;
     [[nodiscard]] Sense why_not(const Row& row);
+    [[nodiscard]] Sense take_attention();
+    void set_tray(bool open);
     [[nodiscard]] Sense medium_state() const; // good: it can be read
     // Answers with as much as the allocation length and the buffers have room for.
     static Sense reply(Data& data, std::span<const u8> bytes, u64 allocated);
@@ -101,12 +114,19 @@ class LogicalUnit {
     Sense event_status(const Cdb& cdb, Data& data);
     Sense disc_information(const Cdb& cdb, Data& data);
     Sense mechanism_status(const Cdb& cdb, Data& data);
+    [[nodiscard]] u8 take_media_event();
     [[nodiscard]] u16 profile() const;
 
     const UnitOptions options_;
-    std::unique_ptr<virtio::BlockBackend> medium_;
-    // UNIT ATTENTION: what happened to the unit that the next command is told of.
-    bool was_reset_ = true;
+    std::shared_ptr<virtio::BlockBackend> medium_;
+    std::function<void(bool is_open)> on_tray_moved_;
+    // UNIT ATTENTION: what happened to the unit that the next command is told of; of two things
+    // the later one here. A guest that never polls sees a new medium as one that went and one that
+    // came: `medium_came_` follows when the first has been told.
+    enum class Attention : u8 { None, MediumChanged, MediumWent, Reset };
+    Attention attention_ = Attention::Reset;
+    bool medium_came_ = false;
+    bool has_new_medium_ = false, eject_is_wanted_ = false; // events of the media class
     bool write_cache_ = true;
     bool tray_is_open_ = false, removal_is_prevented_ = false;
 };

@@ -1,4 +1,6 @@
 // Commands of drives whose medium goes out, and of CD and DVD drives (MMC-6, chapter 6).
+#include <utility>
+
 #include "runtime/devices/scsi/logical_unit.h"
 
 namespace ulna::devices::scsi {
@@ -40,7 +42,7 @@ Sense LogicalUnit::start_stop(const Cdb& cdb, Data&) {
     if (!start && !tray_is_open_ && removal_is_prevented_) {
         return sense::kRemovalPrevented;
     }
-    tray_is_open_ = !start;
+    set_tray(!start);
     return sense::kGood;
 }
 
@@ -103,7 +105,18 @@ Sense LogicalUnit::get_configuration(const Cdb& cdb, Data& data) {
     return reply(data, bytes, cdb.field(7, 2));
 }
 
-// Nothing happens to a drive but by commands, so there is only its state to tell.
+// Section 6.7.2.4; each event is told once.
+u8 LogicalUnit::take_media_event() {
+    constexpr u8 kNoChange = 0, kEjectRequest = 1, kNewMedia = 2;
+    if (tray_is_open_) {
+        return kNoChange;
+    }
+    if (std::exchange(has_new_medium_, false)) {
+        return kNewMedia;
+    }
+    return std::exchange(eject_is_wanted_, false) ? kEjectRequest : kNoChange;
+}
+
 Sense LogicalUnit::event_status(const Cdb& cdb, Data& data) {
     constexpr u8 kPolled = 1, kMediaClass = 4, kNoEvent = 0x80, kMediumIsThere = 2, kTrayOpen = 1;
     if ((cdb[1] & kPolled) == 0) {
@@ -113,7 +126,7 @@ Sense LogicalUnit::event_status(const Cdb& cdb, Data& data) {
     std::vector<u8> bytes{0, 0, wants_media ? kMediaClass : kNoEvent, 1 << kMediaClass};
     if (wants_media) {
         const u8 state = tray_is_open_ ? kTrayOpen : medium_ != nullptr ? kMediumIsThere : u8{0};
-        bytes.insert(bytes.end(), {0, state, 0, 0});
+        bytes.insert(bytes.end(), {take_media_event(), state, 0, 0});
     }
     store_big_endian(std::span{bytes}.first(2), bytes.size() - 2);
     return reply(data, bytes, cdb.field(7, 2));

@@ -41,8 +41,7 @@ const std::string& or_default(const std::string& text, const std::string& fallba
 
 // Section 6.39. The unit has nothing to tell but what waits for the next command.
 Sense LogicalUnit::request_sense(const Cdb& cdb, Data& data) {
-    const Sense sense = was_reset_ ? sense::kReset : sense::kGood;
-    was_reset_ = false;
+    const Sense sense = take_attention();
     const bool as_descriptors = (cdb[1] & 1) != 0;
     return as_descriptors ? reply(data, descriptor_format(sense), cdb[4])
                           : reply(data, fixed_format(sense), cdb[4]);

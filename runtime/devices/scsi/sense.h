@@ -19,7 +19,7 @@ constexpr Sense kWriteError{3, 0x0c, 0}, kReadError{3, 0x11, 0};
 constexpr Sense kBadParameterLength{5, 0x1a, 0}, kBadOperation{5, 0x20, 0}, kBadAddress{5, 0x21, 0},
     kBadField{5, 0x24, 0}, kNoUnit{5, 0x25, 0}, kBadParameter{5, 0x26, 0},
     kNoSavedPages{5, 0x39, 0}, kRemovalPrevented{5, 0x53, 2};
-constexpr Sense kMediumChanged{6, 0x28, 0}, kReset{6, 0x29, 0};
+constexpr Sense kMediumChanged{6, 0x28, 0}, kReset{6, 0x29, 0}, kMediumWent{6, 0x3a, 0};
 constexpr Sense kWriteProtected{7, 0x27, 0}, kNoSpace{7, 0x27, 7};
 } // namespace sense
 

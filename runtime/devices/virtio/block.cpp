@@ -181,7 +181,7 @@ class Block::Request final : public Worker::Job {
     u64 written_ = 0;
 };
 
-Block::Block(std::unique_ptr<BlockBackend> backend,
+Block::Block(std::shared_ptr<BlockBackend> backend,
              std::string serial,
              std::mutex& machine_lock,
              Worker::Place place)

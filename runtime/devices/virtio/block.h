@@ -15,7 +15,7 @@ namespace ulna::devices::virtio {
 class Block final : public VirtioDevice {
   public:
     // Destroyed without the machine's lock. `serial` is cut to 20 bytes.
-    Block(std::unique_ptr<BlockBackend> backend,
+    Block(std::shared_ptr<BlockBackend> backend,
           std::string serial,
           std::mutex& machine_lock,
           Worker::Place place = Worker::Place::Thread);
@@ -41,7 +41,7 @@ class Block final : public VirtioDevice {
     [[nodiscard]] bool writes_through() const;
     void fill_config();
 
-    std::unique_ptr<BlockBackend> backend_;
+    std::shared_ptr<BlockBackend> backend_;
     std::string serial_;
     std::array<u8, 60> config_{};
     Worker worker_; // last: it uses the others

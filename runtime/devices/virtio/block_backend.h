@@ -7,6 +7,7 @@
 #include <string>
 
 #include "runtime/devices/state_image.h"
+#include "runtime/devices/virtio/block_counters.h"
 #include "runtime/devices/virtio/scatter.h"
 
 namespace ulna::devices::virtio {
@@ -18,12 +19,36 @@ class BlockBackend {
     virtual ~BlockBackend() = default;
     [[nodiscard]] virtual u64 bytes() const = 0;
     [[nodiscard]] virtual bool read_only() const = 0;
-    [[nodiscard]] virtual int read(u64 offset, Scatter to) = 0;
-    [[nodiscard]] virtual int write(u64 offset, Scatter from) = 0;
-    [[nodiscard]] virtual int flush() = 0; // what was written survives a crash of the host
+    [[nodiscard]] int read(u64 offset, Scatter to) {
+        return counters_.count(BlockCounters::Read, offset, total_bytes(to),
+                               [&] { return do_read(offset, to); });
+    }
+    [[nodiscard]] int write(u64 offset, Scatter from) {
+        return counters_.count(BlockCounters::Write, offset, total_bytes(from),
+                               [&] { return do_write(offset, from); });
+    }
+    [[nodiscard]] int write_zeroes(u64 offset, u64 bytes) {
+        return counters_.count(BlockCounters::Write, offset, bytes,
+                               [&] { return do_write_zeroes(offset, bytes); });
+    }
+    // What was written survives a crash of the host, unless the user does not care.
+    [[nodiscard]] int flush() {
+        return counters_.count(BlockCounters::Flush, 0, 0,
+                               [&] { return policy_.flushes ? do_flush() : 0; });
+    }
     // The contents are no longer needed; what is read there afterwards is anything.
-    [[nodiscard]] virtual int discard(u64 offset, u64 bytes) = 0;
-    [[nodiscard]] virtual int write_zeroes(u64 offset, u64 bytes) = 0;
+    [[nodiscard]] int discard(u64 offset, u64 bytes) {
+        return counters_.count(BlockCounters::Unmap, offset, bytes,
+                               [&] { return policy_.discards ? do_discard(offset, bytes) : 0; });
+    }
+    // From any thread.
+    [[nodiscard]] const BlockCounters& counters() const { return counters_; }
+
+    struct Policy {
+        bool discards = true; // what is discarded goes back to the host
+        bool flushes = true;
+    };
+    void set_policy(Policy policy) { policy_ = policy; }
 
     // --- for snapshots of machines. Whether what was written is in a file of our own, and what is
     // there; not while a request is served.
@@ -51,10 +76,18 @@ class BlockBackend {
     void set_format(std::string format) { format_ = std::move(format); }
 
   private:
+    [[nodiscard]] virtual int do_read(u64 offset, Scatter to) = 0;
+    [[nodiscard]] virtual int do_write(u64 offset, Scatter from) = 0;
+    [[nodiscard]] virtual int do_flush() = 0;
+    [[nodiscard]] virtual int do_discard(u64 offset, u64 bytes) = 0;
+    [[nodiscard]] virtual int do_write_zeroes(u64 offset, u64 bytes) = 0;
+
     std::string identity_, format_;
+    Policy policy_;
+    BlockCounters counters_;
 };
 
-enum class BlockFormat : u8 { Detect, Raw, Qcow2 };
+enum class BlockFormat : u8 { Detect, Raw, Qcow2, Null /* no image: zeroes */ };
 
 struct BlockOptions {
     std::string path; // of an image, or an NBD server's address (nbd_client.h)
@@ -62,8 +95,13 @@ struct BlockOptions {
     bool snapshot = false; // writes go to a temporary file; the image stays as it is
     // A guest can make a raw image look like another: whoever does not trust it says what it is.
     BlockFormat format = BlockFormat::Detect;
+    bool auto_read_only = false; // an image that cannot be written is only read
+    BlockBackend::Policy policy;
+    u64 null_bytes = 0; // of Null
 };
 
+// Whether it is one, as the options say or as it looks.
+[[nodiscard]] bool is_qcow2(const BlockOptions& image);
 // Null with a reason, one line.
 [[nodiscard]] std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
                                                                std::string& why_not);

@@ -98,11 +98,11 @@ class ServedImage final : public BlockBackend {
     }
     u64 bytes() const override { return client_->bytes(); }
     bool read_only() const override { return client_->read_only(); }
-    int read(u64 offset, Scatter to) override { return client_->read(offset, to); }
-    int write(u64 offset, Scatter from) override { return client_->write(offset, from); }
-    int flush() override { return client_->flush(); }
-    int discard(u64 offset, u64 bytes) override { return client_->discard(offset, bytes); }
-    int write_zeroes(u64 offset, u64 bytes) override {
+    int do_read(u64 offset, Scatter to) override { return client_->read(offset, to); }
+    int do_write(u64 offset, Scatter from) override { return client_->write(offset, from); }
+    int do_flush() override { return client_->flush(); }
+    int do_discard(u64 offset, u64 bytes) override { return client_->discard(offset, bytes); }
+    int do_write_zeroes(u64 offset, u64 bytes) override {
         return client_->write_zeroes(offset, bytes);
     }
 

@@ -241,7 +241,7 @@ int NbdClient::request(u16 command, u64 offset, u64 bytes, Scatter out, Scatter 
     return is_lost_ ? EIO : 0;
 }
 
-int NbdClient::read(u64 offset, Scatter to) {
+int NbdClient::do_read(u64 offset, Scatter to) {
     int error = 0;
     const u64 bytes = total_bytes(to);
     for (u64 done = 0; done < bytes && error == 0; done += kMostBytes) {
@@ -251,7 +251,7 @@ int NbdClient::read(u64 offset, Scatter to) {
     return error;
 }
 
-int NbdClient::write(u64 offset, Scatter from) {
+int NbdClient::do_write(u64 offset, Scatter from) {
     int error = 0;
     const u64 bytes = total_bytes(from);
     for (u64 done = 0; done < bytes && error == 0; done += kMostBytes) {
@@ -269,15 +269,15 @@ int NbdClient::by_parts(u16 command, u64 offset, u64 bytes) {
     return error;
 }
 
-int NbdClient::flush() {
+int NbdClient::do_flush() {
     return (export_flags_ & kExportFlush) != 0 ? request(kFlush, 0, 0, {}, {}) : 0;
 }
 
-int NbdClient::discard(u64 offset, u64 bytes) {
+int NbdClient::do_discard(u64 offset, u64 bytes) {
     return (export_flags_ & kExportTrim) != 0 ? by_parts(kTrim, offset, bytes) : 0;
 }
 
-int NbdClient::write_zeroes(u64 offset, u64 bytes) {
+int NbdClient::do_write_zeroes(u64 offset, u64 bytes) {
     if ((export_flags_ & kExportWriteZeroes) != 0) {
         return by_parts(kZero, offset, bytes);
     }
@@ -285,7 +285,7 @@ int NbdClient::write_zeroes(u64 offset, u64 bytes) {
     int error = 0;
     for (u64 done = 0; done < bytes && error == 0; done += zeroes.size()) {
         const iovec piece = piece_of(zeroes.data(), std::min<u64>(bytes - done, zeroes.size()));
-        error = write(offset + done, {&piece, 1});
+        error = do_write(offset + done, {&piece, 1});
     }
     return error;
 }

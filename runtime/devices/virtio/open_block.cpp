@@ -7,6 +7,7 @@
 
 #include "runtime/devices/virtio/image_server.h"
 #include "runtime/devices/virtio/nbd_client.h"
+#include "runtime/devices/virtio/null_disk.h"
 #include "runtime/devices/virtio/raw_file.h"
 #include "runtime/devices/virtio/snapshot.h"
 
@@ -16,7 +17,7 @@ using runtime::FileDescriptor;
 
 namespace {
 
-bool is_qcow2(const std::string& path) {
+bool looks_like_qcow2(const std::string& path) {
     const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     std::array<char, 4> magic{};
     return file && pread(file.get(), magic.data(), magic.size(), 0) == 4 &&
@@ -32,14 +33,27 @@ std::unique_ptr<BlockBackend> of_format(std::unique_ptr<BlockBackend> image, std
 }
 
 std::unique_ptr<BlockBackend>
-open_image(const std::string& path, BlockFormat format, bool read_only, std::string& why_not) {
+open_image(const BlockOptions& options, bool read_only, std::string& why_not) {
+    const std::string& path = options.path;
+    if (options.format == BlockFormat::Null) {
+        return of_format(std::make_unique<NullDisk>(options.null_bytes, read_only), "null-co");
+    }
     if (const auto server = NbdClient::parse(path)) {
         return of_format(NbdClient::connect(*server, read_only, why_not), "nbd");
     }
-    if (format == BlockFormat::Qcow2 || (format == BlockFormat::Detect && is_qcow2(path))) {
+    if (is_qcow2(options)) {
         return of_format(open_served_image(path, "qcow2", read_only, why_not), "qcow2");
     }
     return of_format(RawFile::open(path, read_only, why_not), "raw");
+}
+
+std::unique_ptr<BlockBackend> open_as_allowed(const BlockOptions& options, std::string& why_not) {
+    const bool read_only = options.read_only || options.snapshot;
+    auto image = open_image(options, read_only, why_not);
+    if (image == nullptr && !read_only && options.auto_read_only) {
+        image = open_image(options, true, why_not);
+    }
+    return image;
 }
 
 // Its size, and when the file was changed last; of what a server has, the size.
@@ -54,10 +68,14 @@ std::string identity_of(const BlockBackend& image, const std::string& path) {
 
 } // namespace
 
+bool is_qcow2(const BlockOptions& image) {
+    return image.format == BlockFormat::Qcow2 ||
+           (image.format == BlockFormat::Detect && looks_like_qcow2(image.path));
+}
+
 std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
                                                  std::string& why_not) {
-    auto image =
-        open_image(options.path, options.format, options.read_only || options.snapshot, why_not);
+    auto image = open_as_allowed(options, why_not);
     if (image == nullptr) {
         return nullptr;
     }
@@ -71,6 +89,7 @@ std::unique_ptr<BlockBackend> open_block_backend(const BlockOptions& options,
                     : nullptr;
     }
     if (image != nullptr) {
+        image->set_policy(options.policy);
         image->set_identity(identity + (image->read_only()          ? ", read only"
                                         : image->changes_are_ours() ? ", with -snapshot"
                                                                     : ""));

@@ -114,7 +114,7 @@ std::unique_ptr<RawFile> RawFile::temporary(u64 bytes, std::string& why_not) {
 
 RawFile::~RawFile() { close(fd_); }
 
-int RawFile::read(u64 offset, Scatter to) {
+int RawFile::do_read(u64 offset, Scatter to) {
     return transfer_all(
         {to.begin(), to.end()}, offset,
         [&](const iovec* list, int count, off_t at) { return preadv(fd_, list, count, at); },
@@ -124,23 +124,23 @@ int RawFile::read(u64 offset, Scatter to) {
         });
 }
 
-int RawFile::write(u64 offset, Scatter from) {
+int RawFile::do_write(u64 offset, Scatter from) {
     return transfer_all(
         {from.begin(), from.end()}, offset,
         [&](const iovec* list, int count, off_t at) { return pwritev(fd_, list, count, at); },
         [](Scatter) { return ENOSPC; });
 }
 
-int RawFile::flush() { return last_error(fdatasync(fd_)); }
+int RawFile::do_flush() { return last_error(fdatasync(fd_)); }
 
 // Whether the host can is a property of its file system; the guest need not know.
-int RawFile::discard(u64 offset, u64 bytes) {
+int RawFile::do_discard(u64 offset, u64 bytes) {
     fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
               static_cast<off_t>(bytes));
     return 0;
 }
 
-int RawFile::write_zeroes(u64 offset, u64 bytes) {
+int RawFile::do_write_zeroes(u64 offset, u64 bytes) {
     for (const int mode : {FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE}) {
         if (fallocate(fd_, mode | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
                       static_cast<off_t>(bytes)) == 0) {
@@ -150,7 +150,7 @@ int RawFile::write_zeroes(u64 offset, u64 bytes) {
     static std::array<u8, 65536> zeroes{};
     for (u64 done = 0; done < bytes; done += zeroes.size()) {
         const iovec piece{zeroes.data(), std::min<u64>(bytes - done, zeroes.size())};
-        if (const int error = write(offset + done, {&piece, 1}); error != 0) {
+        if (const int error = do_write(offset + done, {&piece, 1}); error != 0) {
             return error;
         }
     }

@@ -16,11 +16,11 @@ class RawFile final : public BlockBackend {
 
     [[nodiscard]] u64 bytes() const override { return bytes_; }
     [[nodiscard]] bool read_only() const override { return read_only_; }
-    [[nodiscard]] int read(u64 offset, Scatter to) override;
-    [[nodiscard]] int write(u64 offset, Scatter from) override;
-    [[nodiscard]] int flush() override;
-    [[nodiscard]] int discard(u64 offset, u64 bytes) override;
-    [[nodiscard]] int write_zeroes(u64 offset, u64 bytes) override;
+    [[nodiscard]] int do_read(u64 offset, Scatter to) override;
+    [[nodiscard]] int do_write(u64 offset, Scatter from) override;
+    [[nodiscard]] int do_flush() override;
+    [[nodiscard]] int do_discard(u64 offset, u64 bytes) override;
+    [[nodiscard]] int do_write_zeroes(u64 offset, u64 bytes) override;
 
   private:
     RawFile(int fd, u64 bytes, bool read_only) : fd_(fd), bytes_(bytes), read_only_(read_only) {}

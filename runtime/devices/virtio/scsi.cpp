@@ -101,7 +101,10 @@ class Scsi::Request final : public Worker::Job {
         if (out_bytes != 0 && in_bytes != 0) { // VIRTIO_SCSI_F_INOUT is not there
             return respond({.response = kFailure}, {});
         }
-        const scsi::Completion done = device_.bus_->execute(*at, *cdb_, out_, in_);
+        const scsi::Completion done = [&] {
+            const std::lock_guard held{device_.units_lock_};
+            return device_.bus_->execute(*at, *cdb_, out_, in_);
+        }();
         if (done.overrun) {
             return respond({.response = kOverrun}, {});
         }
@@ -188,6 +191,7 @@ class Scsi::Task final : public Worker::Job {
     }
 
     [[nodiscard]] Result manage(scsi::Address at) {
+        const std::lock_guard held{device_.units_lock_};
         scsi::LogicalUnit* const unit = device_.bus_->find(at);
         if (function_ == kResetTarget) {
             device_.bus_->for_each([&](scsi::Address one, scsi::LogicalUnit& each) {
@@ -261,7 +265,13 @@ void Scsi::write_config(u64 offset, unsigned bytes, u64 value) {
 void Scsi::reset() {
     set(kSenseBytes, kDefaultSenseBytes);
     set(kCdbBytes, kDefaultCdbBytes);
+    const std::lock_guard held{units_lock_};
     bus_->for_each([](scsi::Address, scsi::LogicalUnit& unit) { unit.reset(); });
+}
+
+void Scsi::call(scsi::Address at, const std::function<void(scsi::LogicalUnit&)>& what) {
+    const std::lock_guard held{units_lock_};
+    what(*bus_->find(at));
 }
 
 template <class Job> void Scsi::take_all(unsigned queue) {
@@ -285,6 +295,7 @@ void Scsi::notified(unsigned queue) {
 
 std::string Scsi::identity() const {
     std::string text;
+    const std::lock_guard held{units_lock_};
     bus_->for_each([&](scsi::Address at, const scsi::LogicalUnit& unit) {
         text += (text.empty() ? "" : "; ") + std::to_string(at.target) + ":" +
                 std::to_string(at.unit) + " " + unit.identity();
@@ -294,6 +305,7 @@ std::string Scsi::identity() const {
 
 std::string Scsi::why_not_loaded() const {
     std::string why_not;
+    const std::lock_guard held{units_lock_};
     bus_->for_each([&](scsi::Address, const scsi::LogicalUnit& unit) {
         why_not =
             why_not.empty() && unit.medium() != nullptr ? unit.medium()->why_not_loaded() : why_not;
@@ -307,10 +319,12 @@ void Scsi::visit_state(StateVisitor& visit) {
     visit.bounded(cdb_bytes, kMostCdbBytes);
     set(kSenseBytes, sense_bytes);
     set(kCdbBytes, cdb_bytes);
+    const std::lock_guard held{units_lock_};
     bus_->for_each([&](scsi::Address, scsi::LogicalUnit& unit) { unit.visit_state(visit); });
 }
 
 void Scsi::add_images(StateImages& images, const std::string& name) {
+    const std::lock_guard held{units_lock_};
     bus_->for_each([&](scsi::Address at, scsi::LogicalUnit& unit) {
         if (unit.medium() != nullptr) {
             unit.medium()->add_image(images, name + " " + std::to_string(at.target) + ":" +

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <mutex>
 
 #include "runtime/devices/scsi/bus.h"
@@ -32,6 +33,9 @@ class Scsi final : public VirtioDevice {
     void visit_state(StateVisitor& visit) override;
     void add_images(StateImages& images, const std::string& name) override;
 
+    // Calls it with a unit that is there, when it carries out no command. From any thread.
+    void call(scsi::Address at, const std::function<void(scsi::LogicalUnit&)>& what);
+
   private:
     class Request;
     class Task;
@@ -41,6 +45,9 @@ class Scsi final : public VirtioDevice {
     void set(u64 offset, auto value);
     [[nodiscard]] u32 size_at(u64 offset) const;
 
+    // Of the units' state, which commands change in the worker's thread, and others in theirs.
+    // Nobody waits for another lock with it held.
+    mutable std::mutex units_lock_;
     std::unique_ptr<scsi::Bus> bus_;
     std::array<u8, 36> config_{};
     Worker worker_; // last: it uses the others

@@ -13,7 +13,7 @@ Snapshot::Snapshot(std::unique_ptr<BlockBackend> base, std::unique_ptr<BlockBack
       overlay_(std::move(overlay)),
       changed_(align_up(base_->bytes(), kClusterBytes) / kClusterBytes) {}
 
-int Snapshot::read(u64 offset, Scatter to) {
+int Snapshot::do_read(u64 offset, Scatter to) {
     const u64 start = offset;
     const u64 end = offset + total_bytes(to);
     while (offset < end) { // by runs of clusters that one of the files has
@@ -63,12 +63,12 @@ int Snapshot::prepare(u64 offset, u64 bytes) {
     return 0;
 }
 
-int Snapshot::write(u64 offset, Scatter from) {
+int Snapshot::do_write(u64 offset, Scatter from) {
     const int error = prepare(offset, total_bytes(from));
     return error != 0 ? error : overlay_->write(offset, from);
 }
 
-int Snapshot::write_zeroes(u64 offset, u64 bytes) {
+int Snapshot::do_write_zeroes(u64 offset, u64 bytes) {
     const int error = prepare(offset, bytes);
     return error != 0 ? error : overlay_->write_zeroes(offset, bytes);
 }
@@ -130,6 +130,6 @@ std::unique_ptr<StateImage> Snapshot::image(std::string name) {
 }
 
 // Only what the overlay has costs anything. It reads as zeroes then, which is as good as anything.
-int Snapshot::discard(u64 offset, u64 bytes) { return write_zeroes(offset, bytes); }
+int Snapshot::do_discard(u64 offset, u64 bytes) { return do_write_zeroes(offset, bytes); }
 
 } // namespace ulna::devices::virtio

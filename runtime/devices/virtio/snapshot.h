@@ -15,11 +15,11 @@ class Snapshot final : public BlockBackend {
 
     [[nodiscard]] u64 bytes() const override { return base_->bytes(); }
     [[nodiscard]] bool read_only() const override { return false; }
-    [[nodiscard]] int read(u64 offset, Scatter to) override;
-    [[nodiscard]] int write(u64 offset, Scatter from) override;
-    [[nodiscard]] int flush() override { return 0; } // nothing is to survive
-    [[nodiscard]] int discard(u64 offset, u64 bytes) override;
-    [[nodiscard]] int write_zeroes(u64 offset, u64 bytes) override;
+    [[nodiscard]] int do_read(u64 offset, Scatter to) override;
+    [[nodiscard]] int do_write(u64 offset, Scatter from) override;
+    [[nodiscard]] int do_flush() override { return 0; } // nothing is to survive
+    [[nodiscard]] int do_discard(u64 offset, u64 bytes) override;
+    [[nodiscard]] int do_write_zeroes(u64 offset, u64 bytes) override;
     [[nodiscard]] bool changes_are_ours() const override { return true; }
     [[nodiscard]] std::unique_ptr<StateImage> image(std::string name) override;
 

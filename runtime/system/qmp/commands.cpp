@@ -8,14 +8,13 @@
 
 namespace ulna::system::qmp {
 
-namespace {
-
 Result done() { return Json::object(); }
 
-// By what says why not, if anything.
 Result done_unless(const std::string& why_not) {
     return why_not.empty() ? done() : Failure{why_not};
 }
+
+namespace {
 
 // What there is none of here, though there could be.
 Result none(const MachineParts&, const Json&) { return Json::array(); }
@@ -119,6 +118,7 @@ struct Row {
     const char* name;
     std::vector<Argument> arguments;
     Handler handler;
+    bool takes_more = false; // Command::takes_more
 };
 
 using enum Argument::Type;
@@ -126,6 +126,8 @@ using enum Argument::Type;
 const Argument kFile{"filename"};
 const Argument kAddress{"val", Unsigned}, kBytes{"size", Unsigned};
 const Argument kCpu{"cpu-index", Integer, false};
+const Argument kDevice{"device", Text, false}, kId{"id", Text, false}; // one of them
+const Argument kForce{"force", Boolean, false};
 
 // clang-format off
 const Row kRows[] = {
@@ -147,7 +149,9 @@ const Row kRows[] = {
     {"query-jobs",                {}, none},
     {"query-block-jobs",          {}, none},
     {"query-chardev",             {}, query_characters},
-    {"query-block",               {}, query_disks},
+    {"query-block",               {}, query_drives},
+    {"query-named-block-nodes",   {{"flat", Boolean, false}}, query_nodes},
+    {"query-blockstats",          {{"query-nodes", Boolean, false}}, query_block_statistics},
     {"query-gic-capabilities",    {}, query_gic},
     {"query-pci",                 {}, query_pci},
     {"query-mice",                {}, none},
@@ -166,6 +170,14 @@ const Row kRows[] = {
     {"memsave",                   {kAddress, kBytes, kFile, kCpu}, save_virtual},
     {"pmemsave",                  {kAddress, kBytes, kFile}, save_physical},
     {"dumpdtb",                   {kFile}, save_tree},
+    {"blockdev-add",              {{"driver"}, {"node-name"}}, add_node, true},
+    {"blockdev-del",              {{"node-name"}}, remove_node},
+    {"eject",                     {kDevice, kId, kForce}, eject},
+    {"blockdev-open-tray",        {kDevice, kId, kForce}, open_tray},
+    {"blockdev-close-tray",       {kDevice, kId}, close_tray},
+    {"blockdev-remove-medium",    {{"id"}}, remove_medium},
+    {"blockdev-insert-medium",    {{"id"}, {"node-name"}}, insert_medium},
+    {"blockdev-change-medium",    {kDevice, kId, kFile, {"format", Text, false}, kForce, {"read-only-mode", Text, false}}, change_medium},
 };
 // clang-format on
 
@@ -174,10 +186,11 @@ const Row kRows[] = {
 std::vector<Command> machine_commands(const MachineParts& parts) {
     std::vector<Command> commands;
     for (const Row& row : kRows) {
-        commands.push_back(
-            {row.name, row.arguments, [parts, handler = row.handler](const Json& arguments) {
-                 return handler(parts, arguments);
-             }});
+        commands.push_back({row.name, row.arguments,
+                            [parts, handler = row.handler](const Json& arguments) {
+                                return handler(parts, arguments);
+                            },
+                            row.takes_more});
     }
     return commands;
 }

@@ -23,6 +23,10 @@ struct MachineParts {
 // For the table of commands; `arguments` have been checked.
 using Handler = Result (*)(const MachineParts& parts, const Json& arguments);
 
+[[nodiscard]] Result done();
+// By what says why not, if anything.
+[[nodiscard]] Result done_unless(const std::string& why_not);
+
 // queries.cpp
 Result no_balloon();
 Result query_version(const MachineParts&, const Json&);
@@ -38,8 +42,22 @@ Result query_cpus(const MachineParts& parts, const Json&);
 Result query_memory(const MachineParts& parts, const Json&);
 Result query_balloon(const MachineParts& parts, const Json&);
 Result query_characters(const MachineParts& parts, const Json&);
-Result query_disks(const MachineParts& parts, const Json&);
 Result query_pci(const MachineParts& parts, const Json&);
 Result query_gic(const MachineParts&, const Json&);
+
+// block_queries.cpp
+Result query_drives(const MachineParts& parts, const Json&);
+Result query_nodes(const MachineParts& parts, const Json&);
+Result query_block_statistics(const MachineParts& parts, const Json& arguments);
+
+// block_commands.cpp
+Result add_node(const MachineParts& parts, const Json& arguments);
+Result remove_node(const MachineParts& parts, const Json& arguments);
+Result eject(const MachineParts& parts, const Json& arguments);
+Result open_tray(const MachineParts& parts, const Json& arguments);
+Result close_tray(const MachineParts& parts, const Json& arguments);
+Result remove_medium(const MachineParts& parts, const Json& arguments);
+Result insert_medium(const MachineParts& parts, const Json& arguments);
+Result change_medium(const MachineParts& parts, const Json& arguments);
 
 } // namespace ulna::system::qmp

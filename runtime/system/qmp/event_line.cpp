@@ -23,6 +23,8 @@ const char* name_of(MachineEvent::Kind kind) {
         return "SHUTDOWN";
     case MachineEvent::Kind::BalloonChange:
         return "BALLOON_CHANGE";
+    case MachineEvent::Kind::TrayMoved:
+        return "DEVICE_TRAY_MOVED";
     }
     UNREACHABLE("a kind of event");
 }
@@ -48,6 +50,16 @@ const char* name_of(Cause cause) {
 
 bool is_guests(Cause cause) { return cause == Cause::GuestShutdown || cause == Cause::GuestReset; }
 
+// Names of the user's, as they may be in JSON's strings.
+std::string escaped(const std::string& text) {
+    std::string safe;
+    for (const char c : text) {
+        const bool is_plain = c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+        safe += is_plain ? std::string{c} : fmt::format("\\u{:04x}", static_cast<u8>(c));
+    }
+    return safe;
+}
+
 std::string data_of(const MachineEvent& event) {
     switch (event.kind) {
     case MachineEvent::Kind::Reset:
@@ -56,6 +68,9 @@ std::string data_of(const MachineEvent& event) {
                            name_of(event.cause));
     case MachineEvent::Kind::BalloonChange:
         return fmt::format(R"("data": {{"actual": {}}}, )", event.ram_left);
+    case MachineEvent::Kind::TrayMoved:
+        return fmt::format(R"("data": {{"device": "{}", "tray-open": {}, "id": "{}"}}, )",
+                           escaped(event.drive), event.is_open, escaped(event.device));
     default:
         return "";
     }

@@ -42,8 +42,12 @@ const char* name_of(Argument::Type type) {
         return "an integer";
     case Argument::Type::Unsigned:
         return "an integer that is not negative";
+    case Argument::Type::Boolean:
+        return "true or false";
     case Argument::Type::List:
         return "a list";
+    case Argument::Type::Object:
+        return "an object";
     }
     return "";
 }
@@ -57,14 +61,19 @@ bool fits(Argument::Type type, const Json& value) {
                (!value.is_number_unsigned() || value.get<u64>() <= u64{INT64_MAX});
     case Argument::Type::Unsigned:
         return value.is_number_unsigned();
+    case Argument::Type::Boolean:
+        return value.is_boolean();
     case Argument::Type::List:
         return value.is_array();
+    case Argument::Type::Object:
+        return value.is_object();
     }
     return false;
 }
 
 // Empty: they are as the command has them.
-std::string why_not(const std::vector<Argument>& expected, const Json& arguments) {
+std::string
+why_not(const std::vector<Argument>& expected, const Json& arguments, bool takes_more = false) {
     for (const Argument& argument : expected) {
         const auto found = arguments.find(argument.name);
         if (found == arguments.end()) {
@@ -76,7 +85,7 @@ std::string why_not(const std::vector<Argument>& expected, const Json& arguments
         }
     }
     for (const auto& [name, value] : arguments.items()) {
-        if (std::ranges::count(expected, name, &Argument::name) == 0) {
+        if (!takes_more && std::ranges::count(expected, name, &Argument::name) == 0) {
             return "there is no argument '" + name + "'";
         }
     }
@@ -171,8 +180,8 @@ Result Session::run(const std::string& name, const Json& arguments) {
     if (!is_names && command == commands_.end()) {
         return not_found("there is no command '" + name + "'");
     }
-    if (std::string reason =
-            why_not(is_names ? std::vector<Argument>{} : command->arguments, arguments);
+    if (std::string reason = why_not(is_names ? std::vector<Argument>{} : command->arguments,
+                                     arguments, !is_names && command->takes_more);
         !reason.empty()) {
         return Failure{std::move(reason)};
     }

@@ -25,7 +25,7 @@ struct Failure {
 using Result = std::variant<Json, Failure>;
 
 struct Argument {
-    enum class Type : u8 { Text, Integer, Unsigned, List };
+    enum class Type : u8 { Text, Integer, Unsigned, Boolean, List, Object };
     std::string name;
     Type type = Type::Text;
     bool required = true;
@@ -36,6 +36,7 @@ struct Command {
     std::vector<Argument> arguments; // all that there are
     // They have been checked.
     std::function<Result(const Json& arguments)> run;
+    bool takes_more = false; // arguments of other names, which it checks itself
 };
 
 // What a server says first. `version`: what query-version answers.

@@ -141,40 +141,6 @@ Result query_characters(const MachineParts& parts, const Json&) {
     return all;
 }
 
-namespace {
-
-// Without limits of speed, and nothing between a disk and its image.
-Json inserted_medium(const DiskReport& disk) {
-    Json inserted = {{"file", disk.file},       {"drv", disk.format},  {"ro", disk.read_only},
-                     {"active", true},          {"encrypted", false},  {"detect_zeroes", "off"},
-                     {"backing_file_depth", 0}, {"write_threshold", 0}};
-    for (const char* const limit : {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"}) {
-        inserted[limit] = 0;
-    }
-    inserted["cache"] = {{"writeback", true}, {"direct", false}, {"no-flush", false}};
-    inserted["image"] = {
-        {"filename", disk.file}, {"format", disk.format}, {"virtual-size", disk.bytes}};
-    return inserted;
-}
-
-} // namespace
-
-Result query_disks(const MachineParts& parts, const Json&) {
-    Json all = Json::array();
-    for (const DiskReport& disk : parts.board.disks()) {
-        Json one = {{"device", disk.name},
-                    {"type", "unknown"},
-                    {"removable", disk.removable},
-                    {"locked", false},
-                    {"io-status", "ok"}};
-        if (!disk.file.empty()) {
-            one["inserted"] = inserted_medium(disk);
-        }
-        all.push_back(std::move(one));
-    }
-    return all;
-}
-
 Result query_gic(const MachineParts&, const Json&) {
     Json all = Json::array();
     for (const GicVersion version : {GicVersion::V3, GicVersion::V2}) {

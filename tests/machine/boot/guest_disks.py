@@ -41,14 +41,15 @@ class Disk:
 
 
 class ScsiDisk(Disk):
-    """The same on a SCSI bus, with a CD beside it and a drive without one."""
+    """The same on a SCSI bus, with a CD beside it, another that takes its place, and a drive without one."""
 
     def __init__(self, work):
         super().__init__(work)
         self.cd, files = work / "cd", work / "cd-files"
         files.mkdir()
-        (files / "hello").write_text("from a CD\n")
-        self.run("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-d", files, self.cd, "8M")
+        for image, text, size in (self.cd, "from a CD", "8M"), (work / "another-cd", "from another CD", "12M"):
+            (files / "hello").write_text(text + "\n")
+            self.run("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-d", files, image, size)
 
     def options(self):
         return ["-drive", f"file={self.image},format=raw,if=none,id=d", "-device", "virtio-scsi-pci,id=one",

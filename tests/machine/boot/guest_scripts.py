@@ -49,6 +49,21 @@ sync; rm /mnt/zeros; fstrim /mnt
 umount /mnt
 mount -t ext4 -o ro /dev/sr0 /mnt
 [ "$(cat /mnt/hello)" = "from a CD" ]
+(sleep 0.3; echo take the CD out) &
+sleep 1
+[ "$(cat /mnt/hello)" = "from a CD" ]
+umount /mnt
+(sleep 0.3; echo change the CD) &
+until mount -t ext4 -o ro /dev/sr0 /mnt 2>/dev/null && [ "$(cat /mnt/hello)" = "from another CD" ]; do
+    umount /mnt 2>/dev/null || true; sleep 0.2
+done
+[ "$(cat /sys/block/sr0/size)" = 24576 ]
+umount /mnt
+eject /dev/sr0
+(sleep 0.3; echo look at the tray) &
+sleep 1
+eject -t /dev/sr0
+mount -t ext4 -o ro /dev/sr0 /mnt
 umount /mnt
 grep -q "drive name:.*sr1.*sr0" /proc/sys/dev/cdrom/info
 dd if=/dev/sr1 of=/dev/null 2>/tmp/error || grep "No medium found" /tmp/error >/tmp/missing
