@@ -17,8 +17,10 @@
 #include "runtime/system/board.h"
 #include "runtime/system/cache_identity.h"
 #include "runtime/system/compile_server.h"
+#include "runtime/system/daemon.h"
 #include "runtime/system/device_tree_file.h"
 #include "runtime/system/gdb_target.h"
+#include "runtime/system/pseudo_terminals.h"
 #include "runtime/system/qmp/server.h"
 #include "runtime/system/termination.h"
 #include "runtime/tier2/server_connection.h"
@@ -63,6 +65,7 @@ system::MachineConfig config_of(const system::SystemOptions& options,
             .gic = options.gic,
             .has_its = options.its,
             .shares_ram = system::shares_ram(options),
+            .ram_file = system::memory_file(options),
             .stays_on = options.no_shutdown,
             .resets_end = options.no_reboot,
             .instruction_time = options.instruction_time,
@@ -109,9 +112,20 @@ std::optional<system::Machine::End> live_on(system::Machine& machine,
     return why_not.empty() ? std::optional{machine.run_loaded()} : std::nullopt;
 }
 
+// A machine that has nothing waits for nothing.
+std::optional<system::Machine::End> idle(system::Machine& machine) {
+    constexpr u32 kWait[] = {0xd503207f, 0x17ffffff}; // wfi, and again
+    const bool fits = machine.memory().write_ram(devices::virt::kRam, kWait, sizeof kWait);
+    CHECK(fits);
+    return machine.run(devices::virt::kRam, 0, 1);
+}
+
 // From power on, or a reset, to the end, or the next one.
 std::optional<system::Machine::End>
 live(system::Machine& machine, const system::SystemOptions& options, std::string& why_not) {
+    if (!options.has_board) {
+        return idle(machine);
+    }
     auto boot = system::load_boot(system::boot_request(options), system::describe(options),
                                   machine.memory(), why_not);
     std::optional<devices::PhysAddr> start;
@@ -132,8 +146,12 @@ void save_translations(system::Machine& machine) {
     }
 }
 
-int run(const system::SystemOptions& options) {
+int run(const system::SystemOptions& options, system::Daemon& daemon) {
     std::string why_not;
+    system::PidFile pid_file;
+    if (!pid_file.write(options.pid_file, why_not)) {
+        return fail(why_not);
+    }
     const auto tier2 = open_tier2(options);
     const auto machine = system::Machine::create(config_of(options, tier2.get()), why_not);
     const auto board = machine ? system::Board::create(*machine, options, why_not) : nullptr;
@@ -141,7 +159,7 @@ int run(const system::SystemOptions& options) {
         return fail(why_not);
     }
     system::Snapshots snapshots{*machine, *board, options};
-    system::MachineControl control{*machine, *board};
+    system::MachineControl control{*machine, *board, options};
     system::qmp::Server qmp{{*machine, *board, snapshots, control, options}};
     system::AttachedMonitor monitor{*machine, *board, snapshots, control};
     if (!monitor.connect(options.monitor, why_not)) {
@@ -157,6 +175,7 @@ int run(const system::SystemOptions& options) {
     if (!qmp.connect(options.qmp, why_not)) {
         return fail(why_not);
     }
+    daemon.ready();
     std::optional<system::Termination> termination;
     {
         const std::lock_guard lock{machine->lock()};
@@ -225,7 +244,7 @@ int main(int argc, char** argv) {
         return 1;
     }
     fill_standard_descriptors();
-    const system::SystemCommandLine line = system::parse_system_command_line(argc, argv);
+    system::SystemCommandLine line = system::parse_system_command_line(argc, argv);
     if (line.exit_status) {
         std::fputs(line.message.c_str(), *line.exit_status == 0 ? stdout : stderr);
         return *line.exit_status;
@@ -236,8 +255,11 @@ int main(int argc, char** argv) {
         return trouble.empty() ? 0 : fail(trouble);
     }
     std::string why_not;
-    const int status =
-        configure_debugging(line.options, why_not) ? run(line.options) : fail(why_not);
+    system::Daemon daemon;
+    const bool is_set_up = (!line.options.daemonize || daemon.enter(why_not)) &&
+                           configure_debugging(line.options, why_not) &&
+                           system::open_ptys(line.options, why_not);
+    const int status = is_set_up ? run(line.options, daemon) : fail(why_not);
     if (const std::optional<int> signal = system::Termination::signal()) {
         std::raise(*signal); // when all is put away, such as half of a snapshot's file
     }

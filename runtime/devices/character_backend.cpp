@@ -8,6 +8,7 @@
 
 #include "runtime/devices/console.h"
 #include "runtime/devices/output_queue.h"
+#include "runtime/devices/pty_backend.h"
 #include "runtime/devices/socket_backend.h"
 
 namespace ulna::devices {
@@ -50,7 +51,7 @@ make_file(const std::string& path, EventLoop& loop, std::string& why_not) {
 bool is_console(std::string_view words) { return words == "stdio" || words == "mon:stdio"; }
 
 bool is_socket(std::string_view words) {
-    return words.starts_with("unix:") || words.starts_with("tcp:");
+    return words.starts_with("unix:") || words.starts_with("tcp:") || words.starts_with("fd:");
 }
 
 std::unique_ptr<CharacterBackend>
@@ -64,6 +65,9 @@ make_character_backend(std::string_view words, EventLoop& loop, std::string& why
     }
     if (words.starts_with(kFile)) {
         return make_file(std::string(words.substr(kFile.size())), loop, why_not);
+    }
+    if (words.starts_with("pty:")) {
+        return std::make_unique<PtyBackend>(words, loop);
     }
     if (is_socket(words)) {
         return SocketBackend::create(words, loop, why_not);

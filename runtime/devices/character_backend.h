@@ -45,13 +45,14 @@ class CharacterBackend {
 };
 
 // The back end that a user's words mean: "null" (or "none"), "stdio" (or "mon:stdio"), "file:PATH",
-// "unix:PATH" and "tcp:HOST:PORT", of which the last two take ",server=on" and ",wait=off". Null,
-// with a reason, when there is none. With the lock held.
+// "unix:PATH", "tcp:HOST:PORT" and "fd:NUMBER" (a socket that we have inherited), which take
+// ",server=on" and ",wait=off", and "pty:FD:PATH" (pty_backend.h). Null, with a reason, when there
+// is none. With the lock held.
 [[nodiscard]] std::unique_ptr<CharacterBackend>
 make_character_backend(std::string_view words, EventLoop& loop, std::string& why_not);
 // Of "stdio" and "mon:stdio": a Console.
 [[nodiscard]] bool is_console(std::string_view words);
-// Of "unix:" and "tcp:": people come and go.
+// Of "unix:", "tcp:" and "fd:": people come and go.
 [[nodiscard]] bool is_socket(std::string_view words);
 
 } // namespace ulna::devices

@@ -1,10 +1,13 @@
 #include "runtime/devices/physical_memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "ir/support/bits.h"
@@ -13,6 +16,29 @@
 namespace ulna::devices {
 
 namespace {
+// In a folder, such as one of hugetlbfs, it is a file of its own that is gone with us.
+int open_shared(const std::string& file) {
+    if (file.empty()) {
+        return memfd_create("ulna-ram", MFD_CLOEXEC);
+    }
+    struct stat info;
+    if (stat(file.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+        return open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    }
+    std::string name = file + "/ulna-ram-XXXXXX";
+    const int fd = mkostemp(name.data(), O_CLOEXEC);
+    if (fd >= 0) {
+        unlink(name.c_str());
+    }
+    return fd;
+}
+
+bool make_larger(int fd, u64 bytes) {
+    const off_t wanted = static_cast<off_t>(bytes);
+    struct stat info;
+    return fstat(fd, &info) == 0 && (info.st_size >= wanted || ftruncate(fd, wanted) == 0);
+}
+
 bool finds(Space by, Space what) { return by == Space::Secure || what == Space::NonSecure; }
 } // namespace
 
@@ -24,8 +50,12 @@ PhysicalMemory::~PhysicalMemory() {
     }
 }
 
-u8* PhysicalMemory::add_ram(
-    PhysAddr base, u64 bytes, std::string& why_not, RamKind kind, Space space) {
+u8* PhysicalMemory::add_ram(PhysAddr base,
+                            u64 bytes,
+                            std::string& why_not,
+                            RamKind kind,
+                            Space space,
+                            const std::string& file) {
     constexpr u64 kHugePageBytes = u64{2} << 20;
     constexpr int kAccess = PROT_READ | PROT_WRITE;
     const u64 reserved = bytes + kHugePageBytes;
@@ -38,14 +68,14 @@ u8* PhysicalMemory::add_ram(
         part.host = reinterpret_cast<u8*>(align_down(at + kHugePageBytes - 1, kHugePageBytes));
     }
     if (made && kind == RamKind::Shared) {
-        part.fd = memfd_create("ulna-ram", MFD_CLOEXEC);
-        made = part.fd >= 0 && ftruncate(part.fd, static_cast<off_t>(bytes)) == 0 &&
+        part.fd = open_shared(file);
+        made = part.fd >= 0 && make_larger(part.fd, bytes) &&
                mmap(part.host, bytes, kAccess, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, part.fd,
                     0) != MAP_FAILED;
     }
     if (!made) {
-        why_not = "cannot have " + std::to_string(bytes >> 20) +
-                  " MiB of guest memory: " + std::strerror(errno);
+        why_not = "cannot have " + std::to_string(bytes >> 20) + " MiB of guest memory" +
+                  (file.empty() ? "" : " in '" + file + "'") + ": " + std::strerror(errno);
         give_back(part);
         return nullptr;
     }

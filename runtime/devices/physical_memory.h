@@ -26,7 +26,8 @@ class PhysicalMemory {
                               u64 bytes,
                               std::string& why_not,
                               RamKind kind = RamKind::Private,
-                              Space space = Space::NonSecure);
+                              Space space = Space::NonSecure,
+                              const std::string& file = ""); // of Shared: in place of a memfd
     void add_device(PhysAddr base, u64 bytes, Device& device, Space space = Space::NonSecure);
     // As after power on: RAM is zero, devices are reset. With the machine's lock held.
     void reset();

@@ -1,5 +1,6 @@
 #include "runtime/devices/socket_backend.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ namespace ulna::devices {
 namespace {
 
 struct SocketOptions {
+    std::optional<u64> fd;  // of a socket that is open already
     std::string unix_path;  // empty: TCP
     std::string host, port; // host empty: any, or this one
     bool server = false, wait = true;
@@ -57,6 +59,12 @@ std::optional<SocketOptions> parse(std::string_view words, std::string& why_not)
         }
     }
     const auto colon = address.rfind(':');
+    if (words.starts_with("fd:")) {
+        options.fd = runtime::parse_number(address);
+        if (options.fd && *options.fd < INT32_MAX) {
+            return options;
+        }
+    }
     if (is_unix) {
         options.unix_path = address;
     } else if (colon != address.npos) {
@@ -70,8 +78,27 @@ std::optional<SocketOptions> parse(std::string_view words, std::string& why_not)
     return options;
 }
 
+// A socket that whoever started us has made; it is ours now.
+runtime::FileDescriptor adopt(int fd, bool listens, std::string& why_not) {
+    int is_listening = 0;
+    socklen_t size = sizeof is_listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) != 0) {
+        why_not = "no socket that is open";
+        return {};
+    }
+    if ((is_listening != 0) != listens) {
+        why_not = listens ? "it does not listen" : "it listens, as with server=on";
+        return {};
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return runtime::FileDescriptor(fd);
+}
+
 runtime::FileDescriptor open(const SocketOptions& options, std::string& why_not) {
     constexpr int kBacklog = 1;
+    if (options.fd) {
+        return adopt(static_cast<int>(*options.fd), options.server, why_not);
+    }
     if (!options.unix_path.empty()) {
         return options.server ? runtime::listen_unix(options.unix_path, kBacklog, why_not)
                               : runtime::connect_unix(options.unix_path, why_not);

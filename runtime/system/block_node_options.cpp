@@ -10,24 +10,21 @@ using Driver = BlockNodeOptions::Driver;
 const std::vector<std::string> kDrivers = {"file",     "host_device", "nbd",  "null-co",
                                            "null-aio", "raw",         "qcow2"};
 
-// server.type=unix,server.path= or server.type=inet,server.host=,server.port=; before QEMU 2.9 the
-// same without "server.".
+// server.type=unix,server.path= or server.type=inet,server.host=,server.port=.
 std::string nbd_address(Properties& properties) {
     Properties server = properties.group("server");
-    const bool is_unix =
-        server.choice("type", {"inet", "unix"}, properties.has("path") ? 1 : 0) == 1;
-    const auto text = [&](const char* key) {
-        const std::string old = properties.text(key);
-        return old.empty() ? server.required(key) : old;
-    };
-    std::string address =
-        is_unix ? "nbd:unix:" + text("path") : "nbd:" + text("host") + ":" + text("port");
+    const bool is_unix = server.choice("type", {"inet", "unix"}, 0) == 1;
+    std::string address = "nbd:";
+    if (is_unix) {
+        address += "unix:" + server.required("path");
+    } else {
+        address += server.required("host");
+        address += ":" + server.required("port");
+    }
     if (const std::string name = properties.text("export"); !name.empty()) {
         address += ":exportname=" + name;
     }
-    if (const std::string error = server.finish(); !error.empty()) {
-        properties.fail("server." + error);
-    }
+    properties.absorb("server", std::move(server));
     return address;
 }
 
@@ -97,12 +94,10 @@ void set_child(BlockNodeOptions& node,
     node.child = properties.text("file");
     if (node.child.empty()) {
         Properties inner = properties.group("file");
+        const std::size_t before = to.size();
         parse_block_nodes(inner, to, unnamed);
-        if (const std::string error = inner.finish(); !error.empty()) {
-            properties.fail("file." + error);
-        } else {
-            node.child = to.back().name;
-        }
+        node.child = to.size() > before ? to.back().name : "";
+        properties.absorb("file", std::move(inner));
     }
     if (properties.has("backing") && !properties.text("backing").empty()) {
         properties.fail("backing: an image's backing file is what the image says");
@@ -110,6 +105,18 @@ void set_child(BlockNodeOptions& node,
 }
 
 } // namespace
+
+std::vector<NodeProperties> node_properties() {
+    std::vector<NodeProperties> all;
+    for (const std::string& driver : kDrivers) {
+        Properties properties{std::vector<Properties::Item>{{"driver", driver}, {"file", "x"}}};
+        std::vector<BlockNodeOptions> nodes;
+        unsigned unnamed = 0;
+        parse_block_nodes(properties, nodes, unnamed);
+        all.push_back({driver, properties.known()});
+    }
+    return all;
+}
 
 const char* BlockNodeOptions::driver_name() const {
     return kDrivers[static_cast<std::size_t>(driver)].c_str();

@@ -28,6 +28,13 @@ struct BlockNodeOptions {
     [[nodiscard]] const char* driver_name() const;
 };
 
+// What a node of each driver knows.
+struct NodeProperties {
+    std::string driver;
+    std::vector<Properties::Known> known;
+};
+[[nodiscard]] std::vector<NodeProperties> node_properties();
+
 // Takes all properties of a node, and of those that are described inside it. They are appended
 // with the outer one last; each has a name or gets one (`unnamed` counts these). What is wrong
 // fails `properties`.

@@ -298,9 +298,7 @@ Board::VirtioPointer Board::make_network(const DeviceOption& device,
     const std::lock_guard lock{machine_.lock()};
     auto backend = virtio::open_net(machine_.loop(),
                                     with_id(options.networks, device.network)->network, why_not);
-    // QEMU's numbers, as guests remember interfaces by them.
-    const virtio::MacAddress default_mac{0x52, 0x54, 0,
-                                         0x12, 0x34, static_cast<u8>(0x56 + networks_++)};
+    const virtio::MacAddress default_mac = board_mac(networks_++);
     return backend == nullptr ? nullptr
                               : std::make_unique<virtio::Net>(std::move(backend),
                                                               device.mac.value_or(default_mac));

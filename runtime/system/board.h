@@ -35,6 +35,11 @@ namespace ulna::system {
 // Whether other processes serve devices, and so need the machine's RAM.
 [[nodiscard]] bool shares_ram(const SystemOptions& options);
 
+// Of the n-th network device if the user gives none: as QEMU's, as guests remember interfaces so.
+[[nodiscard]] constexpr std::array<u8, 6> board_mac(unsigned n) {
+    return {0x52, 0x54, 0, 0x12, 0x34, static_cast<u8>(0x56 + n)};
+}
+
 class Board {
   public:
     // Null, with a reason of one line. Lives as long as the machine runs; destroyed without the

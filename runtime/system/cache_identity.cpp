@@ -37,6 +37,9 @@ u64 cache_identity(const SystemOptions& options) {
         for (const DriveOption& drive : options.drives) {
             hash.add({reinterpret_cast<const u8*>(drive.file.data()), drive.file.size()});
         }
+        for (const BlockNodeOptions& node : options.nodes) {
+            hash.add({reinterpret_cast<const u8*>(node.path.data()), node.path.size()});
+        }
     }
     return hash.value();
 }

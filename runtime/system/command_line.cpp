@@ -123,9 +123,16 @@ constexpr Option kOptions[] = {
     {"nographic", nullptr,     "accepted: there is no graphics", ignore},
     {"display",  "none",       nullptr, set_display},
     {"vga",      "none",       nullptr, set_display},
-    {"nodefaults", nullptr,    nullptr, ignore},
+    {"nodefaults", nullptr,    "no serial port on the terminal unless asked for",
+        [](Parse& p, const std::string&) { p.options.has_defaults = false; }},
     {"no-user-config", nullptr, nullptr, ignore},
     {"name",     "text",       nullptr, set_name},
+    {"no-acpi",  nullptr,      nullptr, [](Parse& p, const std::string&) { p.options.acpi = false; }},
+    {"audiodev", "driver=none", nullptr, check_audio},
+    {"daemonize", nullptr,     "go to the background once clients of -qmp can connect",
+        [](Parse& p, const std::string&) { p.options.daemonize = true; }},
+    {"pidfile",  "file",       "write the process's number there",
+        [](Parse& p, const std::string& v) { p.options.pid_file = v; }},
     {"boot",     "order",      nullptr, ignore},
     {"accel",    "tcg[,...]",  nullptr, set_accelerator},
     {"enable-kvm", nullptr,    nullptr, refuse_kvm},
@@ -271,6 +278,7 @@ void set_default_serial(Parse& parse) {
     const SystemOptions& options = parse.options;
     if (options.serials.empty()) {
         const bool is_taken =
+            !options.has_defaults || options.daemonize ||
             std::any_of(options.lines.begin(), options.lines.end(),
                         [](const CharacterOption& line) { return line.words == "stdio"; }) ||
             std::any_of(options.characters.begin(), options.characters.end(),
@@ -290,6 +298,12 @@ void check_software(Parse& parse) {
         std::any_of(options.drives.begin(), options.drives.end(), [](const DriveOption& drive) {
             return drive.interface == DriveOption::Interface::Pflash && drive.unit == 0;
         });
+    if (!options.has_board) {
+        if (!options.kernel.empty() || !options.firmware.empty() || !options.devices.empty()) {
+            parse.fail("-machine none: it has nothing that could run, and no devices");
+        }
+        return;
+    }
     const bool is_for_others = options.start_stopped || !options.gdb.empty() ||
                                !options.dump_device_tree.empty() || !options.load_snapshot.empty();
     const bool is_loaded = std::ranges::any_of(options.load_items, &LoadItem::starts);
@@ -334,7 +348,14 @@ void check(Parse& parse) {
     if (options.instruction_time && runtime::waits_for_tier2(options.tier2)) {
         parse.fail("--tier2: with -icount the compile server's time would be seen; server or off");
     }
+    if (options.daemonize && std::ranges::any_of(options.lines, [](const CharacterOption& line) {
+            return devices::is_console(line.words);
+        })) {
+        parse.fail("-daemonize: stdio is left, so serial ports and monitors have to be elsewhere "
+                   "(-display none -serial null)");
+    }
     check_terminal(parse);
+    check_objects(parse);
     check_devices(parse);
     check_software(parse);
 }

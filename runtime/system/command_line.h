@@ -51,6 +51,12 @@ struct CharacterOption { // -chardev
     std::string words; // for make_character_backend
 };
 
+struct ObjectOption { // -object
+    std::string type, id;
+    u64 bytes = 0;    // of memory
+    std::string file; // that has it, or a folder for such a file
+};
+
 struct ScsiPlace { // of a disk or CD drive on a bus; what is not said is the next free one
     std::optional<u64> target, unit;
 };
@@ -72,7 +78,7 @@ struct DeviceOption {
     };
     Kind kind = Kind::Block;
     bool pci = false; // else in a slot of virtio-mmio
-    std::string id;
+    std::string driver, id;
     std::string drive, serial;               // Block: of a drive of Interface::None, or a node
     std::string network;                     // Net: the id of a network
     std::optional<std::array<u8, 6>> mac;    // Net
@@ -101,6 +107,7 @@ struct SemihostingOption {
 };
 
 struct SystemOptions {
+    bool has_board = true; // else -machine none: nothing that could run, for those who ask QMP
     GicVersion gic = GicVersion::V3;
     bool el2 = false, el3 = false, its = true;
     bool acpi = true; // tables in fw_cfg, and a device that tells of the power key
@@ -121,6 +128,7 @@ struct SystemOptions {
     std::vector<NetworkOption> networks;
     std::vector<FolderOption> folders;
     std::vector<CharacterOption> characters;
+    std::vector<ObjectOption> objects;
     std::vector<DeviceOption> devices;
     std::vector<LoadItem> load_items;
     std::vector<FirmwareItem> firmware_items;
@@ -129,7 +137,11 @@ struct SystemOptions {
     std::vector<std::string> qmp;       // likewise: where its clients are
     std::vector<CharacterOption> lines; // all of those, with the names that people know them by
 
-    std::string name; // -name
+    std::string name;           // -name
+    std::string pid_file;       // empty: none
+    std::string memory_backend; // -machine memory-backend=: the id of an object
+    bool daemonize = false;
+    bool has_defaults = true; // else -nodefaults
     bool snapshot = false, no_reboot = false, no_shutdown = false, start_stopped = false;
     std::string load_snapshot, snapshot_folder; // empty: none; the current one
     std::string gdb;                            // "tcp::1234"; empty: no debugger
@@ -158,6 +170,9 @@ struct SystemCommandLine {
     std::optional<int> exit_status;
     std::string message; // help to standard output, errors to standard error
 };
+
+// Where -machine memory-backend= has its memory; empty: in no file.
+[[nodiscard]] std::string memory_file(const SystemOptions& options);
 
 [[nodiscard]] SystemCommandLine parse_system_command_line(int argc, const char* const* argv);
 

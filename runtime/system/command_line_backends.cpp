@@ -3,6 +3,7 @@
 
 #include "runtime/system/command_line_parse.h"
 #include "runtime/system/properties.h"
+#include "runtime/system/pseudo_terminals.h"
 
 namespace ulna::system {
 
@@ -104,6 +105,10 @@ std::string socket_of(Properties& properties) {
     if (!port.empty()) {
         return "tcp:" + host + ":" + port;
     }
+    if (properties.has("fd")) {
+        constexpr u64 kMost = 1 << 20;
+        return "fd:" + std::to_string(properties.number("fd", 0, 0, kMost));
+    }
     return "unix:" + properties.required("path");
 }
 
@@ -111,7 +116,7 @@ std::string socket_of(Properties& properties) {
 
 void add_characters(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "backend");
-    const std::vector<std::string> kinds = {"stdio", "null", "file", "socket"};
+    const std::vector<std::string> kinds = {"stdio", "null", "file", "socket", "pty"};
     const std::size_t kind = properties.choice("backend", kinds, 1);
     CharacterOption characters{properties.required("id"), kinds[kind]};
     if (kind == 2) {
@@ -122,6 +127,8 @@ void add_characters(CommandLineParse& parse, const std::string& value) {
         if (properties.flag("server")) {
             characters.words += waits ? ",server=on" : ",server=on,wait=off";
         }
+    } else if (kind == 4) {
+        characters.words = unopened_pty(characters.id);
     } else if (properties.flag("mux") && kind == 0) {
         characters.words = "mon:stdio";
     }
@@ -143,37 +150,25 @@ void add_firmware_item(CommandLineParse& parse, const std::string& value) {
     parse.finish("-fw_cfg", properties);
 }
 
-void add_object(CommandLineParse& parse, const std::string& value) {
-    Properties properties = Properties::of_option(value, "qom-type");
-    const std::string type = properties.required("qom-type");
-    // What they ask for is so anyway: random numbers are the host's, memory is a memfd.
-    for (const char* const known : {"rng-random", "rng-builtin", "memory-backend-memfd"}) {
-        if (type == known) {
-            return;
-        }
-    }
-    parse.fail("-object " + type + ": no such object");
-}
-
 namespace {
 
 // What make_character_backend() knows, or a -chardev.
 void check_characters(CommandLineParse& parse, const char* option, const std::string& value) {
-    for (const char* const known : {"stdio", "mon:stdio", "null", "none"}) {
+    for (const char* const known : {"stdio", "mon:stdio", "null", "none", "pty"}) {
         if (value == known) {
             return;
         }
     }
     const std::size_t colon = value.find(':');
     const bool has_rest = colon != value.npos && colon + 1 < value.size();
-    for (const char* const kind : {"file", "unix", "tcp", "chardev"}) {
+    for (const char* const kind : {"file", "unix", "tcp", "fd", "chardev"}) {
         if (has_rest && value.substr(0, colon) == kind) {
             return;
         }
     }
     parse.fail(option + (" " + value) +
                ": stdio, mon:stdio, file:PATH, unix:PATH[,server=on], tcp:HOST:PORT[,server=on], "
-               "chardev:ID or null");
+               "pty, chardev:ID or null");
 }
 
 } // namespace
@@ -199,6 +194,8 @@ void add_qmp(CommandLineParse& parse, const std::string& value) {
 void add_monitor(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "chardev");
     const std::string where = "chardev:" + properties.required("chardev");
+    properties.ignore("id");
+    properties.ignore("pretty");
     if (properties.choice("mode", {"readline", "control"}, 0) == 0) {
         parse.options.monitor = where;
     } else {
@@ -215,6 +212,9 @@ void resolve(CommandLineParse& parse,
              const std::string& label,
              std::string& where) {
     constexpr std::string_view kPrefix = "chardev:";
+    if (where == "pty") {
+        where = unopened_pty(label);
+    }
     if (!where.starts_with(kPrefix)) {
         if (!where.empty() && where != "none") {
             parse.options.lines.push_back({label, where});

@@ -4,6 +4,7 @@
 
 #include "runtime/devices/virt_map.h"
 #include "runtime/system/command_line_parse.h"
+#include "runtime/system/device_types.h"
 #include "runtime/system/properties.h"
 
 namespace ulna::system {
@@ -128,6 +129,13 @@ void set_properties(DeviceOption& device, Properties& properties) {
         set_scsi_unit(device, properties);
         break;
     }
+}
+
+void take_all(const Driver& driver, DeviceOption& device, Properties& properties) {
+    device.kind = driver.kind;
+    device.id = properties.text("id");
+    ignore_tuning(properties);
+    set_properties(device, properties);
 }
 
 // What a device names, which has to be there and be nobody else's.
@@ -260,6 +268,26 @@ void set_mac(DeviceOption& device, Properties& properties) {
     }
 }
 
+std::vector<DeviceType> device_types() {
+    std::vector<DeviceType> all;
+    for (const Driver& driver : kDrivers) {
+        Properties properties{std::vector<Properties::Item>{}};
+        DeviceOption device;
+        take_all(driver, device, properties);
+        const auto add = [&](const char* suffix, const char* parent) {
+            all.push_back({driver.name + std::string(suffix), parent, properties.known()});
+        };
+        if (driver.is_on_other) {
+            add("", device.is_scsi_unit() ? "scsi-device" : "device");
+        } else {
+            add("-device", "virtio-device");
+            add("-pci", "virtio-pci");
+            add("-pci-non-transitional", "virtio-pci");
+        }
+    }
+    return all;
+}
+
 void add_device(CommandLineParse& parse, const std::string& value) {
     if (runtime::asks_for_help(value)) {
         parse.answer(
@@ -286,10 +314,8 @@ void add_device(CommandLineParse& parse, const std::string& value) {
         parse.fail("-device " + full_name + ": no such device; there are " + driver_list());
         return;
     }
-    device.kind = driver->kind;
-    device.id = properties.text("id");
-    ignore_tuning(properties);
-    set_properties(device, properties);
+    device.driver = full_name;
+    take_all(*driver, device, properties);
     parse.options.devices.push_back(device);
     parse.finish("-device " + full_name + ":", properties);
 }

@@ -21,7 +21,13 @@ constexpr const char* kMachineHelp =
     "  its=on|off              message-signalled interrupts (on)\n"
     "  acpi=on|off|auto        ACPI tables for firmware; the device tree is always there (on)\n"
     "  x-oem-id=, x-oem-table-id=   who made them: up to 6 and 8 characters\n"
-    "  dumpdtb=file            write the device tree and exit\n";
+    "  dumpdtb=file            write the device tree and exit\n"
+    "And none, which has nothing that could run, for programs that ask by -qmp what there is\n";
+
+// "kvm:tcg": whichever there is.
+bool allows_translation(const std::string& accelerators) {
+    return (":" + accelerators + ":").find(":tcg:") != std::string::npos;
+}
 
 void set_acpi_identity(Properties& properties,
                        const char* name,
@@ -44,9 +50,11 @@ void set_machine(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "type");
     SystemOptions& to = parse.options;
     const std::string type = properties.text("type", "virt");
-    if (type != "virt" && !type.starts_with("virt-")) {
-        properties.fail(type + ": no such machine; there is virt");
+    to.has_board = type != "none";
+    if (type != "virt" && !type.starts_with("virt-") && to.has_board) {
+        properties.fail(type + ": no such machine; there are virt and none");
     }
+    to.memory_backend = properties.text("memory-backend", to.memory_backend);
     if (properties.has("gic-version")) {
         const std::size_t version = properties.choice("gic-version", {"2", "3", "max"}, 1);
         to.gic = version == 0 ? GicVersion::V2 : GicVersion::V3;
@@ -61,15 +69,16 @@ void set_machine(CommandLineParse& parse, const std::string& value) {
     set_acpi_identity(properties, "x-oem-table-id", 8, to.acpi_identity.table);
     to.dump_device_tree = properties.text("dumpdtb", to.dump_device_tree);
     (void)properties.choice("iommu", {"none"}, 0);
-    (void)properties.choice("accel", {"tcg"}, 0);
+    if (!allows_translation(properties.text("accel", "tcg"))) {
+        properties.fail("accel=" + properties.text("accel") + ": there is tcg");
+    }
     if (properties.flag("mte")) {
         properties.fail("mte=on: memory tagging is not available");
     }
     // Without meaning for what there is.
     for (const char* const name :
          {"highmem", "highmem-ecam", "highmem-mmio", "highmem-redists", "compact-highmem", "ras",
-          "usb", "graphics", "dtb-randomness", "dtb-kaslr-seed", "mem-merge", "dump-guest-core",
-          "memory-backend"}) {
+          "usb", "graphics", "dtb-randomness", "dtb-kaslr-seed", "mem-merge", "dump-guest-core"}) {
         properties.ignore(name);
     }
     parse.finish("-machine", properties);

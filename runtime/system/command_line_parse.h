@@ -50,7 +50,6 @@ void add_folder(CommandLineParse& parse, const std::string& value);
 void add_virtfs(CommandLineParse& parse, const std::string& value);
 void add_characters(CommandLineParse& parse, const std::string& value);
 void add_firmware_item(CommandLineParse& parse, const std::string& value);
-void add_object(CommandLineParse& parse, const std::string& value);
 void add_serial(CommandLineParse& parse, const std::string& value);
 void set_monitor(CommandLineParse& parse, const std::string& value);
 void add_qmp(CommandLineParse& parse, const std::string& value);
@@ -60,6 +59,11 @@ void resolve_characters(CommandLineParse& parse);
 
 // command_line_blockdev.cpp
 void add_block_node(CommandLineParse& parse, const std::string& value);
+
+// command_line_objects.cpp
+void add_object(CommandLineParse& parse, const std::string& value);
+void check_objects(CommandLineParse& parse);
+void check_audio(CommandLineParse& parse, const std::string& value);
 
 // command_line_networks.cpp
 void add_network(CommandLineParse& parse, const std::string& value);

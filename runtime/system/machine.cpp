@@ -60,7 +60,9 @@ std::unique_ptr<Machine> Machine::create(const MachineConfig& config, std::strin
 bool Machine::build(std::string& why_not) {
     using RamKind = devices::PhysicalMemory::RamKind;
     if (memory_.add_ram(virt::kRam, config_.ram_bytes, why_not,
-                        config_.shares_ram ? RamKind::Shared : RamKind::Private) == nullptr) {
+                        config_.shares_ram || !config_.ram_file.empty() ? RamKind::Shared
+                                                                        : RamKind::Private,
+                        devices::Space::NonSecure, config_.ram_file) == nullptr) {
         return false;
     }
     if (config_.has_el3 && memory_.add_ram(virt::kSecureRam.base, virt::kSecureRam.bytes, why_not,

@@ -40,6 +40,11 @@ std::optional<u64> MachineControl::ram_left() const {
     return balloon != nullptr ? std::optional{balloon->ram_left()} : std::nullopt;
 }
 
+std::vector<Board::PciReport> MachineControl::pci_functions() const {
+    const std::lock_guard lock{machine_.lock()};
+    return board_.pci_functions();
+}
+
 void MachineControl::quit() {
     // One that is stopping for a reset would start again.
     static_cast<void>(machine_.run_control().wait_until_restarted());

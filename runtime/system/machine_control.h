@@ -2,6 +2,7 @@
 // the machine's lock: most of it waits for CPUs.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 
@@ -11,7 +12,8 @@ namespace ulna::system {
 
 class MachineControl {
   public:
-    MachineControl(Machine& machine, Board& board) : machine_{machine}, board_{board} {}
+    MachineControl(Machine& machine, Board& board, const SystemOptions& options)
+        : machine_{machine}, board_{board}, options_{options} {}
 
     void stop(); // returns when no CPU runs
     // Says why not, in a line without its end.
@@ -19,7 +21,11 @@ class MachineControl {
     void reset(); // returns when it has been, or will not be
     void press_power_key();
     void quit();
+    // What somebody has asked to be told of; machines do not migrate, so there is nothing to tell.
+    std::atomic<bool> tells_of_migration{false};
     [[nodiscard]] BlockDrives& drives() { return board_.drives(); }
+    [[nodiscard]] const SystemOptions& options() const { return options_; }
+    [[nodiscard]] std::vector<Board::PciReport> pci_functions() const;
     // By the balloon; false or nothing where there is none. In bytes.
     [[nodiscard]] bool set_ram(u64 bytes); // the guest will do as it can
     [[nodiscard]] std::optional<u64> ram_left() const;
@@ -27,6 +33,7 @@ class MachineControl {
   private:
     Machine& machine_;
     Board& board_;
+    const SystemOptions& options_;
 };
 
 } // namespace ulna::system

@@ -11,6 +11,27 @@ namespace ulna::system {
 namespace virt = devices::virt;
 using devices::PhysAddr;
 
+const char* run_state(const RunControl& control) {
+    using Reason = RunControl::Stop::Reason;
+    const auto why_stopped = control.why_stopped();
+    if (!why_stopped) {
+        return "running";
+    }
+    switch (*why_stopped) {
+    case Reason::Start:
+        return "prelaunch";
+    case Reason::Requested:
+        return "paused";
+    case Reason::PowerOff:
+        return "shutdown";
+    case Reason::Step:
+    case Reason::Breakpoint:
+    case Reason::Watchpoint:
+        return "debug";
+    }
+    UNREACHABLE("a reason to stop");
+}
+
 std::string report_cpus(const Machine& machine, unsigned chosen) {
     std::string text;
     for (const auto& vcpu : machine.cpus()) {

@@ -11,6 +11,8 @@ namespace ulna::system {
 [[nodiscard]] std::string report_cpus(const Machine& machine, unsigned chosen);
 [[nodiscard]] std::string report_tlb(Vcpu& vcpu);
 [[nodiscard]] std::string report_memory(Machine& machine);
+// "running", or why it does not, as QEMU names it (RunState of qapi/run-state.json). Any time.
+[[nodiscard]] const char* run_state(const RunControl& control);
 // Takes the machine's lock.
 [[nodiscard]] std::string report_interrupts(Machine& machine);
 

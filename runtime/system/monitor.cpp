@@ -35,6 +35,14 @@ const Monitor::Row Monitor::kRows[] = {
     {"info balloon", "", "RAM that the guest has left", 0, 0, &Monitor::info_balloon},
     {"info block", "[-n|DRIVE]", "drives and what is in them; -n: nodes", 0, 1,
      &Monitor::info_block},
+    {"info blockstats", "", "what has been asked of disks", 0, 0, &Monitor::info_blockstats},
+    {"info chardev", "", "where serial lines and consoles go", 0, 0, &Monitor::info_chardev},
+    {"info network", "", "network devices, and what they are on", 0, 0, &Monitor::info_network},
+    {"info pci", "", "what is on PCI", 0, 0, &Monitor::info_pci},
+    {"info qtree", "", "the devices that were asked for", 0, 0, &Monitor::info_qtree},
+    {"info name", "", "as -name says", 0, 0, &Monitor::info_name},
+    {"info uuid", "", "as -uuid says", 0, 0, &Monitor::info_uuid},
+    {"info version", "", "of this program", 0, 0, &Monitor::info_version},
     {"gva2gpa", "ADDR", "the physical address of a virtual one", 1, 1, &Monitor::gva2gpa},
     {"cpu", "N", "choose a CPU", 1, 1, &Monitor::choose_cpu},
     {"x", "[/FMT] ADDR", "show memory, such as x /8xw $sp or x /4i $pc", 1, 2, &Monitor::examine},
@@ -160,7 +168,9 @@ std::string Monitor::info_irq(const Words&) {
 std::string Monitor::info_stats(const Words&) { return machine_.stats(); }
 
 std::string Monitor::info_status(const Words&) {
-    return machine_.run_control().is_stopped() ? "stopped\n" : "running\n";
+    const std::string state = run_state(machine_.run_control());
+    const bool is_plain = state == "running" || state == "paused";
+    return "VM status: " + (is_plain ? state : "paused (" + state + ")") + "\n";
 }
 
 std::string Monitor::info_icount(const Words&) {

@@ -45,6 +45,15 @@ class Monitor {
     std::string info_icount(const Words& arguments);
     std::string info_balloon(const Words& arguments);
     std::string info_block(const Words& arguments);
+    // monitor_info.cpp
+    std::string info_version(const Words& arguments);
+    std::string info_name(const Words& arguments);
+    std::string info_uuid(const Words& arguments);
+    std::string info_chardev(const Words& arguments);
+    std::string info_network(const Words& arguments);
+    std::string info_pci(const Words& arguments);
+    std::string info_qtree(const Words& arguments);
+    std::string info_blockstats(const Words& arguments);
     std::string info_snapshots(const Words& arguments);
     std::string gva2gpa(const Words& arguments);
     std::string choose_cpu(const Words& arguments);

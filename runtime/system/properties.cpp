@@ -49,12 +49,20 @@ Properties::Properties(const std::string& text, const std::string& implied) {
     }
 }
 
-bool Properties::has(const std::string& key) const {
+void Properties::note(const std::string& key, const char* type, std::vector<std::string> values) {
+    if (std::ranges::find(known_, key, &Known::key) == known_.end()) {
+        known_.push_back({key, type, std::move(values)});
+    }
+}
+
+bool Properties::has(const std::string& key) {
+    note(key, "str");
     return std::any_of(items_.begin(), items_.end(),
                        [&](const Item& item) { return item.key == key; });
 }
 
 std::vector<std::string> Properties::texts(const std::string& key) {
+    note(key, "str");
     std::vector<std::string> values;
     for (Item& item : items_) {
         if (item.key == key) {
@@ -79,6 +87,7 @@ std::string Properties::required(const std::string& key) {
 }
 
 bool Properties::flag(const std::string& key, bool fallback) {
+    note(key, "bool");
     if (!has(key)) {
         return fallback;
     }
@@ -91,6 +100,7 @@ bool Properties::flag(const std::string& key, bool fallback) {
 }
 
 u64 Properties::number(const std::string& key, u64 fallback, u64 least, u64 most) {
+    note(key, "int");
     if (!has(key)) {
         return fallback;
     }
@@ -107,6 +117,7 @@ u64 Properties::number(const std::string& key, u64 fallback, u64 least, u64 most
 std::size_t Properties::choice(const std::string& key,
                                const std::vector<std::string>& names,
                                std::size_t fallback) {
+    note(key, "str", names);
     if (!has(key)) {
         return fallback;
     }
@@ -129,6 +140,15 @@ Properties Properties::group(const std::string& name) {
         }
     }
     return Properties{std::move(items)};
+}
+
+void Properties::absorb(const std::string& name, Properties group) {
+    for (Known& known : group.known_) {
+        note(name + "." + known.key, known.type, std::move(known.values));
+    }
+    if (const std::string error = group.finish(); !error.empty()) {
+        fail(name + "." + error);
+    }
 }
 
 void Properties::fail(const std::string& why) {

@@ -23,7 +23,7 @@ class Properties {
     };
     explicit Properties(std::vector<Item> items) : items_{std::move(items)} {}
 
-    [[nodiscard]] bool has(const std::string& key) const;
+    [[nodiscard]] bool has(const std::string& key);
     [[nodiscard]] std::string text(const std::string& key, const std::string& fallback = "");
     [[nodiscard]] std::string required(const std::string& key); // and not empty
     [[nodiscard]] bool flag(const std::string& key, bool fallback = false);
@@ -34,14 +34,27 @@ class Properties {
     [[nodiscard]] std::size_t
     choice(const std::string& key, const std::vector<std::string>& names, std::size_t fallback);
     void ignore(const std::string& key) { (void)texts(key); }
-    // Those whose keys begin with "name.", without that; they are taken here.
+    // Those whose keys begin with "name.", without that; they are taken here. Once they have been
+    // looked at, `absorb` takes over what is wrong with them.
     [[nodiscard]] Properties group(const std::string& name);
+    void absorb(const std::string& name, Properties group);
+
+    // All that has been asked for, be it there or not: what an option knows, with QAPI's types.
+    struct Known {
+        std::string key;
+        const char* type;                // "str", "bool" or "int"
+        std::vector<std::string> values; // of a text that is one of these
+    };
+    [[nodiscard]] const std::vector<Known>& known() const { return known_; }
 
     void fail(const std::string& why);
     // Empty when all went well.
     [[nodiscard]] std::string finish();
 
   private:
+    void note(const std::string& key, const char* type, std::vector<std::string> values = {});
+
+    std::vector<Known> known_;
     std::vector<Item> items_;
     std::string error_;
 };

@@ -271,8 +271,8 @@ TEST_CASE("consoles, folders and streams", "[boot]") {
           "-device: chardev=c: no -chardev with this id\n");
     CHECK(refused({"-virtfs", "local,path=/,mount_tag=t,security_model=passthrough"}) ==
           "-virtfs security_model=passthrough: none, mapped or mapped-xattr\n");
-    CHECK(refused({"-chardev", "pty,id=a"}) ==
-          "-chardev backend=pty: stdio, null, file or socket\n");
+    CHECK(refused({"-chardev", "vc,id=a"}) ==
+          "-chardev backend=vc: stdio, null, file, socket or pty\n");
     CHECK(refused({"-chardev", "socket,id=a"}) == "-chardev needs path=\n");
     CHECK(refused({"-chardev", "file,id=a"}) == "-chardev needs path=\n");
     CHECK(accepted({"-chardev", "stdio,id=a"}).serials == std::vector<std::string>{"null"});
@@ -321,10 +321,99 @@ TEST_CASE("-qmp and -mon mode=control say where clients are", "[boot]") {
     CHECK(accepted({"-qmp", "stdio"}).serials == std::vector<std::string>{"null"});
     CHECK(refused({"-qmp", "stdio", "-serial", "mon:stdio"}).starts_with("stdio is used twice"));
     CHECK(refused({"-qmp", "chardev:a"}) == "-qmp chardev:a: no -chardev with this id\n");
-    CHECK(refused({"-qmp", "pty"}).starts_with("-qmp pty: stdio, mon:stdio, "));
+    CHECK(refused({"-qmp", "vc"}).starts_with("-qmp vc: stdio, mon:stdio, "));
     CHECK(refused({"-mon", "mode=control"}) == "-mon needs chardev=\n");
     CHECK(accepted({"-name", "guest=a,,b,debug-threads=on"}).name == "a,b");
     CHECK(accepted({"-name", "a"}).name == "a");
+}
+
+TEST_CASE("what management tools say", "[boot]") {
+    const SystemOptions options = accepted(
+        {"-name",
+         "guest=a,debug-threads=on",
+         "-S",
+         "-object",
+         R"({"qom-type":"secret","id":"k","format":"raw","file":"/dev/null"})",
+         "-machine",
+         "virt-10.0,usb=off,gic-version=3,dump-guest-core=off,memory-backend=mach-virt.ram",
+         "-accel",
+         "tcg",
+         "-m",
+         "512",
+         "-object",
+         R"({"qom-type":"memory-backend-ram","id":"mach-virt.ram","size":536870912})",
+         "-overcommit",
+         "mem-lock=off",
+         "-no-user-config",
+         "-nodefaults",
+         "-chardev",
+         "socket,id=m,fd=28,server=on,wait=off",
+         "-mon",
+         "chardev=m,id=monitor,mode=control",
+         "-no-shutdown",
+         "-no-acpi",
+         "-boot",
+         "strict=on",
+         "-device",
+         R"({"driver":"virtio-scsi-device","id":"scsi0"})",
+         "-blockdev",
+         R"({"driver":"file","filename":"/a","node-name":"s","auto-read-only":true,"discard":"unmap"})",
+         "-blockdev",
+         R"({"node-name":"f","read-only":false,"driver":"raw","file":"s"})",
+         "-device",
+         R"({"driver":"virtio-blk-device","drive":"f","id":"d","bootindex":1})",
+         "-device",
+         "scsi-cd,bus=scsi0.0,channel=0,scsi-id=0,lun=0,device_id=x,id=c",
+         "-netdev",
+         R"({"type":"user","id":"n","hostfwd":[{"str":"tcp::2222-:22"}]})",
+         "-device",
+         "virtio-net-device,netdev=n",
+         "-chardev",
+         "pty,id=s0",
+         "-serial",
+         "chardev:s0",
+         "-audiodev",
+         R"({"id":"audio1","driver":"none"})",
+         "-msg",
+         "timestamp=on"});
+    CHECK(options.qmp == std::vector<std::string>{"fd:28,server=on,wait=off"});
+    CHECK(options.serials == std::vector<std::string>{"pty#s0"});
+    CHECK(!options.acpi);
+    CHECK(options.nodes.size() == 2);
+    CHECK(options.nodes[1].child == "s");
+    CHECK(options.objects[1].bytes == 512 << 20);
+    CHECK(std::get<devices::virtio::UserNetOptions>(options.networks[0].network).forwards.size() ==
+          1);
+    CHECK(accepted({"-nodefaults", "-S"}).serials == std::vector<std::string>{"null"});
+    CHECK(
+        !accepted({"-machine", "none,accel=kvm:tcg", "-nodefaults", "-daemonize", "-pidfile", "/p"})
+             .has_board);
+}
+
+TEST_CASE("what management tools may not say", "[boot]") {
+    CHECK(refused({"-machine", "virt,accel=kvm"}) == "-machine accel=kvm: there is tcg\n");
+    CHECK(refused({"-machine", "none", "-kernel", "k"}) ==
+          "-machine none: it has nothing that could run, and no devices\n");
+    CHECK(refused({"-S", "-machine", "virt,memory-backend=m"}) ==
+          "-machine memory-backend=m: no -object memory-backend-ram with this id\n");
+    CHECK(refused({"-S", "-machine", "virt,memory-backend=m", "-object",
+                   "memory-backend-ram,id=m,size=1M"}) ==
+          "-machine memory-backend=m: it has 1 MiB, and -m says 1024\n");
+    CHECK(refused({"-object", "secret,id=k,file=/no/such/file"}) ==
+          "-object secret: file=/no/such/file: cannot be read\n");
+    CHECK(refused({"-object", "memory-backend-epc,id=m"}) ==
+          "-object memory-backend-epc: needs size=\n");
+    CHECK(refused({"-object", "iothread,id=m"}) == "-object iothread: no such object\n");
+    CHECK(refused({"-audiodev", "alsa,id=a"}) == "-audiodev driver=alsa: none\n");
+    CHECK(
+        refused({"-S", "-daemonize", "-serial", "stdio"}).starts_with("-daemonize: stdio is left"));
+    CHECK(refused({"-blockdev", "file,filename=a"}) == "-blockdev needs node-name=\n");
+    CHECK(refused({"-blockdev", "{\"driver\":"}) == "-blockdev {\"driver\":: no object of JSON\n");
+    CHECK(refused({"-device", "{\"driver\": \"virtio-blk-pci\"}"}) ==
+          "-device virtio-blk-pci: needs drive=\n");
+    CHECK(refused({"-S", "-blockdev", "file,filename=a,node-name=a", "-device",
+                   "virtio-blk-pci,drive=a", "-device", "virtio-blk-pci,drive=a"}) ==
+          "-device: drive=a is used twice\n");
 }
 
 TEST_CASE("a network and its device in one", "[boot]") {
@@ -395,7 +484,8 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-frobnicate"}) == "-frobnicate: no such option; -help lists them\n");
     CHECK(refused({"disk.img"}) == "disk.img: not an option (a disk is -drive file=...)\n");
     CHECK(refused({"-kernel"}) == "-kernel: needs an argument (file)\n");
-    CHECK(refused({"-M", "vexpress"}) == "-machine vexpress: no such machine; there is virt\n");
+    CHECK(refused({"-M", "vexpress"}) ==
+          "-machine vexpress: no such machine; there are virt and none\n");
     CHECK(refused({"-M", "virt,gic-version=4"}) == "-machine gic-version=4: 2, 3 or max\n");
     CHECK(refused({"-M", "virt,virtualization=maybe"}) ==
           "-machine virtualization=maybe: on or off\n");

@@ -97,7 +97,7 @@ TEST_CASE_METHOD(Negotiated, "commands answer, with the client's id", "[qmp]") {
     CHECK(error(R"({"execute": "frob"})") == "CommandNotFound: there is no command 'frob'");
     CHECK(ask(R"({"execute": "query-commands"})") ==
           parsed(R"({"return": [{"name": "qmp_capabilities"}, {"name": "query-commands"},
-                                {"name": "echo"}, {"name": "fail"}]})"));
+                                {"name": "query-qmp-schema"}, {"name": "echo"}, {"name": "fail"}]})"));
     CHECK(error(R"({"execute": "query-commands", "arguments": {"a": 1}})") ==
           "GenericError: there is no argument 'a'");
 }

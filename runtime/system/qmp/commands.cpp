@@ -21,6 +21,30 @@ Result none(const MachineParts&, const Json&) { return Json::array(); }
 
 Result nothing(const MachineParts&, const Json&) { return done(); }
 
+// Nobody migrates, so nobody measures.
+Result query_dirty_rate(const MachineParts&, const Json&) {
+    return Json{{"status", "unstarted"},      {"start-time", 0},   {"calc-time", 0},
+                {"calc-time-unit", "second"}, {"sample-pages", 0}, {"mode", "page-sampling"}};
+}
+
+Result query_migration(const MachineParts& parts, const Json&) {
+    return Json::array(
+        {{{"capability", "events"}, {"state", parts.control.tells_of_migration.load()}}});
+}
+
+Result set_migration(const MachineParts& parts, const Json& arguments) {
+    bool tells = parts.control.tells_of_migration;
+    for (const Json& one : arguments["capabilities"]) {
+        if (!one.is_object() || one.value("capability", Json()) != "events" ||
+            !one.value("state", Json()).is_boolean()) {
+            return Failure{"this machine does not migrate; the only capability is events"};
+        }
+        tells = one["state"];
+    }
+    parts.control.tells_of_migration = tells;
+    return done();
+}
+
 Result query_vnc(const MachineParts&, const Json&) { return Json{{"enabled", false}}; }
 
 // --- Running
@@ -158,6 +182,20 @@ const Row kRows[] = {
     {"query-rx-filter",           {}, none},
     {"query-migrate",             {}, nothing},
     {"query-vnc",                 {}, query_vnc},
+    {"query-tpm-models",          {}, none},
+    {"query-tpm-types",           {}, none},
+    {"query-migrate-capabilities", {}, query_migration},
+    {"migrate-set-capabilities",  {{"capabilities", List}}, set_migration},
+    {"query-stats-schemas",       {{"provider", Text, false}}, none},
+    {"query-stats",               {{"target"}, {"vcpus", Object, false}, {"providers", List, false}}, none},
+    {"query-dirty-rate",          {{"calc-time-unit", Text, false}}, query_dirty_rate},
+    {"query-command-line-options", {{"option", Text, false}}, query_command_line_options},
+    {"query-cpu-model-expansion", {{"type"}, {"model", Object}}, expand_cpu_model},
+    {"qom-list-types",            {{"implements", Text, false}, {"abstract", Boolean, false}}, list_types},
+    {"qom-list-properties",       {{"typename"}}, list_type_properties},
+    {"device-list-properties",    {{"typename"}}, list_device_properties},
+    {"qom-list",                  {{"path"}}, list_object},
+    {"qom-get",                   {{"path"}, {"property"}}, get_property},
     {"stop",                      {}, stop},
     {"cont",                      {}, resume},
     {"system_reset",              {}, reset},

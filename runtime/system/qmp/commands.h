@@ -45,6 +45,19 @@ Result query_characters(const MachineParts& parts, const Json&);
 Result query_pci(const MachineParts& parts, const Json&);
 Result query_gic(const MachineParts&, const Json&);
 
+// types.cpp
+Result list_types(const MachineParts&, const Json& arguments);
+Result list_device_properties(const MachineParts&, const Json& arguments);
+Result list_type_properties(const MachineParts&, const Json& arguments);
+Result expand_cpu_model(const MachineParts&, const Json& arguments);
+
+// objects.cpp
+Result list_object(const MachineParts& parts, const Json& arguments);
+Result get_property(const MachineParts& parts, const Json& arguments);
+
+// command_line_options.cpp
+Result query_command_line_options(const MachineParts&, const Json& arguments);
+
 // block_queries.cpp
 Result query_drives(const MachineParts& parts, const Json&);
 Result query_nodes(const MachineParts& parts, const Json&);

@@ -78,6 +78,19 @@ std::string data_of(const MachineEvent& event) {
 
 } // namespace
 
+std::vector<EventDescription> describe_events() {
+    using Kind = MachineEvent::Kind;
+    using enum Argument::Type;
+    const std::vector<Argument> cause = {{"guest", Boolean}, {"reason"}};
+    return {{name_of(Kind::Stop), {}},
+            {name_of(Kind::Resume), {}},
+            {name_of(Kind::PowerKey), {}},
+            {name_of(Kind::Reset), cause},
+            {name_of(Kind::Shutdown), cause},
+            {name_of(Kind::BalloonChange), {{"actual", Integer}}},
+            {name_of(Kind::TrayMoved), {{"device"}, {"id"}, {"tray-open", Boolean}}}};
+}
+
 std::string event_line(const MachineEvent& event, u64 microseconds) {
     constexpr u64 kSecond = 1'000'000;
     return fmt::format(R"({{"event": "{}", {}"timestamp": {{"seconds": {}, "microseconds": {}}}}})"

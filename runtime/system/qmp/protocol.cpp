@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "runtime/system/qmp/schema.h"
+
 namespace ulna::system::qmp {
 
 namespace {
 
 constexpr const char* kNegotiate = "qmp_capabilities";
 constexpr const char* kNames = "query-commands";
+constexpr const char* kSchema = "query-qmp-schema";
+const Argument kEnable{"enable", Argument::Type::List, false};
 
 // As QEMU prints it, for scripts that look at text.
 std::string spaced(const std::string& json) {
@@ -163,8 +167,7 @@ Result Session::negotiate(const Json& arguments) {
     if (negotiated_) {
         return not_found("capabilities have been negotiated already");
     }
-    if (std::string reason = why_not({{"enable", Argument::Type::List, false}}, arguments);
-        !reason.empty()) {
+    if (std::string reason = why_not({kEnable}, arguments); !reason.empty()) {
         return Failure{std::move(reason)};
     }
     if (!arguments.value("enable", Json::array()).empty()) {
@@ -176,23 +179,32 @@ Result Session::negotiate(const Json& arguments) {
 
 Result Session::run(const std::string& name, const Json& arguments) {
     const auto command = std::ranges::find(commands_, name, &Command::name);
-    const bool is_names = name == kNames;
-    if (!is_names && command == commands_.end()) {
+    const bool is_own = name == kNames || name == kSchema;
+    if (!is_own && command == commands_.end()) {
         return not_found("there is no command '" + name + "'");
     }
-    if (std::string reason = why_not(is_names ? std::vector<Argument>{} : command->arguments,
-                                     arguments, !is_names && command->takes_more);
+    if (std::string reason = why_not(is_own ? std::vector<Argument>{} : command->arguments,
+                                     arguments, !is_own && command->takes_more);
         !reason.empty()) {
         return Failure{std::move(reason)};
     }
-    return is_names ? names() : command->run(arguments);
+    return !is_own ? command->run(arguments) : Result{name == kNames ? names() : schema()};
 }
 
 Json Session::names() const {
-    Json all = {{{"name", kNegotiate}}, {{"name", kNames}}};
-    for (const Command& command : commands_) {
+    Json all = Json::array();
+    for (const Command& command : all_commands()) {
         all.push_back({{"name", command.name}});
     }
+    return all;
+}
+
+Json Session::schema() const { return schema_of(all_commands()); }
+
+// With those that need no machine.
+std::vector<Command> Session::all_commands() const {
+    std::vector<Command> all = {{kNegotiate, {kEnable}, {}}, {kNames, {}, {}}, {kSchema, {}, {}}};
+    all.insert(all.end(), commands_.begin(), commands_.end());
     return all;
 }
 

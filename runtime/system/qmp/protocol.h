@@ -58,6 +58,8 @@ class Session {
     [[nodiscard]] Result run(const std::string& name, const Json& arguments);
     [[nodiscard]] Result negotiate(const Json& arguments);
     [[nodiscard]] Json names() const;
+    [[nodiscard]] Json schema() const;
+    [[nodiscard]] std::vector<Command> all_commands() const;
 
     std::span<const Command> commands_;
     bool negotiated_ = false;

@@ -4,6 +4,8 @@
 
 #include "ir/support/check.h"
 #include "runtime/devices/virt_map.h"
+#include "runtime/system/machine_report.h"
+#include "runtime/system/pseudo_terminals.h"
 #include "runtime/system/qmp/commands.h"
 #include "runtime/version.h"
 
@@ -17,27 +19,6 @@ Json version() {
             {"package", "ulna-system " ULNA_VERSION}};
 }
 
-const char* status_of(const RunControl& control) {
-    using Reason = RunControl::Stop::Reason;
-    const auto why_stopped = control.why_stopped();
-    if (!why_stopped) {
-        return "running";
-    }
-    switch (*why_stopped) {
-    case Reason::Start:
-        return "prelaunch";
-    case Reason::Requested:
-        return "paused";
-    case Reason::PowerOff:
-        return "shutdown";
-    case Reason::Step:
-    case Reason::Breakpoint:
-    case Reason::Watchpoint:
-        return "debug";
-    }
-    UNREACHABLE("a reason to stop");
-}
-
 } // namespace
 
 std::string machine_greeting() { return greeting(version()); }
@@ -45,7 +26,7 @@ std::string machine_greeting() { return greeting(version()); }
 Result query_version(const MachineParts&, const Json&) { return version(); }
 
 Result query_status(const MachineParts& parts, const Json&) {
-    const std::string_view status = status_of(parts.machine.run_control());
+    const std::string_view status = run_state(parts.machine.run_control());
     return Json{{"status", status}, {"running", status == "running"}};
 }
 
@@ -65,14 +46,21 @@ Result query_kvm(const MachineParts&, const Json&) {
 }
 
 Result query_machines(const MachineParts&, const Json&) {
-    return Json::array({{{"name", "virt"},
-                         {"is-default", true},
-                         {"cpu-max", devices::virt::kMaxCpus},
-                         {"default-cpu-type", "max-arm-cpu"},
-                         {"hotpluggable-cpus", false},
-                         {"numa-mem-supported", false},
-                         {"deprecated", false},
-                         {"acpi", true}}});
+    const Json virt = {{"name", "virt-10.0"},
+                       {"alias", "virt"},
+                       {"is-default", true},
+                       {"cpu-max", devices::virt::kMaxCpus},
+                       {"default-cpu-type", "max-arm-cpu"},
+                       {"default-ram-id", "mach-virt.ram"},
+                       {"hotpluggable-cpus", false},
+                       {"numa-mem-supported", false},
+                       {"deprecated", false},
+                       {"acpi", true}};
+    const Json none = {{"name", "none"},         {"cpu-max", 1},
+                       {"acpi", false},          {"hotpluggable-cpus", false},
+                       {"deprecated", false},    {"numa-mem-supported", false},
+                       {"default-ram-id", "ram"}};
+    return Json::array({virt, none});
 }
 
 Result query_current_machine(const MachineParts&, const Json&) {
@@ -92,6 +80,9 @@ Result query_cpu_definitions(const MachineParts&, const Json&) {
 
 Result query_cpus(const MachineParts& parts, const Json&) {
     Json all = Json::array();
+    if (!parts.options.has_board) {
+        return all;
+    }
     for (const auto& cpu : parts.machine.cpus()) {
         const unsigned index = cpu->index();
         const CpuTopology::Place place = parts.options.topology.place_of(index);
@@ -109,7 +100,8 @@ Result query_cpus(const MachineParts& parts, const Json&) {
 }
 
 Result query_memory(const MachineParts& parts, const Json&) {
-    return Json{{"base-memory", parts.options.ram_bytes}, {"plugged-memory", 0}};
+    return Json{{"base-memory", parts.options.has_board ? parts.options.ram_bytes : 0},
+                {"plugged-memory", 0}};
 }
 
 Result no_balloon() { return Failure{"this machine has no balloon", "DeviceNotActive"}; }
@@ -122,7 +114,7 @@ Result query_balloon(const MachineParts& parts, const Json&) {
 namespace {
 
 Json character_line(const std::string& label, const std::string& where, bool is_used) {
-    return {{"label", label}, {"filename", where}, {"frontend-open", is_used}};
+    return {{"label", label}, {"filename", shown_place(where)}, {"frontend-open", is_used}};
 }
 
 } // namespace
@@ -205,6 +197,9 @@ Json pci_device(const Board::PciReport& one) {
 } // namespace
 
 Result query_pci(const MachineParts& parts, const Json&) {
+    if (!parts.options.has_board) {
+        return Json::array();
+    }
     const std::lock_guard lock{parts.machine.lock()};
     Json functions = Json::array();
     for (const Board::PciReport& one : parts.board.pci_functions()) {
