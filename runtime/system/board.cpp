@@ -91,7 +91,7 @@ bool Board::build(const SystemOptions& options, std::string& why_not) {
         return false;
     }
     fill_slots();
-    add_pci();
+    add_pci(options);
     if (options.semihosting.enabled) {
         add_semihosting(options);
     }
@@ -241,17 +241,14 @@ bool Board::add_devices(const SystemOptions& options, std::string& why_not) {
         }
     }
     for (const DeviceOption& device : options.devices) {
-        if (device.is_scsi_unit()) {
-            continue; // its bus brings it along
+        if (device.is_scsi_unit() || device.kind == DeviceOption::Kind::RootPort) {
+            continue; // its bus brings it along, or it is one
         }
         VirtioPointer made = make_device(device, options, why_not);
         if (made == nullptr) {
             return false;
         }
         (device.pci ? pci_devices_ : virtio_devices_).push_back(std::move(made));
-        if (device.pci) {
-            pci_ids_.push_back(device.id);
-        }
     }
     return true;
 }
@@ -282,6 +279,7 @@ Board::make_device(const DeviceOption& device, const SystemOptions& options, std
         return make_scsi(device, options, why_not);
     case DeviceOption::Kind::ScsiDisk:
     case DeviceOption::Kind::ScsiCd:
+    case DeviceOption::Kind::RootPort:
         break;
     }
     UNREACHABLE("a kind of device");
@@ -360,7 +358,7 @@ void Board::fill_slots() {
 }
 
 // The host bridge is always there, as firmware and kernels look for what is on it.
-void Board::add_pci() {
+void Board::add_pci(const SystemOptions& options) {
     const std::lock_guard lock{machine_.lock()};
     InterruptController& gic = machine_.gic();
     std::array<devices::InterruptLine*, devices::pci::PciHost::kLines> lines{};
@@ -373,17 +371,51 @@ void Board::add_pci() {
     for (const virt::Range range : {virt::kPcieMmio, virt::kPcieMmioHigh}) {
         memory.add_device(range.base, range.bytes, pci_->window(range.base));
     }
-    for (const VirtioPointer& device : pci_devices_) {
-        pci_functions_.push_back(std::make_unique<virtio::PciTransport>(*device, memory));
-        CHECK(pci_->plug(*pci_functions_.back())); // the command line counts them
+    plug_pci(options);
+}
+
+// Ports come first, as others are behind them. The command line has made sure of places.
+void Board::plug_pci(const SystemOptions& options) {
+    using Kind = DeviceOption::Kind;
+    std::map<std::string, devices::pci::RootPort*> ports;
+    const auto note = [&](devices::pci::PciFunction& function, const DeviceOption& device) {
+        pci_ids_[&function] = device.id;
+        if (device.has_other_functions) {
+            function.show_others();
+        }
+        const auto place = device.pci_place.value_or(devices::pci::PciHost::Place{});
+        pci_places_ += (pci_places_.empty() ? "" : " ") +
+                       (device.pci_port.empty() ? "" : device.pci_port + ":") +
+                       std::to_string(place.slot) + "." + std::to_string(place.function) +
+                       (device.kind == Kind::RootPort ? " (port " + device.id + ")" : "");
+    };
+    for (const DeviceOption& device : options.devices) {
+        if (device.kind == Kind::RootPort) {
+            root_ports_.push_back(std::make_unique<devices::pci::RootPort>());
+            ports[device.id] = root_ports_.back().get();
+            CHECK(pci_->plug_port(*root_ports_.back(), device.pci_place));
+            note(*root_ports_.back(), device);
+        }
+    }
+    auto next = pci_devices_.begin();
+    for (const DeviceOption& device : options.devices) {
+        if (!device.pci || device.kind == Kind::RootPort) {
+            continue;
+        }
+        pci_functions_.push_back(
+            std::make_unique<virtio::PciTransport>(**next++, machine_.memory()));
+        auto& function = *pci_functions_.back();
+        CHECK(device.pci_port.empty() ? pci_->plug(function, device.pci_place)
+                                      : ports.at(device.pci_port)->plug(function));
+        note(function, device);
     }
 }
 
 std::vector<Board::PciReport> Board::pci_functions() const {
     std::vector<PciReport> all;
     for (auto& slot : pci_->report()) {
-        const std::size_t n = all.size(); // the bridge is the first
-        all.push_back({n == 0 ? "" : pci_ids_[n - 1], std::move(slot)});
+        const auto id = pci_ids_.find(slot.which);
+        all.push_back({id != pci_ids_.end() ? id->second : "", std::move(slot)});
     }
     return all;
 }

@@ -2,6 +2,7 @@
 // devices of QEMU's `virt`, each at its place (devices/virt_map.h).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -68,7 +69,7 @@ class Board {
     [[nodiscard]] devices::virtio::Balloon* balloon() { return balloon_; } // null: there is none
     // The terminal, if a serial port is on it.
     [[nodiscard]] devices::Console* console() { return console_; }
-    // What is on the PCI bus, with the names of -device (empty: it has none).
+    // What is on PCI, with the names of -device (empty: it has none).
     struct PciReport {
         std::string id;
         devices::pci::PciHost::Report slot;
@@ -127,7 +128,8 @@ class Board {
     [[nodiscard]] VirtioPointer
     make_vhost_user(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     void fill_slots();
-    void add_pci();
+    void add_pci(const SystemOptions& options);
+    void plug_pci(const SystemOptions& options);
     // Every virtio device, with its place as a snapshot names it.
     template <class Call> void for_each_virtio(Call call) const;
 
@@ -154,7 +156,9 @@ class Board {
     std::unique_ptr<devices::pci::PciHost> pci_;
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
     std::vector<std::unique_ptr<devices::virtio::PciTransport>> pci_functions_;
-    std::vector<std::string> pci_ids_; // of those behind the bridge
+    std::vector<std::unique_ptr<devices::pci::RootPort>> root_ports_;
+    std::map<const devices::pci::PciFunction*, std::string> pci_ids_;
+    std::string pci_places_; // as snapshots have them
     // Go first: their threads may be about to interrupt.
     std::vector<VirtioPointer> virtio_devices_, pci_devices_;
 };

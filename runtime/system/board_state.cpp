@@ -56,6 +56,7 @@ void Board::describe_devices(
         configuration.emplace_back(place + ":",
                                    name_of(device) + (identity.empty() ? "" : " ") + identity);
     });
+    configuration.emplace_back("places on PCI:", pci_places_);
 }
 
 std::string Board::why_not_saved() const {
@@ -102,6 +103,9 @@ void Board::add_state(std::vector<StatePart>& parts) {
         add(parts, "virtio-mmio " + std::to_string(n), 2, *virtio_slots_[n]);
     }
     add(parts, "pci bridge", 2, *pci_);
+    for (std::size_t n = 0; n < root_ports_.size(); ++n) {
+        add(parts, "pci root port " + std::to_string(n), 1, *root_ports_[n]);
+    }
     for (std::size_t n = 0; n < pci_functions_.size(); ++n) {
         add(parts, "virtio-pci " + std::to_string(n), 2, *pci_functions_[n]);
     }

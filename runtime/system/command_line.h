@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "frontend/frontend.h"
+#include "runtime/devices/pci/pci_host.h"
 #include "runtime/devices/scsi/logical_unit.h"
 #include "runtime/devices/virtio/balloon.h"
 #include "runtime/devices/virtio/block_backend.h"
@@ -74,7 +75,8 @@ struct DeviceOption {
         Balloon,
         Scsi, // a bus
         ScsiDisk,
-        ScsiCd
+        ScsiCd,
+        RootPort // a PCI bus
     };
     Kind kind = Kind::Block;
     bool pci = false; // else in a slot of virtio-mmio
@@ -90,6 +92,12 @@ struct DeviceOption {
     std::string bus;                         // Scsi: its name; units: where they are
     devices::scsi::UnitOptions scsi;         // units; ScsiCd may have no drive
     ScsiPlace place;                         // units; all of it is there after parsing
+
+    // On PCI: the id of the root port that it is behind (empty: none), and where it is on the bus;
+    // that is there after parsing.
+    std::string pci_port;
+    std::optional<devices::pci::PciHost::Place> pci_place;
+    bool has_other_functions = false; // in its slot
 
     [[nodiscard]] bool is_scsi_unit() const {
         return kind == Kind::ScsiDisk || kind == Kind::ScsiCd;

@@ -31,6 +31,7 @@ constexpr Driver kDrivers[] = {
     {"virtio-vsock", Kind::Vsock},
     {"vhost-user-blk", Kind::VhostBlock},
     {"vhost-user-fs", Kind::VhostFolder},
+    {"pcie-root-port", Kind::RootPort, true},
 };
 
 const Driver* find_driver(const std::string& name) {
@@ -128,6 +129,13 @@ void set_properties(DeviceOption& device, Properties& properties) {
     case Kind::ScsiCd:
         set_scsi_unit(device, properties);
         break;
+    case Kind::RootPort:
+        for (const char* const name :
+             {"port", "chassis", "slot", "hotplug", "io-reserve", "mem-reserve", "pref32-reserve",
+              "pref64-reserve", "x-speed", "x-width"}) {
+            properties.ignore(name);
+        }
+        break;
     }
 }
 
@@ -135,6 +143,10 @@ void take_all(const Driver& driver, DeviceOption& device, Properties& properties
     device.kind = driver.kind;
     device.id = properties.text("id");
     ignore_tuning(properties);
+    device.pci |= driver.kind == Kind::RootPort;
+    if (device.pci) {
+        set_pci_place(device, properties);
+    }
     set_properties(device, properties);
 }
 
@@ -203,6 +215,7 @@ Reference reference_of(const DeviceOption& device, const SystemOptions& options)
     case Kind::Rng:
     case Kind::Balloon:
     case Kind::Scsi:
+    case Kind::RootPort:
         break;
     }
     return {};
@@ -278,7 +291,7 @@ std::vector<DeviceType> device_types() {
             all.push_back({driver.name + std::string(suffix), parent, properties.known()});
         };
         if (driver.is_on_other) {
-            add("", device.is_scsi_unit() ? "scsi-device" : "device");
+            add("", device.pci ? "pci-device" : device.is_scsi_unit() ? "scsi-device" : "device");
         } else {
             add("-device", "virtio-device");
             add("-pci", "virtio-pci");
@@ -321,23 +334,18 @@ void add_device(CommandLineParse& parse, const std::string& value) {
 }
 
 void check_devices(CommandLineParse& parse) {
-    constexpr std::size_t kPciSlots = 31; // and the bridge
-    std::size_t slots = 0, pci_slots = 0;
+    std::size_t slots = 0;
     for (const DriveOption& drive : parse.options.drives) {
         slots += drive.interface == DriveOption::Interface::Virtio;
     }
     for (const DeviceOption& device : parse.options.devices) {
-        if (!device.is_scsi_unit()) {
-            ++(device.pci ? pci_slots : slots);
-        }
+        slots += device.is_scsi_unit() || device.pci ? 0 : 1;
     }
     if (slots > devices::virt::kVirtioSlots) {
         parse.fail("more virtio devices than the machine's 32 slots");
     }
-    if (pci_slots > kPciSlots) {
-        parse.fail("more PCI devices than the machine's 31 slots");
-    }
     check_references(parse);
+    place_pci_devices(parse);
     place_scsi_units(parse);
 }
 

@@ -36,6 +36,8 @@ std::string class_name(u32 class_code) {
         return "Ethernet controller";
     case 0x0600:
         return "Host bridge";
+    case 0x0604:
+        return "PCI bridge";
     default:
         return fmt::format("Class {:04}", class_code >> 8);
     }
@@ -50,17 +52,31 @@ std::string describe(const devices::pci::PciFunction::Region& region) {
                           : what + " (not mapped)\n";
 }
 
+std::string describe(const devices::pci::RootPort::Bus& bus) {
+    return fmt::format("      BUS {}.\n      secondary bus {}.\n      subordinate bus {}.\n"
+                       "      IO range [0xf000, 0x0fff]\n      memory range [0x{:08x}, 0x{:08x}]\n"
+                       "      prefetchable memory range [0x{:08x}, 0x{:08x}]\n",
+                       bus.primary, bus.secondary, bus.subordinate, bus.base, bus.limit,
+                       bus.prefetchable_base, bus.prefetchable_limit);
+}
+
 std::string describe(const Board::PciReport& one) {
     const auto& function = one.slot.function;
     const auto& identity = function.identity;
-    std::string text = fmt::format(
-        "  Bus  0, device {:3}, function 0:\n    {}: PCI device {:04x}:{:04x}\n", one.slot.slot,
-        class_name(identity.class_code), identity.vendor, identity.device);
-    text += fmt::format("      PCI subsystem {:04x}:{:04x}\n", identity.subsystem_vendor,
-                        identity.subsystem);
+    std::string text =
+        fmt::format("  Bus {:2}, device {:3}, function {}:\n    {}: PCI device {:04x}:{:04x}\n",
+                    one.slot.bus, one.slot.slot, one.slot.function_number,
+                    class_name(identity.class_code), identity.vendor, identity.device);
+    if (!one.slot.port) {
+        text += fmt::format("      PCI subsystem {:04x}:{:04x}\n", identity.subsystem_vendor,
+                            identity.subsystem);
+    }
     if (function.pin != 0) {
         text += fmt::format("      IRQ {}, pin {}\n", function.line,
                             static_cast<char>('A' + function.pin - 1));
+    }
+    if (one.slot.port) {
+        text += describe(*one.slot.port);
     }
     for (const auto& region : function.regions) {
         text += describe(region);

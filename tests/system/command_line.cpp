@@ -416,6 +416,41 @@ TEST_CASE("what management tools may not say", "[boot]") {
           "-device: drive=a is used twice\n");
 }
 
+TEST_CASE("PCI devices have places", "[boot]") {
+    const SystemOptions options =
+        accepted({"-S", "-device", "virtio-rng-pci", "-device",
+                  "pcie-root-port,id=a,addr=0x1,multifunction=on", "-device",
+                  R"({"driver":"pcie-root-port","id":"b","bus":"pcie.0","addr":"0x1.0x1"})",
+                  "-device", "virtio-rng-pci,bus=b,addr=0x0", "-device", "virtio-rng-pci",
+                  "-device", "virtio-rng-pci,addr=1f"});
+    const auto place = [&](std::size_t n) {
+        const auto& at = *options.devices[n].pci_place;
+        return options.devices[n].pci_port + std::to_string(at.slot) + "." +
+               std::to_string(at.function);
+    };
+    CHECK(place(0) == "2.0");
+    CHECK(place(2) == "1.1");
+    CHECK(place(3) == "b0.0");
+    CHECK(place(4) == "3.0");
+    CHECK(place(5) == "31.0");
+    const auto wrong = [](const std::string& one, const std::string& other = "virtio-rng-pci") {
+        return refused({"-S", "-device", "pcie-root-port,id=a,addr=1", "-device", one.c_str(),
+                        "-device", other.c_str()});
+    };
+    const std::string rng = "virtio-rng-pci,", says = "-device virtio-rng-pci: ";
+    CHECK(wrong(rng + "addr=1") == says + "addr=1.0: there is another device\n");
+    CHECK(wrong(rng + "addr=0") == says + "addr=0.0: there is another device\n");
+    CHECK(wrong(rng + "addr=1.1") ==
+          says + "addr=1.1: function 0 of the slot has to be there, with multifunction=on\n");
+    CHECK(wrong(rng + "addr=20") == says + "addr=20: such as 0x5 or 0x5.0x1\n");
+    CHECK(wrong(rng + "bus=x") ==
+          says + "bus=x: no such PCI bus; -device pcie-root-port,id= makes one\n");
+    CHECK(wrong(rng + "bus=a", rng + "bus=a") == says + "bus=a: there is another device\n");
+    CHECK(wrong(rng + "bus=a,addr=2") == says + "addr=2.0: a root port has one device, at 0\n");
+    CHECK(wrong("pcie-root-port,bus=a") ==
+          "-device pcie-root-port: bus=a: a root port is on pcie.0\n");
+}
+
 TEST_CASE("a network and its device in one", "[boot]") {
     const SystemOptions o = accepted({"-nic", "user,hostfwd=tcp::1-:2", "-nic", "none"});
     REQUIRE(o.devices.size() == 1);
@@ -502,7 +537,7 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
           "virtio-rng-device, virtio-balloon-device, virtio-scsi-device, scsi-hd, scsi-cd, "
           "virtconsole, virtio-9p-device, "
           "virtio-vsock-device, "
-          "vhost-user-blk-device, vhost-user-fs-device\n");
+          "vhost-user-blk-device, vhost-user-fs-device, pcie-root-port\n");
     CHECK(refused({"-device", "scsi-cd"}) ==
           "-device scsi-cd: no SCSI bus; -device virtio-scsi-pci makes one\n");
     CHECK(refused({"-device", "virtio-scsi-pci,id=a", "-device", "scsi-cd,bus=b.0"}) ==

@@ -248,6 +248,91 @@ TEST_CASE("a bus has 31 slots to give", "[pci]") {
     CHECK_FALSE(plugged);
 }
 
+constexpr u64 kBusBytes = 1 << 20;
+
+// A port with two functions in its slot, and a device behind one of them.
+struct Ports : Machine {
+    Ports() {
+        REQUIRE(host.plug_port(first, PciHost::Place{9, 0}));
+        REQUIRE(host.plug_port(second, PciHost::Place{9, 1}));
+        CHECK_FALSE(host.plug(device, PciHost::Place{9, 1}));
+        first.show_others();
+        REQUIRE(second.plug(device));
+        CHECK_FALSE(second.plug(device));
+    }
+    u32 second_config(u32 offset, unsigned bytes = 4) {
+        return static_cast<u32>(host.read(9 << 15 | 1 << 12 | offset, bytes));
+    }
+    void set_second(u32 offset, unsigned bytes, u32 value) {
+        host.write(9 << 15 | 1 << 12 | offset, bytes, value);
+    }
+    u32 behind(u64 bus, u32 offset) {
+        return static_cast<u32>(host.read(bus * kBusBytes + offset, 4));
+    }
+
+    RootPort first, second;
+    virtio::Rng rng{1};
+    virtio::PciTransport device{rng, memory.memory};
+};
+
+TEST_CASE("a root port is a bridge to a bus with one device", "[pci]") {
+    Ports machine;
+    CHECK(machine.config(9, 0) == 0x000c'1b36);
+    CHECK(machine.config(9, 0x0e, 1) == 0x81);
+    CHECK(machine.second_config(0x0e, 1) == 0x01);
+    CHECK(machine.second_config(0x08) >> 8 == 0x06'04'00);
+    const u32 express = machine.second_config(0x34, 1);
+    CHECK(machine.second_config(express, 1) == 0x10);
+    CHECK((machine.second_config(express + 2, 2) >> 4 & 15) == 4);
+    CHECK(machine.behind(3, 0) == ~u32{0});
+    machine.set_second(0x18, 4, 0x0003'0300);
+    CHECK(machine.behind(3, 0) == 0x1044'1af4);
+    CHECK(machine.behind(3, 1 << 15) == ~u32{0}); // nobody else is there
+    CHECK(machine.behind(4, 0) == ~u32{0});
+    machine.host.reset();
+    CHECK(machine.behind(3, 0) == ~u32{0});
+}
+
+TEST_CASE("a device behind a root port is reached through its window", "[pci][virtio]") {
+    Ports machine;
+    machine.set_second(0x18, 4, 0x0003'0300);
+    machine.host.write(3 * kBusBytes + 0x20, 4, 0x20'0000);
+    machine.host.write(3 * kBusBytes + 0x24, 4, kHigh >> 32);
+    machine.host.write(3 * kBusBytes + 0x04, 2, 6);
+    const PhysAddr bar = kHigh + 0x20'0000;
+    CHECK(machine.read(bar + 18, 2) == 0xffff); // the port forwards nothing
+    machine.set_second(0x24, 2, 0x0021);
+    machine.set_second(0x26, 2, 0x0021);
+    machine.set_second(0x28, 4, kHigh >> 32);
+    machine.set_second(0x2c, 4, kHigh >> 32);
+    CHECK(machine.read(bar + 18, 2) == 0xffff);
+    machine.set_second(0x04, 2, 6);
+    CHECK(machine.read(bar + 18, 2) == 1); // how many queues it has
+    machine.drive(bar);
+    CHECK(machine.lines[9 % 4].asserted); // INTA is the port's
+    CHECK(machine.read(bar + 0x1000, 1) == 1);
+    CHECK_FALSE(machine.lines[9 % 4].asserted);
+}
+
+TEST_CASE("random accesses do root ports no harm", "[pci][fuzz]") {
+    Ports machine;
+    std::mt19937_64 random(test::seed(12));
+    for (int i = 0; i < 200'000; ++i) {
+        const unsigned bytes = 1u << random() % 4;
+        const u64 offset = (random() % 256) & ~u64{bytes - 1}, bus = random() % 4;
+        const u64 at = bus * kBusBytes + (bus == 0 ? 9 << 15 | (random() % 3) << 12 : 0) + offset;
+        if (random() % 2 == 0) {
+            machine.host.write(at, bytes, random() & random());
+        } else {
+            (void)machine.host.read(at, bytes);
+        }
+        (void)machine.read(kHigh + (random() % 0x100'0000 & ~u64{7}), 1u << random() % 4);
+        if (random() % 5000 == 0) {
+            machine.host.reset();
+        }
+    }
+}
+
 TEST_CASE("random accesses do PCI functions no harm", "[pci][fuzz]") {
     Machine machine;
     std::mt19937_64 random(test::seed(11));

@@ -89,6 +89,18 @@ void PciFunction::make_writable(u32 offset, u32 bytes) {
     std::memset(&writable_[offset], 0xff, bytes);
 }
 
+void PciFunction::make_writable_bits(u32 offset, u16 bits) {
+    std::memcpy(&writable_[offset], &bits, sizeof bits);
+}
+
+void PciFunction::attach(const Slot& slot) {
+    const bool moves = slot.requester_id != slot_.requester_id;
+    slot_ = slot;
+    if (moves) {
+        update_msix();
+    }
+}
+
 void PciFunction::add_msix(unsigned bar, unsigned vectors) {
     add_bar(bar, Msix::kBytes, false);
     msix_ = std::make_unique<Msix>(vectors);

@@ -38,7 +38,9 @@ class PciFunction {
     PciFunction(const PciFunction&) = delete;
     PciFunction& operator=(const PciFunction&) = delete;
 
-    void attach(const Slot& slot) { slot_ = slot; }
+    void attach(const Slot& slot);
+    // The slot has other functions besides this, its first one.
+    void show_others() { config_[0x0e] |= 0x80; }
     [[nodiscard]] virtual u32 read_config(u32 offset, unsigned bytes);
     virtual void write_config(u32 offset, unsigned bytes, u32 value);
     virtual void reset();
@@ -74,6 +76,7 @@ class PciFunction {
     // Offset of the capability; `body` follows its two bytes of header.
     u32 add_capability(u8 id, std::span<const u8> body);
     void make_writable(u32 offset, u32 bytes); // by the guest
+    void make_writable_bits(u32 offset, u16 bits);
     void add_msix(unsigned bar, unsigned vectors);
 
     [[nodiscard]] virtual u64 read_bar(unsigned bar, u64 offset, unsigned bytes) = 0;
@@ -85,6 +88,7 @@ class PciFunction {
     void send_message(unsigned vector); // of MSI-X
 
     [[nodiscard]] u8* config(u32 offset) { return &config_[offset]; }
+    [[nodiscard]] const u8* config(u32 offset) const { return &config_[offset]; }
 
   private:
     template <class T> [[nodiscard]] T get(u32 offset) const;

@@ -1,10 +1,11 @@
 #include "runtime/devices/pci/pci_host.h"
 
+#include <algorithm>
+
 namespace ulna::devices::pci {
 namespace {
 
-constexpr u64 kSlotBytes = 8 * PciFunction::kConfigBytes; // eight functions
-constexpr u64 kBusBytes = PciHost::kSlots * kSlotBytes;
+constexpr u64 kBusBytes = u64{PciHost::kSlots} * PciHost::kFunctions * PciFunction::kConfigBytes;
 
 // What a read finds where there is nothing.
 u64 all_ones(unsigned bytes) { return bytes == 8 ? ~u64{0} : (u64{1} << (8 * bytes)) - 1; }
@@ -33,22 +34,14 @@ class PciHost::Window final : public Device {
     Window(const PciHost& host, PhysAddr base) : host_(host), base_(base) {}
 
     u64 read(u64 offset, unsigned bytes) override {
-        for (const Plugged& slot : host_.slots_) {
-            if (slot.function != nullptr) {
-                if (const auto hit = slot.function->decode(base_ + offset, bytes)) {
-                    return slot.function->read_memory(*hit, bytes);
-                }
-            }
-        }
-        return all_ones(bytes);
+        PciFunction::Hit hit{};
+        PciFunction* const function = host_.find(base_ + offset, bytes, hit);
+        return function != nullptr ? function->read_memory(hit, bytes) : all_ones(bytes);
     }
     void write(u64 offset, unsigned bytes, u64 value) override {
-        for (const Plugged& slot : host_.slots_) {
-            if (slot.function != nullptr) {
-                if (const auto hit = slot.function->decode(base_ + offset, bytes)) {
-                    return slot.function->write_memory(*hit, bytes, value);
-                }
-            }
+        PciFunction::Hit hit{};
+        if (PciFunction* const function = host_.find(base_ + offset, bytes, hit)) {
+            function->write_memory(hit, bytes, value);
         }
     }
 
@@ -59,15 +52,15 @@ class PciHost::Window final : public Device {
 
 class PciHost::Pin final : public InterruptLine {
   public:
-    Pin(SharedLine& line, unsigned slot) : line_(line), bit_(1u << slot) {}
+    Pin(SharedLine& line, unsigned number) : line_(line), number_(number) {}
     void set(bool asserted) override {
-        line_.asserted = asserted ? line_.asserted | bit_ : line_.asserted & ~bit_;
-        line_.line->set(line_.asserted != 0);
+        line_.asserted.set(number_, asserted);
+        line_.line->set(line_.asserted.any());
     }
 
   private:
     SharedLine& line_;
-    u32 bit_;
+    unsigned number_;
 };
 
 PciHost::PciHost(const std::array<InterruptLine*, kLines>& lines, MsiTarget* messages)
@@ -75,26 +68,94 @@ PciHost::PciHost(const std::array<InterruptLine*, kLines>& lines, MsiTarget* mes
     for (unsigned i = 0; i < kLines; ++i) {
         lines_[i].line = lines[i];
     }
-    slots_[0].function = bridge_.get();
+    static_cast<void>(put(0, *bridge_));
 }
 
 PciHost::~PciHost() = default;
 
-bool PciHost::plug(PciFunction& function) {
-    for (unsigned slot = 1; slot < kSlots; ++slot) {
-        if (slots_[slot].function == nullptr) {
-            // Pin A of a slot is the line of its number, as the device tree's map says.
-            slots_[slot] = {&function, std::make_unique<Pin>(lines_[slot % kLines], slot)};
-            function.attach({slots_[slot].pin.get(), messages_, slot << 3});
-            return true;
+std::optional<unsigned> PciHost::number_of(std::optional<Place> place) const {
+    if (place) {
+        const unsigned number = place->slot * kFunctions + place->function;
+        return number < kNumbers && plugged_[number].function == nullptr ? std::optional{number}
+                                                                         : std::nullopt;
+    }
+    for (unsigned number = kFunctions; number < kNumbers; number += kFunctions) {
+        const auto first = plugged_.begin() + number;
+        if (std::all_of(first, first + kFunctions,
+                        [](const Plugged& one) { return one.function == nullptr; })) {
+            return number;
         }
     }
-    return false;
+    return std::nullopt;
 }
 
+// Pin A of a slot is the line of its number, as the device tree's map says; pins of what is behind
+// a port are the port's.
+PciFunction::Slot PciHost::slot_of(unsigned number, std::unique_ptr<Pin>& pin, bool below) {
+    pin = std::make_unique<Pin>(lines_[number / kFunctions % kLines],
+                                number + (below ? kNumbers : 0));
+    return {pin.get(), messages_, number};
+}
+
+PciHost::Plugged& PciHost::put(unsigned number, PciFunction& function) {
+    plugged_[number].function = &function;
+    present_.push_back(&plugged_[number]);
+    return plugged_[number];
+}
+
+bool PciHost::plug(PciFunction& function, std::optional<Place> place) {
+    const auto number = number_of(place);
+    if (number) {
+        Plugged& to = put(*number, function);
+        function.attach(slot_of(*number, to.pin, false));
+    }
+    return number.has_value();
+}
+
+bool PciHost::plug_port(RootPort& port, std::optional<Place> place) {
+    const auto number = number_of(place);
+    if (number) {
+        Plugged& to = put(*number, port);
+        to.port = &port;
+        port.attach(slot_of(*number, to.pin, false));
+        port.connect(slot_of(*number, to.pin_below, true));
+    }
+    return number.has_value();
+}
+
+// A port shows one function at the first place of its bus.
 PciFunction* PciHost::function_at(u64 offset) const {
-    const bool is_there = offset < kBusBytes && offset % kSlotBytes < PciFunction::kConfigBytes;
-    return is_there ? slots_[offset / kSlotBytes].function : nullptr;
+    const u64 bus = offset / kBusBytes, in_bus = offset % kBusBytes;
+    if (bus == 0) {
+        return plugged_[in_bus / PciFunction::kConfigBytes].function;
+    }
+    if (in_bus >= PciFunction::kConfigBytes) {
+        return nullptr;
+    }
+    for (const Plugged* const one : present_) {
+        if (one->port != nullptr && one->port->bus().secondary == bus) {
+            return one->port->behind();
+        }
+    }
+    return nullptr;
+}
+
+// Who has an address in memory.
+PciFunction* PciHost::find(PhysAddr at, unsigned bytes, PciFunction::Hit& hit) const {
+    const auto takes = [&](const PciFunction* function) {
+        const auto found = function != nullptr ? function->decode(at, bytes) : std::nullopt;
+        hit = found.value_or(hit);
+        return found.has_value();
+    };
+    for (const Plugged* const one : present_) {
+        if (takes(one->function)) {
+            return one->function;
+        }
+        if (one->port != nullptr && one->port->forwards(at) && takes(one->port->behind())) {
+            return one->port->behind();
+        }
+    }
+    return nullptr;
 }
 
 u64 PciHost::read(u64 offset, unsigned bytes) {
@@ -122,18 +183,26 @@ void PciHost::write(u64 offset, unsigned bytes, u64 value) {
 }
 
 void PciHost::reset() {
-    for (const Plugged& slot : slots_) {
-        if (slot.function != nullptr) {
-            slot.function->reset();
+    for (const Plugged& one : plugged_) {
+        if (one.function != nullptr) {
+            one.function->reset();
         }
     }
 }
 
 std::vector<PciHost::Report> PciHost::report() const {
     std::vector<Report> all;
-    for (unsigned slot = 0; slot < kSlots; ++slot) {
-        if (slots_[slot].function != nullptr) {
-            all.push_back({slot, slots_[slot].function->report()});
+    for (unsigned number = 0; number < kNumbers; ++number) {
+        const Plugged& one = plugged_[number];
+        if (one.function == nullptr) {
+            continue;
+        }
+        const auto port = one.port != nullptr ? std::optional{one.port->bus()} : std::nullopt;
+        all.push_back({0, number / kFunctions, number % kFunctions, one.function->report(), port,
+                       true, one.function});
+        if (port && port->secondary != 0 && one.port->behind() != nullptr) {
+            all.push_back({port->secondary, 0, 0, one.port->behind()->report(), std::nullopt, false,
+                           one.port->behind()});
         }
     }
     return all;

@@ -151,8 +151,10 @@ Json class_info(u32 class_code) {
     constexpr struct {
         u32 number;
         const char* text;
-    } kClasses[] = {
-        {0x0100, "SCSI controller"}, {0x0200, "Ethernet controller"}, {0x0600, "Host bridge"}};
+    } kClasses[] = {{0x0100, "SCSI controller"},
+                    {0x0200, "Ethernet controller"},
+                    {0x0600, "Host bridge"},
+                    {0x0604, "PCI bridge"}};
     for (const auto& one : kClasses) {
         if (one.number == number) {
             info["desc"] = one.text;
@@ -170,40 +172,65 @@ Json pci_region(const devices::pci::PciFunction::Region& region) {
             {"mem_type_64", region.is_64_bit}};
 }
 
+Json bridge_info(const devices::pci::RootPort::Bus& port) {
+    const auto range = [](devices::PhysAddr base, devices::PhysAddr limit) {
+        return Json{{"base", base}, {"limit", limit}};
+    };
+    constexpr u64 kNoBase = 0xf000, kNoLimit = 0xfff; // there is no I/O
+    return {{"bus",
+             {{"number", port.primary},
+              {"secondary", port.secondary},
+              {"subordinate", port.subordinate},
+              {"io_range", range(kNoBase, kNoLimit)},
+              {"memory_range", range(port.base, port.limit)},
+              {"prefetchable_range", range(port.prefetchable_base, port.prefetchable_limit)}}}};
+}
+
 Json pci_device(const Board::PciReport& one) {
     const devices::pci::PciFunction::Report& function = one.slot.function;
     Json regions = Json::array();
     for (const auto& region : function.regions) {
         regions.push_back(pci_region(region));
     }
-    Json device = {{"bus", 0},
+    Json id = {{"device", function.identity.device}, {"vendor", function.identity.vendor}};
+    if (!one.slot.port) {
+        id["subsystem"] = function.identity.subsystem;
+        id["subsystem-vendor"] = function.identity.subsystem_vendor;
+    }
+    Json device = {{"bus", one.slot.bus},
                    {"slot", one.slot.slot},
-                   {"function", 0},
+                   {"function", one.slot.function_number},
                    {"class_info", class_info(function.identity.class_code)},
-                   {"id",
-                    {{"device", function.identity.device},
-                     {"vendor", function.identity.vendor},
-                     {"subsystem", function.identity.subsystem},
-                     {"subsystem-vendor", function.identity.subsystem_vendor}}},
+                   {"id", std::move(id)},
                    {"irq_pin", function.pin},
                    {"qdev_id", one.id},
                    {"regions", std::move(regions)}};
     if (function.pin != 0) {
         device["irq"] = function.line;
     }
+    if (one.slot.port) {
+        device["pci_bridge"] = bridge_info(*one.slot.port);
+    }
     return device;
 }
 
 } // namespace
 
+// What is behind a port, which comes next, is inside it.
 Result query_pci(const MachineParts& parts, const Json&) {
     if (!parts.options.has_board) {
         return Json::array();
     }
-    const std::lock_guard lock{parts.machine.lock()};
     Json functions = Json::array();
-    for (const Board::PciReport& one : parts.board.pci_functions()) {
-        functions.push_back(pci_device(one));
+    bool is_behind = false;
+    for (const Board::PciReport& one : parts.control.pci_functions()) {
+        Json device = pci_device(one);
+        if (is_behind && !one.slot.is_on_root) {
+            functions.back()["pci_bridge"]["devices"] = Json::array({std::move(device)});
+        } else {
+            functions.push_back(std::move(device));
+        }
+        is_behind = one.slot.port.has_value();
     }
     return Json::array({{{"bus", 0}, {"devices", std::move(functions)}}});
 }

@@ -27,6 +27,7 @@ constexpr struct {
     {"device", "object", true},
     {"sys-bus-device", "device", true},
     {"virtio-mmio", "sys-bus-device", false},
+    {"gpex-pcihost", "sys-bus-device", false},
     {"pl011", "sys-bus-device", false},
     {"pl031", "sys-bus-device", false},
     {"pl061", "sys-bus-device", false},
