@@ -314,6 +314,19 @@ TEST_CASE("a device behind a root port is reached through its window", "[pci][vi
     CHECK_FALSE(machine.lines[9 % 4].asserted);
 }
 
+TEST_CASE("a root port's state has its bus", "[pci][state]") {
+    Ports machine, other;
+    machine.set_second(0x18, 4, 0x0003'0300);
+    StateVisitor saved;
+    machine.second.visit_state(saved);
+    const std::vector<u8> bytes = saved.take();
+    StateVisitor loaded{bytes};
+    other.second.visit_state(loaded);
+    loaded.finish();
+    CHECK_FALSE(loaded.failed());
+    CHECK(other.behind(3, 0) == 0x1044'1af4);
+}
+
 TEST_CASE("random accesses do root ports no harm", "[pci][fuzz]") {
     Ports machine;
     std::mt19937_64 random(test::seed(12));

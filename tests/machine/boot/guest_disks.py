@@ -40,6 +40,16 @@ class Disk:
         return None if written == wanted else f"the guest wrote {written!r} instead of {wanted!r}"
 
 
+class PortDisk(Disk):
+    """The same behind a PCIe root port, which shares its slot with another."""
+
+    def options(self):
+        return ["-device", "pcie-root-port,id=one,addr=0x3,multifunction=on", "-device",
+                '{"driver": "pcie-root-port", "id": "two", "bus": "pcie.0", "addr": "0x3.0x1"}', "-blockdev",
+                f"driver=file,node-name=f,filename={self.image}", "-blockdev", "driver=raw,node-name=d,file=f", "-device",
+                "virtio-blk-pci,drive=d,bus=two,addr=0x0", "-device", "virtio-rng-pci,bus=one"]
+
+
 class ScsiDisk(Disk):
     """The same on a SCSI bus, with a CD beside it, another that takes its place, and a drive without one."""
 

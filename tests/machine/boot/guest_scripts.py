@@ -34,6 +34,13 @@ dd if=/dev/zero of=/mnt/zeros bs=64k count=20 2>/dev/null
 umount /mnt
 """
 
+# What PORTS has in front of DISK: both ports, what is behind them, and messages from there.
+PORTS = """
+[ "$(cat /sys/bus/pci/devices/0000:00:03.0/class /sys/bus/pci/devices/0000:00:03.1/class | uniq)" = 0x060400 ]
+[ -d /sys/bus/pci/devices/0000:00:03.1/0000:02:00.0/virtio* ]
+grep -E "virtio.*req.*|virtio.*requests" /proc/interrupts | grep -q MSI
+""" + DISK
+
 # A disk, a CD, and a drive without one.
 SCSI = """
 [ "$(cat /sys/block/sda/size)" = 32768 ]

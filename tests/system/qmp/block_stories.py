@@ -134,4 +134,47 @@ def moves_trays_and_media(machine):
         return said
 
 
+# Words and values of nodes, drives and media, in no order.
+WORDS = ["a", "b", "c", "cd", "d", "v", "", "raw", "qcow2", "file", "nbd", "null-co", "null-aio", "host_device", "frob", "#block0", "IMAGE",
+         "/no/such/file", "/dev/null", "read-only", "retain", "unix", "inet", "on", "ignore", "unmap"]
+NAMES = ["driver", "node-name", "file", "filename", "device", "id", "force", "format", "read-only-mode", "read-only", "auto-read-only", "cache",
+         "direct", "no-flush", "server", "type", "path", "host", "port", "size", "discard", "backing", "detect-zeroes", "frob"]
+COMMANDS = ["blockdev-add"] * 4 + ["blockdev-del", "eject", "blockdev-open-tray", "blockdev-close-tray", "blockdev-remove-medium", "blockdev-insert-medium",
+                                   "blockdev-change-medium", "query-block", "query-named-block-nodes", "query-blockstats", "qom-list", "qom-get",
+                                   "query-cpu-model-expansion", "device-list-properties", "migrate-set-capabilities"]
+
+
+def random_value(random, image, depth=0):
+    choice = random.randrange(8 if depth < 3 else 5)
+    if choice < 3:
+        return random.choice(WORDS).replace("IMAGE", image)
+    if choice < 5:
+        return random.choice([True, False, None, 0, 512, -1, 1 << 40, 1.5])
+    if choice == 7:
+        return [random_value(random, image, depth + 1) for _ in range(random.randrange(3))]
+    return {random.choice(NAMES): random_value(random, image, depth + 1) for _ in range(random.randrange(5))}
+
+
+def survives_random_commands(machine, random):
+    """Ours alone: every command is answered, and what there is can still be told."""
+    with images(1 << 20) as (image,):
+        options = ["-nodefaults", "-device", "virtio-scsi-device", "-device", "scsi-cd,id=c", "-drive", "if=none,id=cd,media=cdrom", "-device",
+                   "scsi-cd,drive=cd,id=d", "-blockdev", "null-co,node-name=n", "-device", "virtio-blk-device,drive=n,id=v"]
+        with machine("-S", *options) as m:
+            c = m.client()
+            done = 0
+            for _ in range(3000):
+                command = random.choice(COMMANDS)
+                arguments = {name: random_value(random, image) for name in random.sample(NAMES, random.randrange(5))}
+                for required in {"blockdev-add": ("driver", "node-name"), "blockdev-insert-medium": ("id", "node-name")}.get(command, ()):
+                    arguments.setdefault(required, random.choice(WORDS))
+                c.send({"execute": command, "arguments": arguments})
+                answer = c.receive()
+                assert "\n" not in answer.get("error", {}).get("desc", ""), answer
+                done += "return" in answer
+            assert done > 20, done
+            drives_of(c), nodes_of(c)
+            assert c.status() == "prelaunch"
+
+
 STORIES = [uses_nodes, adds_and_removes_nodes, moves_trays_and_media]
