@@ -41,6 +41,7 @@ std::string BlockDrives::add(BlockDrive drive, const virtio::BlockOptions& image
     }
     nodes_.find(drive.node)->is_attached = true;
     drives_.push_back(std::move(drive));
+    note_named(image);
     return "";
 }
 
@@ -154,9 +155,7 @@ void BlockDrives::close(const BlockDrive& drive) {
     });
 }
 
-// Snapshots look at media with the machine's lock held.
 void BlockDrives::put_into(BlockDrive& drive, BlockNode& node) {
-    const std::lock_guard held{machine_.lock()};
     drive.bus->call(drive.at,
                     [&](devices::scsi::LogicalUnit& unit) { unit.set_medium(node.image); });
     node.is_attached = true;
@@ -168,11 +167,7 @@ void BlockDrives::take_out(BlockDrive& drive) {
         return;
     }
     BlockNode& node = *nodes_.find(drive.node);
-    {
-        const std::lock_guard held{machine_.lock()};
-        drive.bus->call(drive.at,
-                        [](devices::scsi::LogicalUnit& unit) { unit.set_medium(nullptr); });
-    }
+    drive.bus->call(drive.at, [](devices::scsi::LogicalUnit& unit) { unit.set_medium(nullptr); });
     node.is_attached = false;
     drive.node.clear();
     if (node.is_hidden) {
@@ -214,6 +209,7 @@ std::string BlockDrives::remove_medium(const std::string& name) {
     if (!is_open(*drive)) {
         return "the tray of '" + name + "' is not open";
     }
+    const std::lock_guard still{machine_.lock()};
     take_out(*drive);
     return "";
 }
@@ -238,6 +234,7 @@ std::string BlockDrives::insert_medium(const std::string& name, const std::strin
     if (!drive->node.empty()) {
         return "there is a medium in '" + name + "' already";
     }
+    const std::lock_guard still{machine_.lock()};
     put_into(*drive, *node);
     return "";
 }
@@ -252,6 +249,7 @@ std::string BlockDrives::eject(const std::string& name, Force force) {
     if (!opens(*drive, force)) {
         return locked(name);
     }
+    const std::lock_guard still{machine_.lock()};
     take_out(*drive);
     return "";
 }
@@ -279,6 +277,8 @@ std::string BlockDrives::change_medium(const std::string& name,
         static_cast<void>(nodes_.remove(node));
         return locked(name);
     }
+    note_named(image);
+    const std::lock_guard still{machine_.lock()};
     take_out(*drive);
     put_into(*drive, *nodes_.find(node));
     close(*drive);

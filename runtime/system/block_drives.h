@@ -84,13 +84,26 @@ class BlockDrives {
     [[nodiscard]] std::vector<DriveReport> drives() const;
     [[nodiscard]] std::vector<NodeReport> nodes() const;
 
+    // Which media are in drives, for snapshots (drive_state.cpp). With the machine's lock held,
+    // while nothing is asked of drives.
+    void visit_state(devices::StateVisitor& visit);
+
   private:
+    struct Medium;
+    [[nodiscard]] Medium medium_of(const BlockDrive& drive) const;
+    // Says why not.
+    [[nodiscard]] std::string exchange(BlockDrive& drive, const Medium& wanted);
+    [[nodiscard]] BlockNode* find_medium(const Medium& wanted, std::string& why_not);
+
+    void note_named(const devices::virtio::BlockOptions& image);
+
     [[nodiscard]] BlockDrive* find(const std::string& name);
     // A drive whose medium goes out; null with a reason.
     [[nodiscard]] BlockDrive* find_removable(const std::string& name, std::string& why_not);
     [[nodiscard]] DriveReport look_at(const BlockDrive& drive) const;
     [[nodiscard]] bool opens(const BlockDrive& drive, Force force); // false: the guest locks it
     void close(const BlockDrive& drive);
+    // With the machine's lock held, as snapshots look at media.
     void put_into(BlockDrive& drive, BlockNode& node);
     void take_out(BlockDrive& drive);
     [[nodiscard]] bool is_open(const BlockDrive& drive) const;
@@ -99,6 +112,8 @@ class BlockDrives {
     mutable std::mutex lock_; // of what follows; taken before that of a SCSI bus
     BlockNodes nodes_;
     std::vector<BlockDrive> drives_;
+    // What people have put into drives so far: a snapshot, which may say anything, opens no more.
+    std::vector<devices::virtio::BlockOptions> named_;
 };
 
 } // namespace ulna::system

@@ -102,6 +102,7 @@ void Board::add_state(std::vector<StatePart>& parts) {
     for (std::size_t n = 0; n < virtio_devices_.size(); ++n) {
         add(parts, "virtio-mmio " + std::to_string(n), 2, *virtio_slots_[n]);
     }
+    add(parts, "media", 1, drives_);
     add(parts, "pci bridge", 2, *pci_);
     for (std::size_t n = 0; n < root_ports_.size(); ++n) {
         add(parts, "pci root port " + std::to_string(n), 1, *root_ports_[n]);

@@ -194,7 +194,9 @@ void LogicalUnit::move_tray(bool open) {
 
 std::string LogicalUnit::identity() const {
     return std::string{is_cd() ? "CD drive" : "disk"} + " '" + options_.device_id + "' " +
-           (medium_ != nullptr ? medium_->identity() : "without a medium");
+           (is_removable()       ? "whose medium goes out"
+            : medium_ != nullptr ? medium_->identity()
+                                 : "without a medium");
 }
 
 void LogicalUnit::visit_state(StateVisitor& visit) {
