@@ -109,7 +109,7 @@ class BlockDrives {
     [[nodiscard]] bool is_open(const BlockDrive& drive) const;
 
     Machine& machine_;
-    mutable std::mutex lock_; // of what follows; taken before that of a SCSI bus
+    mutable std::timed_mutex lock_; // of what follows; taken before the machine's and a SCSI bus's
     BlockNodes nodes_;
     std::vector<BlockDrive> drives_;
     // What people have put into drives so far: a snapshot, which may say anything, opens no more.

@@ -39,6 +39,7 @@ bool Board::add_drive(const std::string& id,
     }
     drive.node = id;
     why_not = drives_.attach(std::move(drive));
+    why_not = why_not.empty() ? "" : "-device drive=" + id + ": " + why_not;
     return why_not.empty();
 }
 

@@ -72,6 +72,13 @@ void refuse_kvm(Parse& parse, const std::string&) {
     parse.fail("-enable-kvm: Arm's code is translated, as -accel tcg says");
 }
 
+void check_sandbox(Parse& parse, const std::string& value) {
+    Properties properties(value, "enable");
+    if (properties.flag("enable", true)) {
+        parse.fail("-sandbox " + value + ": the program's system calls are not filtered; off");
+    }
+}
+
 struct Option {
     const char* name;  // without dashes; one or two dashes are both accepted
     const char* value; // name of the argument in the help; null: a flag
@@ -127,6 +134,7 @@ constexpr Option kOptions[] = {
         [](Parse& p, const std::string&) { p.options.has_defaults = false; }},
     {"no-user-config", nullptr, nullptr, ignore},
     {"name",     "text",       nullptr, set_name},
+    {"sandbox",  "off",        nullptr, check_sandbox},
     {"no-acpi",  nullptr,      nullptr, [](Parse& p, const std::string&) { p.options.acpi = false; }},
     {"audiodev", "driver=none", nullptr, check_audio},
     {"daemonize", nullptr,     "go to the background once clients of -qmp can connect",

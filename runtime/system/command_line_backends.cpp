@@ -92,6 +92,7 @@ void add_virtfs(CommandLineParse& parse, const std::string& value) {
     Properties properties(value, "fsdriver");
     DeviceOption device{.kind = DeviceOption::Kind::Folder};
     device.folder = properties.text("id", "virtfs" + std::to_string(parse.options.folders.size()));
+    device.driver = "virtio-9p-device";
     device.tag = properties.required("mount_tag");
     parse.options.folders.push_back({device.folder, folder_of(properties)});
     parse.options.devices.push_back(device);

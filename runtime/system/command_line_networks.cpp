@@ -139,6 +139,7 @@ void add_nic(CommandLineParse& parse, const std::string& value) {
     DeviceOption device{.kind = DeviceOption::Kind::Net};
     device.pci =
         properties.choice("model", {"virtio-net-device", "virtio", "virtio-net-pci"}, 0) == 2;
+    device.driver = device.pci ? "virtio-net-pci" : "virtio-net-device";
     device.network = properties.text("id", "nic" + std::to_string(parse.options.networks.size()));
     set_mac(device, properties);
     parse.options.networks.push_back({device.network, network_of(properties)});

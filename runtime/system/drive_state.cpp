@@ -1,5 +1,6 @@
 // Media in snapshots: which they are. One that has been changed since is opened again.
 #include <algorithm>
+#include <chrono>
 
 #include "runtime/devices/virtio/scsi.h"
 #include "runtime/system/block_drives.h"
@@ -96,10 +97,12 @@ std::string BlockDrives::exchange(BlockDrive& drive, const Medium& wanted) {
     return "";
 }
 
-// Whoever changes a medium waits for the machine's lock, which we have: we cannot wait for them.
+// Whoever changes a medium waits for the machine's lock, which we have: we cannot wait for them,
+// but for those who only look.
 void BlockDrives::visit_state(devices::StateVisitor& visit) {
     constexpr u64 kMostText = 5 * 4096;
-    const std::unique_lock held{lock_, std::try_to_lock};
+    constexpr std::chrono::seconds kPatience{1};
+    const std::unique_lock held{lock_, kPatience};
     if (!held) {
         visit.fail("a medium is being changed");
         return;

@@ -1,5 +1,6 @@
 #include "runtime/system/json_properties.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace ulna::system {
@@ -43,6 +44,15 @@ void add(Items& to, const std::string& key, const Json& value) {
     }
 }
 
+// Of a text of any length, what fits into a line.
+std::string shortened(const std::string& text) {
+    constexpr std::size_t kMost = 40;
+    std::string line = text.substr(0, kMost);
+    std::ranges::replace_if(
+        line, [](char c) { return c < ' '; }, ' ');
+    return line + (text.size() > kMost ? "..." : "");
+}
+
 // How deep brackets are in each other, as far as it matters: the parser calls itself for each.
 bool is_too_deep(const std::string& text) {
     constexpr int kMost = 64;
@@ -72,7 +82,7 @@ Properties Properties::of_option(const std::string& text, const std::string& imp
                                          : Json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!value.is_object()) {
         Properties none{Items{}};
-        none.fail(text + ": no object of JSON");
+        none.fail("'" + shortened(text) + "': no object of JSON");
         return none;
     }
     return properties_of(value);

@@ -404,11 +404,14 @@ TEST_CASE("what management tools may not say", "[boot]") {
     CHECK(refused({"-object", "memory-backend-epc,id=m"}) ==
           "-object memory-backend-epc: needs size=\n");
     CHECK(refused({"-object", "iothread,id=m"}) == "-object iothread: no such object\n");
+    CHECK(refused({"-S", "-sandbox", "on,spawn=deny"}) ==
+          "-sandbox on,spawn=deny: the program's system calls are not filtered; off\n");
     CHECK(refused({"-audiodev", "alsa,id=a"}) == "-audiodev driver=alsa: none\n");
     CHECK(
         refused({"-S", "-daemonize", "-serial", "stdio"}).starts_with("-daemonize: stdio is left"));
     CHECK(refused({"-blockdev", "file,filename=a"}) == "-blockdev needs node-name=\n");
-    CHECK(refused({"-blockdev", "{\"driver\":"}) == "-blockdev {\"driver\":: no object of JSON\n");
+    CHECK(refused({"-blockdev", "{\"driver\":"}) ==
+          "-blockdev '{\"driver\":': no object of JSON\n");
     CHECK(refused({"-device", "{\"driver\": \"virtio-blk-pci\"}"}) ==
           "-device virtio-blk-pci: needs drive=\n");
     CHECK(refused({"-S", "-blockdev", "file,filename=a,node-name=a", "-device",
