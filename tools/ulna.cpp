@@ -258,6 +258,7 @@ int main(int argc, char** argv, char** environment) {
     if (!take_over_filters(thread, handover.filters)) {
         fail(kExitCannotRun, program.name + ": its filters of system calls got lost on the way");
     }
+    take_over_tracer(thread, handover.trace);
     if (self.debugger != nullptr) {
         self.debugger->start(thread);
     }

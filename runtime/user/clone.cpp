@@ -8,6 +8,8 @@
 #include <linux/sched.h>
 
 #include "runtime/user/clone_child.h"
+#include "runtime/user/ptrace_clone.h"
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/seccomp.h"
 
 namespace ulna::user {
@@ -83,6 +85,10 @@ Child new_child(const GuestThread& parent, const CloneRequest& request) {
     child->tagged_addresses = parent.tagged_addresses;
     copy_guest_state(*child->cpu, *parent.cpu);
     enter_child_state(*child->cpu, request);
+    if (request.slot != nullptr) {
+        child->trace.session = parent.trace.session;
+        child->trace.slot = request.slot;
+    }
     if (parent.cpu->random_state != 0) { // another sequence than the parent's
         child->cpu->random_state = (parent.cpu->random_state ^ child->cpu->sp) | 1;
     }
@@ -104,7 +110,8 @@ int start_host_thread(ThreadSignals& signals, void* (*function)(void*), void* ar
     return error;
 }
 
-i64 clone_guest(GuestThread& thread, const CloneRequest& request) {
+i64 clone_guest(GuestThread& thread, const CloneRequest& wanted) {
+    CloneRequest request = wanted;
     if ((request.flags & CLONE_THREAD) && !is_valid_thread(request)) {
         return -EINVAL;
     }
@@ -114,6 +121,7 @@ i64 clone_guest(GuestThread& thread, const CloneRequest& request) {
     if ((request.flags & CLONE_VM) && !(request.flags & CLONE_VFORK)) {
         process().engine->add_mode(ir::BlockMode::kShared);
     }
+    const u32 event = prepare_traced_child(thread, request);
     i64 result;
     if (request.flags & CLONE_THREAD) {
         result = clone_thread(thread, request);
@@ -123,6 +131,9 @@ i64 clone_guest(GuestThread& thread, const CloneRequest& request) {
         result = fork_guest(thread, request);
     }
     unblock_signals(thread);
+    if (is_traced(thread)) {
+        finish_traced_clone(thread, request, event, result);
+    }
     return result;
 }
 

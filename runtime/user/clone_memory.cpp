@@ -17,6 +17,8 @@
 #include "runtime/host_clone.h"
 #include "runtime/user/clone_child.h"
 #include "runtime/user/guest_memory.h"
+#include "runtime/user/ptrace_clone.h"
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/seccomp.h"
 
 namespace ulna::user {
@@ -54,6 +56,9 @@ struct BorrowedStart {
     }
     set_current_thread(&thread);
     enter_host_thread(thread);
+    if (is_traced(thread)) {
+        begin_traced_child(thread, *thread.trace.session, *thread.trace.slot);
+    }
     start.ready.store(true);
     start.ready.notify_one();
     unblock_signals(thread);
@@ -110,9 +115,11 @@ void run_borrowed(BorrowedStart& start) {
 struct CarrierStart {
     CloneRequest request;
     BorrowedStart start;
+    std::atomic<bool> done{false}; // the child has left our memory
 };
 
-// A host thread that lends its thread-local storage to a child which runs beside its parent.
+// A host thread that lends its thread-local storage to a child which runs beside its parent. So
+// does the child of a traced vfork: its parent tells the tracer of it meanwhile.
 void* carrier_main(void* argument) {
     const std::unique_ptr<std::shared_ptr<CarrierStart>> carrier(
         static_cast<std::shared_ptr<CarrierStart>*>(argument));
@@ -120,6 +127,8 @@ void* carrier_main(void* argument) {
     run_borrowed(start);
     start.ready.store(true); // for a clone that failed
     start.ready.notify_one();
+    (*carrier)->done.store(true);
+    (*carrier)->done.notify_one();
     return nullptr;
 }
 
@@ -143,7 +152,7 @@ void prepare_borrowed(BorrowedStart& start,
 } // namespace
 
 i64 clone_borrowing_memory(GuestThread& parent, const CloneRequest& request) {
-    if (request.flags & CLONE_VFORK) {
+    if ((request.flags & CLONE_VFORK) && !is_traced(parent)) {
         BorrowedStart start;
         prepare_borrowed(start, parent, request);
         if (start.child == nullptr) {
@@ -164,7 +173,12 @@ i64 clone_borrowing_memory(GuestThread& parent, const CloneRequest& request) {
     }
     [[maybe_unused]] const auto* owned_by_thread = for_thread.release();
     carrier->start.ready.wait(false);
-    return carrier->start.result < 0 ? carrier->start.result : carrier->start.tid;
+    const i64 result = carrier->start.result < 0 ? carrier->start.result : carrier->start.tid;
+    if ((request.flags & CLONE_VFORK) && result > 0) {
+        report_vfork(parent, carrier->request, static_cast<pid_t>(result));
+        carrier->done.wait(false);
+    }
+    return result;
 }
 
 } // namespace ulna::user

@@ -8,6 +8,8 @@
 
 #include "runtime/user/clone_child.h"
 #include "runtime/user/guest_memory.h"
+#include "runtime/user/ptrace_clone.h"
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/seccomp.h"
 
 namespace ulna::user {
@@ -57,6 +59,9 @@ bool begin_thread(ThreadStart& start) {
     store_tids(*start.request, thread.tid);
     enter_host_thread(thread);
     set_current_thread(&thread);
+    if (is_traced(thread)) {
+        begin_traced_child(thread, *thread.trace.session, *thread.trace.slot);
+    }
     start.tid = thread.tid;
     return true;
 }

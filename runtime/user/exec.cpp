@@ -56,6 +56,7 @@ struct Image {
     int file = -1;                          // the program
     int passed_file = -1, passed_self = -1; // survive the exec
     std::vector<std::string> filters;       // of system calls
+    std::string trace;                      // of ptrace
 
     void close_files() const {
         for (const int fd : {file, passed_file, passed_self}) {
@@ -226,7 +227,8 @@ void make_host_args(const ExecRequest& request, Image& image) {
     const std::vector<std::string>& guest = image.args.strings;
     to = {"ulna", kHandoverPrefix + std::to_string(image.passed_self) + "," +
                       std::to_string(image.passed_file) + "," +
-                      std::to_string(image.filters.size()) + "," + asked_name(request, image)};
+                      std::to_string(image.filters.size()) + "," + image.trace + "," +
+                      asked_name(request, image)};
     to.insert(to.end(), image.filters.begin(), image.filters.end());
     add_options(process().options, to);
     to.insert(to.end(), {"-0", guest[0], "--", image.path});
@@ -257,6 +259,12 @@ i64 exec_foreign(const ExecRequest& request, Image& image) {
     return blocking_syscall(SYS_execveat, static_cast<u64>(request.directory_fd),
                             address(image.path.c_str()), address(image.args.c_array()),
                             address(image.environment.c_array()), request.flags);
+}
+
+std::string trace_argument(const GuestThread& thread) {
+    const TraceHandover trace = trace_handover(thread);
+    return std::to_string(trace.session) + "," + std::to_string(trace.slot) + "," +
+           std::to_string(trace.own);
 }
 
 // Set-user-id, set-group-id, file capabilities: rights that only the kernel can give.
@@ -310,6 +318,7 @@ i64 exec_image(GuestThread& thread, const ExecRequest& request, Image& image) {
     }
     name_program(request, image);
     image.filters = handed_over_filters(thread);
+    image.trace = trace_argument(thread);
     return with_signals_prepared(thread, [&] { return exec_self(request, image); });
 }
 

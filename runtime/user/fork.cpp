@@ -14,6 +14,8 @@
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/io_uring.h"
 #include "runtime/user/open_views.h"
+#include "runtime/user/ptrace_clone.h"
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/seccomp.h"
 
 // The host libc's own preparation of malloc for a fork: there when it is linked statically.
@@ -90,6 +92,11 @@ void become_forked_child(GuestThread& thread, const CloneRequest& request, bool 
         clear_handlers(signals);
     }
     enter_child_state(*thread.cpu, request);
+    if (request.slot != nullptr) {
+        begin_traced_child(thread, *thread.trace.session, *request.slot);
+    } else {
+        forget_tracer(thread);
+    }
 }
 
 } // namespace

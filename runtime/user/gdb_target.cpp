@@ -9,6 +9,7 @@
 
 #include "ir/support/check.h"
 #include "runtime/debug/gdb_signals.h"
+#include "runtime/user/debugged_memory.h"
 #include "runtime/user/gdb_registers.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/own_file.h"
@@ -75,44 +76,12 @@ bool GdbProgram::write_register(u64 thread, unsigned n, std::span<const u8> from
 
 // --- Memory
 
-namespace {
-
-// In pieces of one page each, which must be the guest's; false ends it. The bytes that were
-// visited.
-template <class Visit>
-u64 each_page(const AddressSpace& space, GuestAddr at, u64 count, Visit visit) {
-    const GuestAddr start = untag(at);
-    u64 done = 0;
-    while (done < count) {
-        const GuestAddr next = start + done;
-        const u64 piece = std::min(count - done, page_down(next) + kPageBytes - next);
-        if (!space.owns(next, piece) || !visit(next, done, piece)) {
-            break;
-        }
-        done += piece;
-    }
-    return done;
-}
-
-} // namespace
-
 u64 GdbProgram::read_memory(u64, GuestAddr at, std::span<u8> to) {
-    return each_page(space_, at, to.size(), [&](GuestAddr place, u64 done, u64 piece) {
-        return pread(memory_fd_.get(), &to[done], piece, static_cast<off_t>(place)) ==
-               static_cast<ssize_t>(piece);
-    });
+    return read_debugged(space_, memory_fd_.get(), at, to);
 }
 
 bool GdbProgram::write_memory(u64, GuestAddr at, std::span<const u8> from) {
-    const u64 written =
-        each_page(space_, at, from.size(), [&](GuestAddr place, u64 done, u64 piece) {
-            return pwrite(memory_fd_.get(), &from[done], piece, static_cast<off_t>(place)) ==
-                   static_cast<ssize_t>(piece);
-        });
-    if (written != 0) {
-        process().engine->invalidate(untag(at), written);
-    }
-    return written == from.size();
+    return write_debugged(space_, memory_fd_.get(), at, from) == from.size();
 }
 
 // --- Breakpoints and watchpoints
@@ -199,7 +168,7 @@ std::optional<GdbStop> GdbProgram::take_stop() {
 }
 
 void GdbProgram::attach() {
-    report_all_signals(true);
+    report_signals(first_signal_table(), Reported::Ends);
     control_.attach();
     control_.wait_until_parked();
     drain();
@@ -210,7 +179,7 @@ void GdbProgram::detach() {
     use_breakpoints(0);
     control_.watch({});
     control_.detach();
-    report_all_signals(false);
+    report_signals(first_signal_table(), Reported::Nothing);
 }
 
 void GdbProgram::kill() { host_syscall(SYS_kill, static_cast<u64>(getpid()), SIGKILL); }

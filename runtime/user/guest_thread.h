@@ -11,6 +11,7 @@
 #include "runtime/persist/persistent_cache.h"
 #include "runtime/tier2/compile_service.h"
 #include "runtime/tier2/policy.h"
+#include "runtime/user/ptrace_state.h"
 #include "runtime/user/seccomp_state.h"
 
 namespace ulna::user {
@@ -71,6 +72,7 @@ struct GuestThread {
     GuestAddr clear_child_tid = 0;
     bool tagged_addresses = false; // PR_TAGGED_ADDR_ENABLE
     SeccompState seccomp;
+    TraceState trace; // as a tracee
     // Of the system call under way: its pointers as the guest gave them, for the check of their
     // tags; those without a tag are 0.
     std::array<GuestAddr, 6> tagged_arguments = {};

@@ -1,4 +1,4 @@
-// See kernel_view.h. The auxiliary vector stays the host's: debuggers of Ulna need it.
+// See kernel_view.h. The auxiliary vector is at first the host's: debuggers of Ulna need it.
 #include "runtime/user/kernel_view.h"
 
 #include <fcntl.h>
@@ -47,9 +47,8 @@ class OwnStat {
     std::string_view fields_;
 };
 
-} // namespace
-
-void show_guest_arguments() {
+// As it is now, with the guest's arguments; start_brk is 0 when that is not known.
+prctl_mm_map guest_map() {
     const Process& self = process();
     const OwnStat stat;
     prctl_mm_map map = {};
@@ -65,9 +64,25 @@ void show_guest_arguments() {
     map.env_start = self.env_start;
     map.env_end = self.env_end;
     map.exe_fd = static_cast<u32>(-1); // as it is
+    return map;
+}
+
+void set_map(const prctl_mm_map& map) {
     if (map.start_brk != 0) {
         host_syscall(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, reinterpret_cast<u64>(&map), sizeof map);
     }
+}
+
+} // namespace
+
+void show_guest_arguments() { set_map(guest_map()); }
+
+void show_guest_auxv() {
+    Process& self = process();
+    prctl_mm_map map = guest_map();
+    map.auxv = reinterpret_cast<__u64*>(self.auxv.data());
+    map.auxv_size = static_cast<u32>(self.auxv.size());
+    set_map(map);
 }
 
 } // namespace ulna::user

@@ -20,6 +20,7 @@
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/own_thread.h"
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/seccomp.h"
 #include "runtime/user/signals_state.h"
 
@@ -262,6 +263,8 @@ std::string guest_status() {
             std::snprintf(changed, sizeof(changed), "%.6s:\t%016llx", line.data(),
                           static_cast<unsigned long long>(set));
             text += changed;
+        } else if (name == "TracerPid" && is_traced(thread)) {
+            text += "TracerPid:\t" + std::to_string(thread.trace.session->tracer);
         } else if (name == "untag_mask") {
             text += "untag_mask:\t0xffffffffffffff";
         } else if (name == "Threads") {

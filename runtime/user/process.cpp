@@ -16,6 +16,7 @@
 
 #include "runtime/user/debugger.h"
 #include "runtime/user/own_file.h"
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/seccomp.h"
 #include "runtime/user/signals_state.h"
 #include "runtime/user/thread_group.h"
@@ -34,6 +35,9 @@ int registered_program() {
     return errno == 0 ? static_cast<int>(descriptor) : -1;
 }
 
+// As wait4 tells it.
+u32 exit_code(int status) { return (static_cast<u32>(status) & 0xff) << 8; }
+
 } // namespace
 
 Process& process() {
@@ -51,12 +55,16 @@ void save_translations(const GuestThread& thread, std::size_t least_blocks) {
 }
 
 void exit_process(GuestThread& thread, int status) {
+    if (is_traced(thread)) {
+        stop_for_exit(thread, exit_code(status));
+    }
     constexpr std::size_t kWorthWriting = 4; // one or two blocks more than last time are not
     save_translations(thread, kWorthWriting);
     // What a vfork child shares with its parent is not ours to flush.
     if (g_exit_hook != nullptr && !thread.signals->group->borrows_memory) {
         g_exit_hook();
     }
+    report_process_end(exit_code(status));
     if (Debugger* const debugger = debugger_of(thread)) {
         debugger->exited(thread, status);
     }
@@ -70,6 +78,10 @@ void exit_thread(GuestThread& thread, int status) {
     ThreadSignals& signals = *thread.signals;
     if (signals.group->live.fetch_sub(1) == 1) {
         exit_process(thread, status);
+    }
+    if (is_traced(thread)) {
+        stop_for_exit(thread, exit_code(status));
+        report_thread_end(thread, exit_code(status));
     }
     if (signals.is_pthread) {
         thread.exit_status = status;
@@ -93,8 +105,9 @@ void exit_thread(GuestThread& thread, int status) {
 
 void init_process(const Handover& handover) { init_own_file(handover.self_fd); }
 
-// --- the hand-over: "--ulna-exec=<own descriptor>,<program's descriptor>,<n>,<its name>", -1 for
-// none, and n arguments with filters of system calls
+// --- the hand-over: "--ulna-exec=<own descriptor>,<program's descriptor>,<n>,<session and slot of
+// its tracer>,<session of its tracees>,<its name>", -1 for none, and n arguments with filters of
+// system calls
 
 Handover take_handover(int argc, char** argv) {
     Handover handover = {.argc = argc, .argv = argv};
@@ -107,7 +120,8 @@ Handover take_handover(int argc, char** argv) {
     const char* at = mark.data() + kPrefix.size();
     const char* const end = mark.data() + mark.size();
     int filters = 0;
-    for (int* const number : {&handover.self_fd, &handover.program_fd, &filters}) {
+    for (int* const number : {&handover.self_fd, &handover.program_fd, &filters,
+                              &handover.trace.session, &handover.trace.slot, &handover.trace.own}) {
         at = std::min(std::from_chars(at, end, *number).ptr + 1, end);
     }
     handover.name = at < end ? at : nullptr;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/user/guest_thread.h"
+#include "runtime/user/ptrace_tracee.h"
 
 namespace ulna::user {
 
@@ -23,6 +24,7 @@ struct Handover {
     std::vector<const char*> filters; // see take_over_filters
     int self_fd = -1;                 // our own file, when /proc may be out of reach
     int program_fd = -1;              // the program is open already: what to load
+    TraceHandover trace;
     const char* name = nullptr;       // the program's, as the guest wrote it; null: as in argv
 };
 [[nodiscard]] Handover take_handover(int argc, char** argv);

@@ -27,7 +27,7 @@ constexpr SignalSet kAllAsynchronous = kAllSignals & ~kSynchronous;
 
 SignalSet g_initial_mask = 0;
 std::shared_ptr<SignalTable> g_initial_table;
-std::atomic<bool> g_reports_all = false; // to a debugger
+std::atomic<Reported> g_reported = Reported::Nothing;
 
 u64 address(const void* pointer) { return reinterpret_cast<u64>(pointer); }
 
@@ -41,8 +41,10 @@ constexpr u64 kPassedFlags = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
 
 // The host does what the guest asked for by itself.
 bool is_left_to_host(int signal, const SignalAction& guest) {
-    const bool is_reported =
-        g_reports_all.load() && guest.handler == kHandlerDefault && ends_process(signal);
+    const Reported reported = g_reported.load();
+    const bool is_reported = reported == Reported::All ||
+                             (reported == Reported::Ends && guest.handler == kHandlerDefault &&
+                              ends_process(signal));
     return !is_handler(guest.handler) && !is_synchronous(signal) && !is_reported;
 }
 
@@ -52,7 +54,11 @@ SignalAction host_action_for(int signal, const SignalAction& guest) {
                 address(ulna_host_sigreturn), 0};
     }
     // A signal whose handler is only ours must leave no trace: it restarts what it interrupts.
-    const u64 passed = is_handler(guest.handler) ? guest.flags & kPassedFlags : u64{SA_RESTART};
+    const bool reaps = signal == SIGCHLD && guest.handler == kHandlerIgnore;
+    const u64 passed = is_handler(guest.handler)
+                           ? guest.flags & kPassedFlags
+                           : SA_RESTART | (guest.flags & (SA_NOCLDSTOP | SA_NOCLDWAIT)) |
+                                 (reaps ? SA_NOCLDWAIT : 0u);
     return {reinterpret_cast<u64>(&host_handler), passed | SA_SIGINFO | SA_ONSTACK | kSaRestorer,
             address(ulna_host_sigreturn), kAllAsynchronous};
 }
@@ -183,13 +189,15 @@ void install_host_default(int signal) {
     host_sigaction(signal, &action, nullptr);
 }
 
-void report_all_signals(bool on) {
-    const std::lock_guard guard(g_initial_table->lock);
-    g_reports_all = on;
+void report_signals(SignalTable& table, Reported what) {
+    const std::lock_guard guard(table.lock);
+    g_reported = what;
     for (int signal = 1; signal <= kSignalCount; ++signal) {
-        install_host_action(signal, g_initial_table->actions[signal]);
+        install_host_action(signal, table.actions[signal]);
     }
 }
+
+SignalTable& first_signal_table() { return *g_initial_table; }
 
 void install_host_ignore(int signal) {
     const SignalAction action{.handler = kHandlerIgnore};
@@ -218,7 +226,8 @@ i64 set_action(GuestThread& thread, int signal, const SignalAction& action) {
 bool prepare_signals_for_exec(GuestThread& thread) {
     ThreadSignals& signals = *thread.signals;
     for (int signal = 1; signal <= kSignalCount; ++signal) {
-        if (is_synchronous(signal) && action_of(signals, signal).handler == kHandlerIgnore) {
+        const SignalAction action = action_of(signals, signal);
+        if (action.handler == kHandlerIgnore && !is_left_to_host(signal, action)) {
             install_host_ignore(signal);
         }
     }
@@ -230,8 +239,9 @@ void undo_signals_for_exec(GuestThread& thread) {
     const SignalSet synchronous = kSynchronous;
     host_syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, address(&synchronous), 0, kSetBytes);
     for (int signal = 1; signal <= kSignalCount; ++signal) {
-        if (is_synchronous(signal)) {
-            install_host_action(signal, action_of(signals, signal));
+        const SignalAction action = action_of(signals, signal);
+        if (!is_left_to_host(signal, action)) {
+            install_host_action(signal, action);
         }
     }
 }

@@ -11,6 +11,7 @@
 
 #include "runtime/user/crash_report.h"
 #include "runtime/user/debugger.h"
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/signal_frame.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/signals_state.h"
@@ -113,7 +114,11 @@ void act_by_default(GuestThread& thread, const Pending& pending) {
     case DefaultAction::Ignore:
         return;
     case DefaultAction::Stop:
-        send_to_self(SIGSTOP);
+        if (is_traced(thread)) {
+            stop_group(thread, signal);
+        } else {
+            send_to_self(SIGSTOP);
+        }
         return;
     case DefaultAction::Core:
     case DefaultAction::Terminate:
@@ -176,6 +181,7 @@ void deliver_to_handler(GuestThread& thread, const Pending& pending, const Signa
         raise_sync(thread, {.info = info});
         return;
     }
+    thread.trace.entered_handler = true;
     signals.has_saved_mask = false;
     signals.mask |= action.mask & ~kUnblockable;
     if (!(action.flags & SA_NODEFER)) {
@@ -198,6 +204,20 @@ void deliver_one(GuestThread& thread, const Pending& pending, Restart& restart) 
     }
 }
 
+// What the tracer lets through. A signal that the instruction has raised stays that, unless it
+// has become another one.
+std::optional<Pending> ask_tracer(GuestThread& thread, Pending pending) {
+    const std::optional<siginfo_t> wanted = ask_tracer(thread, pending.info);
+    if (!wanted) {
+        return std::nullopt;
+    }
+    if (wanted->si_signo != pending.info.si_signo) {
+        pending = {};
+    }
+    pending.info = *wanted;
+    return pending;
+}
+
 // Takes what the debugger wants in its place; none: nothing.
 std::optional<Pending> ask_debugger(Debugger& debugger, GuestThread& thread, Pending pending) {
     const int wanted = debugger.threads().report_signal(thread, pending.info);
@@ -210,6 +230,28 @@ std::optional<Pending> ask_debugger(Debugger& debugger, GuestThread& thread, Pen
         pending.info.si_code = SI_USER;
     }
     return pending;
+}
+
+// After whoever watches the thread has had his say.
+std::optional<Pending> as_wanted(GuestThread& thread, const Pending& pending) {
+    if (is_traced(thread)) {
+        return ask_tracer(thread, pending);
+    }
+    Debugger* const debugger = debugger_of(thread);
+    return debugger != nullptr ? ask_debugger(*debugger, thread, pending) : pending;
+}
+
+// Comes to the stops that a tracer has asked for. A signal that it has sent, and the host knows
+// nothing of.
+std::optional<Pending> asked_by_tracer(GuestThread& thread) {
+    if (is_called(thread)) {
+        follow_call(thread);
+    }
+    if (is_traced(thread)) {
+        come_to_asked_stops(thread);
+    }
+    const auto sigstop = is_traced(thread) ? asked_sigstop(thread) : std::nullopt;
+    return sigstop ? std::optional(Pending{*sigstop}) : std::nullopt;
 }
 
 } // namespace
@@ -240,12 +282,12 @@ void deliver_pending(GuestThread& thread, const i64* syscall_result) {
     while (true) {
         signals.interrupted = 0;
         const SignalSet mask_before = signals.mask;
-        const std::optional<Pending> pending = next_pending(signals, host_mask_is_stale);
+        std::optional<Pending> pending = asked_by_tracer(thread);
+        if (!pending) {
+            pending = next_pending(signals, host_mask_is_stale);
+        }
         if (pending) {
-            Debugger* const debugger = debugger_of(thread);
-            const auto wanted =
-                debugger != nullptr ? ask_debugger(*debugger, thread, *pending) : pending;
-            if (wanted) {
+            if (const auto wanted = as_wanted(thread, *pending)) {
                 deliver_one(thread, *wanted, restart);
             }
         } else if (signals.has_saved_mask) { // nothing was delivered: the call's own mask ends here
@@ -271,6 +313,10 @@ void die_by_signal(GuestThread& thread, const siginfo_t& info) {
     }
     constexpr std::size_t kWorthWriting = 4;
     save_translations(thread, kWorthWriting);
+    if (is_traced(thread)) {
+        stop_for_exit(thread, static_cast<u32>(signal));
+    }
+    report_process_end(static_cast<u32>(signal));
     if (Debugger* const debugger = debugger_of(thread)) {
         debugger->killed(thread, signal);
     }

@@ -14,6 +14,7 @@
 #include "ir/support/check.h"
 #include "runtime/fault_safe_copy.h"
 #include "runtime/user/guest_memory.h"
+#include "runtime/user/ptrace_calls.h"
 #include "runtime/user/safe_syscall.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/signals_state.h"
@@ -69,12 +70,15 @@ bool on_sent_synchronous(ThreadSignals& signals, int signal, const siginfo_t& in
 
 void on_asynchronous(GuestThread& thread, int signal, const siginfo_t& info, ucontext_t& context) {
     ThreadSignals& signals = *thread.signals;
-    if (is_synchronous(signal)) {
+    if (signal == SIGTRAP && info.si_code == kTraceCallCode) {
+        hear_trace_call(&thread, info);
+    } else if (is_synchronous(signal)) {
         if (!on_sent_synchronous(signals, signal, info)) {
             return;
         }
     } else {
         signals.slot = info;
+        mend_child_signal(signals.slot);
         signals.slot_full = 1;
         mask_of(context) |= kAllSignals & ~kSynchronous;
     }
@@ -92,6 +96,8 @@ void host_handler(int signal, siginfo_t* info, void* context_pointer) {
         on_fault(signal, *info, context);
     } else if (GuestThread* thread = current_thread()) {
         on_asynchronous(*thread, signal, *info, context);
+    } else if (signal == SIGTRAP && info->si_code == kTraceCallCode) {
+        hear_trace_call(nullptr, *info);
     }
     errno = saved_errno;
 }

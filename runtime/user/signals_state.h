@@ -134,8 +134,11 @@ int take_held(ThreadSignals& signals, SignalSet set, siginfo_t& info);
 // The host disposition that stands for a guest disposition.
 i64 install_host_action(int signal, const SignalAction& guest);
 void install_host_default(int signal);
-// While a debugger is to hear of signals that would end the process before they do.
-void report_all_signals(bool on);
+// Which signals reach us although the guest leaves them to the kernel: for a debugger those that
+// would end the process, for a tracer all.
+enum class Reported : u8 { Nothing, Ends, All };
+void report_signals(SignalTable& table, Reported what);
+[[nodiscard]] SignalTable& first_signal_table(); // of what execve has started
 [[nodiscard]] bool ends_process(int signal); // by default
 void install_host_ignore(int signal);
 // Before execve: the new program inherits ignored signals and the whole mask. Undone when it fails.

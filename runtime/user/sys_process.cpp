@@ -3,14 +3,18 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/own_file.h"
 #include "runtime/user/path_argument.h"
 #include "runtime/user/process.h"
+#include "runtime/user/ptrace_tracer.h"
 #include "runtime/user/signals_state.h"
 #include "runtime/user/thread_group.h"
 
@@ -20,6 +24,28 @@ namespace {
 
 constexpr u64 kSignalMask = 0xff; // CSIGNAL
 constexpr u16 kMoveMount = 429;
+
+i64 wait4_with_tracees(GuestThread& thread, const SyscallArgs& args) {
+    constexpr u64 kOptions = WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
+    const auto pid = static_cast<pid_t>(args[0]);
+    const u64 options = static_cast<u32>(args[2]);
+    if ((options & ~kOptions) != 0) {
+        return -EINVAL;
+    }
+    if (pid == INT_MIN) {
+        return -ESRCH;
+    }
+    return wait_with_tracees(thread,
+                             {.kind = u64{pid == -1  ? P_ALL
+                                          : pid > 0 ? P_PID
+                                                    : P_PGID},
+                              .id = pid == -1 ? 0 : std::abs(pid),
+                              .options = options | WEXITED,
+                              .status = args[1],
+                              .info = 0,
+                              .usage = args[3],
+                              .returns_pid = true});
+}
 
 } // namespace
 
@@ -78,10 +104,22 @@ i64 sys_clone3(GuestThread& thread, const SyscallArgs& args_) {
 }
 
 // rusage, siginfo_t and the status word are equal.
-i64 sys_wait4(GuestThread&, const SyscallArgs& args_) {
+i64 sys_wait4(GuestThread& thread, const SyscallArgs& args_) {
+    if (may_have_tracees()) [[unlikely]] {
+        return wait4_with_tracees(thread, args_);
+    }
     return blocking_syscall(SYS_wait4, args_[0], args_[1], args_[2], args_[3]);
 }
-i64 sys_waitid(GuestThread&, const SyscallArgs& args_) {
+i64 sys_waitid(GuestThread& thread, const SyscallArgs& args_) {
+    if (may_have_tracees()) [[unlikely]] {
+        return wait_with_tracees(thread, {.kind = args_[0],
+                                          .id = static_cast<pid_t>(args_[1]),
+                                          .options = args_[3],
+                                          .status = 0,
+                                          .info = args_[2],
+                                          .usage = args_[4],
+                                          .returns_pid = false});
+    }
     return blocking_syscall(SYS_waitid, args_[0], args_[1], args_[2], args_[3], args_[4]);
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/memory_copy.h"
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/syscall.h"
 
@@ -80,14 +81,14 @@ void on_data_fault(GuestThread& thread) {
         make_esr(ExceptionClass::DataAbort, status | (signals.fault_is_write ? kWriteNotRead : 0)));
 }
 
-// Is there to be a look for a debugger at each system call?
-enum class Debugged : u8 { No, Maybe };
-template <Debugged debugged> void on_exit(GuestThread& thread, ir::ExitReason reason);
+// Who sees each system call: nobody, a debugger (-g) perhaps, a tracer (ptrace).
+enum class Watched : u8 { No, Debugged, Traced };
+template <Watched watched> void on_exit(GuestThread& thread, ir::ExitReason reason);
 
-void step(GuestThread& thread) {
+template <Watched watched> void step(GuestThread& thread) {
     const auto reason = process().engine->step(*thread.cpu, *process().space);
     if (reason != ir::ExitReason::Lookup) {
-        on_exit<Debugged::Maybe>(thread, reason);
+        on_exit<watched>(thread, reason);
     }
 }
 
@@ -95,7 +96,7 @@ void on_fetch_fault(GuestThread& thread) {
     const GuestAddr pc = thread.cpu->pc;
     if (process().debugger != nullptr && !process().space->words(pc).empty()) {
         if (!process().debugger->stops_at(thread, pc)) {
-            step(thread);
+            step<Watched::Debugged>(thread);
         }
         return;
     }
@@ -146,8 +147,10 @@ i64 call_debugged(GuestThread& thread) {
     return result;
 }
 
-template <Debugged debugged> void on_svc(GuestThread& thread, bool repeat) {
-    const auto call = debugged == Debugged::Maybe ? call_debugged : dispatch_syscall;
+template <Watched watched> void on_svc(GuestThread& thread, bool repeat) {
+    const auto call = watched == Watched::Debugged ? call_debugged
+                      : watched == Watched::Traced ? traced_syscall
+                                                   : dispatch_syscall;
     const i64 result = repeat ? kRestartNoIntr : call(thread);
     if (thread.exiting) {
         return;
@@ -161,7 +164,7 @@ template <Debugged debugged> void on_svc(GuestThread& thread, bool repeat) {
     }
 }
 
-template <Debugged debugged> void on_exit(GuestThread& thread, ir::ExitReason reason) {
+template <Watched watched> void on_exit(GuestThread& thread, ir::ExitReason reason) {
     const GuestAddr pc = thread.cpu->pc;
     const bool tag_fault = thread.cpu->tfsre0_el1 != 0;
     if (tag_fault) [[unlikely]] {
@@ -169,7 +172,7 @@ template <Debugged debugged> void on_exit(GuestThread& thread, ir::ExitReason re
     }
     switch (reason) {
     case ir::ExitReason::Svc:
-        on_svc<debugged>(thread, tag_fault); // the signal comes before the call
+        on_svc<watched>(thread, tag_fault); // the signal comes before the call
         break;
     case ir::ExitReason::Undefined:
         raise(thread, SIGILL, ILL_ILLOPC, pc, 0);
@@ -240,16 +243,51 @@ void run_debugged(GuestThread& thread, ThreadControl& control) {
         }
         const ThreadControl::Turn turn = control.wait(thread);
         if (turn.order != ThreadControl::Order::Step) {
-            on_exit<Debugged::Maybe>(thread, process().engine->run(*thread.cpu));
+            on_exit<Watched::Debugged>(thread, process().engine->run(*thread.cpu));
             continue;
         }
-        step(thread);
+        step<Watched::Debugged>(thread);
         if (!has_signal_work(thread)) { // else the step is not done yet
             control.report_step(thread, turn);
         }
     }
     if (thread.exiting) {
         control.remove(thread);
+    }
+}
+
+// One instruction, or into a signal's handler (the kernel's user_fastforward_single_step and
+// signal_setup_done).
+void step_traced(GuestThread& thread) {
+    if (thread.trace.entered_handler) {
+        report_step_into_handler(thread);
+        return;
+    }
+    const GuestAddr before = thread.cpu->pc;
+    step<Watched::Traced>(thread);
+    const bool is_done = !thread.exiting && is_traced(thread) && is_stepping(thread);
+    if (is_done && !thread.trace.entered_handler && !thread.signals->sync_pending) {
+        raise(thread, SIGTRAP, TRAP_TRACE, before, 0);
+    }
+}
+
+// Until it ends, or is traced no more.
+void run_traced(GuestThread& thread) {
+    if (thread.trace.tid_before_exec != 0) {
+        report_exec(thread);
+    }
+    while (!thread.exiting && is_traced(thread)) {
+        if (has_signal_work(thread)) {
+            deliver_pending(thread, nullptr);
+        }
+        if (!is_traced(thread)) {
+            break;
+        }
+        if (is_stepping(thread)) {
+            step_traced(thread);
+        } else {
+            on_exit<Watched::Traced>(thread, process().engine->run(*thread.cpu));
+        }
     }
 }
 
@@ -271,7 +309,11 @@ void run_thread(GuestThread& thread) {
         if (has_signal_work(thread)) [[unlikely]] {
             deliver_pending(thread, nullptr);
         }
-        on_exit<Debugged::No>(thread, engine.run(*thread.cpu));
+        if (is_traced(thread)) [[unlikely]] {
+            run_traced(thread);
+            continue;
+        }
+        on_exit<Watched::No>(thread, engine.run(*thread.cpu));
     }
 }
 

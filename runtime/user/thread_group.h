@@ -28,6 +28,7 @@ struct CloneRequest {
     // clone3 only
     GuestAddr set_tid = 0;
     u64 set_tid_count = 0, cgroup = 0;
+    TraceSlot* slot = nullptr; // of a child that is traced from the start (ptrace)
 };
 // 0 < tid of the child, in the parent; 0 in a forked child; -errno, or kRestartNoIntr.
 [[nodiscard]] i64 clone_guest(GuestThread& thread, const CloneRequest& request);

@@ -1,0 +1,25 @@
+// A thread's part of ptrace(2), which every thread has at hand.
+#pragma once
+
+#include "ir/support/types.h"
+
+namespace ulna::user {
+
+struct TraceSession; // ptrace_session.h
+struct TraceSlot;
+
+// How a tracee runs until its next stop.
+enum class TraceMode : u8 { Run, Syscalls, Step, Emulate, EmulateStep };
+
+struct TraceState {
+    TraceSession* session = nullptr;
+    TraceSlot* slot = nullptr; // null: it is not traced
+    TraceMode mode = TraceMode::Run;
+    bool entered_handler = false; // since the last step
+    pid_t tid_before_exec = 0;    // of a program that is new
+    // Written by the host's handler: whose it is from its next safe point on.
+    TraceSession* called_session = nullptr;
+    TraceSlot* called_slot = nullptr;
+};
+
+} // namespace ulna::user
