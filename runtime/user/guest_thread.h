@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,6 +66,13 @@ struct Process {
 };
 [[nodiscard]] Process& process();
 
+// A sleep that restart_syscall goes on with.
+struct SleepState {
+    int clock = -1; // there is none
+    timespec until = {};
+    GuestAddr left_at = 0; // where the guest wants to know what is left; 0: nowhere
+};
+
 struct GuestThread {
     ir::CpuState* cpu = nullptr;
     ThreadSignals* signals = nullptr;
@@ -73,6 +81,7 @@ struct GuestThread {
     bool tagged_addresses = false; // PR_TAGGED_ADDR_ENABLE
     SeccompState seccomp;
     TraceState trace; // as a tracee
+    SleepState sleep;
     // Of the system call under way: its pointers as the guest gave them, for the check of their
     // tags; those without a tag are 0.
     std::array<GuestAddr, 6> tagged_arguments = {};

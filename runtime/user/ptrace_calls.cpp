@@ -15,17 +15,19 @@ namespace ulna::user {
 
 namespace {
 
-// Of a slot that has been Claimed; it stays so when nobody answers.
-SlotState await_answer(TraceSlot& slot, int milliseconds) {
+// Until the word has another value, or it takes too long.
+template <class T> void await_change(const std::atomic<T>& word, T from, int milliseconds) {
     constexpr int kStep = 10;
-    for (int waited = 0; waited < milliseconds; waited += kStep) {
-        if (slot.state.load() != SlotState::Claimed) {
-            break;
-        }
+    for (int waited = 0; waited < milliseconds && word.load() == from; waited += kStep) {
         const timespec step = {0, kStep * 1'000'000L};
-        host_syscall(SYS_futex, reinterpret_cast<u64>(&slot.state), FUTEX_WAIT,
-                     static_cast<u32>(SlotState::Claimed), reinterpret_cast<u64>(&step));
+        host_syscall(SYS_futex, reinterpret_cast<u64>(&word), FUTEX_WAIT, static_cast<u32>(from),
+                     reinterpret_cast<u64>(&step));
     }
+}
+
+// Of a slot that has been Claimed; it stays so when nobody answers.
+SlotState await_answer(const TraceSlot& slot, int milliseconds) {
+    await_change(slot.state, SlotState::Claimed, milliseconds);
     return slot.state.load();
 }
 
@@ -45,8 +47,11 @@ i64 attach_thread(const TraceSession& session, TraceSlot& slot) {
             return 0;
         }
         const SlotState answer = await_answer(slot, kPatience);
+        if (answer == SlotState::Running) {
+            await_change(slot.joined, 0u, kPatience);
+        }
         if (answer != SlotState::Claimed) {
-            return answer == SlotState::Running ? 0 : -EPERM;
+            return answer == SlotState::Refused ? -EPERM : 0;
         }
     }
     return -EPERM;

@@ -110,6 +110,12 @@ TraceSession* need_own_session() {
     return own_session();
 }
 
+void note_child_action(u64 flags) {
+    if (TraceSession* const session = own_session()) {
+        session->no_stop_signal = (flags & SA_NOCLDSTOP) != 0;
+    }
+}
+
 TraceSlot* TraceSession::claim_slot() {
     for (u32 i = 0; i < kSlots; ++i) {
         SlotState expected = SlotState::Free;
@@ -122,6 +128,7 @@ TraceSlot* TraceSession::claim_slot() {
         slot.tid = slot.tgid = slot.tracer = slot.sigstop_sender = 0;
         slot.options = 0;
         slot.asked = 0;
+        slot.joined = 0;
         slot.unreported = 0;
         slot.listening = false;
         slot.seized = false;

@@ -65,6 +65,7 @@ struct alignas(kPageBytes) TraceSlot {
     pid_t sigstop_sender;
     bool seized;
     std::atomic<bool> listening;
+    std::atomic<u32> joined; // a futex: the tracee has come by, no signal goes past the tracer
 
     // --- written by the tracee before it stops or ends
     std::atomic<u32> unreported; // to wait4
@@ -137,6 +138,8 @@ void for_each_session(const std::function<void(TraceSession&)>& use);
 [[nodiscard]] TraceSession* own_session();
 // Made if there is none; null: no memory.
 [[nodiscard]] TraceSession* need_own_session();
+// Of a process that has one: its SIGCHLD has these flags from now on.
+void note_child_action(u64 flags);
 // What this process has as its session, or has inherited as its parent's.
 [[nodiscard]] TraceSession* known_session();
 void set_known_session(TraceSession* session);

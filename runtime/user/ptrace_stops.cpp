@@ -12,6 +12,7 @@
 #include "runtime/user/debugged_memory.h"
 #include "runtime/user/ptrace_registers.h"
 #include "runtime/user/ptrace_tracee.h"
+#include "runtime/user/restart.h"
 #include "runtime/user/signals_state.h"
 
 namespace ulna::user {
@@ -93,14 +94,19 @@ bool has_lost_tracer(const TraceSession& session) {
     return session.closed || !is_alive(session.tracer);
 }
 
+void leave_slot(GuestThread& thread) {
+    TraceSlot& slot = *thread.trace.slot;
+    forget_tracer(thread);
+    slot.state = SlotState::Free;
+    wake_futex(slot.command); // await_detached
+}
+
 // As when its tracer has ended.
 void lose_tracer(GuestThread& thread) {
     if ((thread.trace.slot->options & PTRACE_O_EXITKILL) != 0) {
         host_syscall(SYS_kill, static_cast<u64>(getpid()), SIGKILL);
     }
-    TraceSlot& slot = *thread.trace.slot;
-    forget_tracer(thread);
-    slot.state = SlotState::Free;
+    leave_slot(thread);
 }
 
 // Until the tracer says how to go on.
@@ -201,8 +207,7 @@ u32 come_to_stop(GuestThread& thread, const Stop& stop, u32 unseen = 0) {
     take_changes(thread, slot);
     const u32 signal = slot.signal;
     if (command == TraceCommand::Detach) {
-        forget_tracer(thread);
-        slot.state = SlotState::Free;
+        leave_slot(thread);
         return signal;
     }
     thread.trace.mode = mode_of(slot.request);
@@ -378,10 +383,6 @@ bool stops_at_calls(const GuestThread& thread) {
     return is_traced(thread) && thread.trace.mode == TraceMode::Syscalls;
 }
 
-bool restarts(i64 result) {
-    return result == kRestartSys || result == kRestartNoIntr || result == kRestartNoHand;
-}
-
 // The number of the call to be made; kNoCall: none.
 u32 enter_call(GuestThread& thread, u32 number) {
     const bool emulated = emulates(thread);
@@ -408,6 +409,7 @@ i64 make_call(GuestThread& thread, u32 number) {
 i64 leave_call(GuestThread& thread, i64 result, u32 number) {
     ir::CpuState& cpu = *thread.cpu;
     const u64 argument = cpu.x[0];
+    result = without_own_handler(thread, result);
     if (result != kSigreturnDone) {
         cpu.x[0] = static_cast<u64>(result);
     }
@@ -416,7 +418,7 @@ i64 leave_call(GuestThread& thread, i64 result, u32 number) {
         return result;
     }
     const auto shown = static_cast<i64>(cpu.x[0]);
-    if (restarts(shown)) {
+    if (is_restart(shown)) {
         cpu.x[0] = argument;
     }
     return shown;

@@ -36,6 +36,8 @@ void trace(GuestThread& thread, TraceSession& session, TraceSlot& slot) {
 void follow_call(GuestThread& thread) {
     TraceSlot* const slot = std::exchange(thread.trace.called_slot, nullptr);
     trace(thread, *thread.trace.called_session, *slot);
+    slot->joined = 1;
+    wake_futex(slot->joined);
 }
 
 void begin_traced(GuestThread& thread, TraceSession& session, TraceSlot& slot) {
@@ -48,8 +50,12 @@ void begin_traced(GuestThread& thread, TraceSession& session, TraceSlot& slot) {
 }
 
 void forget_tracer(GuestThread& thread) {
+    TraceState& trace = thread.trace;
     const bool was_traced = is_traced(thread);
-    thread.trace = {};
+    trace = {.called_session = trace.called_session, .called_slot = trace.called_slot};
+    if (is_called(thread) && trace.called_slot->tid != thread.tid) {
+        trace.called_slot = nullptr; // that was the parent
+    }
     if (was_traced && has_own_memory(thread)) {
         report_signals(*thread.signals->table, Reported::Nothing);
     }
@@ -72,10 +78,13 @@ void be_attached(GuestThread* thread, TraceSession& session, TraceSlot& slot) {
 }
 
 // A child offers its session; ours stays when there is one. The answer is what it is from now on.
-void adopt(TraceSession& session, TraceSlot& answer) {
+void adopt(const GuestThread* thread, TraceSession& session, TraceSlot& answer) {
     if (own_session() == nullptr) {
         session.tracer = getpid();
         set_known_session(&session);
+        if (thread != nullptr) { // the table's lock may be taken
+            note_child_action(thread->signals->table->actions[SIGCHLD].flags);
+        }
     }
     answer.message = static_cast<u64>(known_session()->id);
     answer.state = SlotState::Running;
@@ -98,7 +107,7 @@ void hear_trace_call(GuestThread* thread, const siginfo_t& info) {
     if (call == TraceCall::Attach) {
         be_attached(thread, *session, session->slots[body.slot]);
     } else {
-        adopt(*session, session->slots[body.slot]);
+        adopt(thread, *session, session->slots[body.slot]);
     }
 }
 

@@ -42,6 +42,14 @@ bool perform(TraceSlot& slot, TraceCommand command) {
 
 } // namespace
 
+void await_detached(TraceSlot& slot) {
+    constexpr int kLook = 1;
+    while (slot.state.load() == SlotState::Running && slot.tracer == kNoTracer &&
+           is_alive(slot.tgid)) {
+        wait_on_futex(slot.command, TraceCommand::None, kLook);
+    }
+}
+
 u64 access_tracee(TraceSlot& slot, TraceCommand command, GuestAddr at, void* data, u64 bytes) {
     slot.address = at;
     slot.bytes = std::min(bytes, TraceSlot::kMostBytes);

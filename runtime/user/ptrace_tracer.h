@@ -16,6 +16,8 @@ inline constexpr pid_t kNoTracer = -1;
 // copied.
 [[nodiscard]] u64
 access_tracee(TraceSlot& slot, TraceCommand command, GuestAddr at, void* data, u64 bytes);
+// PTRACE_DETACH: until the tracee has taken note.
+void await_detached(TraceSlot& slot);
 // The tracer has written there by other means: translations are stale.
 void forget_in_tracee(pid_t process, GuestAddr at, u64 bytes);
 

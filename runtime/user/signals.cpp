@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "ir/support/check.h"
+#include "runtime/user/ptrace_session.h"
 #include "runtime/user/signals_state.h"
 
 // Our handlers return through our own code: the host libc's sigaction refuses signals 32 and 33.
@@ -217,6 +218,9 @@ i64 set_action(GuestThread& thread, int signal, const SignalAction& action) {
         return result;
     }
     signals.table->actions[signal] = action;
+    if (signal == SIGCHLD) {
+        note_child_action(action.flags);
+    }
     if (action.handler == kHandlerIgnore) {
         __atomic_and_fetch(&signals.held, ~signal_bit(signal), __ATOMIC_RELAXED);
     }

@@ -12,6 +12,7 @@
 #include "runtime/user/crash_report.h"
 #include "runtime/user/debugger.h"
 #include "runtime/user/ptrace_tracee.h"
+#include "runtime/user/restart.h"
 #include "runtime/user/signal_frame.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/signals_state.h"
@@ -129,22 +130,30 @@ void act_by_default(GuestThread& thread, const Pending& pending) {
 // The system call that a signal interrupted, if it can be made again.
 class Restart {
   public:
-    Restart(GuestThread& thread, const i64* result) : cpu_(*thread.cpu) {
-        if (result == nullptr) {
+    Restart(GuestThread& thread, const i64* syscall_result) : cpu_(*thread.cpu) {
+        if (syscall_result == nullptr) {
             return;
         }
-        if (*result == kRestartSys || *result == kRestartNoIntr || *result == kRestartNoHand) {
-            reason_ = *result;
+        const i64 result = without_own_handler(thread, *syscall_result);
+        if (is_restart(result)) {
+            reason_ = result;
             cpu_.pc -= kSvcBytes; // x0 still is the first argument
             svc_ = cpu_.pc;
-        } else if (*result != kSigreturnDone) {
-            cpu_.x[0] = static_cast<u64>(*result);
+        } else if (result != kSigreturnDone) {
+            cpu_.x[0] = static_cast<u64>(result);
+        }
+    }
+    // No handler is about to run.
+    void go_on() const {
+        constexpr u64 kRestartSyscall = 128;
+        if (reason_ == kRestartBlock && cpu_.pc == svc_) {
+            cpu_.x[8] = kRestartSyscall;
         }
     }
     // A handler is about to run: some calls end with EINTR instead. The first handler decides.
     void before_handler(const SignalAction& action) {
         const bool ends =
-            reason_ == kRestartNoHand || (reason_ == kRestartSys && !(action.flags & SA_RESTART));
+            reason_ == kRestartNoHand || reason_ == kRestartBlock || (reason_ == kRestartSys && !(action.flags & SA_RESTART));
         if (ends && cpu_.pc == svc_) { // a debugger may have moved it
             cpu_.x[0] = static_cast<u64>(-EINTR);
             cpu_.pc += kSvcBytes;
@@ -294,6 +303,7 @@ void deliver_pending(GuestThread& thread, const i64* syscall_result) {
             signals.has_saved_mask = false;
             signals.mask = signals.saved_mask;
         } else if (!host_mask_is_stale) {
+            restart.go_on();
             return;
         }
         host_mask_is_stale |= signals.mask != mask_before;

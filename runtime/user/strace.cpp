@@ -249,6 +249,7 @@ std::string result_text(i64 result) {
     case kRestartSys:
     case kRestartNoIntr:
     case kRestartNoHand:
+    case kRestartBlock:
         return "? (interrupted; restarted unless a handler says otherwise)";
     case kSigreturnDone:
         return "?";

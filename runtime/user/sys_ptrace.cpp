@@ -38,7 +38,9 @@ i64 trace_me(GuestThread& thread) {
 }
 
 bool is_traced_here(TraceSession& session, pid_t tid) {
-    return find_slot(session, [tid](const TraceSlot& slot) { return slot.tid == tid; }) != nullptr;
+    return find_slot(session, [tid](const TraceSlot& slot) {
+               return slot.tid == tid && slot.tracer != kNoTracer;
+           }) != nullptr;
 }
 
 i64 attach(GuestThread& thread, pid_t tid, bool seizes, u64 options) {
@@ -54,6 +56,7 @@ i64 attach(GuestThread& thread, pid_t tid, bool seizes, u64 options) {
     if (session == nullptr) {
         return -ENOMEM;
     }
+    note_child_action(action_of(*thread.signals, SIGCHLD).flags);
     if (is_traced_here(*session, tid)) {
         return -EPERM;
     }
@@ -96,6 +99,15 @@ i64 resume(TraceSlot& slot, TraceCommand command, u64 request, u64 signal) {
     slot.command = command;
     wake_futex(slot.command);
     return 0;
+}
+
+// Comes back when it is traced no more: others may attach now.
+i64 detach(TraceSlot& slot, u64 signal) {
+    const i64 error = resume(slot, TraceCommand::Detach, PTRACE_DETACH, signal);
+    if (error == 0) {
+        await_detached(slot);
+    }
+    return error;
 }
 
 i64 listen(TraceSlot& slot) {
@@ -286,7 +298,7 @@ i64 request_of_stopped(TraceSlot& slot, u64 request, u64 address, u64 data) {
     case PTRACE_SYSEMU_SINGLESTEP:
         return resume(slot, TraceCommand::Resume, request, data);
     case PTRACE_DETACH:
-        return resume(slot, TraceCommand::Detach, request, data);
+        return detach(slot, data);
     case PTRACE_LISTEN:
         return listen(slot);
     case PTRACE_SETOPTIONS:

@@ -234,8 +234,4 @@ i64 sys_signalfd4(GuestThread&, const SyscallArgs& args_) {
     return host_syscall(SYS_signalfd4, args_[0], args_[1], args_[2], args_[3]);
 }
 
-// Calls with a timeout are continued by the host kernel itself; what reaches the guest ended with
-// EINTR.
-i64 sys_restart_syscall(GuestThread&, const SyscallArgs&) { return -EINTR; }
-
 } // namespace ulna::user

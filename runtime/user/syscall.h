@@ -12,6 +12,7 @@ using SyscallArgs = u64[6];
 inline constexpr i64 kRestartSys = -512;    // interrupted by a signal: restart if SA_RESTART
 inline constexpr i64 kRestartNoIntr = -513; // always restart
 inline constexpr i64 kRestartNoHand = -514; // restart only if no handler ran
+inline constexpr i64 kRestartBlock = -516;  // the same, by restart_syscall
 inline constexpr i64 kSigreturnDone = -600; // registers were set by the handler: leave x0 alone
 
 // Performs the call in thread.cpu (x8 = number, x0..x5 = arguments) and returns -errno or the

@@ -10,6 +10,7 @@
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/memory_copy.h"
 #include "runtime/user/ptrace_tracee.h"
+#include "runtime/user/restart.h"
 #include "runtime/user/signals.h"
 #include "runtime/user/syscall.h"
 
@@ -155,9 +156,7 @@ template <Watched watched> void on_svc(GuestThread& thread, bool repeat) {
     if (thread.exiting) {
         return;
     }
-    const bool restarts =
-        result == kRestartSys || result == kRestartNoIntr || result == kRestartNoHand;
-    if (restarts || has_signal_work(thread)) [[unlikely]] {
+    if (is_restart(result) || has_signal_work(thread)) [[unlikely]] {
         deliver_pending(thread, &result);
     } else if (result != kSigreturnDone) {
         thread.cpu->x[0] = static_cast<u64>(result);
