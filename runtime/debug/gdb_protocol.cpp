@@ -13,6 +13,7 @@ const GdbSession::Row GdbSession::kRows[] = {
     {"qSupported", &GdbSession::support},
     {"QStartNoAckMode", &GdbSession::start_no_acknowledgements},
     {"QPassSignals:", &GdbSession::pass_signals},
+    {"QCatchSyscalls:", &GdbSession::catch_calls},
     {"qXfer:", &GdbSession::transfer},
     {"qfThreadInfo", &GdbSession::list_threads},
     {"qsThreadInfo", &GdbSession::end_of_threads},
@@ -68,6 +69,7 @@ GdbSession::Next GdbSession::support(std::string_view words, std::string& answer
         answer += ";qXfer:" + std::string{name} + ":read+";
     }
     answer += target_.pass_signals({}) ? ";QPassSignals+" : "";
+    answer += target_.catch_calls({}) ? ";QCatchSyscalls+" : "";
     return Next::Answer;
 }
 
@@ -147,6 +149,9 @@ std::string GdbSession::describe(const GdbStop& stop) {
     } else if (stop.kind == Kind::Watchpoint) {
         const char* const name = !stop.writes ? "rwatch" : stop.reads ? "awatch" : "watch";
         last_stop_ += name + (":" + hex_number(stop.address)) + ";";
+    } else if (stop.kind == Kind::CallEntry || stop.kind == Kind::CallReturn) {
+        const char* const name = stop.kind == Kind::CallEntry ? "syscall_entry" : "syscall_return";
+        last_stop_ += name + (":" + hex_number(stop.call)) + ";";
     }
     return last_stop_;
 }

@@ -70,6 +70,7 @@ class GdbSession {
     Next resume_all(std::string_view words, std::string& answer);
     Next step_all(std::string_view words, std::string& answer);
     Next pass_signals(std::string_view words, std::string& answer);
+    Next catch_calls(std::string_view words, std::string& answer);
     Next detach(std::string_view words, std::string& answer);
     Next kill(std::string_view words, std::string& answer);
     Next kill_with_answer(std::string_view words, std::string& answer);

@@ -2,6 +2,7 @@
 // it than this.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,12 +32,23 @@ struct GdbThread {
 };
 
 struct GdbStop {
-    enum class Kind : u8 { Signal, Breakpoint, Watchpoint, Exited, Killed };
+    enum class Kind : u8 { Signal, Breakpoint, Watchpoint, CallEntry, CallReturn, Exited, Killed };
     Kind kind = Kind::Signal;
     u64 thread = 0;
     int signal = 5;                    // as gdb numbers them (gdb_signals.h); Exited: the status
     GuestAddr address = 0;             // Watchpoint
     bool reads = false, writes = true; // Watchpoint: what it was set for
+    u64 call = 0;                      // CallEntry, CallReturn: the system call's number
+};
+
+// System calls that stop a thread before and after them.
+struct CaughtCalls {
+    bool any = false;
+    std::vector<u64> numbers; // empty: all
+
+    [[nodiscard]] bool has(u64 number) const {
+        return any && (numbers.empty() || std::ranges::find(numbers, number) != numbers.end());
+    }
 };
 
 enum class GdbOrder : u8 { Stay, Run, Step };
@@ -101,6 +113,8 @@ class GdbTarget {
     }
     // These signals are delivered without a stop; any others before do stop. False: it has none.
     [[nodiscard]] virtual bool pass_signals(std::span<const int>) { return false; }
+    // In place of those before. False: it has none.
+    [[nodiscard]] virtual bool catch_calls(CaughtCalls) { return false; }
     // An answer to "monitor ..."; without a value: there is none of that.
     [[nodiscard]] virtual std::optional<std::string> command(std::string_view line) = 0;
 };

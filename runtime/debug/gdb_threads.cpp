@@ -164,4 +164,20 @@ GdbSession::Next GdbSession::kill_with_answer(std::string_view words, std::strin
     return kill(words, answer);
 }
 
+// "1;NUMBER;NUMBER...": these; "1": all; "0": none.
+GdbSession::Next GdbSession::catch_calls(std::string_view words, std::string& answer) {
+    CaughtCalls calls;
+    calls.any = take(words, "1");
+    bool is_good = calls.any || take(words, "0");
+    while (is_good && calls.any && take(words, ";")) {
+        const auto number = take_hex(words);
+        is_good = number.has_value();
+        calls.numbers.push_back(number.value_or(0));
+    }
+    answer = !is_good || !words.empty()              ? kBadRequest
+             : target_.catch_calls(std::move(calls)) ? kOk
+                                                     : "";
+    return Next::Answer;
+}
+
 } // namespace ulna::runtime::debug

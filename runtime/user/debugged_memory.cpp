@@ -41,10 +41,11 @@ u64 write_debugged(const AddressSpace& space,
                    int memory_file,
                    GuestAddr at,
                    std::span<const u8> from) {
-    const u64 written = each_page(space, at, from.size(), [&](GuestAddr place, u64 done, u64 piece) {
-        return pwrite(memory_file, &from[done], piece, static_cast<off_t>(place)) ==
-               static_cast<ssize_t>(piece);
-    });
+    const u64 written =
+        each_page(space, at, from.size(), [&](GuestAddr place, u64 done, u64 piece) {
+            return pwrite(memory_file, &from[done], piece, static_cast<off_t>(place)) ==
+                   static_cast<ssize_t>(piece);
+        });
     if (written != 0) {
         process().engine->invalidate(untag(at), written);
     }

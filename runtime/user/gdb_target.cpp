@@ -178,6 +178,7 @@ void GdbProgram::detach() {
     breakpoints_.clear();
     use_breakpoints(0);
     control_.watch({});
+    control_.catch_calls({});
     control_.detach();
     report_signals(first_signal_table(), Reported::Nothing);
 }
@@ -193,6 +194,11 @@ bool GdbProgram::pass_signals(std::span<const int> signals) {
         set |= ours != 0 ? signal_bit(ours) : 0;
     }
     control_.pass_silently(set);
+    return true;
+}
+
+bool GdbProgram::catch_calls(runtime::debug::CaughtCalls calls) {
+    control_.catch_calls(std::move(calls));
     return true;
 }
 

@@ -37,6 +37,7 @@ class GdbProgram final : public runtime::debug::GdbTarget {
     [[nodiscard]] std::vector<std::string_view> documents() const override;
     [[nodiscard]] std::optional<std::string> document(std::string_view name, u64 thread) override;
     [[nodiscard]] bool pass_signals(std::span<const int> signals) override;
+    [[nodiscard]] bool catch_calls(runtime::debug::CaughtCalls calls) override;
     [[nodiscard]] std::optional<std::string> command(std::string_view) override {
         return std::nullopt;
     }

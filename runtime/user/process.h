@@ -25,7 +25,7 @@ struct Handover {
     int self_fd = -1;                 // our own file, when /proc may be out of reach
     int program_fd = -1;              // the program is open already: what to load
     TraceHandover trace;
-    const char* name = nullptr;       // the program's, as the guest wrote it; null: as in argv
+    const char* name = nullptr; // the program's, as the guest wrote it; null: as in argv
 };
 [[nodiscard]] Handover take_handover(int argc, char** argv);
 

@@ -66,9 +66,9 @@ TraceSession* offer_session(pid_t parent) {
         return nullptr;
     }
     for (int i = 0; i < kTries; ++i) {
-        if (call_thread(parent, parent,
-                        {session->id, session->index_of(*slot),
-                         static_cast<u32>(TraceCall::Adopt)}) != 0) {
+        if (call_thread(
+                parent, parent,
+                {session->id, session->index_of(*slot), static_cast<u32>(TraceCall::Adopt)}) != 0) {
             return nullptr;
         }
         if (await_answer(*slot, kPatience) == SlotState::Running) {

@@ -177,9 +177,8 @@ i64 write_register_set(TraceRegisters& registers, u64 set, std::span<const u8> f
         return take(registers.tag_control, from);
     case NT_ARM_HW_BREAK: // ptrace_hbp_set: the head is skipped, and then there is no slot
     case NT_ARM_HW_WATCH:
-        return from.size() <= offsetof(UserHardwareDebug, registers)
-                   ? static_cast<i64>(from.size())
-                   : -ENOSPC;
+        return from.size() <= offsetof(UserHardwareDebug, registers) ? static_cast<i64>(from.size())
+                                                                     : -ENOSPC;
     case NT_ARM_PAC_MASK:
         return has(Feature::PAuth) ? -EOPNOTSUPP : -EINVAL;
     default:

@@ -82,7 +82,7 @@ struct alignas(kPageBytes) TraceSlot {
     std::atomic<TraceCommand> command; // a futex
     u32 request;                       // of ptrace, that resumes it
     u32 signal;
-    u32 group_stop; // a signal
+    u32 group_stop;    // a signal
     GuestAddr address; // of memory
     u64 bytes;         // in: wanted; out: done
     u8 data[kMostBytes];
@@ -92,11 +92,11 @@ static_assert(sizeof(TraceSlot) == kPageBytes);
 struct alignas(kPageBytes) TraceSession {
     static constexpr u32 kSlots = 4095;
 
-    std::atomic<u32> events; // a futex: there may be news for wait4
-    int id;                  // shmget's
-    pid_t tracer;            // the process
-    std::atomic<u32> used;   // slots from here on have never been used
-    std::atomic<bool> closed; // the tracer has ended
+    std::atomic<u32> events;          // a futex: there may be news for wait4
+    int id;                           // shmget's
+    pid_t tracer;                     // the process
+    std::atomic<u32> used;            // slots from here on have never been used
+    std::atomic<bool> closed;         // the tracer has ended
     std::atomic<bool> no_stop_signal; // SA_NOCLDSTOP
 
     TraceSlot slots[kSlots];

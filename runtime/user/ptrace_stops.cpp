@@ -432,7 +432,8 @@ i64 traced_syscall(GuestThread& thread) {
     if (stops_at_calls(thread) || emulated) {
         number = enter_call(thread, number);
     }
-    const i64 result = number == kNoCall ? static_cast<i64>(thread.cpu->x[0]) : make_call(thread, number);
+    const i64 result =
+        number == kNoCall ? static_cast<i64>(thread.cpu->x[0]) : make_call(thread, number);
     if (thread.exiting || !stops_at_calls(thread) || emulated) {
         return result;
     }

@@ -98,8 +98,11 @@ bool has_news(const WaitRequest& request, const TraceSlot& slot) {
 }
 
 Event event_of(const TraceSlot& slot) {
-    Event event{.pid = slot.tid, .uid = getuid(), .code = CLD_TRAPPED,
-                .status = static_cast<int>(slot.code), .usage = slot.usage};
+    Event event{.pid = slot.tid,
+                .uid = getuid(),
+                .code = CLD_TRAPPED,
+                .status = static_cast<int>(slot.code),
+                .usage = slot.usage};
     if (slot.state == SlotState::Ended) {
         const int signal = event.status & 0x7f;
         const int dumped = event.status & 0x80;
@@ -187,7 +190,9 @@ Found ask_host(TraceSession& session, const WaitRequest& request, Event& event, 
     const bool keeps = (request.options & WNOWAIT) != 0;
     const bool is_ours = slot != nullptr && !is_end(event) && is_live(*slot);
     if (!keeps || is_ours) {
-        const u64 what = is_end(event) ? WEXITED : event.code == CLD_CONTINUED ? WCONTINUED : WSTOPPED;
+        const u64 what = is_end(event)                 ? WEXITED
+                         : event.code == CLD_CONTINUED ? WCONTINUED
+                                                       : WSTOPPED;
         const pid_t pid = event.pid;
         if (host_wait(P_PID, pid, what | WNOHANG | __WALL, event) != 0 || event.pid != pid) {
             return Found::Again; // another thread was faster
@@ -251,8 +256,9 @@ i64 sleep(TraceSession& session, const WaitRequest& request, u32 seen, int milli
     });
     if (leaving != nullptr) {
         siginfo_t info;
-        const i64 result = blocking_syscall(SYS_waitid, P_PID, static_cast<u64>(leaving->tgid),
-                                            reinterpret_cast<u64>(&info), WEXITED | WNOWAIT | __WALL);
+        const i64 result =
+            blocking_syscall(SYS_waitid, P_PID, static_cast<u64>(leaving->tgid),
+                             reinterpret_cast<u64>(&info), WEXITED | WNOWAIT | __WALL);
         if (result == -ECHILD) {
             leaving->state = SlotState::Free;
         }

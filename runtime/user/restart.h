@@ -1,6 +1,6 @@
 // System calls that a signal interrupts without a handler: they go on. The kernel knows when that
-// is so; here a handler of ours may have run that no guest sees, for a signal that the guest ignores
-// or a tracer has kept, or for none.
+// is so; here a handler of ours may have run that no guest sees, for a signal that the guest
+// ignores or a tracer has kept, or for none.
 #pragma once
 
 #include "runtime/user/guest_thread.h"

@@ -43,9 +43,9 @@ constexpr u64 kPassedFlags = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
 // The host does what the guest asked for by itself.
 bool is_left_to_host(int signal, const SignalAction& guest) {
     const Reported reported = g_reported.load();
-    const bool is_reported = reported == Reported::All ||
-                             (reported == Reported::Ends && guest.handler == kHandlerDefault &&
-                              ends_process(signal));
+    const bool is_reported =
+        reported == Reported::All ||
+        (reported == Reported::Ends && guest.handler == kHandlerDefault && ends_process(signal));
     return !is_handler(guest.handler) && !is_synchronous(signal) && !is_reported;
 }
 

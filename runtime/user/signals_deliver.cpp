@@ -152,8 +152,8 @@ class Restart {
     }
     // A handler is about to run: some calls end with EINTR instead. The first handler decides.
     void before_handler(const SignalAction& action) {
-        const bool ends =
-            reason_ == kRestartNoHand || reason_ == kRestartBlock || (reason_ == kRestartSys && !(action.flags & SA_RESTART));
+        const bool ends = reason_ == kRestartNoHand || reason_ == kRestartBlock ||
+                          (reason_ == kRestartSys && !(action.flags & SA_RESTART));
         if (ends && cpu_.pc == svc_) { // a debugger may have moved it
             cpu_.x[0] = static_cast<u64>(-EINTR);
             cpu_.pc += kSvcBytes;

@@ -139,7 +139,7 @@ void install_host_default(int signal);
 enum class Reported : u8 { Nothing, Ends, All };
 void report_signals(SignalTable& table, Reported what);
 [[nodiscard]] SignalTable& first_signal_table(); // of what execve has started
-[[nodiscard]] bool ends_process(int signal); // by default
+[[nodiscard]] bool ends_process(int signal);     // by default
 void install_host_ignore(int signal);
 // Before execve: the new program inherits ignored signals and the whole mask. Undone when it fails.
 // False when a signal is to be delivered first (undo all the same).

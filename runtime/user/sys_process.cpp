@@ -35,16 +35,15 @@ i64 wait4_with_tracees(GuestThread& thread, const SyscallArgs& args) {
     if (pid == INT_MIN) {
         return -ESRCH;
     }
-    return wait_with_tracees(thread,
-                             {.kind = u64{pid == -1  ? P_ALL
-                                          : pid > 0 ? P_PID
-                                                    : P_PGID},
-                              .id = pid == -1 ? 0 : std::abs(pid),
-                              .options = options | WEXITED,
-                              .status = args[1],
-                              .info = 0,
-                              .usage = args[3],
-                              .returns_pid = true});
+    return wait_with_tracees(thread, {.kind = u64{pid == -1 ? P_ALL
+                                                  : pid > 0 ? P_PID
+                                                            : P_PGID},
+                                      .id = pid == -1 ? 0 : std::abs(pid),
+                                      .options = options | WEXITED,
+                                      .status = args[1],
+                                      .info = 0,
+                                      .usage = args[3],
+                                      .returns_pid = true});
 }
 
 } // namespace

@@ -152,8 +152,7 @@ i64 exchange_registers(TraceSlot& slot, u64 request, u64 set, GuestAddr at) {
     }
     const auto base = reinterpret_cast<GuestAddr>(place.iov_base);
     const std::size_t unit_rest = place.iov_len % sizeof(u64); // keeps sizes that are no multiple
-    const std::size_t length =
-        std::min(place.iov_len, sizeof bytes - sizeof(u64) + unit_rest);
+    const std::size_t length = std::min(place.iov_len, sizeof bytes - sizeof(u64) + unit_rest);
     i64 done;
     if (request == PTRACE_GETREGSET) {
         done = read_register_set(slot.registers, set, {bytes, length});
@@ -227,8 +226,7 @@ i64 peek_infos(GuestAddr at) {
     if (!get_guest(at, request)) {
         return -EFAULT;
     }
-    const bool is_valid =
-        (request.flags & ~u32{PTRACE_PEEKSIGINFO_SHARED}) == 0 && request.nr >= 0;
+    const bool is_valid = (request.flags & ~u32{PTRACE_PEEKSIGINFO_SHARED}) == 0 && request.nr >= 0;
     return is_valid ? 0 : -EINVAL;
 }
 

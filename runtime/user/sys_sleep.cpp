@@ -34,8 +34,8 @@ bool is_absolute_futex_wait(u64 operation) {
 
 i64 sleep_relatively(GuestThread& thread, int clock, GuestAddr request, GuestAddr left_at) {
     timespec left = {};
-    const i64 result = blocking_syscall(SYS_clock_nanosleep, static_cast<u64>(clock), 0, request,
-                                        address(&left));
+    const i64 result =
+        blocking_syscall(SYS_clock_nanosleep, static_cast<u64>(clock), 0, request, address(&left));
     if (result != -EINTR) {
         return result;
     }

@@ -18,6 +18,8 @@ namespace ulna::user {
 
 namespace {
 
+using runtime::debug::GdbStop;
+
 thread_local GuestThread* t_current = nullptr;
 
 // ESR_EL1 as the kernel shows it in esr_context (DDI 0487 D24.2.40).
@@ -135,15 +137,30 @@ void report_asynchronous_tag_fault(GuestThread& thread) {
     }
 }
 
+// The debugger sees the result where the guest will, and may change it.
+i64 shown_result(Debugger& debugger, GuestThread& thread, u32 number, i64 result) {
+    if (thread.exiting || is_restart(result)) {
+        return result;
+    }
+    if (result != kSigreturnDone) {
+        thread.cpu->x[0] = static_cast<u64>(result);
+    }
+    debugger.threads().stop_at_call(thread, GdbStop::Kind::CallReturn, number);
+    return result == kSigreturnDone ? result : static_cast<i64>(thread.cpu->x[0]);
+}
+
 // A debugger may stop the program meanwhile.
 i64 call_debugged(GuestThread& thread) {
     Debugger* const debugger = debugger_of(thread);
+    const u32 number = static_cast<u32>(thread.cpu->x[8]);
     if (debugger != nullptr) {
+        debugger->threads().stop_at_call(thread, GdbStop::Kind::CallEntry, number);
         debugger->threads().enter_call(thread);
     }
-    const i64 result = dispatch_syscall(thread);
+    i64 result = dispatch_syscall(thread);
     if (debugger_of(thread) != nullptr) { // not in a forked child
         debugger->threads().leave_call(thread);
+        result = shown_result(*debugger, thread, number, result);
     }
     return result;
 }

@@ -58,6 +58,22 @@ ThreadControl::Turn ThreadControl::wait(const GuestThread& thread) {
     return {entry.order, resumption_};
 }
 
+void ThreadControl::stop_at_call(const GuestThread& thread, Stop::Kind kind, u64 number) {
+    Lock lock{mutex_};
+    if (!attached_ || !caught_.has(number)) {
+        return;
+    }
+    Entry& entry = entry_of(thread);
+    park(lock, entry); // another thread's stop comes first
+    if (attached_) {
+        stop_all({.kind = kind,
+                  .thread = static_cast<u64>(thread.tid),
+                  .signal = SIGTRAP,
+                  .call = number});
+    }
+    park(lock, entry);
+}
+
 void ThreadControl::enter_call(const GuestThread& thread) {
     const std::lock_guard lock{mutex_};
     Entry& entry = entry_of(thread);
@@ -183,6 +199,11 @@ void ThreadControl::watch(std::vector<ir::WatchedRange> ranges) {
     for (auto& [id, entry] : entries_) {
         user::watch(*entry.thread->cpu, watched_);
     }
+}
+
+void ThreadControl::catch_calls(runtime::debug::CaughtCalls calls) {
+    const std::lock_guard lock{mutex_};
+    caught_ = std::move(calls);
 }
 
 void ThreadControl::after_fork(bool in_child) {

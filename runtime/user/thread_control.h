@@ -37,6 +37,8 @@ class ThreadControl {
     void add(GuestThread& thread); // again: nothing
     void remove(GuestThread& thread);
     [[nodiscard]] Turn wait(const GuestThread& thread);
+    // CallEntry, CallReturn: comes back when the thread may go on from that stop, if it is one.
+    void stop_at_call(const GuestThread& thread, Stop::Kind kind, u64 number);
     void enter_call(const GuestThread& thread);
     void leave_call(const GuestThread& thread);
     // Stops all threads, this one as soon as it waits. Only the first stop since resume() counts.
@@ -56,6 +58,7 @@ class ThreadControl {
         int signal = 0;
     };
     void resume(const std::map<u64, Resumption>& threads); // by thread id
+    void catch_calls(runtime::debug::CaughtCalls calls);   // while all wait
     // While all wait: accesses of these stop them all. Threads to come watch them, too.
     void watch(std::vector<ir::WatchedRange> ranges);
     [[nodiscard]] std::span<const ir::WatchedRange> watched() const { return watched_; }
@@ -102,6 +105,7 @@ class ThreadControl {
     std::condition_variable changed_;
     std::map<u64, Entry> entries_; // by thread id
     std::vector<ir::WatchedRange> watched_;
+    runtime::debug::CaughtCalls caught_;
     bool attached_ = false;
     bool stopped_ = true;
     Order order_of_new_ = Order::Stay;
