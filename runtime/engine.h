@@ -106,6 +106,8 @@ class Engine {
     // Ends what threads the engine has of its own: the guest wants to be alone in its process for
     // its next system call.
     virtual void stop_own_threads() {}
+    // Not allowed: none comes back either.
+    virtual void allow_own_threads(bool) {}
     // The id of the one that runs, 0 if there is none: nobody's but the engine's.
     [[nodiscard]] virtual pid_t own_thread() const { return 0; }
 

@@ -41,6 +41,7 @@ class JitEngine final : public EngineBase {
     bool on_host_fault(int signal, void* ucontext, ir::CpuState& state, bool& resumed) override;
     [[nodiscard]] std::string stats() const override;
     void stop_own_threads() override { sampler_.stop(); }
+    void allow_own_threads(bool on) override { sampler_.allow(on); }
     [[nodiscard]] pid_t own_thread() const override { return sampler_.thread(); }
     [[nodiscard]] bool in_translated_code(const void* ucontext) const override {
         return memory_.contains(host_pc(ucontext));

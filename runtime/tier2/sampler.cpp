@@ -82,7 +82,7 @@ void Sampler::start() {
         return;
     }
     const std::lock_guard lock{mutex_};
-    if (thread_ != 0 || !allocate()) {
+    if (thread_ != 0 || !allowed_ || !allocate()) {
         return;
     }
     // What the x86-64 psABI and libc expect at the thread pointer: its own address.
@@ -133,6 +133,14 @@ void Sampler::stop() {
     for (pid_t alive; (alive = thread_) != 0;) {
         ::syscall(SYS_futex, &thread_, FUTEX_WAIT, alive, nullptr, nullptr, 0);
     }
+}
+
+void Sampler::allow(bool on) {
+    if (!on) {
+        stop();
+    }
+    const std::lock_guard lock{mutex_};
+    allowed_ = on;
 }
 
 void Sampler::wake() {

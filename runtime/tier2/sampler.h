@@ -25,6 +25,8 @@ class Sampler {
     void start();
     // Ends it: what the guest does next takes a process of one thread.
     void stop();
+    // Whether start() does so: not where another process looks at this one's threads.
+    void allow(bool on);
     // Its id; 0: it does not run.
     [[nodiscard]] pid_t thread() const { return thread_.load(std::memory_order_relaxed); }
     // Some thread has answered: when all had been waiting, asking goes on.
@@ -48,7 +50,8 @@ class Sampler {
 
     ThreadRegistry& registry_;
     std::mutex mutex_;
-    u8* memory_ = nullptr;           // its stack, and what the host's libc looks for in a thread
+    u8* memory_ = nullptr; // its stack, and what the host's libc looks for in a thread
+    bool allowed_ = true;
     std::atomic<u32> command_{kAsk}; // a futex
     std::atomic<pid_t> thread_{0};   // 0: there is none; the kernel clears it, and wakes
 };

@@ -57,8 +57,9 @@ char state_of(pid_t id) {
 
 } // namespace
 
-// The signals of faults have handlers from early on. What else is our file, the compile server,
-// has none.
+// The signals of faults have handlers from early on, and guest threads do not block them. What else
+// is our file, the compile server, has no handlers; the engine's own thread blocks all signals, and
+// is for nobody to find.
 i64 find_ulna_thread(pid_t thread) {
     const std::string status = proc_text(thread, "status");
     struct stat file;
@@ -66,7 +67,11 @@ i64 find_ulna_thread(pid_t thread) {
         return -ESRCH;
     }
     const auto caught = status_number(status, "SigCgt", 16);
+    const auto blocked = status_number(status, "SigBlk", 16);
     const bool ours = ::stat(proc_name(thread, "exe").c_str(), &file) == 0 && is_own_file(file);
+    if (ours && blocked && (*blocked & kSynchronous) == kSynchronous) {
+        return -ESRCH;
+    }
     return ours && caught && (*caught & kSynchronous) == kSynchronous ? 0 : -EPERM;
 }
 

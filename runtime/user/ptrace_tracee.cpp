@@ -28,6 +28,7 @@ void trace(GuestThread& thread, TraceSession& session, TraceSlot& slot) {
     if (has_own_memory(thread)) {
         report_signals(*thread.signals->table, Reported::All);
         show_guest_auxv();
+        process().engine->allow_own_threads(false); // tracers list the threads
     }
 }
 
@@ -58,6 +59,7 @@ void forget_tracer(GuestThread& thread) {
     }
     if (was_traced && has_own_memory(thread)) {
         report_signals(*thread.signals->table, Reported::Nothing);
+        process().engine->allow_own_threads(true);
     }
 }
 
