@@ -43,13 +43,21 @@ bool is_traced_here(TraceSession& session, pid_t tid) {
            }) != nullptr;
 }
 
+// A child that borrows its parent's memory, as LeakSanitizer's, traces in the one session that both
+// know of.
+bool may_have_session(const GuestThread& thread) {
+    const TraceSession* const known = known_session();
+    return !thread.signals->group->borrows_memory || known == nullptr || known->closed ||
+           known->tracer == getpid();
+}
+
 i64 attach(GuestThread& thread, pid_t tid, bool seizes, u64 options) {
     const auto tgid = tid <= 0 ? std::nullopt : process_of(tid);
     if (!tgid) {
         return -ESRCH;
     }
     if (*tgid == getpid() || is_zombie(tid) || process().debugger != nullptr ||
-        thread.signals->group->borrows_memory) {
+        !may_have_session(thread)) {
         return -EPERM;
     }
     TraceSession* const session = need_own_session();

@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "lock")) threads(&lock);
     if (!strcmp(what, "beyond")) memory[9 + argc] = 1;
     if (!strcmp(what, "overflow")) printf("%d\n", 0x7fffffff + argc);
+    if (!strcmp(what, "leak")) memory = NULL;
     free(memory);
     if (!strcmp(what, "freed")) return memory[argc] == 3;
     puts("end");
@@ -37,5 +38,7 @@ for s in thread undefined address; do gcc -g -O0 -w -pthread -fsanitize=$s a.c -
 ./undefined overflow 2>&1 | sed 's/.*runtime error/runtime error/'
 export ASAN_OPTIONS=detect_leaks=0
 ./address beyond 2>&1 | grep -o 'AddressSanitizer: heap-buffer-overflow\|WRITE of size 1\|in main .*' | head -3 | sed 's/[^ ]*a\.c/a.c/'
+# Its search for leaks traces the program's threads.
+(unset ASAN_OPTIONS; ./address leak 2>&1 | grep -o 'Direct leak.*from:\|SUMMARY.*')
 ./address freed 2>&1 | grep -o 'AddressSanitizer: heap-use-after-free\|READ of size 1' | head -2
 ./address
