@@ -16,6 +16,7 @@ struct TraceState {
     TraceSlot* slot = nullptr; // null: it is not traced
     TraceMode mode = TraceMode::Run;
     bool entered_handler = false; // since the last step
+    i32 call = -1;                // the system call under way, which its tracer may change
     pid_t tid_before_exec = 0;    // of a program that is new
     // Written by the host's handler: whose it is from its next safe point on.
     TraceSession* called_session = nullptr;

@@ -11,21 +11,13 @@
 #include "runtime/file_descriptor.h"
 #include "runtime/user/debugged_memory.h"
 #include "runtime/user/ptrace_registers.h"
+#include "runtime/user/ptrace_stops.h"
 #include "runtime/user/ptrace_tracee.h"
-#include "runtime/user/restart.h"
 #include "runtime/user/signals_state.h"
 
 namespace ulna::user {
 
 namespace {
-
-struct Stop {
-    u32 code; // what wait4 shows in its high byte
-    u64 message = 0;
-    const siginfo_t* info = nullptr; // null: there is none
-    i32 syscall = -1;
-    int reason = CLD_TRAPPED;
-};
 
 void serve_memory(TraceSlot& slot, TraceCommand command) {
     const AddressSpace& space = *process().space;
@@ -40,22 +32,7 @@ void serve_memory(TraceSlot& slot, TraceCommand command) {
                      : write_debugged(space, file.get(), slot.address, data);
 }
 
-TraceMode mode_of(u32 request) {
-    switch (request) {
-    case PTRACE_SYSCALL:
-        return TraceMode::Syscalls;
-    case PTRACE_SINGLESTEP:
-        return TraceMode::Step;
-    case PTRACE_SYSEMU:
-        return TraceMode::Emulate;
-    case PTRACE_SYSEMU_SINGLESTEP:
-        return TraceMode::EmulateStep;
-    default:
-        return TraceMode::Run;
-    }
-}
-
-void write_stop(const GuestThread& thread, TraceSlot& slot, const Stop& stop) {
+void write_stop(const GuestThread& thread, TraceSlot& slot, const TraceStop& stop) {
     const ThreadSignals& signals = *thread.signals;
     slot.code = stop.code;
     slot.message = stop.message;
@@ -67,7 +44,7 @@ void write_stop(const GuestThread& thread, TraceSlot& slot, const Stop& stop) {
     slot.registers_changed = slot.mask_changed = false;
     getrusage(RUSAGE_SELF, &slot.usage);
     save_registers(thread, slot.registers);
-    slot.registers.syscall = stop.syscall;
+    slot.registers.syscall = thread.trace.call;
 }
 
 // A full slot of signals lets no mask be set: then delivery, which is to come, does it.
@@ -84,6 +61,7 @@ void take_mask(GuestThread& thread, SignalSet mask) {
 void take_changes(GuestThread& thread, const TraceSlot& slot) {
     if (slot.registers_changed) {
         load_registers(thread, slot.registers);
+        thread.trace.call = slot.registers.syscall;
     }
     if (slot.mask_changed) {
         take_mask(thread, slot.mask);
@@ -138,22 +116,13 @@ TraceCommand serve(const TraceSession& session, TraceSlot& slot) {
     }
 }
 
-void publish(GuestThread& thread, const Stop& stop) {
+void publish(GuestThread& thread, const TraceStop& stop) {
     TraceSlot& slot = *thread.trace.slot;
     write_stop(thread, slot, stop);
     slot.unreported = 1;
     slot.state = SlotState::Stopped;
     constexpr u32 kSignalOfCode = 0x7f;
     announce(*thread.trace.session, slot, stop.reason, static_cast<int>(stop.code & kSignalOfCode));
-}
-
-siginfo_t event_info(const GuestThread& thread, u32 code) {
-    siginfo_t info = {};
-    info.si_signo = static_cast<int>(code & 0x7f);
-    info.si_code = static_cast<int>(code);
-    info.si_pid = thread.tid;
-    info.si_uid = getuid();
-    return info;
 }
 
 constexpr u32 event_code(u32 event, int signal = SIGTRAP) {
@@ -189,9 +158,43 @@ void listen(GuestThread& thread) {
     slot.listening = false;
 }
 
-// Returns the signal that the tracer has sent with the request that resumed it; `unseen` when the
-// tracer has ended.
-u32 come_to_stop(GuestThread& thread, const Stop& stop, u32 unseen = 0) {
+void trap_for_group_stop(GuestThread& thread, int signal) {
+    if (thread.trace.slot->seized) {
+        const u32 code = event_code(PTRACE_EVENT_STOP, signal);
+        const siginfo_t info = event_info(thread, code);
+        come_to_stop(thread, {.code = code, .info = &info, .reason = CLD_STOPPED});
+    } else {
+        come_to_stop(thread, {.code = static_cast<u32>(signal), .reason = CLD_STOPPED});
+    }
+}
+
+} // namespace
+
+TraceMode mode_of(u32 request) {
+    switch (request) {
+    case PTRACE_SYSCALL:
+        return TraceMode::Syscalls;
+    case PTRACE_SINGLESTEP:
+        return TraceMode::Step;
+    case PTRACE_SYSEMU:
+        return TraceMode::Emulate;
+    case PTRACE_SYSEMU_SINGLESTEP:
+        return TraceMode::EmulateStep;
+    default:
+        return TraceMode::Run;
+    }
+}
+
+siginfo_t event_info(const GuestThread& thread, u32 code) {
+    siginfo_t info = {};
+    info.si_signo = static_cast<int>(code & 0x7f);
+    info.si_code = static_cast<int>(code);
+    info.si_pid = thread.tid;
+    info.si_uid = getuid();
+    return info;
+}
+
+u32 come_to_stop(GuestThread& thread, const TraceStop& stop, u32 unseen) {
     TraceSession& session = *thread.trace.session;
     TraceSlot& slot = *thread.trace.slot;
     if (session.closed) {
@@ -218,32 +221,6 @@ u32 come_to_stop(GuestThread& thread, const Stop& stop, u32 unseen = 0) {
     }
     return signal;
 }
-
-// send_sig(): it is delivered, and so reported, like any other.
-void send_to_self(int signal) {
-    siginfo_t info = {};
-    info.si_signo = signal;
-    info.si_code = SI_KERNEL;
-    if (is_synchronous(signal)) { // it would look like a fault of ours
-        hold_signal(*current_thread()->signals, info);
-        return;
-    }
-    host_syscall(SYS_rt_tgsigqueueinfo, static_cast<u64>(getpid()),
-                 static_cast<u64>(host_syscall(SYS_gettid)), static_cast<u64>(signal),
-                 reinterpret_cast<u64>(&info));
-}
-
-void trap_for_group_stop(GuestThread& thread, int signal) {
-    if (thread.trace.slot->seized) {
-        const u32 code = event_code(PTRACE_EVENT_STOP, signal);
-        const siginfo_t info = event_info(thread, code);
-        come_to_stop(thread, {.code = code, .info = &info, .reason = CLD_STOPPED});
-    } else {
-        come_to_stop(thread, {.code = static_cast<u32>(signal), .reason = CLD_STOPPED});
-    }
-}
-
-} // namespace
 
 // --- signals
 
@@ -350,113 +327,6 @@ void report_step_into_handler(GuestThread& thread) {
 
 void stop_for_exit(GuestThread& thread, u32 status) {
     stop_for_event(thread, PTRACE_EVENT_EXIT, status);
-}
-
-// --- system calls
-
-namespace {
-
-constexpr u32 kNoCall = 0xffff'ffff;
-
-// X7 says which of the two stops it is, and what the tracer writes there is lost (report_syscall of
-// arch/arm64).
-void stop_at_call(GuestThread& thread, u64 message, u64 marker, i32 number) {
-    ir::CpuState& cpu = *thread.cpu;
-    const u64 x7 = cpu.x[7];
-    const bool marked = (thread.trace.slot->options & PTRACE_O_TRACESYSGOOD) != 0;
-    const u32 code = SIGTRAP | (marked ? 0x80 : 0);
-    const siginfo_t info = event_info(thread, code);
-    cpu.x[7] = marker;
-    const u32 signal =
-        come_to_stop(thread, {.code = code, .message = message, .info = &info, .syscall = number});
-    cpu.x[7] = x7;
-    if (signal != 0 && signal <= kSignalCount) {
-        send_to_self(static_cast<int>(signal));
-    }
-}
-
-bool emulates(const GuestThread& thread) {
-    return thread.trace.mode == TraceMode::Emulate || thread.trace.mode == TraceMode::EmulateStep;
-}
-
-bool stops_at_calls(const GuestThread& thread) {
-    return is_traced(thread) && thread.trace.mode == TraceMode::Syscalls;
-}
-
-// The number of the call to be made; kNoCall: none.
-u32 enter_call(GuestThread& thread, u32 number) {
-    const bool emulated = emulates(thread);
-    if (number == kNoCall) { // el0_svc_common
-        thread.cpu->x[0] = static_cast<u64>(-ENOSYS);
-    }
-    TraceSlot& slot = *thread.trace.slot;
-    stop_at_call(thread, PTRACE_EVENTMSG_SYSCALL_ENTRY, 0, static_cast<i32>(number));
-    return emulated ? kNoCall : static_cast<u32>(slot.registers.syscall);
-}
-
-i64 make_call(GuestThread& thread, u32 number) {
-    ir::CpuState& cpu = *thread.cpu;
-    if (number == static_cast<u32>(cpu.x[8])) {
-        return dispatch_syscall(thread);
-    }
-    const u64 x8 = std::exchange(cpu.x[8], number);
-    const i64 result = dispatch_syscall(thread);
-    cpu.x[8] = x8;
-    return result;
-}
-
-// The tracer sees the result where the guest will, and may change it.
-i64 leave_call(GuestThread& thread, i64 result, u32 number) {
-    ir::CpuState& cpu = *thread.cpu;
-    const u64 argument = cpu.x[0];
-    result = without_own_handler(thread, result);
-    if (result != kSigreturnDone) {
-        cpu.x[0] = static_cast<u64>(result);
-    }
-    stop_at_call(thread, PTRACE_EVENTMSG_SYSCALL_EXIT, 1, static_cast<i32>(number));
-    if (result == kSigreturnDone) {
-        return result;
-    }
-    const auto shown = static_cast<i64>(cpu.x[0]);
-    if (is_restart(shown)) {
-        cpu.x[0] = argument;
-    }
-    return shown;
-}
-
-} // namespace
-
-i64 traced_syscall(GuestThread& thread) {
-    u32 number = static_cast<u32>(thread.cpu->x[8]);
-    const bool emulated = emulates(thread);
-    if (stops_at_calls(thread) || emulated) {
-        number = enter_call(thread, number);
-    }
-    const i64 result =
-        number == kNoCall ? static_cast<i64>(thread.cpu->x[0]) : make_call(thread, number);
-    if (thread.exiting || !stops_at_calls(thread) || emulated) {
-        return result;
-    }
-    return leave_call(thread, result, number);
-}
-
-void report_exec(GuestThread& thread) {
-    const pid_t before = std::exchange(thread.trace.tid_before_exec, 0);
-    thread.trace.mode = mode_of(thread.trace.slot->request);
-    const bool has_event = is_event_wanted(thread, PTRACE_EVENT_EXEC);
-    const bool seized = thread.trace.slot->seized;
-    stop_for_event(thread, PTRACE_EVENT_EXEC, static_cast<u64>(before));
-    if (!has_event && !seized) {
-        siginfo_t info = {};
-        info.si_signo = SIGTRAP;
-        info.si_pid = thread.tid;
-        info.si_uid = getuid();
-        hold_signal(*thread.signals, info);
-    }
-    if (stops_at_calls(thread)) {
-        constexpr i32 kNone = -1; // forget_syscall
-        stop_at_call(thread, PTRACE_EVENTMSG_SYSCALL_EXIT, 1, kNone);
-    }
 }
 
 } // namespace ulna::user

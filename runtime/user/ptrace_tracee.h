@@ -37,6 +37,9 @@ void come_to_asked_stops(GuestThread& thread);
 void stop_group(GuestThread& thread, int signal);
 // dispatch_syscall with the stops at entry and exit. Result as there.
 [[nodiscard]] i64 traced_syscall(GuestThread& thread);
+// SECCOMP_RET_TRACE: what the call returns instead of being made; none: it is to be made, whatever
+// it is by then.
+[[nodiscard]] std::optional<i64> stop_for_seccomp(GuestThread& thread, u32 data);
 [[nodiscard]] bool is_event_wanted(const GuestThread& thread, u32 event); // PTRACE_EVENT_*
 void stop_for_event(GuestThread& thread, u32 event, u64 message);
 // The first thing that a program does after execve.

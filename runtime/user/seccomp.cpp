@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/seccomp_filter.h"
 #include "runtime/user/seccomp_listener.h"
 #include "runtime/user/signals_state.h"
@@ -57,7 +58,21 @@ std::optional<i64> refuse_strictly(GuestThread& thread, u32 number) {
     return end_thread(thread, info);
 }
 
-std::optional<i64> act(GuestThread& thread, u32 number, SeccompFilter::Verdict verdict) {
+// A call that the tracer lets pass is judged again, as it may have become another one: but it is
+// not asked again.
+enum class Asked : u8 { No, Yes };
+std::optional<i64> judge(GuestThread& thread, u32 number, Asked asked);
+
+std::optional<i64> ask_tracer(GuestThread& thread, u32 data, Asked asked) {
+    if (asked == Asked::Yes) {
+        return std::nullopt;
+    }
+    const std::optional<i64> refused = stop_for_seccomp(thread, data);
+    return refused ? refused : judge(thread, static_cast<u32>(thread.cpu->x[8]), Asked::Yes);
+}
+
+std::optional<i64>
+act(GuestThread& thread, u32 number, SeccompFilter::Verdict verdict, Asked asked) {
     constexpr u32 kMaxErrno = 4095;
     const u32 data = verdict.action & SECCOMP_RET_DATA;
     switch (verdict.action & SECCOMP_RET_ACTION_FULL) {
@@ -69,8 +84,8 @@ std::optional<i64> act(GuestThread& thread, u32 number, SeccompFilter::Verdict v
     case SECCOMP_RET_TRAP: // the handler sees the registers before the call
         raise_sync(thread, {.info = signal_of(*thread.cpu, number, data)});
         return kSigreturnDone;
-    case SECCOMP_RET_TRACE: // there is no tracer
-        return -ENOSYS;
+    case SECCOMP_RET_TRACE:
+        return ask_tracer(thread, data, asked);
     case SECCOMP_RET_USER_NOTIF:
         return verdict.filter->has_listener() ? ask_listener(thread, number) : -ENOSYS;
     case SECCOMP_RET_KILL_THREAD:
@@ -78,6 +93,11 @@ std::optional<i64> act(GuestThread& thread, u32 number, SeccompFilter::Verdict v
     default:
         die_by_signal(thread, signal_of(*thread.cpu, number, data));
     }
+}
+
+std::optional<i64> judge(GuestThread& thread, u32 number, Asked asked) {
+    const SeccompFilter& newest = *thread.seccomp.newest.load();
+    return act(thread, number, newest.judge(data_of(*thread.cpu, number)), asked);
 }
 
 } // namespace
@@ -95,7 +115,7 @@ std::optional<i64> refuse_by_seccomp(GuestThread& thread, u32 number) {
         host_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
         state.gets_no_new_privs = false;
     }
-    return act(thread, number, state.newest.load()->judge(data_of(cpu, number)));
+    return judge(thread, number, Asked::No);
 }
 
 } // namespace ulna::user

@@ -80,9 +80,15 @@ i64 perform_traced(GuestThread& thread,
     return result;
 }
 
-std::optional<i64>
-refuse_traced(GuestThread& thread, const SyscallRow* row, u64 number, const SyscallArgs& args) {
-    const std::optional<i64> refused = refuse_by_seccomp(thread, static_cast<u32>(number));
+// The kernel takes the number from W8.
+u32 asked_number(const ir::CpuState& cpu) { return static_cast<u32>(cpu.x[8]); }
+
+std::optional<i64> refuse_traced(GuestThread& thread) {
+    const ir::CpuState& cpu = *thread.cpu;
+    const u32 number = asked_number(cpu);
+    const SyscallArgs args = {cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3], cpu.x[4], cpu.x[5]};
+    const SyscallRow* const row = find_syscall(number);
+    const std::optional<i64> refused = refuse_by_seccomp(thread, number);
     if (refused && process().options.strace) {
         strace_enter(thread, row, number, args);
         strace_exit(thread, row, number, args, *refused);
@@ -103,15 +109,14 @@ const SyscallRow* find_syscall(u64 number) {
 
 i64 dispatch_syscall(GuestThread& thread) {
     const ir::CpuState& cpu = *thread.cpu;
-    // The kernel takes the number from W8.
-    const u64 number = static_cast<u32>(cpu.x[8]);
-    SyscallArgs args = {cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3], cpu.x[4], cpu.x[5]};
-    const SyscallRow* const row = find_syscall(number);
     if (has_seccomp(thread)) [[unlikely]] {
-        if (const std::optional<i64> refused = refuse_traced(thread, row, number, args)) {
+        if (const std::optional<i64> refused = refuse_traced(thread)) {
             return *refused;
         }
     }
+    const u64 number = asked_number(cpu);
+    SyscallArgs args = {cpu.x[0], cpu.x[1], cpu.x[2], cpu.x[3], cpu.x[4], cpu.x[5]};
+    const SyscallRow* const row = find_syscall(number);
     if (thread.tagged_addresses && row != nullptr) [[unlikely]] {
         const UntaggedArguments untagged(thread, *row, args);
         return untagged.faulted() ? -EFAULT : perform_traced(thread, row, number, args);

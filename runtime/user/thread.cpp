@@ -299,6 +299,7 @@ void run_traced(GuestThread& thread) {
         if (!is_traced(thread)) {
             break;
         }
+        thread.trace.call = -1;
         if (is_stepping(thread)) {
             step_traced(thread);
         } else {

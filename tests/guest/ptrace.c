@@ -4,12 +4,16 @@
 #include "check.h"
 
 #include <elf.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <linux/filter.h>
 #include <linux/ptrace.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -732,6 +736,92 @@ static void interrupted_sleep(void) {
     CHECK(now_ms() - before < 290);
 }
 
+// --- seccomp
+
+static void filter_getpgid(unsigned data) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE | data),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
+}
+
+static void call_filtered(void) {
+    const pid_t group = getpgrp(); // the same call
+    filter_getpgid(77);
+    CHECK(syscall(SYS_getpgid, 0) == group);
+    CHECK(syscall(SYS_getpgid, 0) == -1 && errno == EXDEV);
+    CHECK(syscall(SYS_getpgid, 0) == getppid());
+    raise(SIGSTOP); // the tracer wants no such events any more
+    CHECK(syscall(SYS_getpgid, 0) == -1 && errno == ENOSYS);
+}
+
+static void expect_filtered(pid_t pid) {
+    struct ptrace_syscall_info info;
+    expect_stop(pid, EVENT(PTRACE_EVENT_SECCOMP));
+    CHECK(message_of(pid) == 77 && get_number(pid) == SYS_getpgid);
+    CHECK(ptrace_(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, (uintptr_t)&info) == 84);
+    CHECK(info.op == PTRACE_SYSCALL_INFO_SECCOMP && info.seccomp.nr == SYS_getpgid);
+    CHECK(info.seccomp.ret_data == 77 && info.seccomp.args[0] == 0);
+}
+
+static void filtered_calls(void) {
+    const pid_t pid = start(call_filtered);
+    set_options(pid, PTRACE_O_TRACESECCOMP);
+    resume(PTRACE_CONT, pid, 0);
+    expect_filtered(pid);
+    resume(PTRACE_CONT, pid, 0);
+    expect_filtered(pid);
+    set_number(pid, -1);
+    struct registers set = get_registers(pid);
+    RESULT(set) = -EXDEV;
+    set_registers(pid, &set);
+    resume(PTRACE_CONT, pid, 0);
+    expect_filtered(pid);
+    set_number(pid, SYS_getppid);
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGSTOP);
+    set_options(pid, 0);
+    resume(PTRACE_CONT, pid, 0);
+    expect_exit(pid, 0);
+}
+
+// --- memory by other ways
+
+static void call_until_stopped(void) {
+    for (int i = 0; i < 1000; ++i) { // it is translated well before
+        broken_here();
+    }
+    raise(SIGSTOP);
+    call_twice();
+}
+
+static void memory_files(void) {
+    const pid_t pid = start(call_until_stopped);
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGSTOP);
+    char name[64];
+    snprintf(name, sizeof name, "/proc/%d/mem", pid);
+    const int file = open(name, O_RDWR);
+    const unsigned breakpoint = BREAKPOINT;
+    unsigned before;
+    CHECK(pread(file, &before, BREAKPOINT_BYTES, (off_t)broken_here) == BREAKPOINT_BYTES);
+    CHECK(pwrite(file, &breakpoint, BREAKPOINT_BYTES, (off_t)broken_here) == BREAKPOINT_BYTES);
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGTRAP);
+    CHECK(pwrite(file, &before, BREAKPOINT_BYTES, (off_t)broken_here) == BREAKPOINT_BYTES);
+    struct registers set = get_registers(pid);
+    PC(set) = (uintptr_t)broken_here;
+    set_registers(pid, &set);
+    resume(PTRACE_CONT, pid, 0);
+    expect_exit(pid, 5);
+    close(file);
+}
+
 int main(int argc, char** argv) {
     if (argc > 1 && strcmp(argv[1], "--exit-with-9") == 0) {
         return 9;
@@ -758,5 +848,7 @@ int main(int argc, char** argv) {
     RUN(strangers);
     RUN(lost_tracers);
     RUN(interrupted_sleep);
+    RUN(filtered_calls);
+    RUN(memory_files);
     return 0;
 }
