@@ -67,7 +67,7 @@ echo "sleeper $(($? - 128)) $(kill -l $(($? - 128)))"
 wait $tracer
 sed -E 's/si_[pu]id=[0-9]+/ID/g' log | grep -E '^---|killed'
 
-filter() { sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/(LWP|process) [0-9]+/\1 N/g; s/Thread ADDRESS/Thread/g' | grep -vE '^(\[Thread debugging|Using host|warning|$)'; }
+filter() { sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/(LWP|process) [0-9]+/\1 N/g; s/Thread ADDRESS/Thread/g' | grep -vE '^(\[Thread debugging|\[Thread.* exited|Using host|warning|$)'; }
 debug() { timeout 100 gdb -q -nx -batch -iex 'set debuginfod enabled off' "$@" 2>&1 | filter; }
 
 echo "== gdb"
