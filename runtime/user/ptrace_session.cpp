@@ -125,7 +125,7 @@ TraceSlot* TraceSession::claim_slot() {
         for (u32 seen = used.load(); seen <= i && !used.compare_exchange_weak(seen, i + 1);) {
         }
         TraceSlot& slot = slots[i];
-        slot.tid = slot.tgid = slot.tracer = slot.sigstop_sender = 0;
+        slot.tid = slot.tgid = slot.tracer = slot.sigstop_sender = slot.sigstop_code = 0;
         slot.options = 0;
         slot.asked = 0;
         slot.joined = 0;

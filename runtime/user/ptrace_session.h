@@ -49,7 +49,7 @@ enum class TraceCommand : u32 { None, Done, Read, Write, Forget, Resume, Listen,
 namespace asks {
 inline constexpr u32 kInterrupt = 1;    // PTRACE_EVENT_STOP
 inline constexpr u32 kGroupStop = 2;    // with the signal in group_stop
-inline constexpr u32 kSigstop = 4;      // SIGSTOP as from kill(2), whose sender is sigstop_sender
+inline constexpr u32 kSigstop = 4;      // SIGSTOP, of the slot's sigstop_*
 inline constexpr u32 kSwallowsCont = 8; // the next SIGCONT is one of ours
 inline constexpr u32 kExecTrap = 16;    // the program is new
 } // namespace asks
@@ -63,6 +63,7 @@ struct alignas(kPageBytes) TraceSlot {
     std::atomic<u32> options;
     std::atomic<u32> asked;
     pid_t sigstop_sender;
+    int sigstop_code; // si_code
     bool seized;
     std::atomic<bool> listening;
     std::atomic<u32> joined; // a futex: the tracee has come by, no signal goes past the tracer

@@ -241,7 +241,9 @@ std::optional<siginfo_t> asked_sigstop(GuestThread& thread) {
     }
     siginfo_t info = {};
     info.si_signo = SIGSTOP;
+    info.si_code = slot.sigstop_code;
     info.si_pid = slot.sigstop_sender;
+    info.si_uid = slot.sigstop_sender != 0 ? getuid() : 0;
     return info;
 }
 
@@ -286,8 +288,9 @@ std::optional<siginfo_t> ask_tracer(GuestThread& thread, const siginfo_t& info) 
     if (wanted == 0 || wanted > kSignalCount) {
         return std::nullopt;
     }
-    const siginfo_t chosen =
-        wanted == number ? slot.info : chosen_signal(session, static_cast<int>(wanted));
+    const siginfo_t chosen = wanted != number    ? chosen_signal(session, static_cast<int>(wanted))
+                             : is_traced(thread) ? slot.info // which the tracer may have changed
+                                                 : info;
     return is_put_back(thread, chosen) ? std::nullopt : std::optional(chosen);
 }
 

@@ -80,7 +80,7 @@ void forget_in_tracee(pid_t process, GuestAddr at, u64 bytes) {
     }
 }
 
-bool sends_sigstop(const GuestThread& sender, pid_t process, pid_t thread) {
+bool sends_sigstop(pid_t process, pid_t thread) {
     bool sent = false;
     for_each_session([&](TraceSession& session) {
         TraceSlot* const slot =
@@ -90,7 +90,8 @@ bool sends_sigstop(const GuestThread& sender, pid_t process, pid_t thread) {
                        (thread == 0 || each.tid == thread);
             });
         if (slot != nullptr) {
-            slot->sigstop_sender = sender.tid;
+            slot->sigstop_sender = getpid();
+            slot->sigstop_code = thread != 0 ? SI_TKILL : SI_USER;
             slot->asked |= asks::kSigstop;
             call_tracee(session, *slot);
             sent = true;

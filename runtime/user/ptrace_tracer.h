@@ -23,7 +23,7 @@ void forget_in_tracee(pid_t process, GuestAddr at, u64 bytes);
 
 // kill(2) with SIGSTOP: true when it is to a thread, or a process (`thread` 0), that is traced in a
 // session which this process knows. The host must not stop it: its tracer hears of the signal.
-[[nodiscard]] bool sends_sigstop(const GuestThread& sender, pid_t process, pid_t thread);
+[[nodiscard]] bool sends_sigstop(pid_t process, pid_t thread);
 
 // --- wait4(2), waitid(2)
 struct WaitRequest {

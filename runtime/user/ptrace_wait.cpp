@@ -167,7 +167,7 @@ bool end_threads(TraceSession& session, pid_t process, u32 status) {
 // Somebody whom we do not know has stopped a tracee by the host: it is to stop as a tracee does.
 void take_over_host_stop(const TraceSession& session, TraceSlot& slot) {
     slot.asked |= asks::kSigstop | asks::kSwallowsCont;
-    slot.sigstop_sender = 0;
+    slot.sigstop_sender = slot.sigstop_code = 0;
     host_syscall(SYS_kill, static_cast<u64>(slot.tgid), SIGCONT);
     call_tracee(session, slot);
 }

@@ -1,6 +1,7 @@
 #include "runtime/user/seccomp.h"
 
 #include <linux/audit.h>
+#include <linux/ptrace.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -100,12 +101,19 @@ std::optional<i64> judge(GuestThread& thread, u32 number, Asked asked) {
     return act(thread, number, newest.judge(data_of(*thread.cpu, number)), asked);
 }
 
+bool is_suspended(const GuestThread& thread) {
+    return is_traced(thread) && (thread.trace.slot->options & PTRACE_O_SUSPEND_SECCOMP) != 0;
+}
+
 } // namespace
 
 std::optional<i64> refuse_by_seccomp(GuestThread& thread, u32 number) {
     SeccompState& state = thread.seccomp;
     const ir::CpuState& cpu = *thread.cpu;
     if (is_vdso_clock(cpu.pc, cpu.x[0])) { // on Arm it would not be a call
+        return std::nullopt;
+    }
+    if (is_suspended(thread)) {
         return std::nullopt;
     }
     if (state.mode.load() == SECCOMP_MODE_STRICT) {

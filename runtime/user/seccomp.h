@@ -38,6 +38,8 @@ void unlock_groups();
 
 // --- prctl(2) (sys_seccomp.cpp)
 
+[[nodiscard]] bool is_administrator(); // CAP_SYS_ADMIN
+
 [[nodiscard]] i64 prctl_get_seccomp(const GuestThread& thread);
 [[nodiscard]] i64 prctl_set_seccomp(GuestThread& thread, u64 mode, u64 program);
 

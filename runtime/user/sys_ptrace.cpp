@@ -14,13 +14,21 @@
 #include "runtime/user/ptrace_registers.h"
 #include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/ptrace_tracer.h"
+#include "runtime/user/seccomp.h"
 #include "runtime/user/signals_state.h"
 
 namespace ulna::user {
 
 namespace {
 
-constexpr u64 kOptions = PTRACE_O_MASK & ~u64{PTRACE_O_SUSPEND_SECCOMP}; // that is for checkpoints
+// check_ptrace_options. To suspend filters takes rights, and a tracer without filters.
+i64 check_options(const GuestThread& thread, u64 options) {
+    if ((options & ~u64{PTRACE_O_MASK}) != 0) {
+        return -EINVAL;
+    }
+    const bool suspends = (options & PTRACE_O_SUSPEND_SECCOMP) != 0;
+    return suspends && (!is_administrator() || has_seccomp(thread)) ? -EPERM : 0;
+}
 
 // --- becoming a tracer
 
@@ -77,7 +85,7 @@ i64 attach(GuestThread& thread, pid_t tid, bool seizes, u64 options) {
     slot->tracer = thread.tid;
     slot->seized = seizes;
     slot->options = static_cast<u32>(options);
-    slot->sigstop_sender = thread.tid;
+    slot->sigstop_code = SI_KERNEL;
     slot->asked = seizes ? 0 : asks::kSigstop;
     const i64 error = attach_thread(*session, *slot);
     if (error != 0) {
@@ -87,7 +95,11 @@ i64 attach(GuestThread& thread, pid_t tid, bool seizes, u64 options) {
 }
 
 i64 seize(GuestThread& thread, pid_t tid, u64 address, u64 options) {
-    return address != 0 || (options & ~kOptions) != 0 ? -EIO : attach(thread, tid, true, options);
+    if (address != 0 || (options & ~u64{PTRACE_O_MASK}) != 0) {
+        return -EIO;
+    }
+    const i64 error = check_options(thread, options);
+    return error != 0 ? error : attach(thread, tid, true, options);
 }
 
 // --- resuming
@@ -220,9 +232,9 @@ i64 get_mask(const TraceSlot& slot, u64 bytes, GuestAddr to) {
     return put_guest(to, slot.mask) ? 0 : -EFAULT;
 }
 
-i64 set_options(TraceSlot& slot, u64 options) {
-    if ((options & ~kOptions) != 0) {
-        return -EINVAL;
+i64 set_options(const GuestThread& thread, TraceSlot& slot, u64 options) {
+    if (const i64 error = check_options(thread, options); error != 0) {
+        return error;
     }
     slot.options = static_cast<u32>(options);
     return 0;
@@ -289,7 +301,8 @@ i64 get_call(const TraceSlot& slot, u64 bytes, GuestAddr to) {
 
 // --- of a tracee that has stopped
 
-i64 request_of_stopped(TraceSlot& slot, u64 request, u64 address, u64 data) {
+i64 request_of_stopped(
+    const GuestThread& thread, TraceSlot& slot, u64 request, u64 address, u64 data) {
     switch (request) {
     case PTRACE_PEEKTEXT:
     case PTRACE_PEEKDATA:
@@ -309,7 +322,7 @@ i64 request_of_stopped(TraceSlot& slot, u64 request, u64 address, u64 data) {
         return listen(slot);
     case PTRACE_SETOPTIONS:
     case 21: // PTRACE_OLDSETOPTIONS
-        return set_options(slot, data);
+        return set_options(thread, slot, data);
     case PTRACE_GETEVENTMSG:
         return put_guest(data, slot.message) ? 0 : -EFAULT;
     case PTRACE_GETSIGINFO:
@@ -359,8 +372,9 @@ i64 sys_ptrace(GuestThread& thread, const SyscallArgs& args_) {
     if (request == PTRACE_INTERRUPT) {
         return interrupt(*session, *slot);
     }
-    return slot->state == SlotState::Stopped ? request_of_stopped(*slot, request, address, data)
-                                             : -ESRCH;
+    return slot->state == SlotState::Stopped
+               ? request_of_stopped(thread, *slot, request, address, data)
+               : -ESRCH;
 }
 
 } // namespace ulna::user

@@ -20,14 +20,6 @@ struct GuestProgram {
 };
 static_assert(sizeof(GuestProgram) == sizeof(sock_fprog));
 
-bool is_administrator() {
-    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
-    return host_syscall(SYS_capget, reinterpret_cast<u64>(&header), reinterpret_cast<u64>(&sets)) ==
-               0 &&
-           (sets[0].effective >> CAP_SYS_ADMIN & 1) != 0;
-}
-
 bool may_filter() {
     return host_syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS) == 1 || is_administrator();
 }
@@ -92,6 +84,14 @@ i64 is_action_available(GuestAddr action_at) {
 }
 
 } // namespace
+
+bool is_administrator() {
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+    return host_syscall(SYS_capget, reinterpret_cast<u64>(&header), reinterpret_cast<u64>(&sets)) ==
+               0 &&
+           (sets[0].effective >> CAP_SYS_ADMIN & 1) != 0;
+}
 
 i64 sys_seccomp(GuestThread& thread, const SyscallArgs& args_) {
     const auto [operation, flags, argument, unused3, unused4, unused5] = args_;

@@ -168,28 +168,28 @@ bool resends_fault(
 }
 
 // The stop of a tracee is its tracer's to hear of.
-bool is_hidden_stop(const GuestThread& thread, u64 process_id, u64 thread_id, u64 signal) {
+bool is_hidden_stop(u64 process_id, u64 thread_id, u64 signal) {
     const bool is_one = static_cast<pid_t>(process_id) > 0 || static_cast<pid_t>(thread_id) > 0;
     return static_cast<u32>(signal) == SIGSTOP && is_one &&
-           sends_sigstop(thread, static_cast<pid_t>(process_id), static_cast<pid_t>(thread_id));
+           sends_sigstop(static_cast<pid_t>(process_id), static_cast<pid_t>(thread_id));
 }
 
 } // namespace
 
-i64 sys_kill(GuestThread& thread, const SyscallArgs& args_) {
-    if (is_hidden_stop(thread, args_[0], 0, args_[1])) {
+i64 sys_kill(GuestThread&, const SyscallArgs& args_) {
+    if (is_hidden_stop(args_[0], 0, args_[1])) {
         return 0;
     }
     return host_syscall(SYS_kill, args_[0], args_[1]);
 }
-i64 sys_tkill(GuestThread& thread, const SyscallArgs& args_) {
-    if (is_hidden_stop(thread, 0, args_[0], args_[1])) {
+i64 sys_tkill(GuestThread&, const SyscallArgs& args_) {
+    if (is_hidden_stop(0, args_[0], args_[1])) {
         return 0;
     }
     return host_syscall(SYS_tkill, args_[0], args_[1]);
 }
-i64 sys_tgkill(GuestThread& thread, const SyscallArgs& args_) {
-    if (is_hidden_stop(thread, args_[0], args_[1], args_[2])) {
+i64 sys_tgkill(GuestThread&, const SyscallArgs& args_) {
+    if (is_hidden_stop(args_[0], args_[1], args_[2])) {
         return 0;
     }
     return host_syscall(SYS_tgkill, args_[0], args_[1], args_[2]);

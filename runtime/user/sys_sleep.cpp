@@ -36,7 +36,10 @@ i64 sleep_relatively(GuestThread& thread, int clock, GuestAddr request, GuestAdd
     timespec left = {};
     const i64 result =
         blocking_syscall(SYS_clock_nanosleep, static_cast<u64>(clock), 0, request, address(&left));
-    if (result != -EINTR) {
+    if (result == kRestartNoIntr && !get_guest(request, left)) { // a signal was there before
+        return -EFAULT;
+    }
+    if (result != -EINTR && result != kRestartNoIntr) {
         return result;
     }
     thread.sleep.left_at = left_at;

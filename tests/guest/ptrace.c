@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -188,7 +189,8 @@ static void exit_with_word(void) { _exit(g_word); }
 
 static void memory_and_registers(void) {
     const pid_t pid = start(exit_with_word);
-    CHECK(info_of(pid).si_signo == SIGSTOP);
+    const siginfo_t info = info_of(pid);
+    CHECK(info.si_signo == SIGSTOP && info.si_code == SI_TKILL && info.si_pid == pid);
     CHECK(peek(pid, (void*)&g_word) == 0x1122334455667788);
     CHECK(ptrace_(PTRACE_POKEDATA, pid, (uintptr_t)&g_word, 7) == 0);
     CHECK(peek(pid, (void*)&g_word) == 7 && g_word == 0x1122334455667788);
@@ -575,6 +577,7 @@ static void attaching(void) {
     const pid_t pid = start_untraced(sleep_for_ever);
     CHECK(ptrace_(PTRACE_ATTACH, pid, 0, 0) == 0);
     expect_stop(pid, SIGSTOP);
+    CHECK(info_of(pid).si_code == SI_KERNEL && info_of(pid).si_pid == 0);
     CHECK(ptrace_(PTRACE_ATTACH, pid, 0, 0) == -1 && errno == EPERM);
     CHECK(PC(get_registers(pid)) != 0);
     CHECK(ptrace_(PTRACE_DETACH, pid, 0, 0) == 0);
@@ -618,6 +621,52 @@ static void group_stops(void) {
     expect_stop(pid, SIGCONT);
     resume(PTRACE_CONT, pid, SIGCONT);
     end(pid);
+}
+
+// A shell that is traced sees its jobs stop and go on.
+static void control_job(void) {
+    const pid_t job = fork();
+    if (job == 0) {
+        sleep_for_ever();
+    }
+    int status;
+    sleep_ms(20);
+    CHECK(kill(job, SIGTSTP) == 0);
+    CHECK(waitpid(job, &status, WUNTRACED) == job && WIFSTOPPED(status));
+    CHECK(WSTOPSIG(status) == SIGTSTP || WSTOPSIG(status) == SIGSTOP);
+    CHECK(kill(job, SIGCONT) == 0 && kill(job, SIGTERM) == 0);
+    expect_killed(job, SIGTERM);
+}
+
+static volatile int* g_shared;
+static void control_job_later(void) {
+    while (g_shared[0] == 0) {
+        sleep_ms(1);
+    }
+    control_job();
+}
+
+static void jobs_of_tracees(void) {
+    const pid_t shell = start_untraced(control_job_later);
+    CHECK(ptrace_(PTRACE_SEIZE, shell, 0, PTRACE_O_TRACEFORK) == 0);
+    g_shared[0] = 1;
+    int status;
+    for (int ended = 0; ended < 2;) {
+        const pid_t pid = waitpid(-1, &status, __WALL);
+        CHECK(pid > 0);
+        if (!WIFSTOPPED(status)) {
+            CHECK(pid != shell || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+            ++ended;
+            continue;
+        }
+        const int signal = WSTOPSIG(status);
+        if (status >> 16 == PTRACE_EVENT_STOP && signal != SIGTRAP) {
+            CHECK(ptrace_(PTRACE_LISTEN, pid, 0, 0) == 0);
+        } else {
+            resume(PTRACE_CONT, pid, status >> 16 == 0 ? signal : 0);
+        }
+    }
+    g_shared[0] = 0;
 }
 
 static volatile sig_atomic_t g_children;
@@ -827,6 +876,8 @@ int main(int argc, char** argv) {
         return 9;
     }
     CHECK(readlink("/proc/self/exe", g_self, sizeof g_self - 1) > 0);
+    g_shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(g_shared != MAP_FAILED);
     RUN(memory_and_registers);
     RUN(errors);
     RUN(system_calls);
@@ -843,6 +894,7 @@ int main(int argc, char** argv) {
     RUN(attaching);
     RUN(seizing);
     RUN(group_stops);
+    RUN(jobs_of_tracees);
     RUN(child_signals);
     RUN(waiting);
     RUN(strangers);
