@@ -56,6 +56,7 @@ u32 prepare_traced_child(const GuestThread& parent, CloneRequest& request) {
 
 void begin_traced_child(GuestThread& child, TraceSession& session, TraceSlot& slot) {
     child.trace = {};
+    use_watchpoints(child, {}); // ptrace_hw_copy_thread
     begin_traced(child, session, slot);
 }
 

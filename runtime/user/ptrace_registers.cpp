@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "runtime/user/guest_cpu.h"
+#include "runtime/user/ptrace_watch.h"
 #include "runtime/user/signal_frame.h"
 
 namespace ulna::user {
@@ -41,8 +42,10 @@ struct UserPacMask {
 static_assert(sizeof(UserRegisters) == 272 && sizeof(UserFpsimd) == 528 &&
               sizeof(UserHardwareDebug) == 264);
 
-// ID_AA64DFR0_EL1.DebugVer of Armv8.0; and of breakpoints and watchpoints there is none.
-constexpr UserHardwareDebug kNoHardwareDebug = {.info = 6 << 8, .padding = 0, .registers = {}};
+// ID_AA64DFR0_EL1.DebugVer of Armv8.0, and how many there are.
+constexpr u32 debug_info(unsigned slots) { return 6 << 8 | slots; }
+constexpr UserHardwareDebug kNoBreakpoints = {
+    .info = debug_info(0), .padding = 0, .registers = {}};
 // Bits 54 to 48, of user addresses (ptrauth_user_pac_mask).
 constexpr UserPacMask kPacMask = {u64{0x7f} << 48, u64{0x7f} << 48};
 
@@ -94,6 +97,33 @@ i64 set_floating_point(TraceRegisters& registers, std::span<const u8> from) {
     return bytes;
 }
 
+UserHardwareDebug watchpoints(const TraceRegisters& from) {
+    UserHardwareDebug to = {.info = debug_info(kTraceWatchpoints), .padding = 0, .registers = {}};
+    for (unsigned n = 0; n < kTraceWatchpoints; ++n) {
+        to.registers[n] = {from.watchpoints[n].address, from.watchpoints[n].control, 0};
+    }
+    return to;
+}
+
+// ptrace_hbp_set: the head is skipped; those before one that is refused are set.
+i64 set_watchpoints(TraceRegisters& registers, std::span<const u8> from) {
+    constexpr std::size_t kHead = offsetof(UserHardwareDebug, registers);
+    UserHardwareDebug set = watchpoints(registers);
+    const std::size_t each = sizeof set.registers[0];
+    static_cast<void>(take(set, from));
+    for (std::size_t n = 0; kHead + n * each < from.size(); ++n) {
+        if (n >= kTraceWatchpoints) {
+            return -ENOSPC;
+        }
+        const i64 error = set_trace_watchpoint(registers.watchpoints[n], set.registers[n].address,
+                                               set.registers[n].control);
+        if (error != 0) {
+            return error;
+        }
+    }
+    return static_cast<i64>(from.size());
+}
+
 // The size of a set's registers: only whole ones are asked for.
 u64 unit_of(u64 set) {
     const bool of_words = set == NT_PRFPREG || set == NT_ARM_SYSTEM_CALL ||
@@ -115,6 +145,7 @@ void save_registers(const GuestThread& thread, TraceRegisters& to) {
     to.enabled_keys = static_cast<u64>(enabled_pac_keys(cpu));
     to.fpsr = cpu.fpsr;
     to.fpcr = static_cast<u32>(cpu.fpcr);
+    to.watchpoints = thread.trace.watchpoints;
 }
 
 void load_registers(GuestThread& thread, const TraceRegisters& from) {
@@ -128,6 +159,9 @@ void load_registers(GuestThread& thread, const TraceRegisters& from) {
     cpu.tpidr_el0 = from.tls;
     cpu.fpsr = from.fpsr & kFpsrBits;
     cpu.fpcr = from.fpcr & frontend::fpcr_mask(process().options.cpu_model.features);
+    if (from.watchpoints != thread.trace.watchpoints) {
+        use_watchpoints(thread, from.watchpoints);
+    }
     if (from.tag_control != static_cast<u64>(tagged_address_control(thread))) {
         [[maybe_unused]] const i64 refused = set_tagged_address_control(thread, from.tag_control);
     }
@@ -147,8 +181,9 @@ i64 read_register_set(const TraceRegisters& registers, u64 set, std::span<u8> to
     case NT_ARM_SYSTEM_CALL:
         return give(registers.syscall, to);
     case NT_ARM_HW_BREAK:
+        return give(kNoBreakpoints, to);
     case NT_ARM_HW_WATCH:
-        return give(kNoHardwareDebug, to);
+        return give(watchpoints(registers), to);
     case NT_ARM_TAGGED_ADDR_CTRL:
         return give(registers.tag_control, to);
     case NT_ARM_PAC_MASK:
@@ -175,8 +210,9 @@ i64 write_register_set(TraceRegisters& registers, u64 set, std::span<const u8> f
         return take(registers.syscall, from);
     case NT_ARM_TAGGED_ADDR_CTRL:
         return take(registers.tag_control, from);
-    case NT_ARM_HW_BREAK: // ptrace_hbp_set: the head is skipped, and then there is no slot
     case NT_ARM_HW_WATCH:
+        return set_watchpoints(registers, from);
+    case NT_ARM_HW_BREAK: // as of watchpoints, without any slot
         return from.size() <= offsetof(UserHardwareDebug, registers) ? static_cast<i64>(from.size())
                                                                      : -ENOSPC;
     case NT_ARM_PAC_MASK:

@@ -17,6 +17,7 @@
 
 #include "ir/guest_state.h"
 #include "runtime/user/address_space.h"
+#include "runtime/user/trace_watchpoint.h"
 
 namespace ulna::user {
 
@@ -30,6 +31,7 @@ struct TraceRegisters {
     u64 enabled_keys; // or -errno
     u32 fpsr, fpcr;
     i32 syscall; // -1: none
+    TraceWatchpoints watchpoints;
 };
 
 enum class SlotState : u32 {

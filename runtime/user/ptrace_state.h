@@ -1,7 +1,12 @@
 // A thread's part of ptrace(2), which every thread has at hand.
 #pragma once
 
-#include "ir/support/types.h"
+#include <array>
+
+#include <sys/types.h>
+
+#include "ir/watchpoints.h"
+#include "runtime/user/trace_watchpoint.h"
 
 namespace ulna::user {
 
@@ -18,6 +23,8 @@ struct TraceState {
     bool entered_handler = false; // since the last step
     i32 call = -1;                // the system call under way, which its tracer may change
     pid_t tid_before_exec = 0;    // of a program that is new
+    TraceWatchpoints watchpoints; // and what they are about
+    std::array<ir::WatchedRange, kTraceWatchpoints> watched;
     // Written by the host's handler: whose it is from its next safe point on.
     TraceSession* called_session = nullptr;
     TraceSlot* called_slot = nullptr;

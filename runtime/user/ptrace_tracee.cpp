@@ -1,6 +1,8 @@
 // How a thread comes to be traced, and how that ends.
 #include "runtime/user/ptrace_tracee.h"
 
+#include "runtime/user/ptrace_watch.h"
+
 #include <linux/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -57,6 +59,7 @@ void forget_tracer(GuestThread& thread) {
     if (is_called(thread) && trace.called_slot->tid != thread.tid) {
         trace.called_slot = nullptr; // that was the parent
     }
+    use_watchpoints(thread, {});
     if (was_traced && has_own_memory(thread)) {
         report_signals(*thread.signals->table, Reported::Nothing);
         process().engine->allow_own_threads(true);

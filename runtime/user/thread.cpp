@@ -109,10 +109,13 @@ void on_fetch_fault(GuestThread& thread) {
           make_esr(ExceptionClass::InstructionAbort, fault_status(SIGSEGV, code)));
 }
 
-// A debugger's. A thread that has none any more watches nothing.
+// A debugger's or a tracer's. A thread that has none any more watches nothing.
 void on_watchpoint(GuestThread& thread) {
+    const GuestAddr address = thread.cpu->exit_arg;
     if (Debugger* const debugger = debugger_of(thread)) {
-        debugger->met_watchpoint(thread, thread.cpu->exit_arg);
+        debugger->met_watchpoint(thread, address);
+    } else if (is_traced(thread)) { // ptrace_hbptriggered
+        raise(thread, SIGTRAP, TRAP_HWBKPT, address, 0);
     } else {
         watch(*thread.cpu, {});
     }
