@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include "runtime/user/ptrace_tracee.h"
+#include "runtime/user/ptrace_watch.h"
 
 namespace ulna::user {
 

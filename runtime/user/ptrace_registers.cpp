@@ -44,8 +44,7 @@ static_assert(sizeof(UserRegisters) == 272 && sizeof(UserFpsimd) == 528 &&
 
 // ID_AA64DFR0_EL1.DebugVer of Armv8.0, and how many there are.
 constexpr u32 debug_info(unsigned slots) { return 6 << 8 | slots; }
-constexpr UserHardwareDebug kNoBreakpoints = {
-    .info = debug_info(0), .padding = 0, .registers = {}};
+constexpr UserHardwareDebug kNoBreakpoints = {.info = debug_info(0), .padding = 0, .registers = {}};
 // Bits 54 to 48, of user addresses (ptrauth_user_pac_mask).
 constexpr UserPacMask kPacMask = {u64{0x7f} << 48, u64{0x7f} << 48};
 

@@ -1,8 +1,6 @@
 // How a thread comes to be traced, and how that ends.
 #include "runtime/user/ptrace_tracee.h"
 
-#include "runtime/user/ptrace_watch.h"
-
 #include <linux/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,6 +12,7 @@
 #include "runtime/user/debugger.h"
 #include "runtime/user/kernel_view.h"
 #include "runtime/user/ptrace_calls.h"
+#include "runtime/user/ptrace_watch.h"
 #include "runtime/user/signals_state.h"
 
 namespace ulna::user {
