@@ -61,17 +61,22 @@ void note_view(int fd, ViewText text) {
 
 } // namespace
 
-i64 open_view(ViewText view, u64 host_flags) {
+i64 open_text(const std::string& text, u64 host_flags) {
     const int writable = ::memfd_create("proc", MFD_CLOEXEC);
     if (writable < 0) {
         return -errno;
     }
-    i64 result = write_text(writable, view());
+    i64 result = write_text(writable, text);
     if (result == 0) { // again, read-only and with the guest's flags
         const int fd = open_again(writable, O_RDONLY | static_cast<int>(host_flags & O_CLOEXEC));
         result = fd < 0 ? -errno : fd;
     }
     ::close(writable);
+    return result;
+}
+
+i64 open_view(ViewText view, u64 host_flags) {
+    const i64 result = open_text(view(), host_flags);
     if (result >= 0) {
         note_view(static_cast<int>(result), view);
     }

@@ -156,6 +156,7 @@ enum class TraceCall : u32 {
     Look,   // at what is asked in your slot
     Attach, // the slot is yours
     Adopt,  // the session is the one of your tracees
+    Show,   // a file of your /proc, in the segment (foreign_views.h)
 };
 inline constexpr int kTraceCallCode = -0x756c; // si_code
 struct TraceCallBody {

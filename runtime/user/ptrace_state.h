@@ -28,6 +28,9 @@ struct TraceState {
     // Written by the host's handler: whose it is from its next safe point on.
     TraceSession* called_session = nullptr;
     TraceSlot* called_slot = nullptr;
+    // A file of /proc that another process asks for (foreign_views.h): a segment, -1 for none.
+    int asked_view = -1;
+    u32 asked_file = 0;
 };
 
 } // namespace ulna::user

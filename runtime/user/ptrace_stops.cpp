@@ -10,6 +10,7 @@
 
 #include "runtime/file_descriptor.h"
 #include "runtime/user/debugged_memory.h"
+#include "runtime/user/foreign_views.h"
 #include "runtime/user/ptrace_registers.h"
 #include "runtime/user/ptrace_stops.h"
 #include "runtime/user/ptrace_tracee.h"
@@ -88,9 +89,12 @@ void lose_tracer(GuestThread& thread) {
 }
 
 // Until the tracer says how to go on.
-TraceCommand serve(const TraceSession& session, TraceSlot& slot) {
+TraceCommand serve(GuestThread& thread, const TraceSession& session, TraceSlot& slot) {
     constexpr int kPatience = 1000; // a tracer that is killed wakes nobody
     while (true) {
+        if (is_asked_for_view(thread)) {
+            give_view(thread);
+        }
         const TraceCommand command = slot.command.load();
         switch (command) {
         case TraceCommand::None:
@@ -202,7 +206,7 @@ u32 come_to_stop(GuestThread& thread, const TraceStop& stop, u32 unseen) {
         return unseen;
     }
     publish(thread, stop);
-    const TraceCommand command = serve(session, slot);
+    const TraceCommand command = serve(thread, session, slot);
     if (command == TraceCommand::Detach && has_lost_tracer(session)) {
         lose_tracer(thread);
         return unseen;

@@ -54,7 +54,10 @@ void begin_traced(GuestThread& thread, TraceSession& session, TraceSlot& slot) {
 void forget_tracer(GuestThread& thread) {
     TraceState& trace = thread.trace;
     const bool was_traced = is_traced(thread);
-    trace = {.called_session = trace.called_session, .called_slot = trace.called_slot};
+    trace = {.called_session = trace.called_session,
+             .called_slot = trace.called_slot,
+             .asked_view = trace.asked_view, // the parent's would be the same
+             .asked_file = trace.asked_file};
     if (is_called(thread) && trace.called_slot->tid != thread.tid) {
         trace.called_slot = nullptr; // that was the parent
     }
@@ -101,7 +104,11 @@ void hear_trace_call(GuestThread* thread, const siginfo_t& info) {
     TraceCallBody body;
     std::memcpy(&body, &info.si_value, sizeof body);
     const auto call = static_cast<TraceCall>(body.call);
-    if (call == TraceCall::Look) {
+    if (call == TraceCall::Show && thread != nullptr) {
+        thread->trace.asked_file = body.slot;
+        thread->trace.asked_view = body.session;
+    }
+    if (call == TraceCall::Look || call == TraceCall::Show) {
         return;
     }
     TraceSession* const session = map_session(body.session);

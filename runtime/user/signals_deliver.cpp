@@ -11,6 +11,7 @@
 
 #include "runtime/user/crash_report.h"
 #include "runtime/user/debugger.h"
+#include "runtime/user/foreign_views.h"
 #include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/restart.h"
 #include "runtime/user/signal_frame.h"
@@ -253,6 +254,9 @@ std::optional<Pending> as_wanted(GuestThread& thread, const Pending& pending) {
 // Comes to the stops that a tracer has asked for. A signal that it has sent, and the host knows
 // nothing of.
 std::optional<Pending> asked_by_tracer(GuestThread& thread) {
+    if (is_asked_for_view(thread)) {
+        give_view(thread);
+    }
     if (is_called(thread)) {
         follow_call(thread);
     }

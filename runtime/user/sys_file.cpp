@@ -13,6 +13,7 @@
 #include "runtime/user/address_space.h"
 #include "runtime/user/code_placement.h"
 #include "runtime/user/epoll_event.h"
+#include "runtime/user/foreign_views.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/host_numbers.h"
 #include "runtime/user/open_flags.h"
@@ -66,8 +67,11 @@ std::optional<i64> try_proc_view(const std::string& path, u64 host_flags) {
     if ((host_flags & (O_ACCMODE | O_PATH)) != O_RDONLY) {
         return std::nullopt;
     }
-    const ViewText view = proc_view(path);
-    return view != nullptr ? std::optional(open_view(view, host_flags)) : std::nullopt;
+    if (const ViewText view = proc_view(path)) {
+        return open_view(view, host_flags);
+    }
+    const std::optional<std::string> text = foreign_view(path);
+    return text ? std::optional(open_text(*text, host_flags)) : std::nullopt;
 }
 
 } // namespace

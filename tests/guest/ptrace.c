@@ -927,6 +927,36 @@ static void memory_files(void) {
     close(file);
 }
 
+// Code is executable in what other processes see, too.
+static void expect_mapped_code(pid_t pid) {
+    char name[64], line[512];
+    snprintf(name, sizeof name, "/proc/%d/maps", pid);
+    FILE* const file = fopen(name, "r");
+    int found = 0;
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        unsigned long start, end;
+        char access[5];
+        CHECK(sscanf(line, "%lx-%lx %4s", &start, &end, access) == 3);
+        if (start <= (uintptr_t)broken_here && (uintptr_t)broken_here < end) {
+            found = strcmp(access, "r-xp") == 0;
+        }
+        CHECK(strstr(line, "ulna") == NULL || strstr(line, g_self) != NULL);
+    }
+    fclose(file);
+    CHECK(found);
+}
+
+static void maps_of_others(void) {
+    const pid_t pid = start_untraced(sleep_for_ever);
+    expect_mapped_code(pid);
+    CHECK(ptrace_(PTRACE_ATTACH, pid, 0, 0) == 0);
+    expect_stop(pid, SIGSTOP);
+    expect_mapped_code(pid);
+    resume(PTRACE_CONT, pid, 0);
+    end(pid);
+}
+
 int main(int argc, char** argv) {
     if (argc > 1 && strcmp(argv[1], "--exit-with-9") == 0) {
         return 9;
@@ -961,5 +991,6 @@ int main(int argc, char** argv) {
     RUN(interrupted_sleep);
     RUN(filtered_calls);
     RUN(memory_files);
+    RUN(maps_of_others);
     return 0;
 }
