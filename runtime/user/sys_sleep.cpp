@@ -27,6 +27,24 @@ timespec time_of(i64 nanoseconds) {
 // A relative sleep is not changed by settings of the clock (hrtimer_nanosleep).
 int clock_of_relative(int clock) { return clock == CLOCK_REALTIME ? CLOCK_MONOTONIC : clock; }
 
+// What the kernel restarts (ERESTARTNOHAND), and what fails with EINTR after stops (signal(7)),
+// which here come where an Arm kernel has none.
+constexpr u32 kRestartedCalls[] = {
+    4,   // io_getevents
+    22,  // epoll_pwait
+    72,  // pselect6
+    73,  // ppoll
+    115, // clock_nanosleep
+    133, // rt_sigsuspend
+    137, // rt_sigtimedwait
+    188, // msgrcv
+    189, // msgsnd
+    192, // semtimedop
+    193, // semop
+    292, // io_pgetevents
+    441, // epoll_pwait2
+};
+
 bool is_absolute_futex_wait(u64 operation) {
     const u64 command = operation & FUTEX_CMD_MASK;
     return command == FUTEX_WAIT_BITSET || command == FUTEX_LOCK_PI || command == FUTEX_LOCK_PI2;
@@ -54,12 +72,10 @@ bool is_restart(i64 result) {
 }
 
 i64 without_own_handler(const GuestThread& thread, i64 result) {
-    constexpr u32 kPselect6 = 72, kPpoll = 73, kFutex = 98, kClockNanosleep = 115,
-                  kSigsuspend = 133;
+    constexpr u32 kFutex = 98;
     const ir::CpuState& cpu = *thread.cpu;
     const u32 number = static_cast<u32>(cpu.x[8]);
-    const bool restarts = number == kPselect6 || number == kPpoll || number == kSigsuspend ||
-                          number == kClockNanosleep ||
+    const bool restarts = std::ranges::find(kRestartedCalls, number) != std::end(kRestartedCalls) ||
                           (number == kFutex && is_absolute_futex_wait(cpu.x[1]));
     return result == -EINTR && restarts ? kRestartNoHand : result;
 }
