@@ -1,10 +1,15 @@
 // The two ends of a serial line: a device, and where its bytes go and come from.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include <sys/types.h>
 
 #include "ir/support/types.h"
 
@@ -41,6 +46,21 @@ class CharacterBackend {
     virtual void flush() {}
 
   protected:
+    // Gives the sink what it has room for, as `read` finds it (read(2)'s result). False: the other
+    // side has ended.
+    template <class Read> [[nodiscard]] bool take_input(Read read) {
+        std::array<u8, 1024> bytes;
+        const std::size_t most = std::min(bytes.size(), sink_ != nullptr ? sink_->room() : 0);
+        if (most == 0) {
+            return true;
+        }
+        const ssize_t count = read(std::span(bytes).first(most));
+        if (count > 0) {
+            sink_->receive(std::span(bytes).first(static_cast<std::size_t>(count)));
+        }
+        return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
+    }
+
     CharacterSink* sink_ = nullptr;
 };
 

@@ -119,22 +119,9 @@ void PtyBackend::update_interest() {
 }
 
 void PtyBackend::read_input() {
-    std::array<u8, 1024> bytes;
-    const std::size_t most = std::min(bytes.size(), sink_ != nullptr ? sink_->room() : 0);
-    if (most == 0) {
-        update_interest();
-        return;
-    }
-    const ssize_t count = read(master_.get(), bytes.data(), most);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
-    }
-    if (count <= 0) {
-        leave();
-        return;
-    }
-    sink_->receive({bytes.data(), static_cast<std::size_t>(count)});
-    update_interest();
+    const bool goes_on =
+        take_input([this](std::span<u8> to) { return read(master_.get(), to.data(), to.size()); });
+    goes_on ? update_interest() : leave();
 }
 
 } // namespace ulna::devices

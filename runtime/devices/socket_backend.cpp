@@ -228,22 +228,9 @@ void SocketBackend::update_interest() {
 }
 
 void SocketBackend::read_input() {
-    std::array<u8, 1024> bytes;
-    const std::size_t most = std::min(bytes.size(), sink_ != nullptr ? sink_->room() : 0);
-    if (most == 0) {
-        update_interest();
-        return;
-    }
-    const ssize_t count = recv(connection_, bytes.data(), most, MSG_DONTWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return;
-    }
-    if (count <= 0) {
-        detach();
-        return;
-    }
-    sink_->receive({bytes.data(), static_cast<std::size_t>(count)});
-    update_interest();
+    const bool goes_on = take_input(
+        [this](std::span<u8> to) { return recv(connection_, to.data(), to.size(), MSG_DONTWAIT); });
+    goes_on ? update_interest() : detach();
 }
 
 } // namespace ulna::devices

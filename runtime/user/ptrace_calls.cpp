@@ -97,9 +97,9 @@ TraceSession* session_of_parent(const GuestThread& thread) {
 
 void close_session(TraceSession& session) {
     session.closed = true;
-    find_slot(session, [](TraceSlot& slot) {
+    for_each_slot(session, [](TraceSlot& slot) {
         if (!is_live(slot)) {
-            return false;
+            return;
         }
         if ((slot.options & PTRACE_O_EXITKILL) != 0) {
             host_syscall(SYS_kill, static_cast<u64>(slot.tgid), SIGKILL);
@@ -108,7 +108,6 @@ void close_session(TraceSession& session) {
             slot.command = TraceCommand::Detach;
             wake_futex(slot.command);
         }
-        return false;
     });
 }
 

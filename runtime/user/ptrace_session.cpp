@@ -26,18 +26,24 @@ namespace {
 
 std::atomic<TraceSession*> g_session{nullptr};
 
-// Sessions stay mapped, so that nothing has to know who still uses one.
+// Sessions stay mapped, so that nothing has to know who still uses one; those whose tracer has
+// ended give their place to others.
 struct MappedSession {
-    std::atomic<int> id{-1};
+    static constexpr int kNone = -1, kChanging = -2;
+    std::atomic<int> id{kNone};
     std::atomic<TraceSession*> session{nullptr};
 };
 constinit std::array<MappedSession, 64> g_mapped;
 
 TraceSession* remember(int id, TraceSession* session) {
     for (MappedSession& mapped : g_mapped) {
-        int none = -1;
-        if (mapped.id.compare_exchange_strong(none, id)) {
+        const TraceSession* const before = mapped.session.load();
+        int seen = mapped.id.load();
+        const bool is_free =
+            seen == MappedSession::kNone || (seen >= 0 && before != nullptr && before->closed);
+        if (is_free && mapped.id.compare_exchange_strong(seen, MappedSession::kChanging)) {
             mapped.session.store(session);
+            mapped.id.store(id);
             break;
         }
     }

@@ -129,6 +129,13 @@ template <class Use> TraceSlot* find_slot(TraceSession& session, Use use) {
     return nullptr;
 }
 
+template <class Use> void for_each_slot(TraceSession& session, Use use) {
+    find_slot(session, [&use](TraceSlot& slot) {
+        use(slot);
+        return false;
+    });
+}
+
 // --- async-signal-safe, both
 // Null: no memory, or no such session any more.
 [[nodiscard]] TraceSession* make_session(pid_t tracer);

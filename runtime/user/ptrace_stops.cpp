@@ -80,8 +80,9 @@ void leave_slot(GuestThread& thread) {
     wake_futex(slot.command); // await_detached
 }
 
-// As when its tracer has ended.
+// As when its tracer has ended, which it may have had no time to say.
 void lose_tracer(GuestThread& thread) {
+    thread.trace.session->closed = true;
     if ((thread.trace.slot->options & PTRACE_O_EXITKILL) != 0) {
         host_syscall(SYS_kill, static_cast<u64>(getpid()), SIGKILL);
     }
@@ -148,12 +149,11 @@ void listen(GuestThread& thread) {
     TraceSlot& slot = *thread.trace.slot;
     if (is_last_to_listen(session, slot)) {
         host_syscall(SYS_kill, static_cast<u64>(getpid()), SIGSTOP);
-        find_slot(session, [&](TraceSlot& other) { // it has gone on
+        for_each_slot(session, [&](TraceSlot& other) { // it has gone on
             if (other.tgid == slot.tgid) {
                 other.listening = false;
                 wake_futex(other.command);
             }
-            return false;
         });
     }
     while (slot.listening && slot.asked == 0 && !has_lost_tracer(session)) {
@@ -301,13 +301,12 @@ std::optional<siginfo_t> ask_tracer(GuestThread& thread, const siginfo_t& info) 
 void stop_group(GuestThread& thread, int signal) {
     TraceSession& session = *thread.trace.session;
     const TraceSlot& own = *thread.trace.slot;
-    find_slot(session, [&](TraceSlot& slot) {
+    for_each_slot(session, [&](TraceSlot& slot) {
         if (&slot != &own && slot.tgid == own.tgid && is_live(slot)) {
             slot.group_stop = static_cast<u32>(signal);
             slot.asked |= asks::kGroupStop;
             call_tracee(session, slot);
         }
-        return false;
     });
     trap_for_group_stop(thread, signal);
 }

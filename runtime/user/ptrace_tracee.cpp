@@ -161,11 +161,10 @@ void report_process_end(u32 status) {
             close_session(session);
             return;
         }
-        find_slot(session, [&](TraceSlot& slot) {
+        for_each_slot(session, [&](TraceSlot& slot) {
             if (slot.tgid == process && (is_live(slot) || slot.state == SlotState::Claimed)) {
                 end_slot(session, slot, status);
             }
-            return false;
         });
     });
 }
@@ -188,16 +187,15 @@ namespace {
 
 // The other threads have not lived through execve, and the thread has its process's id now.
 void take_over_slots(TraceSession& session, TraceSlot& own) {
-    find_slot(session, [&](TraceSlot& slot) {
+    for_each_slot(session, [&](TraceSlot& slot) {
         if (&slot == &own || slot.tgid != own.tgid || !is_live(slot)) {
-            return false;
+            return;
         }
         if (slot.tid == slot.tgid) {
             slot.state = SlotState::Free;
         } else {
             end_slot(session, slot, 0);
         }
-        return false;
     });
     own.tid = own.tgid;
 }

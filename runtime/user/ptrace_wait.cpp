@@ -152,14 +152,13 @@ TraceSlot* slot_of_process(TraceSession& session, pid_t process) {
 // first.
 bool end_threads(TraceSession& session, pid_t process, u32 status) {
     bool any = false;
-    find_slot(session, [&](TraceSlot& slot) {
+    for_each_slot(session, [&](TraceSlot& slot) {
         if (slot.tgid == process && slot.tid != process && is_live(slot)) {
             slot.code = status;
             slot.unreported = 1;
             slot.state = SlotState::Ended;
             any = true;
         }
-        return false;
     });
     return any;
 }
@@ -218,31 +217,29 @@ bool is_child(pid_t process) {
 
 // Processes that were killed had no time to tell.
 void look_for_dead(TraceSession& session) {
-    find_slot(session, [&](TraceSlot& slot) {
+    for_each_slot(session, [&](TraceSlot& slot) {
         const bool leads = slot.tid == slot.tgid || slot_of_process(session, slot.tgid) == nullptr;
         if (!leads || !(is_live(slot) || slot.state == SlotState::Claimed) || slot.tid == 0 ||
             is_alive(slot.tgid) || is_child(slot.tgid)) {
-            return false;
+            return;
         }
         const u32 known = exit_status_of(slot.tgid);
         slot.code = known != 0 ? known : u32{SIGKILL};
         slot.unreported = 1;
         end_threads(session, slot.tgid, slot.code);
         slot.state = SlotState::Ended;
-        return false;
     });
 }
 
 // Tracees that the host stops have nobody who tells, either.
 void look_for_host_stops(TraceSession& session) {
-    find_slot(session, [&](TraceSlot& slot) {
+    for_each_slot(session, [&](TraceSlot& slot) {
         Event event;
         if (slot.tid == slot.tgid && slot.state == SlotState::Running && !slot.listening &&
             host_wait(P_PID, slot.tgid, WSTOPPED | WNOHANG | __WALL, event) == 0 &&
             event.pid == slot.tgid) {
             take_over_host_stop(session, slot);
         }
-        return false;
     });
 }
 

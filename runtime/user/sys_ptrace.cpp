@@ -321,7 +321,6 @@ i64 request_of_stopped(
     case PTRACE_LISTEN:
         return listen(slot);
     case PTRACE_SETOPTIONS:
-    case 21: // PTRACE_OLDSETOPTIONS
         return set_options(thread, slot, data);
     case PTRACE_GETEVENTMSG:
         return put_guest(data, slot.message) ? 0 : -EFAULT;

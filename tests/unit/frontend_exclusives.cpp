@@ -162,3 +162,24 @@ TEST_CASE("LDXR, STXR pairs compute what the monitor would", "[frontend]") {
         CHECK(run({stxr(size), kRet}, *state) == 1);
     }
 }
+
+TEST_CASE("a block goes on behind a store-exclusive's retry, and behind no other loop",
+          "[frontend]") {
+    const auto exits_back = [](const Block& block) {
+        return std::ranges::count_if(block.insts, [](const Inst& inst) {
+            return inst.op == Opcode::ExitIf && inst.imm == kBase;
+        });
+    };
+    const Block retried = translate({ldxr(3), kAdd, stxr(3), cbnz_w4(-3), kDmb, kLoad, kRet});
+    CHECK(retried.guest_pcs.size() == 7);
+    CHECK(exits_back(retried) == 1);
+    constexpr u32 kCbnzW5 = 0x35000005 | (static_cast<u32>(-3) & 0x7ffff) << 5;
+    for (const std::vector<u32>& words :
+         {std::vector<u32>{ldxr(3), kAdd, stxr(3), kCbnzW5, kLoad, kRet}, // another register
+          std::vector<u32>{ldxr(3), stxr(3), kAdd, cbnz_w4(-3), kLoad, kRet},
+          std::vector<u32>{kAdd, kAdd, kStore, cbnz_w4(-3), kLoad, kRet}}) {
+        const Block block = translate(words);
+        CHECK(block.guest_pcs.size() == 4);
+        CHECK(std::holds_alternative<ExitCond>(block.exit));
+    }
+}

@@ -345,4 +345,24 @@ TEST_CASE("a short loop with accesses is in its block several times", "[frontend
         CHECK(state->v[0].lo == vectors[turns - 1][0]);
         CHECK(state->x[1] == reinterpret_cast<u64>(vectors[turns]));
     }
+
+    // And when it reads with full barriers, and may be left in its middle.
+    constexpr u32 kDmb = 0xd5033bbf, kCbzOut = 0xb4000080 | 3, kStr = 0xb9000020; // x3; w0, [x1]
+    const auto back = [](u32 words) { return 0x54000001 | ((u32{0} - words) & 0x7ffff) << 5; };
+    CHECK(translate({kLdr, kDmb, kSubs, back(3), kSvc0}, 0, block) == 4 * 4);
+    CHECK(translate({kLdr, kStr, kDmb, kSubs, back(4), kSvc0}, 0, block) == 5);
+    REQUIRE(translate({kLdr, kDmb, kCbzOut, kSubs, back(4), kSvc0, kSvc0}, 0, block) == 4 * 5);
+    for (const u64 turns : {1, 3, 4, 6}) {
+        static const u32 words[8] = {10, 11, 12, 13, 14, 15, 16, 17};
+        const auto state = std::make_unique<CpuState>();
+        state->x[1] = reinterpret_cast<u64>(words);
+        state->x[2] = turns;
+        state->x[3] = 1;
+        state->pc = kBase;
+        while (state->pc == kBase) {
+            (void)interpret(block, *state);
+        }
+        CHECK(state->pc == kBase + 20);
+        CHECK((state->x[0] == words[turns - 1] && state->x[2] == 0));
+    }
 }

@@ -1,6 +1,8 @@
 // What machines are, and how they are.
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "ir/support/check.h"
 #include "runtime/devices/virt_map.h"
@@ -17,6 +19,16 @@ namespace {
 Json version() {
     return {{"qemu", {{"major", 10}, {"minor", 0}, {"micro", 2}}},
             {"package", "ulna-system " ULNA_VERSION}};
+}
+
+// Who asks early waits for the CPU's thread to begin, since such ids are kept (to pin threads);
+// 0: it does not.
+int thread_of(const Vcpu& cpu) {
+    constexpr int kMostMilliseconds = 1000;
+    for (int i = 0; i < kMostMilliseconds && cpu.host_thread() == 0; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return cpu.host_thread();
 }
 
 } // namespace
@@ -87,7 +99,7 @@ Result query_cpus(const MachineParts& parts, const Json&) {
         const unsigned index = cpu->index();
         const CpuTopology::Place place = parts.options.topology.place_of(index);
         all.push_back({{"cpu-index", index},
-                       {"thread-id", cpu->host_thread()},
+                       {"thread-id", thread_of(*cpu)},
                        {"target", "aarch64"},
                        {"qom-path", "/machine/unattached/device[" + std::to_string(index) + "]"},
                        {"props",

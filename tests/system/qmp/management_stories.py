@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 import time
 
 TYPES = """virtio-blk-pci virtio-net-pci virtio-scsi-pci virtio-net-ccw virtio-scsi-ccw scsi-hd ide-hd PIIX4_PM usb-storage kvm-pit VGA
@@ -120,6 +121,31 @@ def shows_objects(machine):
 
 
 STORIES = [shows_objects]
+
+# Names that QMP has for options, and what has to come before a parameter of theirs.
+OPTION_OF = {"boot-opts": "boot", "smp-opts": "smp", "memory": "m"}
+BEFORE = {"chardev": "socket,id=c,path=line,", "fw_cfg": "name=opt/x,", "machine": "virt,", "drive": "file=/dev/null,format=raw,if=none,id=d,", "fsdev": "local,id=f,path=/,security_model=none,", "virtfs": "local,mount_tag=t,path=/,security_model=none,", "mon": "chardev=c,"}
+OTHER_CHARACTERS = {"host": "socket,id=c,port=1,", "port": "socket,id=c,host=h,", "fd": "socket,id=c,", "signal": "stdio,id=c,", "mux": "stdio,id=c,"}
+
+
+def refuses_no_parameter(told, run):
+    for option in told:
+        name = option["option"]
+        for parameter in option["parameters"]:
+            key = parameter["name"]
+            before = OTHER_CHARACTERS.get(key) if name == "chardev" and key in OTHER_CHARACTERS else BEFORE.get(name, "")
+            if key in ("type", "backend", "fsdriver"):  # what the others are of
+                continue
+            words = f"{before}{key}=1"
+            refusal = run([f"-{OPTION_OF.get(name, name)}", words]).stderr
+            assert f"{key}: no such" not in refusal and "no such option" not in refusal, (name, words, refusal)
+
+
+def knows_the_options_that_it_tells_of(program, ours):
+    """Each parameter of query-command-line-options, as the command line takes it: it may refuse the value, not the name."""
+    with ours("-S") as m, tempfile.TemporaryDirectory() as folder:
+        told = m.client().value("query-command-line-options")
+        refuses_no_parameter(told, lambda words: subprocess.run([program, *words], stdin=subprocess.DEVNULL, cwd=folder, capture_output=True, text=True, timeout=30))
 
 
 def goes_to_the_background(program, options, client, folder):
