@@ -311,7 +311,10 @@ void add_device(CommandLineParse& parse, const std::string& value) {
         return;
     }
     Properties properties = Properties::of_option(value, "driver");
-    const std::string full_name = properties.text("driver");
+    const std::string full_name = properties.required("driver");
+    if (full_name.empty()) {
+        return parse.finish("-device", properties);
+    }
     std::string name = full_name;
     if (name == "loader") {
         add_load_item(parse, properties);

@@ -146,7 +146,11 @@ void Properties::absorb(const std::string& name, Properties group) {
     for (Known& known : group.known_) {
         note(name + "." + known.key, known.type, std::move(known.values));
     }
-    if (const std::string error = group.finish(); !error.empty()) {
+    const std::string error = group.finish();
+    constexpr std::string_view kNeeds = "needs ";
+    if (error.starts_with(kNeeds)) {
+        fail(std::string(kNeeds) + name + "." + error.substr(kNeeds.size()));
+    } else if (!error.empty()) {
         fail(name + "." + error);
     }
 }

@@ -60,7 +60,7 @@ TEST_CASE("what describes no node is said in a line", "[blockdev]") {
           "driver=vvfat: file, host_device, nbd, null-co, null-aio, raw or qcow2");
     CHECK(parse("file,node-name=a").error == "needs filename=");
     CHECK(parse("file,node-name=a,filename=b,frob=1").error == "frob: no such property");
-    CHECK(parse("raw,node-name=a,file.driver=file").error == "file.needs filename=");
+    CHECK(parse("raw,node-name=a,file.driver=file").error == "needs file.filename=");
     CHECK(parse("raw,node-name=a,offset=1,file=b").error == "offset: no such property");
     CHECK(parse("file,node-name=#a,filename=b").error ==
           "node-name=#a: a letter, then letters, digits and -._");

@@ -551,6 +551,7 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-device", "virtio-scsi-pci", "-drive", "media=cdrom,if=none,id=c", "-device",
                    "scsi-hd,drive=c"}) ==
           "-device: drive=c: no -drive with this id and if=none, nor -blockdev\n");
+    CHECK(refused({"-device", "{\"drive\":\"x\"}"}) == "-device needs driver=\n");
     CHECK(refused({"-device", "virtio-blk-device,drive=x"}) ==
           "-device: drive=x: no -drive with this id and if=none, nor -blockdev\n");
     CHECK(refused({"-device", "virtio-net-device,netdev=x"}) ==
