@@ -46,7 +46,7 @@ echo "status $?"
 grep -E 'write\(1|exited' log
 strace -f -e trace=execve,exit_group -e signal=none -o log bash -c '/bin/true; (exit 5); /bin/false | /bin/true'
 grep -c 'execve(' log
-sed -E 's/^[0-9]+ +//' log | grep -E 'exit_group|exited' | sort | uniq -c | sed 's/^ *//'
+grep -oE 'exit_group\([0-9]+|exited with [0-9]+' log | sort | uniq -c | sed 's/^ *//'  # calls of two processes at once are "unfinished", then "resumed"
 strace -f -e trace=clone,clone3 -o log ./worker
 echo "status $?"
 grep -cE 'CLONE_THREAD' log
