@@ -362,8 +362,9 @@ void Emitter::find_uses_and_hints() {
             if (hinted) {
                 const ValueId made = made_in_place(insts, inst);
                 const ValueId same = made == kNoValue ? made : rep(made);
-                if (same != kNoValue && values_[same].uses == kNoUse &&
-                    (values_[same].flags & kVector)) {
+                // Later uses of a scalar become its register's (attach_uses).
+                if (same != kNoValue && (values_[same].flags & kVector) &&
+                    (inst.op == Opcode::FToV || values_[same].uses == kNoUse)) {
                     set_pending(value.hint + kFirstVectorPin, same);
                     values_[same].hint = value.hint;
                 }
@@ -448,6 +449,36 @@ bool Emitter::needs_value(const Inst& inst) const {
 }
 
 bool Emitter::is_used(const Inst& inst) const { return values_[&inst - insts_].uses != kNoUse; }
+
+// Returns the uses behind the one at hand; none where they are another value's, too, or where a
+// value is remade for each use.
+u16 Emitter::detach_later_uses(ValueId part) {
+    ValueState& value = values_[part];
+    if (value.rep != part || is_remade(part)) {
+        return kNoUse;
+    }
+    DCHECK(uses_[value.uses].at == index_);
+    return std::exchange(uses_[value.uses].next, kNoUse);
+}
+
+// Merges two lists in the order of their uses: later ones have lower numbers.
+void Emitter::attach_uses(const Inst& inst, ValueId part, u16 uses) {
+    if (uses == kNoUse) {
+        return;
+    }
+    const ValueId whole = id_of(inst);
+    u16* link = &values_[whole].uses;
+    while (uses != kNoUse) {
+        while (*link > uses) {
+            link = &uses_[*link].next;
+        }
+        UseRecord& record = uses_[uses];
+        record.value = whole;
+        uses = std::exchange(record.next, std::exchange(*link, uses));
+        link = &record.next;
+    }
+    values_[part].rep = whole;
+}
 
 // The uses of the instructions before it are gone already, so its own are on top of the stack and
 // at the head of their values' lists.

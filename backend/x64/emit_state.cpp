@@ -20,9 +20,8 @@ void emit_CallHelper(Emitter& e, const Inst& inst) {
 void emit_ExitIf(Emitter& e, const Inst& inst) { e.emit_exit_if(inst); }
 void emit_RaiseIf(Emitter& e, const Inst& inst) { e.emit_raise_if(inst); }
 
-// Scalar to whole register: only the bits above it have to become zero.
-void emit_FToV(Emitter& e, const Inst& inst) {
-    const ValueId a = inst.args[0];
+// Only the bits above the scalar have to become zero.
+void make_whole(Emitter& e, const Inst& inst, ValueId a) {
     if (e.scalar_is_clean(a)) {
         e.define_as(inst, a);
         return;
@@ -52,6 +51,14 @@ void emit_FToV(Emitter& e, const Inst& inst) {
         break;
     }
     }
+}
+
+// Scalar to whole register.
+void emit_FToV(Emitter& e, const Inst& inst) {
+    const ValueId a = inst.args[0];
+    const u16 later = e.detach_later_uses(a);
+    make_whole(e, inst, a);
+    e.attach_uses(inst, a, later);
 }
 
 void emit_FToI(Emitter& e, const Inst& inst) {

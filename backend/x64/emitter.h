@@ -250,6 +250,10 @@ class Emitter {
     [[nodiscard]] bool hint_is_register_of(const Inst& inst, ValueId v) const;
     // The result is the argument itself (no code).
     void define_as(const Inst& inst, ValueId same);
+    // What reads `part` behind this operation reads its result instead, whose low bits are the
+    // same: one value less to keep. Between the two calls `part` is used for the last time.
+    [[nodiscard]] u16 detach_later_uses(ValueId part);
+    void attach_uses(const Inst& inst, ValueId part, u16 uses);
 
     // --- scratch, until the end of this operation
     [[nodiscard]] Gpr scratch_gpr();

@@ -261,6 +261,9 @@ XmmMem Emitter::use_xmm_mem(ValueId v) {
 
 bool Emitter::scalar_is_clean(ValueId v) const {
     const ValueId r = rep(v);
+    if (insts_[r].op == Opcode::FToV) {
+        return type_of(v) == type_of(insts_[r].args[0]);
+    }
     return type_of(v) == type_of(r) && ((values_[r].flags & kClean) || is_const(r));
 }
 void Emitter::mark_clean(const Inst& inst) { values_[&inst - insts_].flags |= kClean; }

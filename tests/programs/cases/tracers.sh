@@ -71,8 +71,9 @@ filter() { sed -E 's/0x[0-9a-f]+/ADDRESS/g; s/(LWP|process) [0-9]+/\1 N/g; s/Thr
 debug() { timeout 100 gdb -q -nx -batch -iex 'set debuginfod enabled off' "$@" 2>&1 | filter; }
 
 echo "== gdb"
-debug -ex 'break inner' -ex run -ex 'backtrace' -ex 'print $x0' -ex 'info registers w0 cpsr' -ex finish -ex next -ex step -ex 'p total' \
+debug -ex 'break inner' -ex 'run >printed' -ex 'backtrace' -ex 'print $x0' -ex 'info registers w0 cpsr' -ex finish -ex next -ex step -ex 'p total' \
     -ex continue -ex 'thread' -ex 'backtrace 3' -ex 'delete' -ex 'set var x = 100' -ex continue ./worker
+cat printed
 echo "== gdb, stepping and watching"
 debug -ex 'break outer' -ex run -ex stepi -ex 'x/i $pc' -ex 'watch total' -ex continue -ex 'p/x $v0.d.u[0]' -ex kill ./worker | grep -vE '=>' | head -20
 echo "== gdb -p"
