@@ -66,6 +66,7 @@ u64 do_ror(u64 a, u64 b, unsigned width) {
 }
 
 u64 do_neg(u64 a, unsigned) { return u64{0} - a; }
+u64 do_abs(u64 a, unsigned width) { return (a >> (width - 1) & 1) != 0 ? u64{0} - a : a; }
 u64 do_not(u64 a, unsigned) { return ~a; }
 u64 do_clz(u64 a, unsigned width) { return static_cast<u64>(std::countl_zero(a)) - (64 - width); }
 u64 do_ctz(u64 a, unsigned width) {
@@ -253,6 +254,7 @@ constexpr Row kRows[] = {
     {Opcode::UDiv,       binary<do_udiv>},
     {Opcode::SDiv,       binary_sized<do_sdiv>},
     {Opcode::Neg,        unary_sized<do_neg>},
+    {Opcode::Abs,        unary_sized<do_abs>},
     {Opcode::And,        binary<do_and>},
     {Opcode::Or,         binary<do_or>},
     {Opcode::Xor,        binary<do_xor>},

@@ -355,6 +355,7 @@ class Verifier {
         case Opcode::UDiv:
         case Opcode::SDiv:
         case Opcode::Neg:
+        case Opcode::Abs:
         case Opcode::AndNot:
         case Opcode::Shl:
         case Opcode::Shr:

@@ -91,6 +91,9 @@ Value* lower_SDiv(Lowering& l, const Inst& inst) {
     return l.b.CreateSelect(by_zero, zero(d), l.b.CreateSelect(by_minus_one, l.b.CreateNeg(n), q));
 }
 Value* lower_Neg(Lowering& l, const Inst& inst) { return l.b.CreateNeg(arg(l, inst, 0)); }
+Value* lower_Abs(Lowering& l, const Inst& inst) {
+    return l.b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, arg(l, inst, 0), l.b.getFalse());
+}
 Value* lower_Not(Lowering& l, const Inst& inst) { return l.b.CreateNot(arg(l, inst, 0)); }
 Value* lower_AndNot(Lowering& l, const Inst& inst) {
     return l.b.CreateAnd(arg(l, inst, 0), l.b.CreateNot(arg(l, inst, 1)));
@@ -245,6 +248,7 @@ void add_int_lowerings(LowerTable& table) {
     table[Opcode::UDiv] = lower_UDiv;
     table[Opcode::SDiv] = lower_SDiv;
     table[Opcode::Neg] = lower_Neg;
+    table[Opcode::Abs] = lower_Abs;
     table[Opcode::And] = binary<B::And>;
     table[Opcode::Or] = binary<B::Or>;
     table[Opcode::Xor] = binary<B::Xor>;

@@ -139,6 +139,15 @@ void emit_Neg(Emitter& e, const Inst& inst) {
     e.c.neg(part(inst, e.def_gpr_from(inst, inst.args[0])));
 }
 
+// The sign of the negative says which of the two is not negative.
+void emit_Abs(Emitter& e, const Inst& inst) {
+    const Gpr a = e.use_gpr(inst.args[0]);
+    const Gpr to = e.def_gpr(inst, Overlap::None);
+    e.move(to, a);
+    e.c.neg(part(inst, to));
+    e.cmov(Cc::S, is_wide(inst), to, a);
+}
+
 // and, or, xor: dst op= b
 void emit_logic(Emitter& e, const Inst& inst, raw::Alu op) {
     const auto [a, b] = commute(e, inst);
@@ -337,7 +346,32 @@ void emit_Adc(Emitter& e, const Inst& inst) {
     }
 }
 
+// The side of a choice between integers by integers that is made in the result's register first,
+// because it is a constant; or 0.
+unsigned constant_side(Emitter& e, const Inst& inst) {
+    const Opcode condition = e.inst_of(inst.args[0]).op;
+    const bool is_plain = condition == Opcode::ICmp || condition == Opcode::TestBit;
+    for (const unsigned side : {2u, 1u}) {
+        if (is_plain && e.is_const(inst.args[side]) &&
+            !e.hint_is_register_of(inst, inst.args[3 - side])) {
+            return side;
+        }
+    }
+    return 0;
+}
+
+void emit_select_constant(Emitter& e, const Inst& inst, unsigned side) {
+    const GprMem other = e.use_gpr_mem(inst.args[3 - side], width_of(inst));
+    const Cc cc = e.condition(inst.args[0]).cc;
+    const Gpr to = e.def_gpr(inst, Overlap::None);
+    raw::mov_imm(e.c, to, e.const_value(inst.args[side]));
+    e.cmov(side == 2 ? cc : negate(cc), is_wide(inst), to, other);
+}
+
 void emit_select_gpr(Emitter& e, const Inst& inst) {
+    if (const unsigned side = constant_side(e, inst); side != 0) {
+        return emit_select_constant(e, inst, side);
+    }
     const Gpr other = e.use_gpr(inst.args[2]);
     const GprMem chosen = e.use_gpr_mem(inst.args[1], width_of(inst));
     const Emitter::Condition condition = e.condition(inst.args[0]);
@@ -422,6 +456,7 @@ void add_int_emitters(EmitTable& table) {
     table.set(Opcode::AddShl, emit_AddShl, kKeepsFlags);
     table.set(Opcode::Sub, emit_Sub);
     table.set(Opcode::Neg, emit_Neg);
+    table.set(Opcode::Abs, emit_Abs);
     table.set(Opcode::And, emit_And);
     table.set(Opcode::Or, emit_Or);
     table.set(Opcode::Xor, emit_Xor);

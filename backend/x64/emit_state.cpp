@@ -102,6 +102,11 @@ void emit_FToI(Emitter& e, const Inst& inst) {
     }
 }
 
+// A byte or a halfword, with zeros above.
+bool is_narrow_load(const Inst& inst) {
+    return inst.op == Opcode::Load && inst.mem().size_log2 <= 1 && !inst.mem().sign;
+}
+
 void emit_IToF(Emitter& e, const Inst& inst) {
     const ValueId a = inst.args[0];
     e.mark_clean(inst);
@@ -117,6 +122,11 @@ void emit_IToF(Emitter& e, const Inst& inst) {
         break;
     }
     default: {
+        if (is_narrow_load(e.inst_of(a))) {
+            const Gpr from = e.use_gpr(a);
+            e.c.vmovd(e.def_xmm(inst), from.cvt32());
+            break;
+        }
         const Gpr from = e.use_gpr(a), low = e.scratch_gpr();
         e.c.movzx(low.cvt32(), from.cvt16());
         e.c.vmovd(e.def_xmm(inst), low.cvt32());

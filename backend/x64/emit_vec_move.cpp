@@ -109,17 +109,17 @@ void emit_VGetLane(Emitter& e, const Inst& inst) {
 void emit_VSetLane(Emitter& e, const Inst& inst) {
     const u8 index = static_cast<u8>(inst.imm);
     const Xmm a = e.use_xmm(inst.args[0]);
-    const Gpr b = e.use_gpr(inst.args[1]);
+    const GprMem b = e.use_gpr_mem(inst.args[1], inst.shape().lane_log2 == 3 ? 64 : 32);
     const Xmm d = e.def_xmm(inst, Overlap::Any);
     switch (inst.shape().lane_log2) {
     case 0:
-        e.c.vpinsrb(d, a, b.cvt32(), index);
+        e.c.vpinsrb(d, a, b, index);
         break;
     case 1:
-        e.c.vpinsrw(d, a, b.cvt32(), index);
+        e.c.vpinsrw(d, a, b, index);
         break;
     case 2:
-        e.c.vpinsrd(d, a, b.cvt32(), index);
+        e.c.vpinsrd(d, a, b, index);
         break;
     default:
         e.c.vpinsrq(d, a, b, index);

@@ -84,6 +84,8 @@ Outcome Simplifier::apply_rules(Inst& inst) {
         return rule_zip(inst);
     case Opcode::VRev:
         return rule_vector_reverse(inst);
+    case Opcode::VInsLane:
+        return rule_insert_lane(inst);
     case Opcode::Select:
         return rule_select(inst);
     case Opcode::ICmp:

@@ -86,8 +86,10 @@ class Simplifier {
     Outcome rule_vector_add(Inst& inst);
     Outcome rule_zip(Inst& inst);
     Outcome rule_vector_reverse(Inst& inst);
+    Outcome rule_insert_lane(Inst& inst);
     // simplify_flags.cpp
     Outcome rule_select(Inst& inst);
+    Outcome rule_absolute(Inst& inst);
     Outcome rule_icmp(Inst& inst);
     Outcome rule_icmp_zero(Inst& inst);
     Outcome rule_testbit(Inst& inst);

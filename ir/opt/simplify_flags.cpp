@@ -75,7 +75,28 @@ Outcome Simplifier::rule_select(Inst& inst) {
     if (is_const(x, 0) && is_const(y, 1)) {
         return become(inst, Opcode::ZExt, {emit(Opcode::Not, Type::I1, {c})});
     }
-    return kKeep;
+    return rule_absolute(inst);
+}
+
+// select(x >= 0, x, -x)  ->  abs x;  select(x < 0, -x, x)  ->  abs x; and the sign of x = a - b may
+// be that of flags (SUBS and CNEG).
+Outcome Simplifier::rule_absolute(Inst& inst) {
+    const Inst &condition = arg(inst, 0), &first = arg(inst, 1), &second = arg(inst, 2);
+    const auto is_negative_of = [](const Inst& negative, ValueId x) {
+        return negative.op == Opcode::Neg && negative.args[0] == x;
+    };
+    const bool exchanged = is_negative_of(first, inst.args[2]);
+    if (condition.op != Opcode::ICmp || (!exchanged && !is_negative_of(second, inst.args[1]))) {
+        return kKeep;
+    }
+    const ValueId x = inst.args[exchanged ? 2 : 1];
+    const Cond cond = exchanged ? negate(condition.cond()) : condition.cond();
+    const bool with_zero = condition.args[0] == x && is_const(condition.args[1], 0);
+    const bool of_difference = is_op(x, Opcode::Sub) && def(x).args[0] == condition.args[0] &&
+                               def(x).args[1] == condition.args[1];
+    const bool says_sign = (cond == Cond::PL && (with_zero || of_difference)) ||
+                           (with_zero && (cond == Cond::GE || cond == Cond::GT));
+    return says_sign ? become(inst, Opcode::Abs, {x}) : kKeep;
 }
 
 // Comparisons with zero.

@@ -59,4 +59,20 @@ Outcome Simplifier::rule_vector_reverse(Inst& inst) {
     return undoes && inst.shape().bytes() == 16 ? replaced(x.args[0]) : kKeep;
 }
 
+// A lane that comes from an integer register, or from memory as one:
+// inslane(a, ftov(itof x)), lane 0  ->  setlane(a, x)
+Outcome Simplifier::rule_insert_lane(Inst& inst) {
+    const unsigned from = inst.imm >> 8, lane_bits = inst.shape().lane_bits();
+    const Inst& whole = arg(inst, 1);
+    if (from != 0 || whole.op != Opcode::FToV) {
+        return kKeep;
+    }
+    const Inst scalar = def(whole.args[0]);
+    if (scalar.op != Opcode::IToF || lane_bits > bit_width(scalar.type)) {
+        return kKeep;
+    }
+    return become(inst, Opcode::VSetLane, {inst.args[0], scalar.args[0]}, inst.imm & 0xff,
+                  inst.aux);
+}
+
 } // namespace ulna::ir::opt

@@ -148,6 +148,9 @@ TEST_CASE("eval: extensions", "[ir]") {
     CHECK(run(Opcode::ZExt, Type::I32, {{Type::I1, 1}}) == 1);
     CHECK(run(Opcode::Trunc, Type::I8, {{Type::I64, 0x1ff}}) == 0xff);
     CHECK(run(Opcode::Neg, Type::I32, {{Type::I32, 1}}) == 0xffff'ffff);
+    CHECK(run(Opcode::Abs, Type::I32, {{Type::I32, 0xffff'fffe}}) == 2);
+    CHECK(run(Opcode::Abs, Type::I64, {{Type::I64, 0xffff'fffe}}) == 0xffff'fffe);
+    CHECK(run(Opcode::Abs, Type::I64, {{Type::I64, u64{1} << 63}}) == u64{1} << 63);
     CHECK(run(Opcode::Not, Type::I1, {{Type::I1, 1}}) == 0);
     CHECK(run(Opcode::Adc, Type::I32, {{Type::I32, 0xffff'ffff}, {Type::I32, 0}, {Type::I1, 1}}) ==
           0);

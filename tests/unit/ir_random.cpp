@@ -114,8 +114,8 @@ class Generator {
                                              Opcode::Mul, Opcode::UDiv, Opcode::SDiv,   Opcode::And,
                                              Opcode::Or,  Opcode::Xor,  Opcode::AndNot, Opcode::Shl,
                                              Opcode::Shr, Opcode::Sar,  Opcode::Ror};
-        static constexpr Opcode kUnary[] = {Opcode::Neg,  Opcode::Not, Opcode::Clz,  Opcode::Cls,
-                                            Opcode::Rbit, Opcode::Rev, Opcode::Rev16};
+        static constexpr Opcode kUnary[] = {Opcode::Neg, Opcode::Abs,  Opcode::Not, Opcode::Clz,
+                                            Opcode::Cls, Opcode::Rbit, Opcode::Rev, Opcode::Rev16};
         static constexpr Opcode kLogic1[] = {Opcode::And, Opcode::Or, Opcode::Xor};
         const Type type = word_type();
         const auto cond = static_cast<Cond>(below(14));
