@@ -1,5 +1,7 @@
 #include "backend/llvm/lanes.h"
 
+#include <numeric>
+
 namespace ulna::backend::tier2 {
 
 Value* whole_int_lanes(Lowering& l, Value* v, ir::Shape shape) {
@@ -47,6 +49,15 @@ Value* from_exact_lanes(Lowering& l, Value* lanes) {
     const auto bits = static_cast<unsigned>(lanes->getType()->getPrimitiveSizeInBits());
     if (bits == 128) {
         return l.b.CreateBitCast(lanes, l.v128());
+    }
+    // By a shuffle: LLVM 14 to 19 take lane 0 of an integer that was bitcast from truncated lanes,
+    // seen as a double, for the lanes before they were truncated.
+    if (const auto* const vector = llvm::dyn_cast<llvm::FixedVectorType>(lanes->getType())) {
+        const unsigned count = vector->getNumElements();
+        llvm::SmallVector<int, 16> picked(count * 128 / bits, static_cast<int>(count));
+        std::iota(picked.begin(), picked.begin() + count, 0);
+        Value* const zeros = llvm::Constant::getNullValue(lanes->getType());
+        return l.b.CreateBitCast(l.b.CreateShuffleVector(lanes, zeros, picked), l.v128());
     }
     Value* const low = l.b.CreateBitCast(lanes, l.int_type(bits));
     return l.b.CreateInsertElement(l.zero_vector(), l.zext_to(low, 64), u64{0});

@@ -100,6 +100,18 @@ void lower(RegionModule& module) {
     }
 }
 
+namespace {
+// What MXCSR has. ("Dynamic" LLVM takes for any: it folds x - x to +0, which is -0 when it rounds
+// down.)
+llvm::RoundingMode rounding_of(ir::BlockMode mode) {
+    using llvm::RoundingMode;
+    constexpr RoundingMode kByFpcr[] = {RoundingMode::NearestTiesToEven,
+                                        RoundingMode::TowardPositive, RoundingMode::TowardNegative,
+                                        RoundingMode::TowardZero};
+    return kByFpcr[static_cast<unsigned>(mode.rounding())];
+}
+} // namespace
+
 Lowering::Lowering(RegionModule& module, int function)
     : b{module.context},
       module_{module},
@@ -114,7 +126,6 @@ Lowering::Lowering(RegionModule& module, int function)
     add_stack_probe(*function_, guards);
     b.setIsFPConstrained(true);
     b.setDefaultConstrainedExcept(llvm::fp::ebStrict);
-    b.setDefaultConstrainedRounding(llvm::RoundingMode::Dynamic);
 }
 
 void Lowering::run() {
@@ -142,6 +153,7 @@ void Lowering::run() {
 
 void Lowering::lower_node(int node) {
     block_ = &module_.graph.block(node);
+    b.setDefaultConstrainedRounding(rounding_of(mode()));
     node_ = node;
     current_ = {};
     current_.dirty = dirty_at_[static_cast<unsigned>(node)].may;

@@ -35,10 +35,11 @@ constexpr auto kTreatments = [] {
     set(Opcode::Set, Treatment::Set);
     set(Opcode::CallHelper, Treatment::Call);
     for (const Opcode op :
-         {Opcode::VToF, Opcode::FToI, Opcode::IToF, Opcode::VAnd, Opcode::VOr, Opcode::VXor,
-          Opcode::VAdd, Opcode::VZip1, Opcode::VZip2, Opcode::VRev, Opcode::VInsLane, Opcode::Select, Opcode::ExitIf,
-          Opcode::RaiseIf, Opcode::Load, Opcode::Store, Opcode::Prefetch, Opcode::HostAddress,
-          Opcode::MemCopy, Opcode::MemSet}) {
+         {Opcode::VToF,     Opcode::FToI,        Opcode::IToF,     Opcode::VAnd,
+          Opcode::VOr,      Opcode::VXor,        Opcode::VAdd,     Opcode::VZip1,
+          Opcode::VZip2,    Opcode::VRev,        Opcode::VInsLane, Opcode::Select,
+          Opcode::ExitIf,   Opcode::RaiseIf,     Opcode::Load,     Opcode::Store,
+          Opcode::Prefetch, Opcode::HostAddress, Opcode::MemCopy,  Opcode::MemSet}) {
         set(op, Treatment::Rules);
     }
     return table;

@@ -278,3 +278,20 @@ TEST_CASE("x64: FCVTN of half-precision results sees denormals", "[x64]") {
         },
         BlockMode::from_fpcr(u64{1} << 24));
 }
+
+// LLVM folds constants as if it rounded to nearest where it is told that it may be any way.
+TEST_CASE("x64: x - x is -0 where sums are rounded down", "[x64]") {
+    check_block(
+        [](Builder& b) {
+            const Value x = b.vconst(shape::D1, 0x9a61'c6e7'7b7d'6a92);
+            b.set(v_slot(5), b.vec(Opcode::FSub, shape::S4, {x, x}));
+        },
+        BlockMode::from_fpcr(u64{2} << 22));
+}
+// LLVM 14 to 19 read the source of the truncation.
+TEST_CASE("x64: narrowed lanes as a double", "[x64]") {
+    check_block([](Builder& b) {
+        const Value narrow = b.vec(Opcode::VXtn, shape::H4, {b.get(v_slot(10))});
+        b.set(v_slot(8), b.ftov(b.vtof(narrow, Type::F64)));
+    });
+}
