@@ -391,7 +391,8 @@ void Board::plug_pci(const SystemOptions& options) {
     };
     for (const DeviceOption& device : options.devices) {
         if (device.kind == Kind::RootPort) {
-            root_ports_.push_back(std::make_unique<devices::pci::RootPort>());
+            root_ports_.push_back(std::make_unique<devices::pci::RootPort>(
+                devices::pci::RootPortOptions{device.slot, device.port, device.hot_plug}));
             ports[device.id] = root_ports_.back().get();
             CHECK(pci_->plug_port(*root_ports_.back(), device.pci_place));
             note(*root_ports_.back(), device);

@@ -105,7 +105,7 @@ void Board::add_state(std::vector<StatePart>& parts) {
     add(parts, "media", 1, drives_);
     add(parts, "pci bridge", 2, *pci_);
     for (std::size_t n = 0; n < root_ports_.size(); ++n) {
-        add(parts, "pci root port " + std::to_string(n), 1, *root_ports_[n]);
+        add(parts, "pci root port " + std::to_string(n), 2, *root_ports_[n]);
     }
     for (std::size_t n = 0; n < pci_functions_.size(); ++n) {
         add(parts, "virtio-pci " + std::to_string(n), 2, *pci_functions_[n]);

@@ -98,6 +98,9 @@ struct DeviceOption {
     std::string pci_port;
     std::optional<devices::pci::PciHost::Place> pci_place;
     bool has_other_functions = false; // in its slot
+    u16 slot = 0;                     // RootPort: numbers that the guest sees
+    u8 port = 0;                      // RootPort
+    bool hot_plug = true;             // RootPort, Scsi: what is on the bus may come and go
 
     [[nodiscard]] bool is_scsi_unit() const {
         return kind == Kind::ScsiDisk || kind == Kind::ScsiCd;

@@ -130,11 +130,7 @@ void set_properties(DeviceOption& device, Properties& properties) {
         set_scsi_unit(device, properties);
         break;
     case Kind::RootPort:
-        for (const char* const name :
-             {"port", "chassis", "slot", "hotplug", "io-reserve", "mem-reserve", "pref32-reserve",
-              "pref64-reserve", "x-speed", "x-width"}) {
-            properties.ignore(name);
-        }
+        set_root_port(device, properties);
         break;
     }
 }

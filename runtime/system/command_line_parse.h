@@ -74,6 +74,7 @@ void add_device(CommandLineParse& parse, const std::string& value);
 void set_mac(DeviceOption& device, Properties& properties);
 // command_line_pci.cpp
 void set_pci_place(DeviceOption& device, Properties& properties);
+void set_root_port(DeviceOption& device, Properties& properties);
 void place_pci_devices(CommandLineParse& parse);
 // command_line_scsi.cpp
 void set_scsi_bus(DeviceOption& device, Properties& properties);

@@ -96,6 +96,17 @@ void set_pci_place(DeviceOption& device, Properties& properties) {
     }
 }
 
+void set_root_port(DeviceOption& device, Properties& properties) {
+    device.slot = static_cast<u16>(properties.number("slot", 0, 0, 0xffff));
+    device.port = static_cast<u8>(properties.number("port", 0, 0, 0xff));
+    (void)properties.number("chassis", 0, 0, 0xff); // no guest sees it
+    device.hot_plug = properties.flag("hotplug", true);
+    for (const char* const name : {"io-reserve", "mem-reserve", "pref32-reserve", "pref64-reserve",
+                                   "x-speed", "x-width"}) {
+        properties.ignore(name);
+    }
+}
+
 void place_pci_devices(CommandLineParse& parse) {
     std::vector<DeviceOption>& devices = parse.options.devices;
     for (const DeviceOption& device : devices) {

@@ -66,8 +66,9 @@ bool choose_place(const SystemOptions& options, DeviceOption& device) {
 
 } // namespace
 
-void set_scsi_bus(DeviceOption&, Properties& properties) {
-    for (const char* const name : {"num_queues", "cmd_per_lun", "max_sectors", "hotplug",
+void set_scsi_bus(DeviceOption& device, Properties& properties) {
+    device.hot_plug = properties.flag("hotplug", true);
+    for (const char* const name : {"num_queues", "cmd_per_lun", "max_sectors",
                                    "param_change", "virtqueue_size", "seg_max_adjust"}) {
         properties.ignore(name);
     }

@@ -327,6 +327,143 @@ TEST_CASE("a root port's state has its bus", "[pci][state]") {
     CHECK(other.behind(3, 0) == 0x1044'1af4);
 }
 
+// A port whose slot is empty at first.
+struct Slot : Machine {
+    Slot() {
+        REQUIRE(host.plug_port(port, PciHost::Place{9, 0}));
+        port.on_answer([this](PciFunction& function, bool lets_go) {
+            CHECK(&function == &device);
+            answers.push_back(lets_go);
+        });
+        set_config(9, 0x18, 4, 0x0003'0300);
+        set_config(9, msix + 2, 2, 0x8000);
+        set_config(9, 0x10, 4, kLow);
+        set_config(9, 4, 2, 6);
+        write(kLow, 8, 0x0808'0040);
+        write(kLow + 8, 8, 5);
+    }
+    u32 behind() { return static_cast<u32>(host.read(3 << 20, 4)); }
+    void control(u16 value) { set_config(9, express + 0x18, 2, value); }
+    u16 status() { return static_cast<u16>(config(9, express + 0x1a, 2)); }
+    void clear(u16 events) { set_config(9, express + 0x1a, 2, events); }
+    // What arrived at the interrupt controller since the last time.
+    std::size_t interrupts() { return std::exchange(messages.sent, {}).size(); }
+
+    static constexpr u16 kOn = 0x03f9 & ~0x0200, kBlinks = 0x02f9, kOff = 0x07f9;
+    RootPort port{{.slot = 3, .port = 8}};
+    virtio::Rng rng{1};
+    virtio::PciTransport device{rng, memory.memory};
+    const u32 express = 0x54, msix = 0x48;
+    std::vector<bool> answers;
+};
+
+TEST_CASE("a root port's slot looks as the peer's, but for the interlock", "[pci]") {
+    Slot machine;
+    CHECK(machine.config(9, 0x34, 1) == machine.express);
+    CHECK(machine.config(9, machine.express) == 0x0142'4810);
+    CHECK(machine.config(9, machine.express + 0x04) == 0x8020);
+    CHECK(machine.config(9, machine.express + 0x0c) == 0x0830'0604);
+    CHECK(machine.config(9, machine.express + 0x10) == 0x0204'0000);
+    CHECK(machine.config(9, machine.express + 0x14) == 0x0018'007b);
+    CHECK(machine.config(9, machine.express + 0x18) == 0x0000'07c0);
+    CHECK(machine.config(9, machine.express + 0x2c) == 0x1e);
+    REQUIRE(machine.port.plug(machine.device));
+    CHECK(machine.config(9, machine.express + 0x10) == 0x2011'0000);
+    CHECK(machine.config(9, machine.express + 0x18) == 0x0040'03c0);
+    CHECK(machine.behind() == 0x1044'1af4);
+    RootPort fixed{{.slot = 5, .hot_plug = false}};
+    CHECK(fixed.read_config(machine.express + 0x14, 4) == 0x0028'001b);
+}
+
+TEST_CASE("a guest hears of a device that comes, and gives it power", "[pci]") {
+    Slot machine;
+    machine.control(machine.kOff);
+    CHECK(machine.status() == 0x10); // done as told
+    CHECK(machine.interrupts() == 1);
+    machine.clear(0x10);
+    REQUIRE(machine.port.plug_in(machine.device));
+    CHECK_FALSE(machine.port.plug_in(machine.device));
+    CHECK(machine.status() == 0x49); // it is there, by a change, and somebody pressed the button
+    CHECK(machine.interrupts() == 1);
+    CHECK(machine.behind() == ~u32{0});
+    machine.clear(0x01);
+    CHECK(machine.status() == 0x48);
+    machine.clear(0x08);
+    machine.control(machine.kOn);
+    CHECK(machine.behind() == 0x1044'1af4);
+    CHECK(machine.interrupts() == 1);
+    machine.host.reset();
+    CHECK(machine.status() == 0x40);
+    machine.set_config(9, 0x18, 4, 0x0003'0300);
+    CHECK(machine.behind() == 0x1044'1af4);
+}
+
+TEST_CASE("a device goes when the guest lets go of it", "[pci]") {
+    Slot machine;
+    REQUIRE(machine.port.plug(machine.device));
+    machine.control(machine.kOn);
+    machine.clear(0x10);
+    machine.interrupts();
+    CHECK(machine.port.ask_to_let_go().empty());
+    CHECK(machine.status() == 0x41);
+    CHECK(machine.interrupts() == 1);
+    machine.clear(0x01);
+    machine.control(machine.kBlinks);
+    CHECK(machine.port.ask_to_let_go() == "the guest is busy (the slot's power indicator blinks)");
+    machine.control(machine.kBlinks | 0x400); // without power it is still there
+    CHECK(machine.behind() == ~u32{0});
+    CHECK(machine.answers.empty());
+    machine.control(machine.kOff);
+    CHECK(machine.answers == std::vector{true});
+    CHECK(machine.port.plugged() == nullptr);
+    CHECK((machine.status() & 0x48) == 0x08);
+    REQUIRE(machine.port.plug_in(machine.device)); // and off again, which nobody need be asked for
+    CHECK(machine.port.ask_to_let_go().empty());
+    CHECK(machine.answers == std::vector{true, true});
+}
+
+TEST_CASE("a guest that blinks and goes on has refused to let go", "[pci]") {
+    Slot machine;
+    REQUIRE(machine.port.plug(machine.device));
+    machine.control(machine.kOn);
+    machine.control(machine.kBlinks);
+    machine.control(machine.kOn);
+    CHECK(machine.answers.empty()); // nobody asked
+    CHECK(machine.port.ask_to_let_go().empty());
+    machine.control(machine.kBlinks);
+    machine.control(machine.kOn);
+    CHECK(machine.answers == std::vector{false});
+    CHECK(machine.port.plugged() == &machine.device);
+}
+
+TEST_CASE("without messages a slot's interrupt is a level", "[pci]") {
+    Slot machine;
+    machine.set_config(9, machine.msix + 2, 2, 0);
+    machine.control(machine.kOff);
+    CHECK(machine.lines[9 % 4].asserted);
+    machine.clear(0x10);
+    CHECK_FALSE(machine.lines[9 % 4].asserted);
+}
+
+TEST_CASE("a slot's state has what its guest has not heard yet", "[pci][state]") {
+    Slot machine, other;
+    machine.control(machine.kOff);
+    machine.clear(0x10);
+    REQUIRE(machine.port.plug_in(machine.device));
+    REQUIRE(other.port.plug_in(other.device));
+    other.control(other.kOn);
+    StateVisitor saved;
+    machine.port.visit_state(saved);
+    const std::vector<u8> bytes = saved.take();
+    StateVisitor loaded{bytes};
+    other.port.visit_state(loaded);
+    loaded.finish();
+    CHECK(loaded.why_not().empty());
+    CHECK(other.status() == 0x49);
+    CHECK(other.behind() == ~u32{0});
+    CHECK(other.config(9, other.express + 0x18, 2) == other.kOff);
+}
+
 TEST_CASE("random accesses do root ports no harm", "[pci][fuzz]") {
     Ports machine;
     std::mt19937_64 random(test::seed(12));
@@ -342,6 +479,11 @@ TEST_CASE("random accesses do root ports no harm", "[pci][fuzz]") {
         (void)machine.read(kHigh + (random() % 0x100'0000 & ~u64{7}), 1u << random() % 4);
         if (random() % 5000 == 0) {
             machine.host.reset();
+        }
+        if (random() % 50 == 0 && machine.second.plugged() != nullptr) {
+            (void)machine.second.ask_to_let_go();
+        } else if (random() % 50 == 0) {
+            (void)machine.second.plug_in(machine.device);
         }
     }
 }

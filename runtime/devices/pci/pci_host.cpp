@@ -200,9 +200,9 @@ std::vector<PciHost::Report> PciHost::report() const {
         const auto port = one.port != nullptr ? std::optional{one.port->bus()} : std::nullopt;
         all.push_back({0, number / kFunctions, number % kFunctions, one.function->report(), port,
                        true, one.function});
-        if (port && port->secondary != 0 && one.port->behind() != nullptr) {
-            all.push_back({port->secondary, 0, 0, one.port->behind()->report(), std::nullopt, false,
-                           one.port->behind()});
+        if (port && port->secondary != 0 && one.port->plugged() != nullptr) {
+            all.push_back({port->secondary, 0, 0, one.port->plugged()->report(), std::nullopt,
+                           false, one.port->plugged()});
         }
     }
     return all;
