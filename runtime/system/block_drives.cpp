@@ -24,7 +24,7 @@ std::optional<virtio::BlockFormat> parse_block_format(std::string_view text) {
                              : std::nullopt;
 }
 
-// --- While the machine is made
+// --- While devices are made, or after they have gone
 
 std::string BlockDrives::add_nodes(std::vector<BlockNodeOptions> nodes, unsigned unnamed) {
     const std::lock_guard held{lock_};
@@ -49,7 +49,9 @@ std::string BlockDrives::attach(BlockDrive drive) {
     const std::lock_guard held{lock_};
     if (!drive.node.empty()) {
         BlockNode* const node = nodes_.find(drive.node);
-        CHECK(node != nullptr);
+        if (node == nullptr) {
+            return "there is no node '" + drive.node + "'";
+        }
         if (!node->parent.empty() || node->is_attached || node->image == nullptr) {
             return "node '" + drive.node + "' is in use";
         }
@@ -57,6 +59,21 @@ std::string BlockDrives::attach(BlockDrive drive) {
     }
     drives_.push_back(std::move(drive));
     return "";
+}
+
+void BlockDrives::detach(const std::string& device) {
+    const std::lock_guard held{lock_};
+    const auto drive = std::ranges::find(drives_, device, &BlockDrive::device);
+    if (drive == drives_.end()) {
+        return;
+    }
+    if (BlockNode* const node = drive->node.empty() ? nullptr : nodes_.find(drive->node)) {
+        node->is_attached = false;
+        if (node->is_hidden) {
+            static_cast<void>(nodes_.remove(drive->node));
+        }
+    }
+    drives_.erase(drive);
 }
 
 std::shared_ptr<virtio::BlockBackend> BlockDrives::last_image() {
@@ -303,6 +320,16 @@ std::vector<DriveReport> BlockDrives::drives() const {
     std::vector<DriveReport> all;
     for (const BlockDrive& drive : drives_) {
         all.push_back(look_at(drive));
+    }
+    return all;
+}
+
+std::vector<BlockNodeOptions> BlockDrives::named_nodes() const {
+    std::vector<BlockNodeOptions> all;
+    for (NodeReport& node : nodes()) {
+        if (!node.is_hidden) {
+            all.push_back(std::move(node.options));
+        }
     }
     return all;
 }

@@ -49,7 +49,7 @@ class BlockDrives {
   public:
     explicit BlockDrives(Machine& machine) : machine_{machine} {}
 
-    // --- while the machine is made
+    // --- while devices are made, or after they have gone
     // `unnamed`: how many of them got names here.
     [[nodiscard]] std::string add_nodes(std::vector<BlockNodeOptions> nodes, unsigned unnamed);
     // A drive with an image of its own.
@@ -58,6 +58,8 @@ class BlockDrives {
     [[nodiscard]] std::string attach(BlockDrive drive);
     // Of the drive that was added last; null: it has none.
     [[nodiscard]] std::shared_ptr<devices::virtio::BlockBackend> last_image();
+    // The drive that a device with this name has, which is in no use any more; or there is none.
+    void detach(const std::string& device);
     void set_bus(const std::string& device, devices::virtio::Scsi& bus, devices::scsi::Address at);
     [[nodiscard]] bool has_node(const std::string& name) const {
         return nodes_.find(name) != nullptr;
@@ -83,6 +85,7 @@ class BlockDrives {
     // --- looking
     [[nodiscard]] std::vector<DriveReport> drives() const;
     [[nodiscard]] std::vector<NodeReport> nodes() const;
+    [[nodiscard]] std::vector<BlockNodeOptions> named_nodes() const; // those that people made
 
     // Which media are in drives, for snapshots (drive_state.cpp). With the machine's lock held,
     // while nothing is asked of drives.

@@ -87,11 +87,11 @@ bool Board::build(const SystemOptions& options, std::string& why_not) {
             return false;
         }
     }
+    add_pci(options);
     if (!add_devices(options, why_not)) {
         return false;
     }
     fill_slots();
-    add_pci(options);
     if (options.semihosting.enabled) {
         add_semihosting(options);
     }
@@ -248,7 +248,11 @@ bool Board::add_devices(const SystemOptions& options, std::string& why_not) {
         if (made == nullptr) {
             return false;
         }
-        (device.pci ? pci_devices_ : virtio_devices_).push_back(std::move(made));
+        if (device.pci) {
+            plug_pci(device, std::move(made));
+        } else {
+            virtio_devices_.push_back(std::move(made));
+        }
     }
     return true;
 }
@@ -355,70 +359,6 @@ void Board::fill_slots() {
         const virt::Range range = virt::virtio_slot(n);
         machine_.memory().add_device(range.base, range.bytes, *virtio_slots_.back());
     }
-}
-
-// The host bridge is always there, as firmware and kernels look for what is on it.
-void Board::add_pci(const SystemOptions& options) {
-    const std::lock_guard lock{machine_.lock()};
-    InterruptController& gic = machine_.gic();
-    std::array<devices::InterruptLine*, devices::pci::PciHost::kLines> lines{};
-    for (unsigned n = 0; n < lines.size(); ++n) {
-        lines[n] = &gic.spi(virt::spi::kPcie + n);
-    }
-    pci_ = std::make_unique<devices::pci::PciHost>(lines, gic.messages());
-    devices::PhysicalMemory& memory = machine_.memory();
-    memory.add_device(virt::kPcieEcam.base, virt::kPcieEcam.bytes, *pci_);
-    for (const virt::Range range : {virt::kPcieMmio, virt::kPcieMmioHigh}) {
-        memory.add_device(range.base, range.bytes, pci_->window(range.base));
-    }
-    plug_pci(options);
-}
-
-// Ports come first, as others are behind them. The command line has made sure of places.
-void Board::plug_pci(const SystemOptions& options) {
-    using Kind = DeviceOption::Kind;
-    std::map<std::string, devices::pci::RootPort*> ports;
-    const auto note = [&](devices::pci::PciFunction& function, const DeviceOption& device) {
-        pci_ids_[&function] = device.id;
-        if (device.has_other_functions) {
-            function.show_others();
-        }
-        const auto place = device.pci_place.value_or(devices::pci::PciHost::Place{});
-        pci_places_ += (pci_places_.empty() ? "" : " ") +
-                       (device.pci_port.empty() ? "" : device.pci_port + ":") +
-                       std::to_string(place.slot) + "." + std::to_string(place.function) +
-                       (device.kind == Kind::RootPort ? " (port " + device.id + ")" : "");
-    };
-    for (const DeviceOption& device : options.devices) {
-        if (device.kind == Kind::RootPort) {
-            root_ports_.push_back(std::make_unique<devices::pci::RootPort>(
-                devices::pci::RootPortOptions{device.slot, device.port, device.hot_plug}));
-            ports[device.id] = root_ports_.back().get();
-            CHECK(pci_->plug_port(*root_ports_.back(), device.pci_place));
-            note(*root_ports_.back(), device);
-        }
-    }
-    auto next = pci_devices_.begin();
-    for (const DeviceOption& device : options.devices) {
-        if (!device.pci || device.kind == Kind::RootPort) {
-            continue;
-        }
-        pci_functions_.push_back(
-            std::make_unique<virtio::PciTransport>(**next++, machine_.memory()));
-        auto& function = *pci_functions_.back();
-        CHECK(device.pci_port.empty() ? pci_->plug(function, device.pci_place)
-                                      : ports.at(device.pci_port)->plug(function));
-        note(function, device);
-    }
-}
-
-std::vector<Board::PciReport> Board::pci_functions() const {
-    std::vector<PciReport> all;
-    for (auto& slot : pci_->report()) {
-        const auto id = pci_ids_.find(slot.which);
-        all.push_back({id != pci_ids_.end() ? id->second : "", std::move(slot)});
-    }
-    return all;
 }
 
 } // namespace ulna::system

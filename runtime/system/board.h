@@ -42,6 +42,8 @@ namespace ulna::system {
 }
 
 class Board {
+    using VirtioPointer = std::unique_ptr<devices::virtio::VirtioDevice>;
+
   public:
     // Null, with a reason of one line. Lives as long as the machine runs; destroyed without the
     // lock.
@@ -77,9 +79,31 @@ class Board {
     [[nodiscard]] std::vector<PciReport> pci_functions() const;
     [[nodiscard]] BlockDrives& drives() { return drives_; } // any time
 
-  private:
-    using VirtioPointer = std::unique_ptr<devices::virtio::VirtioDevice>;
+    // --- what comes and goes while the machine runs (hot_plug.h)
+    // Held by who changes what devices there are, and by who needs them to stay; taken before that
+    // of drives and the machine's.
+    [[nodiscard]] std::mutex& change_lock() { return change_lock_; }
+    // A device on a port that is free; `options` have what it names. False, with a reason.
+    [[nodiscard]] bool
+    plug_in(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    // Or why the guest cannot be asked, in a line.
+    [[nodiscard]] std::string ask_to_let_go(const DeviceOption& device);
+    struct PciDevice {
+        DeviceOption option;
+        std::unique_ptr<devices::virtio::PciTransport> function;
+        VirtioPointer device; // goes first: its thread may be about to interrupt
+    };
+    // Told with the machine's lock held when a guest has let go of a device, which is on no bus any
+    // more, or does not want to.
+    void on_answers(std::function<void(std::unique_ptr<PciDevice>)> departure,
+                    std::function<void(const DeviceOption&)> refusal);
+    void destroy(std::unique_ptr<PciDevice> gone);
+    // A disk or CD drive on a SCSI bus. False, with a reason.
+    [[nodiscard]] bool
+    add_unit(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
+    void remove_unit(const DeviceOption& device);
 
+  private:
     explicit Board(Machine& machine) : machine_{machine}, drives_{machine} {}
     [[nodiscard]] bool build(const SystemOptions& options, std::string& why_not);
     [[nodiscard]] bool add_serial(const std::string& words,
@@ -129,7 +153,11 @@ class Board {
     make_vhost_user(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     void fill_slots();
     void add_pci(const SystemOptions& options);
-    void plug_pci(const SystemOptions& options);
+    void add_port(const DeviceOption& device);
+    void plug_pci(const DeviceOption& device, VirtioPointer made);
+    [[nodiscard]] devices::pci::RootPort* find_port(const std::string& id);
+    void take_answer(devices::pci::PciFunction& function, bool lets_go);
+    [[nodiscard]] std::string pci_places() const; // as snapshots have them
     // Every virtio device, with its place as a snapshot names it.
     template <class Call> void for_each_virtio(Call call) const;
 
@@ -153,14 +181,20 @@ class Board {
     unsigned networks_ = 0;
     devices::virtio::Balloon* balloon_ = nullptr;
     BlockDrives drives_;
+    std::map<std::string, devices::virtio::Scsi*> scsi_buses_;
     std::unique_ptr<devices::pci::PciHost> pci_;
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
-    std::vector<std::unique_ptr<devices::virtio::PciTransport>> pci_functions_;
-    std::vector<std::unique_ptr<devices::pci::RootPort>> root_ports_;
-    std::map<const devices::pci::PciFunction*, std::string> pci_ids_;
-    std::string pci_places_; // as snapshots have them
+    struct Port {
+        DeviceOption option;
+        std::unique_ptr<devices::pci::RootPort> port;
+    };
+    std::vector<Port> root_ports_;
+    std::mutex change_lock_;
+    std::function<void(std::unique_ptr<PciDevice>)> on_departure_;
+    std::function<void(const DeviceOption&)> on_refusal_;
     // Go first: their threads may be about to interrupt.
-    std::vector<VirtioPointer> virtio_devices_, pci_devices_;
+    std::vector<VirtioPointer> virtio_devices_;
+    std::vector<std::unique_ptr<PciDevice>> pci_devices_;
 };
 
 } // namespace ulna::system

@@ -11,6 +11,14 @@ namespace ulna::system {
 namespace scsi = devices::scsi;
 namespace virtio = devices::virtio;
 
+namespace {
+
+scsi::Address address_of(const DeviceOption& unit) {
+    return {static_cast<u8>(*unit.place.target), static_cast<u16>(*unit.place.unit)};
+}
+
+} // namespace
+
 bool Board::open_drive(const DriveOption& option,
                        BlockDrive drive,
                        bool snapshot,
@@ -55,11 +63,9 @@ Board::make_disk(const DriveOption& drive, bool snapshot, std::string& why_not) 
 
 Board::VirtioPointer
 Board::make_disk(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
-    // On PCI it is in another device.
-    const std::string name =
-        device.pci ? qom_path(device, options) + "/virtio-backend" : device_name(device, options);
-    return add_drive(device.drive, {.device = name}, options, why_not) ? make_block(device.serial)
-                                                                       : nullptr;
+    return add_drive(device.drive, {.device = drive_place(device)}, options, why_not)
+               ? make_block(device.serial)
+               : nullptr;
 }
 
 Board::VirtioPointer
@@ -74,22 +80,60 @@ Board::make_scsi(const DeviceOption& device, const SystemOptions& options, std::
         if (unit == nullptr) {
             return nullptr;
         }
-        const scsi::Address at{static_cast<u8>(*other.place.target),
-                               static_cast<u16>(*other.place.unit)};
-        drives.emplace_back(device_name(other, options), at);
+        const scsi::Address at = address_of(other);
+        drives.emplace_back(device_name(other), at);
         bus->add(at, std::move(unit));
     }
-    auto made = std::make_unique<virtio::Scsi>(std::move(bus), machine_.lock(), worker_place());
+    auto made = std::make_unique<virtio::Scsi>(std::move(bus), machine_.lock(), worker_place(),
+                                               device.hot_plug);
     for (const auto& [name, at] : drives) {
         drives_.set_bus(name, *made, at);
     }
+    const std::lock_guard lock{machine_.lock()};
+    scsi_buses_[device.bus] = made.get();
     return made;
+}
+
+bool Board::add_unit(const DeviceOption& device,
+                     const SystemOptions& options,
+                     std::string& why_not) {
+    auto unit = make_unit(device, options, why_not);
+    if (unit == nullptr) {
+        return false;
+    }
+    const scsi::Address at = address_of(device);
+    virtio::Scsi* bus = nullptr;
+    {
+        const std::lock_guard lock{machine_.lock()};
+        const auto found = scsi_buses_.find(device.bus);
+        bus = found != scsi_buses_.end() ? found->second : nullptr;
+        if (bus != nullptr) {
+            bus->add(at, std::move(unit));
+        }
+    }
+    if (bus == nullptr) {
+        drives_.detach(device_name(device));
+        why_not = "Bus '" + device.bus + "' not found";
+        return false;
+    }
+    drives_.set_bus(device_name(device), *bus, at);
+    return true;
+}
+
+// A command that is carried out is waited for.
+void Board::remove_unit(const DeviceOption& device) {
+    drives_.detach(device_name(device));
+    std::unique_ptr<scsi::LogicalUnit> unit; // goes without the lock
+    const std::lock_guard lock{machine_.lock()};
+    if (const auto bus = scsi_buses_.find(device.bus); bus != scsi_buses_.end()) {
+        unit = bus->second->remove(address_of(device));
+    }
 }
 
 std::unique_ptr<scsi::LogicalUnit>
 Board::make_unit(const DeviceOption& device, const SystemOptions& options, std::string& why_not) {
     const bool is_cd = device.kind == DeviceOption::Kind::ScsiCd;
-    const BlockDrive drive{.device = device_name(device, options),
+    const BlockDrive drive{.device = device_name(device),
                            .is_removable = is_cd || device.scsi.removable,
                            .reads_only = is_cd};
     return add_drive(device.drive, drive, options, why_not)

@@ -45,7 +45,7 @@ template <class Call> void Board::for_each_virtio(Call call) const {
         call(*virtio_devices_[n], "virtio-mmio " + std::to_string(n));
     }
     for (std::size_t n = 0; n < pci_devices_.size(); ++n) {
-        call(*pci_devices_[n], "virtio-pci " + std::to_string(n));
+        call(*pci_devices_[n]->device, "virtio-pci " + std::to_string(n));
     }
 }
 
@@ -56,7 +56,7 @@ void Board::describe_devices(
         configuration.emplace_back(place + ":",
                                    name_of(device) + (identity.empty() ? "" : " ") + identity);
     });
-    configuration.emplace_back("places on PCI:", pci_places_);
+    configuration.emplace_back("places on PCI:", pci_places());
 }
 
 std::string Board::why_not_saved() const {
@@ -100,15 +100,15 @@ void Board::add_state(std::vector<StatePart>& parts) {
         add(parts, "semihosting", 1, *semihosting_);
     }
     for (std::size_t n = 0; n < virtio_devices_.size(); ++n) {
-        add(parts, "virtio-mmio " + std::to_string(n), 2, *virtio_slots_[n]);
+        add(parts, "virtio-mmio " + std::to_string(n), 3, *virtio_slots_[n]);
     }
     add(parts, "media", 1, drives_);
     add(parts, "pci bridge", 2, *pci_);
     for (std::size_t n = 0; n < root_ports_.size(); ++n) {
-        add(parts, "pci root port " + std::to_string(n), 2, *root_ports_[n]);
+        add(parts, "pci root port " + std::to_string(n), 2, *root_ports_[n].port);
     }
-    for (std::size_t n = 0; n < pci_functions_.size(); ++n) {
-        add(parts, "virtio-pci " + std::to_string(n), 2, *pci_functions_[n]);
+    for (std::size_t n = 0; n < pci_devices_.size(); ++n) {
+        add(parts, "virtio-pci " + std::to_string(n), 3, *pci_devices_[n]->function);
     }
 }
 
@@ -129,8 +129,8 @@ void Board::go_on() {
     for (std::size_t n = 0; n < virtio_devices_.size(); ++n) {
         virtio_slots_[n]->driver()->go_on();
     }
-    for (const auto& function : pci_functions_) {
-        function->driver().go_on();
+    for (const auto& one : pci_devices_) {
+        one->function->driver().go_on();
     }
 }
 

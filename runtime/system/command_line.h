@@ -81,6 +81,7 @@ struct DeviceOption {
     Kind kind = Kind::Block;
     bool pci = false; // else in a slot of virtio-mmio
     std::string driver, id;
+    unsigned without_id = 0;                 // if it has none: which one of those
     std::string drive, serial;               // Block: of a drive of Interface::None, or a node
     std::string network;                     // Net: the id of a network
     std::optional<std::array<u8, 6>> mac;    // Net
@@ -107,10 +108,10 @@ struct DeviceOption {
     }
 };
 
-struct SystemOptions;
 // Its place in QEMU's tree of objects, and how it is named where an id does.
-[[nodiscard]] std::string qom_path(const DeviceOption& device, const SystemOptions& options);
-[[nodiscard]] std::string device_name(const DeviceOption& device, const SystemOptions& options);
+[[nodiscard]] std::string qom_path(const DeviceOption& device);
+[[nodiscard]] std::string device_name(const DeviceOption& device);
+[[nodiscard]] std::string drive_place(const DeviceOption& device); // where its drive is
 
 struct SemihostingOption {
     bool enabled = false;
@@ -141,6 +142,7 @@ struct SystemOptions {
     std::vector<CharacterOption> characters;
     std::vector<ObjectOption> objects;
     std::vector<DeviceOption> devices;
+    unsigned devices_without_id = 0; // so far
     std::vector<LoadItem> load_items;
     std::vector<FirmwareItem> firmware_items;
     std::vector<std::string> serials;   // one or two, for make_character_backend
@@ -173,6 +175,11 @@ struct SystemOptions {
     u64 code_cache_mib = 0; // 0: the default
     bool persistent_cache = true;
     std::string cache_directory; // empty: the user's
+
+    void add(DeviceOption device) {
+        device.without_id = device.id.empty() ? devices_without_id++ : 0;
+        devices.push_back(std::move(device));
+    }
 };
 
 struct SystemCommandLine {

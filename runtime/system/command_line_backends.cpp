@@ -95,7 +95,7 @@ void add_virtfs(CommandLineParse& parse, const std::string& value) {
     device.driver = "virtio-9p-device";
     device.tag = properties.required("mount_tag");
     parse.options.folders.push_back({device.folder, folder_of(properties)});
-    parse.options.devices.push_back(device);
+    parse.options.add(device);
     parse.finish("-virtfs", properties);
 }
 

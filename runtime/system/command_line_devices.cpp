@@ -328,7 +328,7 @@ void add_device(CommandLineParse& parse, const std::string& value) {
     }
     device.driver = full_name;
     take_all(*driver, device, properties);
-    parse.options.devices.push_back(device);
+    parse.options.add(device);
     parse.finish("-device " + full_name + ":", properties);
 }
 

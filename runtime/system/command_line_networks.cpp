@@ -143,7 +143,7 @@ void add_nic(CommandLineParse& parse, const std::string& value) {
     device.network = properties.text("id", "nic" + std::to_string(parse.options.networks.size()));
     set_mac(device, properties);
     parse.options.networks.push_back({device.network, network_of(properties)});
-    parse.options.devices.push_back(device);
+    parse.options.add(device);
     parse.finish("-nic", properties);
 }
 

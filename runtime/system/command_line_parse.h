@@ -13,6 +13,14 @@ struct CommandLineParse : runtime::ParseEnd {
     CommandLineParse() : ParseEnd{.program = "ulna-system"} {}
     SystemOptions options;
 
+    // What is wrong, without the words for who says it and of which option.
+    [[nodiscard]] std::string reason() const {
+        const std::string start = std::string{program} + ": -";
+        const std::size_t begin =
+            message.starts_with(start) ? message.find(' ', start.size()) + 1 : 0;
+        return message.substr(begin, message.find('\n') - begin);
+    }
+
     // After all properties of an option have been taken.
     void finish(const std::string& option, Properties& properties) {
         if (const std::string error = properties.finish(); !error.empty()) {

@@ -101,8 +101,8 @@ void set_root_port(DeviceOption& device, Properties& properties) {
     device.port = static_cast<u8>(properties.number("port", 0, 0, 0xff));
     (void)properties.number("chassis", 0, 0, 0xff); // no guest sees it
     device.hot_plug = properties.flag("hotplug", true);
-    for (const char* const name : {"io-reserve", "mem-reserve", "pref32-reserve", "pref64-reserve",
-                                   "x-speed", "x-width"}) {
+    for (const char* const name :
+         {"io-reserve", "mem-reserve", "pref32-reserve", "pref64-reserve", "x-speed", "x-width"}) {
         properties.ignore(name);
     }
 }

@@ -30,12 +30,16 @@ DeviceOption* find_bus(SystemOptions& options, const std::string& name) {
     return found != options.devices.end() ? &*found : nullptr;
 }
 
+// Those that have no name yet.
 void name_buses(SystemOptions& options) {
     unsigned without_id = 0;
     for (DeviceOption& device : options.devices) {
-        if (device.kind == Kind::Scsi) {
-            device.bus =
-                device.id.empty() ? "scsi." + std::to_string(without_id++) : device.id + ".0";
+        if (device.kind == Kind::Scsi && device.bus.empty()) {
+            std::string name = device.id + ".0";
+            while (device.id.empty() && (name == ".0" || find_bus(options, name) != nullptr)) {
+                name = "scsi." + std::to_string(without_id++);
+            }
+            device.bus = name;
         }
     }
 }
@@ -68,8 +72,8 @@ bool choose_place(const SystemOptions& options, DeviceOption& device) {
 
 void set_scsi_bus(DeviceOption& device, Properties& properties) {
     device.hot_plug = properties.flag("hotplug", true);
-    for (const char* const name : {"num_queues", "cmd_per_lun", "max_sectors",
-                                   "param_change", "virtqueue_size", "seg_max_adjust"}) {
+    for (const char* const name : {"num_queues", "cmd_per_lun", "max_sectors", "param_change",
+                                   "virtqueue_size", "seg_max_adjust"}) {
         properties.ignore(name);
     }
 }

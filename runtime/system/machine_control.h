@@ -6,14 +6,14 @@
 #include <optional>
 #include <string>
 
-#include "runtime/system/board.h"
+#include "runtime/system/hot_plug.h"
 
 namespace ulna::system {
 
 class MachineControl {
   public:
     MachineControl(Machine& machine, Board& board, const SystemOptions& options)
-        : machine_{machine}, board_{board}, options_{options} {}
+        : machine_{machine}, board_{board}, hot_plug_{machine, board, options} {}
 
     void stop(); // returns when no CPU runs
     // Says why not, in a line without its end.
@@ -24,7 +24,8 @@ class MachineControl {
     // What somebody has asked to be told of; machines do not migrate, so there is nothing to tell.
     std::atomic<bool> tells_of_migration{false};
     [[nodiscard]] BlockDrives& drives() { return board_.drives(); }
-    [[nodiscard]] const SystemOptions& options() const { return options_; }
+    [[nodiscard]] HotPlug& hot_plug() { return hot_plug_; }
+    [[nodiscard]] SystemOptions options() const { return hot_plug_.options(); } // as they are now
     [[nodiscard]] std::vector<Board::PciReport> pci_functions() const;
     // By the balloon; false or nothing where there is none. In bytes.
     [[nodiscard]] bool set_ram(u64 bytes); // the guest will do as it can
@@ -33,7 +34,7 @@ class MachineControl {
   private:
     Machine& machine_;
     Board& board_;
-    const SystemOptions& options_;
+    HotPlug hot_plug_;
 };
 
 } // namespace ulna::system

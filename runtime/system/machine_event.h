@@ -18,12 +18,23 @@ enum class Cause : u8 {
 };
 
 struct MachineEvent {
-    enum class Kind : u8 { Stop, Resume, PowerKey, Reset, Shutdown, BalloonChange, TrayMoved };
+    enum class Kind : u8 {
+        Stop,
+        Resume,
+        PowerKey,
+        Reset,
+        Shutdown,
+        BalloonChange,
+        TrayMoved,
+        DeviceDeleted,
+        UnplugRefused
+    };
     Kind kind = Kind::Stop;
     Cause cause = Cause::HostQuit; // of Reset and Shutdown
     u64 ram_left = 0;              // of BalloonChange: bytes
     std::string drive, device;     // of TrayMoved: whose (block_drives.h)
     bool is_open = false;
+    std::string path; // of DeviceDeleted, UnplugRefused: and `device`, if it has an id
 };
 
 } // namespace ulna::system

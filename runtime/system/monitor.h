@@ -67,6 +67,9 @@ class Monitor {
     std::string system_reset(const Words& arguments);
     std::string system_powerdown(const Words& arguments);
     std::string balloon(const Words& arguments);
+    // monitor_hot_plug.cpp
+    std::string add_device(const Words& arguments);
+    std::string remove_device(const Words& arguments);
     // monitor_block.cpp
     std::string eject(const Words& arguments);
     std::string change(const Words& arguments);

@@ -89,7 +89,7 @@ std::string describe(const Board::PciReport& one) {
 std::string Monitor::info_version(const Words&) { return "ulna-system " ULNA_VERSION "\n"; }
 
 std::string Monitor::info_name(const Words&) {
-    const std::string& name = control_.options().name;
+    const std::string name = control_.options().name;
     return name.empty() ? "" : name + "\n";
 }
 
@@ -99,7 +99,8 @@ std::string Monitor::info_uuid(const Words&) {
 
 std::string Monitor::info_chardev(const Words&) {
     std::vector<std::string> all;
-    for (const auto* const list : {&control_.options().lines, &control_.options().characters}) {
+    const SystemOptions options = control_.options();
+    for (const auto* const list : {&options.lines, &options.characters}) {
         for (const CharacterOption& one : *list) {
             all.push_back(fmt::format("{}: filename={}\n", one.id, shown_place(one.words)));
         }
@@ -109,17 +110,15 @@ std::string Monitor::info_chardev(const Words&) {
 }
 
 std::string Monitor::info_network(const Words&) {
-    const SystemOptions& options = control_.options();
+    const SystemOptions options = control_.options();
     std::string text;
-    unsigned number = 0;
     for (const DeviceOption& device : options.devices) {
         if (device.kind != DeviceOption::Kind::Net) {
             continue;
         }
-        const auto mac = device.mac.value_or(board_mac(number++));
         text += fmt::format("{}: index=0,type=nic,model={},macaddr={:02x}\n",
                             device.id.empty() ? device.driver : device.id, device.driver,
-                            fmt::join(mac, ":"));
+                            fmt::join(*device.mac, ":"));
         const auto network =
             std::ranges::find(options.networks, device.network, &NetworkOption::id);
         text += fmt::format(" \\ {}: index=0,type={}{}\n", device.network,
@@ -138,7 +137,7 @@ std::string Monitor::info_pci(const Words&) {
 
 // By buses, as far as there are any.
 std::string Monitor::info_qtree(const Words&) {
-    const SystemOptions& options = control_.options();
+    const SystemOptions options = control_.options();
     std::string text = "bus: main-system-bus\n  type System\n";
     const auto line = [](const DeviceOption& device) {
         return fmt::format("dev: {}, id \"{}\"\n", device.driver, device.id);

@@ -2,23 +2,19 @@
 
 namespace ulna::system {
 
-// What has no id is counted.
-std::string qom_path(const DeviceOption& device, const SystemOptions& options) {
-    if (!device.id.empty()) {
-        return "/machine/peripheral/" + device.id;
-    }
-    unsigned before = 0;
-    for (const DeviceOption& other : options.devices) {
-        if (&other == &device) {
-            break;
-        }
-        before += other.id.empty() ? 1 : 0;
-    }
-    return "/machine/peripheral-anon/device[" + std::to_string(before) + "]";
+std::string qom_path(const DeviceOption& device) {
+    return device.id.empty()
+               ? "/machine/peripheral-anon/device[" + std::to_string(device.without_id) + "]"
+               : "/machine/peripheral/" + device.id;
 }
 
-std::string device_name(const DeviceOption& device, const SystemOptions& options) {
-    return device.id.empty() ? qom_path(device, options) : device.id;
+std::string device_name(const DeviceOption& device) {
+    return device.id.empty() ? qom_path(device) : device.id;
+}
+
+// On PCI a disk is in another device.
+std::string drive_place(const DeviceOption& device) {
+    return device.pci ? qom_path(device) + "/virtio-backend" : device_name(device);
 }
 
 } // namespace ulna::system

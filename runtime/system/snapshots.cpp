@@ -35,8 +35,13 @@ Snapshots::Snapshots(Machine& machine, Board& board, const SystemOptions& option
     : machine_{machine},
       board_{board},
       folder_{options.snapshot_folder},
-      configuration_{snapshot_configuration(options)} {
-    board_.describe_devices(configuration_);
+      configuration_{snapshot_configuration(options)} {}
+
+Snapshots::Configuration Snapshots::configuration() const {
+    Configuration all = configuration_;
+    const std::lock_guard lock{machine_.lock()};
+    board_.describe_devices(all);
+    return all;
 }
 
 // Devices know what time it is, and drive what is the interrupt controller's state.
@@ -68,12 +73,14 @@ std::string Snapshots::save(const std::string& name) {
     if (file_path.empty()) {
         return why_not;
     }
+    const std::lock_guard no_change{board_.change_lock()};
     const Pause pause{machine_.run_control()};
     board_.drain();
+    Configuration now = configuration();
     const bool called = machine_.call_exclusively([&] {
         why_not = machine_.stopping() ? kEnds : board_.why_not_saved();
         if (why_not.empty() && file.open(file_path, why_not)) {
-            write(file);
+            write(file, now);
             board_.go_on();
         }
     });
@@ -82,13 +89,13 @@ std::string Snapshots::save(const std::string& name) {
                                        : why_not;
 }
 
-void Snapshots::write(SnapshotWriter& file) {
+void Snapshots::write(SnapshotWriter& file, Configuration& configuration) {
     SnapshotAbout about{.made_s = static_cast<u64>(std::time(nullptr)),
                         .guest_s = machine_.counter() / ir::kCounterFrequency};
     file.add(SnapshotAbout::kSection, SnapshotAbout::kVersion,
              saved([&](StateVisitor& visit) { about.visit_state(visit); }));
     file.add(kConfigurationSection, kConfigurationVersion,
-             saved([&](StateVisitor& visit) { visit_configuration(configuration_, visit); }));
+             saved([&](StateVisitor& visit) { visit_configuration(configuration, visit); }));
     for (const StatePart& part : parts()) {
         file.add(part.name, part.version, saved(part.visit));
     }
@@ -120,7 +127,7 @@ bool Snapshots::fits(const SnapshotReader& file, std::string& why_not) const {
     visit_configuration(other, visit);
     visit.finish();
     why_not = visit.failed() ? "its configuration has " + visit.why_not()
-                             : difference(other, configuration_);
+                             : difference(other, configuration());
     return why_not.empty();
 }
 
@@ -220,12 +227,13 @@ std::string Snapshots::load(const std::string& name) {
         return why_not;
     }
     const auto refused = [&] { return "snapshot '" + name + "': " + why_not; };
+    const std::lock_guard no_change{board_.change_lock()};
+    const Pause pause{machine_.run_control()}; // a guest that runs may let go of a device
     SnapshotReader file;
     Loaded loaded{.parts = parts(), .states = {}, .images = images()};
     if (!file.open(file_path, why_not) || !read(file, loaded, why_not)) {
         return refused();
     }
-    const Pause pause{machine_.run_control()};
     board_.drain();
     bool fits_now = false;
     const bool called = machine_.call_exclusively([&] {

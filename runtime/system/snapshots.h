@@ -41,9 +41,10 @@ class Snapshots {
     using Images = std::vector<std::unique_ptr<devices::StateImage>>;
     struct Loaded;
 
+    [[nodiscard]] Configuration configuration() const;
     [[nodiscard]] Parts parts();
     [[nodiscard]] Images images();
-    void write(SnapshotWriter& file);
+    void write(SnapshotWriter& file, Configuration& configuration);
     [[nodiscard]] bool read(const SnapshotReader& file, Loaded& loaded, std::string& why_not);
     [[nodiscard]] bool fits(const SnapshotReader& file, std::string& why_not) const;
     [[nodiscard]] bool apply(const Loaded& loaded, std::string& why_not);
@@ -51,8 +52,8 @@ class Snapshots {
     Machine& machine_;
     Board& board_;
     std::string folder_;
-    Configuration configuration_;
-    std::mutex mutex_; // one at a time
+    const Configuration configuration_; // without devices, which come and go
+    std::mutex mutex_;                  // one at a time
 };
 
 } // namespace ulna::system

@@ -454,6 +454,21 @@ TEST_CASE("PCI devices have places", "[boot]") {
           "-device pcie-root-port: bus=a: a root port is on pcie.0\n");
 }
 
+TEST_CASE("buses say whether what is on them may come and go", "[boot]") {
+    const SystemOptions options =
+        accepted({"-S", "-device", "pcie-root-port,id=a,slot=3,port=0x8,chassis=2", "-device",
+                  "pcie-root-port,id=b,hotplug=off", "-device", "virtio-scsi-pci,hotplug=off"});
+    CHECK(options.devices[0].slot == 3);
+    CHECK(options.devices[0].port == 8);
+    CHECK(options.devices[0].hot_plug);
+    CHECK_FALSE(options.devices[1].hot_plug);
+    CHECK_FALSE(options.devices[2].hot_plug);
+    CHECK(qom_path(options.devices[1]) == "/machine/peripheral/b");
+    CHECK(qom_path(options.devices[2]) == "/machine/peripheral-anon/device[0]");
+    CHECK(refused({"-S", "-device", "pcie-root-port,chassis=256"}) ==
+          "-device pcie-root-port: chassis=256: a number from 0 to 255\n");
+}
+
 TEST_CASE("a network and its device in one", "[boot]") {
     const SystemOptions o = accepted({"-nic", "user,hostfwd=tcp::1-:2", "-nic", "none"});
     REQUIRE(o.devices.size() == 1);

@@ -82,7 +82,7 @@ constexpr u32 kLun = 0x0000'0301; // target 3, unit 0, as a little-endian word
 
 TEST_CASE("a SCSI disk is read and written through its queue", "[virtio][scsi]") {
     ScsiDriver driver;
-    CHECK(driver.device->config()[30] == 3); // the last target
+    CHECK(driver.device->config()[30] == 255); // the last target that could be
     auto answer = driver.command({0x00});
     CHECK(answer.status == 2);
     CHECK(answer.sense_bytes == 18);
@@ -101,6 +101,48 @@ TEST_CASE("a SCSI disk is read and written through its queue", "[virtio][scsi]")
     answer = driver.command({0x12, 0, 0, 0, 40, 0}, {{to, 40, true}});
     CHECK(answer.residual == 4);
     CHECK(answer.used == 108 + 36);
+}
+
+TEST_CASE("a driver hears of SCSI units that come and go", "[virtio][scsi]") {
+    ScsiDriver driver;
+    const auto plug = [&](scsi::Address at) {
+        const std::lock_guard held(driver.lock);
+        driver.device->add(at, std::make_unique<scsi::LogicalUnit>(scsi::UnitOptions{},
+                                                                   std::make_unique<MemoryDisk>()));
+    };
+    struct Event {
+        u32 event, unit[2], reason;
+    };
+    const PhysAddr at = driver.allocate(2 * sizeof(Event));
+    const auto event = [&](unsigned n) { return driver.load<Event>(at + n * sizeof(Event)); };
+    const auto offer = [&](unsigned n) {
+        const std::lock_guard held(driver.lock);
+        driver.add(1, {{at + n * sizeof(Event), sizeof(Event), true}});
+        driver.notify(1);
+    };
+    offer(0);
+    CHECK(driver.command({0x00}, {}, 0x0105'4107).response == 3);
+    plug({5, 263});
+    CHECK(driver.used(1, 0).bytes == sizeof(Event));
+    CHECK(event(0).event == 1);
+    CHECK(event(0).unit[0] == 0x0741'0501);
+    CHECK(event(0).reason == 1);
+    CHECK(driver.command({0x00}, {}, 0x0105'4107).response == 0);
+    {
+        const std::lock_guard held(driver.lock);
+        CHECK(driver.device->remove({5, 263}) != nullptr); // nobody hears of it
+    }
+    CHECK(driver.command({0x00}, {}, 0x0105'4107).response == 3);
+    offer(1);
+    CHECK(event(1).event == 0x8000'0000); // but that something was missed
+    offer(0);
+    {
+        const std::lock_guard held(driver.lock);
+        CHECK(driver.device->remove({3, 0}) != nullptr);
+    }
+    CHECK(event(0).event == 1);
+    CHECK(event(0).unit[0] == kLun);
+    CHECK(event(0).reason == 2);
 }
 
 TEST_CASE("SCSI requests that cannot be carried out say why", "[virtio][scsi]") {

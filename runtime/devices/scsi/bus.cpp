@@ -36,12 +36,14 @@ void Bus::add(Address at, std::unique_ptr<LogicalUnit> unit) {
     CHECK(units_.emplace(at, std::move(unit)).second);
 }
 
+std::unique_ptr<LogicalUnit> Bus::remove(Address at) {
+    return std::move(units_.extract(at).mapped());
+}
+
 bool Bus::has_target(u8 target) const {
     const auto found = units_.lower_bound({target, 0});
     return found != units_.end() && found->first.target == target;
 }
-
-u8 Bus::last_target() const { return units_.empty() ? 0 : units_.rbegin()->first.target; }
 
 LogicalUnit* Bus::find(Address at) {
     const auto found = units_.find(at);

@@ -17,9 +17,9 @@ constexpr unsigned kTargets = 256, kUnits = 16384;
 
 class Bus {
   public:
-    void add(Address at, std::unique_ptr<LogicalUnit> unit); // there is none yet
+    void add(Address at, std::unique_ptr<LogicalUnit> unit);       // there is none yet
+    [[nodiscard]] std::unique_ptr<LogicalUnit> remove(Address at); // it is there
     [[nodiscard]] bool has_target(u8 target) const;
-    [[nodiscard]] u8 last_target() const; // 0: there are none
     [[nodiscard]] LogicalUnit* find(Address at);
 
     // Of a target that is there.

@@ -56,7 +56,18 @@ enum TaskFunction : u32 {
     kQueryTaskSet = 7,
 };
 
+// Section 5.6.6.3.
+constexpr u64 kHotPlugFeature = 1 << 1;
+constexpr u32 kNoEvent = 0, kTransportReset = 1, kMissedEvents = 0x8000'0000;
+constexpr u32 kRescan = 1, kRemoved = 2; // reasons of kTransportReset
+
 using UnitBytes = std::array<u8, 8>;
+struct Event {
+    u32 event;
+    UnitBytes unit;
+    u32 reason;
+};
+static_assert(sizeof(Event) == 16);
 
 // Nothing where they name nobody: one level, in the two forms of section 5.6.6.1.
 std::optional<scsi::Address> address_of(const UnitBytes& bytes) {
@@ -95,19 +106,19 @@ class Scsi::Request final : public Worker::Job {
     void work() override {
         const u64 out_bytes = total_bytes(out_), in_bytes = total_bytes(in_);
         const auto at = address_of(unit_);
-        if (!at || !device_.bus_->has_target(at->target)) {
-            return respond({.response = kBadTarget}, {});
-        }
         if (out_bytes != 0 && in_bytes != 0) { // VIRTIO_SCSI_F_INOUT is not there
             return respond({.response = kFailure}, {});
         }
-        const scsi::Completion done = [&] {
+        const auto executed = [&]() -> std::optional<scsi::Completion> {
             const std::lock_guard held{device_.units_lock_};
-            return device_.bus_->execute(*at, *cdb_, out_, in_);
+            return at && device_.bus_->has_target(at->target)
+                       ? std::optional{device_.bus_->execute(*at, *cdb_, out_, in_)}
+                       : std::nullopt;
         }();
-        if (done.overrun) {
-            return respond({.response = kOverrun}, {});
+        if (!executed || executed->overrun) {
+            return respond({.response = executed ? kOverrun : kBadTarget}, {});
         }
+        const scsi::Completion& done = *executed;
         Response response{.residual = static_cast<u32>(out_bytes + in_bytes - done.moved)};
         read_bytes_ = in_bytes != 0 ? done.moved : 0;
         if (done.sense.is_good()) {
@@ -184,6 +195,7 @@ class Scsi::Task final : public Worker::Job {
         if (!is_management() && !is_about_events()) {
             return kFailure;
         }
+        const std::lock_guard held{device_.units_lock_};
         if (!at || !device_.bus_->has_target(at->target)) {
             return kBadTarget;
         }
@@ -191,7 +203,6 @@ class Scsi::Task final : public Worker::Job {
     }
 
     [[nodiscard]] Result manage(scsi::Address at) {
-        const std::lock_guard held{device_.units_lock_};
         scsi::LogicalUnit* const unit = device_.bus_->find(at);
         if (function_ == kResetTarget) {
             device_.bus_->for_each([&](scsi::Address one, scsi::LogicalUnit& each) {
@@ -227,9 +238,13 @@ class Scsi::Task final : public Worker::Job {
     UnitBytes unit_{};
 };
 
-Scsi::Scsi(std::unique_ptr<scsi::Bus> bus, std::mutex& machine_lock, Worker::Place place)
+Scsi::Scsi(std::unique_ptr<scsi::Bus> bus,
+           std::mutex& machine_lock,
+           Worker::Place place,
+           bool is_hot_plug)
     : VirtioDevice({kQueueEntries, kQueueEntries, kQueueEntries}),
       bus_(std::move(bus)),
+      is_hot_plug_(is_hot_plug),
       worker_(machine_lock, place) {
     fill_config();
 }
@@ -248,7 +263,7 @@ void Scsi::fill_config() {
     set(kMaxSectors, u32{0xffff});
     set(kCommandsPerUnit, u32{128});
     set(kEventInfoBytes, u32{16});
-    set(kMaxTarget, u16{bus_->last_target()});
+    set(kMaxTarget, u16{scsi::kTargets - 1});
     set(kMaxUnit, u32{scsi::kUnits - 1});
     set(kSenseBytes, kDefaultSenseBytes);
     set(kCdbBytes, kDefaultCdbBytes);
@@ -262,7 +277,10 @@ void Scsi::write_config(u64 offset, unsigned bytes, u64 value) {
     }
 }
 
+u64 Scsi::features() const { return is_hot_plug_ ? kHotPlugFeature : 0; }
+
 void Scsi::reset() {
+    has_missed_events_ = false;
     set(kSenseBytes, kDefaultSenseBytes);
     set(kCdbBytes, kDefaultCdbBytes);
     const std::lock_guard held{units_lock_};
@@ -284,13 +302,53 @@ template <class Job> void Scsi::take_all(unsigned queue) {
     }
 }
 
-// Buffers for events stay where they are: there are none.
+// Buffers for events stay where they are until there is one.
 void Scsi::notified(unsigned queue) {
     if (queue == kControlQueue) {
         take_all<Task>(queue);
     } else if (queue != kEventQueue) {
         take_all<Request>(queue);
+    } else if (has_missed_events_) {
+        tell(kNoEvent, {}, 0);
     }
+}
+
+// Units are written as REPORT LUNS does it.
+void Scsi::tell(u32 what, scsi::Address at, u32 reason) {
+    if (!has(kHotPlugFeature)) {
+        return;
+    }
+    const auto chain = next(kEventQueue);
+    if (!chain) {
+        has_missed_events_ = true;
+        return;
+    }
+    const u8 form = at.unit < 256 ? 0 : 0x40;
+    const Event event{
+        what | (has_missed_events_ ? kMissedEvents : 0),
+        {1, at.target, static_cast<u8>(form | at.unit >> 8), static_cast<u8>(at.unit)},
+        reason};
+    has_missed_events_ = false;
+    complete(kEventQueue, *chain,
+             scatter(chain->writable(), 0, reinterpret_cast<const u8*>(&event), sizeof event));
+}
+
+void Scsi::add(scsi::Address at, std::unique_ptr<scsi::LogicalUnit> unit) {
+    {
+        const std::lock_guard held{units_lock_};
+        bus_->add(at, std::move(unit));
+    }
+    tell(kTransportReset, at, kRescan);
+}
+
+std::unique_ptr<scsi::LogicalUnit> Scsi::remove(scsi::Address at) {
+    std::unique_ptr<scsi::LogicalUnit> unit;
+    {
+        const std::lock_guard held{units_lock_};
+        unit = bus_->remove(at);
+    }
+    tell(kTransportReset, at, kRemoved);
+    return unit;
 }
 
 std::string Scsi::identity() const {
@@ -319,6 +377,7 @@ void Scsi::visit_state(StateVisitor& visit) {
     visit.bounded(cdb_bytes, kMostCdbBytes);
     set(kSenseBytes, sense_bytes);
     set(kCdbBytes, cdb_bytes);
+    visit(has_missed_events_);
     const std::lock_guard held{units_lock_};
     bus_->for_each([&](scsi::Address, scsi::LogicalUnit& unit) { unit.visit_state(visit); });
 }

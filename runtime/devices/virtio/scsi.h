@@ -18,10 +18,11 @@ class Scsi final : public VirtioDevice {
     // Destroyed without the machine's lock.
     Scsi(std::unique_ptr<scsi::Bus> bus,
          std::mutex& machine_lock,
-         Worker::Place place = Worker::Place::Thread);
+         Worker::Place place = Worker::Place::Thread,
+         bool is_hot_plug = true);
 
     [[nodiscard]] u32 id() const override { return 8; }
-    [[nodiscard]] u64 features() const override { return 0; } // units neither come nor change
+    [[nodiscard]] u64 features() const override;
     [[nodiscard]] std::span<const u8> config() const override { return config_; }
     void write_config(u64 offset, unsigned bytes, u64 value) override;
     void notified(unsigned queue) override;
@@ -36,11 +37,17 @@ class Scsi final : public VirtioDevice {
     // Calls it with a unit that is there, when it carries out no command. From any thread.
     void call(scsi::Address at, const std::function<void(scsi::LogicalUnit&)>& what);
 
+    // Units that come and go while the machine runs, which the driver is told of. With the
+    // machine's lock held.
+    void add(scsi::Address at, std::unique_ptr<scsi::LogicalUnit> unit);
+    [[nodiscard]] std::unique_ptr<scsi::LogicalUnit> remove(scsi::Address at);
+
   private:
     class Request;
     class Task;
 
     template <class Job> void take_all(unsigned queue);
+    void tell(u32 event, scsi::Address at, u32 reason);
     void fill_config();
     void set(u64 offset, auto value);
     [[nodiscard]] u32 size_at(u64 offset) const;
@@ -50,7 +57,9 @@ class Scsi final : public VirtioDevice {
     mutable std::mutex units_lock_;
     std::unique_ptr<scsi::Bus> bus_;
     std::array<u8, 36> config_{};
-    Worker worker_; // last: it uses the others
+    const bool is_hot_plug_;
+    bool has_missed_events_ = false; // the driver, which had no buffer for one
+    Worker worker_;                  // last: it uses the others
 };
 
 } // namespace ulna::devices::virtio

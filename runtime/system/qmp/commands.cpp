@@ -210,6 +210,8 @@ const Row kRows[] = {
     {"dumpdtb",                   {kFile}, save_tree},
     {"blockdev-add",              {{"driver"}, {"node-name"}}, add_node, true},
     {"blockdev-del",              {{"node-name"}}, remove_node},
+    {"device_add",                {{"driver"}, {"bus", Text, false}, {"id", Text, false}}, add_device, true},
+    {"device_del",                {{"id"}}, remove_device},
     {"eject",                     {kDevice, kId, kForce}, eject},
     {"blockdev-open-tray",        {kDevice, kId, kForce}, open_tray},
     {"blockdev-close-tray",       {kDevice, kId}, close_tray},

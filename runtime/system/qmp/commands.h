@@ -14,7 +14,7 @@ struct MachineParts {
     Board& board;
     Snapshots& snapshots;
     MachineControl& control;
-    const SystemOptions& options;
+    const SystemOptions& options; // of its start; what there is now, `control` knows
 };
 
 [[nodiscard]] std::vector<Command> machine_commands(const MachineParts& parts);
@@ -72,5 +72,9 @@ Result close_tray(const MachineParts& parts, const Json& arguments);
 Result remove_medium(const MachineParts& parts, const Json& arguments);
 Result insert_medium(const MachineParts& parts, const Json& arguments);
 Result change_medium(const MachineParts& parts, const Json& arguments);
+
+// hot_plug_commands.cpp
+Result add_device(const MachineParts& parts, const Json& arguments);
+Result remove_device(const MachineParts& parts, const Json& arguments);
 
 } // namespace ulna::system::qmp

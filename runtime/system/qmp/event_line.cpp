@@ -25,6 +25,10 @@ const char* name_of(MachineEvent::Kind kind) {
         return "BALLOON_CHANGE";
     case MachineEvent::Kind::TrayMoved:
         return "DEVICE_TRAY_MOVED";
+    case MachineEvent::Kind::DeviceDeleted:
+        return "DEVICE_DELETED";
+    case MachineEvent::Kind::UnplugRefused:
+        return "DEVICE_UNPLUG_GUEST_ERROR";
     }
     UNREACHABLE("a kind of event");
 }
@@ -71,6 +75,12 @@ std::string data_of(const MachineEvent& event) {
     case MachineEvent::Kind::TrayMoved:
         return fmt::format(R"("data": {{"device": "{}", "tray-open": {}, "id": "{}"}}, )",
                            escaped(event.drive), event.is_open, escaped(event.device));
+    case MachineEvent::Kind::DeviceDeleted:
+    case MachineEvent::Kind::UnplugRefused: {
+        const std::string id =
+            event.device.empty() ? "" : fmt::format(R"("device": "{}", )", escaped(event.device));
+        return fmt::format(R"("data": {{{}"path": "{}"}}, )", id, escaped(event.path));
+    }
     default:
         return "";
     }
@@ -82,13 +92,16 @@ std::vector<EventDescription> describe_events() {
     using Kind = MachineEvent::Kind;
     using enum Argument::Type;
     const std::vector<Argument> cause = {{"guest", Boolean}, {"reason"}};
+    const std::vector<Argument> device = {{"device", Text, false}, {"path"}};
     return {{name_of(Kind::Stop), {}},
             {name_of(Kind::Resume), {}},
             {name_of(Kind::PowerKey), {}},
             {name_of(Kind::Reset), cause},
             {name_of(Kind::Shutdown), cause},
             {name_of(Kind::BalloonChange), {{"actual", Integer}}},
-            {name_of(Kind::TrayMoved), {{"device"}, {"id"}, {"tray-open", Boolean}}}};
+            {name_of(Kind::TrayMoved), {{"device"}, {"id"}, {"tray-open", Boolean}}},
+            {name_of(Kind::DeviceDeleted), device},
+            {name_of(Kind::UnplugRefused), device}};
 }
 
 std::string event_line(const MachineEvent& event, u64 microseconds) {

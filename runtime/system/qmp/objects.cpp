@@ -13,7 +13,7 @@ namespace {
 using Tree = std::map<std::string, std::string>;
 
 Tree tree_of(const MachineParts& parts) {
-    const SystemOptions& options = parts.options;
+    const SystemOptions options = parts.control.options();
     Tree tree = {{"/", "container"},
                  {"/chardevs", "container"},
                  {"/objects", "container"},
@@ -22,7 +22,7 @@ Tree tree_of(const MachineParts& parts) {
                  {"/machine/peripheral-anon", "container"},
                  {"/machine/unattached", "container"}};
     for (const DeviceOption& device : options.devices) {
-        tree[qom_path(device, options)] = device.driver;
+        tree[qom_path(device)] = device.driver;
     }
     for (const ObjectOption& object : options.objects) {
         tree["/objects/" + object.id] = object.type;

@@ -132,7 +132,7 @@ Json character_line(const std::string& label, const std::string& where, bool is_
 } // namespace
 
 Result query_characters(const MachineParts& parts, const Json&) {
-    const SystemOptions& options = parts.options;
+    const SystemOptions options = parts.control.options();
     Json all = Json::array();
     for (const CharacterOption& line : options.lines) {
         all.push_back(character_line(line.id, line.words, true));

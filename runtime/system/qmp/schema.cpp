@@ -167,8 +167,10 @@ std::string answer_of(Schema& schema, const std::string& command) {
 Json schema_of(std::span<const Command> commands) {
     Schema schema;
     for (const Command& command : commands) {
-        const std::string arguments =
-            command.takes_more ? node_arguments(schema) : arguments_of(schema, command.arguments);
+        // What other commands take besides, their arguments decide: types and drivers.
+        const std::string arguments = command.name == "blockdev-add"
+                                          ? node_arguments(schema)
+                                          : arguments_of(schema, command.arguments);
         schema.add_named({{"name", command.name},
                           {"meta-type", "command"},
                           {"arg-type", arguments},

@@ -50,6 +50,18 @@ class PortDisk(Disk):
                 "virtio-blk-pci,drive=d,bus=two,addr=0x0", "-device", "virtio-rng-pci,bus=one"]
 
 
+class HotDisk(Disk):
+    """A node that no device has yet, ports to plug it into, and a SCSI bus."""
+
+    def options(self):
+        ports = [word for name in ("one", "two", "three") for word in ("-device", f"pcie-root-port,id={name},chassis={ord(name[1])},slot=1")]
+        return ["-blockdev", f"driver=file,node-name=f,filename={self.image},read-only=on", "-blockdev", "driver=raw,node-name=d,file=f,read-only=on",
+                "-blockdev", "null-co,node-name=sd,size=1048576", "-netdev", "user,id=n", *ports, "-device", "virtio-scsi-pci,id=s,bus=three"]
+
+    def check(self):
+        return None
+
+
 class ScsiDisk(Disk):
     """The same on a SCSI bus, with a CD beside it, another that takes its place, and a drive without one."""
 

@@ -120,6 +120,25 @@ for i in 1 2 3; do
 done
 """ + WORK
 
+# Devices behind root ports, and a disk on a SCSI bus, come; two of them go at the same time, since drivers wait five
+# seconds before they let go, and one more before they switch the light off; another comes in the place of one.
+PCI_HOTPLUG = """
+say() { (sleep 0.3; echo $1) & }
+is() { until [ "$(cat $1 2>/dev/null)" = "$2" ]; do sleep 0.1; done; }
+is_gone() { while [ -e $1 ]; do sleep 0.1; done; }
+say "plug the disk in"; is /sys/block/vda/size 32768
+mount -t ext4 -o ro /dev/vda /mnt; [ "$(cat /mnt/hello)" = "from the host" ]; umount /mnt
+say "plug the network in"; is /sys/class/net/eth0/address 52:54:00:12:34:57
+ifconfig eth0 10.0.2.15 up; ping -c 1 10.0.2.2 >/dev/null
+say "take both out"; is_gone /sys/block/vda; is_gone /sys/class/net/eth0; sleep 2
+say "plug the disk in again"; is /sys/block/vda/serial second
+say "plug the SCSI disk in"; is /sys/block/sda/size 2048
+[ "$(cat /sys/class/scsi_device/*/device/type)" = 0 ]
+say "take the SCSI disk out"; is_gone /sys/block/sda
+say "change nothing"; sleep 1
+[ -e /sys/block/vda ]
+"""
+
 # Tables instead of a tree: all are there, and the devices that they name.
 ACPI = """
 for table in APIC DBG2 DSDT FACP GTDT IORT MCFG PPTT SPCR; do [ -s /sys/firmware/acpi/tables/$table ]; done

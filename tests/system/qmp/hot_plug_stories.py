@@ -1,0 +1,87 @@
+"""What comes to machines and goes from them while they run, by QMP. Each story gets a way to make machines, and returns
+what has to be the same of ours and of the peer's. Slots that nobody has switched on let go at once: what a guest has to
+do with them, boots of Linux show (tests/machine/boot)."""
+
+from block_stories import drives_of, images
+
+PORTS = ["-nodefaults", "-device", "pcie-root-port,id=one,chassis=1,slot=1", "-device", "pcie-root-port,id=two,chassis=2,slot=2", "-device",
+         "pcie-root-port,id=fixed,chassis=3,slot=3,hotplug=off", "-device", "virtio-rng-pci,id=old,bus=fixed"]
+
+
+def devices_of(client):
+    return sorted(one["name"] for one in client.value("qom-list", path="/machine/peripheral") if one["name"] != "type")
+
+
+def deleted(client, device):
+    """All events up to that of this one."""
+    events = client.event("DEVICE_DELETED")
+    while ["DEVICE_DELETED", {"device": device, "path": "/machine/peripheral/" + device}] not in events:
+        events += client.event("DEVICE_DELETED")
+    return events
+
+
+def plugs_devices_in(machine):
+    with machine("-S", *PORTS) as m:
+        c, said = m.client(), []
+        for bus in "one", "two":
+            said.append(c.ask("device_add", driver="virtio-rng-pci", id=bus + "r", bus=bus))
+        said += [devices_of(c), c.ask("device_del", id="oner"), deleted(c, "oner"), devices_of(c)]
+        said += [c.ask("device_add", driver="virtio-rng-pci", id="oner", bus="one", addr="0x0"), devices_of(c)]
+        return said
+
+
+def refuses_devices(machine):
+    """With the same words."""
+    with machine("-S", *PORTS) as m:
+        c, said = m.client(), []
+        said.append(c.ask("device_add", driver="virtio-rng-pci", id="r", bus="one"))
+        for wrong in ({"driver": "virtio-rng-pci"}, {"driver": "virtio-rng-pci", "bus": "pcie.0"}, {"driver": "virtio-rng-pci", "bus": "fixed"},
+                      {"driver": "virtio-rng-pci", "bus": "one"}, {"driver": "virtio-rng-pci", "bus": "none"}, {"driver": "nonsense", "bus": "two"},
+                      {"driver": "virtio-rng-pci", "bus": "two", "id": "r"}, {"driver": "pcie-root-port", "id": "p"}):
+            said += [wrong, c.ask("device_add", **wrong)]
+        for wrong in ({"driver": "virtio-blk-pci", "bus": "two"}, {"driver": "virtio-blk-pci", "bus": "two", "drive": "none"},
+                      {"driver": "virtio-net-pci", "bus": "two", "netdev": "none"}, {"driver": "virtio-rng-pci", "bus": "two", "frob": 1},
+                      {"driver": "virtio-rng-device"}, {"driver": "scsi-hd", "drive": "none"}, {"driver": "virtio-rng-pci", "bus": "two", "addr": "x"}):
+            said += [wrong, c.error("device_add", **wrong)]
+        for wrong in "none", "old", "one":
+            said += [wrong, c.ask("device_del", id=wrong)]
+        return said + [c.error("device_add"), c.error("device_del"), devices_of(c)]
+
+
+def plugs_disks_in(machine):
+    with images(1 << 20) as (image,):
+        with machine("-S", *PORTS, "-device", "virtio-scsi-pci,id=s,bus=pcie.0,addr=0x8") as m:
+            c, said = m.client(), []
+            add = lambda: c.ask("blockdev-add", driver="raw", node_name="n", file={"driver": "file", "filename": image})
+            said += [add(), c.ask("device_add", driver="virtio-blk-pci", id="d", bus="one", drive="n"), drives_of(c)]
+            said += [c.error("device_add", driver="scsi-hd", id="h", bus="s.0", drive="n"), c.error("blockdev-del", node_name="n")]
+            said += [c.ask("device_del", id="d"), deleted(c, "d")]
+            said += [drives_of(c), c.ask("device_add", driver="scsi-hd", id="h", bus="s.0", drive="n", lun=3), drives_of(c)]
+            said += [c.error("device_add", driver="scsi-cd", id="c", bus="s.0", scsi_id=0, lun=3), c.ask("device_add", driver="scsi-cd", id="c", bus="s.0")]
+            said += [c.ask("device_del", id="h"), deleted(c, "h"), c.ask("blockdev-del", node_name="n")]
+            said += [c.ask("device_del", id="c"), deleted(c, "c"), drives_of(c), devices_of(c)]
+            return said
+
+
+def saves_what_was_plugged_in(machine):
+    """Of ours alone: snapshots fit machines with the same devices."""
+    with images(1 << 20) as (image,):
+        options = ["-S", *PORTS, "-device", "virtio-scsi-pci,id=s,bus=two", "-blockdev", f"driver=file,node-name=f,filename={image},read-only=on",
+                   "-snapshot-dir"]
+        with machine(*options, "FOLDER") as m:
+            c = m.client()
+            line = lambda text: c.value("human-monitor-command", command_line=text).replace("\r", "")
+            assert line("savevm before") == "" and line("device_add virtio-rng-pci,id=r,bus=one") == ""
+            assert line("device_add scsi-hd,id=h,drive=f,bus=s.0") == ""
+            assert "virtio-pci" in line("loadvm before"), line("loadvm before")
+            assert line("savevm with") == "" and line("loadvm with") == ""
+            c.value("system_reset")
+            assert devices_of(c) == ["fixed", "h", "old", "one", "r", "s", "two"] and line("savevm reset") == ""
+            assert line("device_del h") == "" and "0:0" in line("loadvm with"), line("loadvm with")
+            assert line("device_add scsi-hd,id=h,drive=f,bus=s.0") == "" and line("loadvm with") == ""
+            with machine(*options, m.folder.name, "-device", "virtio-rng-pci,id=r,bus=one", "-device", "scsi-hd,id=h,drive=f") as other:
+                c = other.client()
+                assert line("loadvm with") == "" and line("loadvm reset") == ""
+
+
+STORIES = [plugs_devices_in, refuses_devices, plugs_disks_in]
