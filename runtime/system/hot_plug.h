@@ -13,6 +13,8 @@
 
 namespace ulna::system {
 
+struct CommandLineParse;
+
 class HotPlug {
   public:
     HotPlug(Machine& machine, Board& board, const SystemOptions& options);
@@ -27,9 +29,24 @@ class HotPlug {
     [[nodiscard]] std::string remove_device(const std::string& name);
     [[nodiscard]] bool has_device(const std::string& name) const;
 
+    // hot_plug_backends.cpp: what devices can be on, as -netdev, -object, -chardev and -drive have
+    // it. It is opened when a device is plugged in that names it; what a device is on stays.
+    [[nodiscard]] std::string add_network(const std::string& value);
+    [[nodiscard]] std::string remove_network(const std::string& id);
+    [[nodiscard]] std::string add_object(const std::string& value);
+    [[nodiscard]] std::string remove_object(const std::string& id);
+    [[nodiscard]] std::string add_characters(const std::string& value);
+    [[nodiscard]] std::string remove_characters(const std::string& id);
+    [[nodiscard]] std::string add_drive(const std::string& value);
+    [[nodiscard]] std::string remove_drive(const std::string& id);
+    [[nodiscard]] bool has_network(const std::string& id) const;
+
   private:
     class Departure;
 
+    // By an option's parser.
+    [[nodiscard]] std::string add(void (*parser)(CommandLineParse&, const std::string&),
+                                  const std::string& value);
     [[nodiscard]] std::string why_not_added(const DeviceOption& device) const;
     [[nodiscard]] DeviceOption* find(const std::string& name);
     void forget(const DeviceOption& device); // and tells that it has gone

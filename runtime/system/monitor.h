@@ -70,6 +70,14 @@ class Monitor {
     // monitor_hot_plug.cpp
     std::string add_device(const Words& arguments);
     std::string remove_device(const Words& arguments);
+    std::string add_network(const Words& arguments);
+    std::string remove_network(const Words& arguments);
+    std::string add_object(const Words& arguments);
+    std::string remove_object(const Words& arguments);
+    std::string add_characters(const Words& arguments);
+    std::string remove_characters(const Words& arguments);
+    std::string add_drive(const Words& arguments);
+    std::string remove_drive(const Words& arguments);
     // monitor_block.cpp
     std::string eject(const Words& arguments);
     std::string change(const Words& arguments);

@@ -19,4 +19,38 @@ std::string Monitor::remove_device(const Words& arguments) {
     return as_error(control_.hot_plug().remove_device(arguments[0]));
 }
 
+std::string Monitor::add_network(const Words& arguments) {
+    return as_error(control_.hot_plug().add_network(arguments[0]));
+}
+
+std::string Monitor::remove_network(const Words& arguments) {
+    return as_error(control_.hot_plug().remove_network(arguments[0]));
+}
+
+std::string Monitor::add_object(const Words& arguments) {
+    return as_error(control_.hot_plug().add_object(arguments[0]));
+}
+
+std::string Monitor::remove_object(const Words& arguments) {
+    return as_error(control_.hot_plug().remove_object(arguments[0]));
+}
+
+std::string Monitor::add_characters(const Words& arguments) {
+    return as_error(control_.hot_plug().add_characters(arguments[0]));
+}
+
+std::string Monitor::remove_characters(const Words& arguments) {
+    return as_error(control_.hot_plug().remove_characters(arguments[0]));
+}
+
+// The first word is where it would be on a bus, which nothing here is.
+std::string Monitor::add_drive(const Words& arguments) {
+    const std::string why_not = control_.hot_plug().add_drive(arguments[1]);
+    return why_not.empty() ? "OK\n" : as_error(why_not);
+}
+
+std::string Monitor::remove_drive(const Words& arguments) {
+    return as_error(control_.hot_plug().remove_drive(arguments[0]));
+}
+
 } // namespace ulna::system

@@ -76,5 +76,11 @@ Result change_medium(const MachineParts& parts, const Json& arguments);
 // hot_plug_commands.cpp
 Result add_device(const MachineParts& parts, const Json& arguments);
 Result remove_device(const MachineParts& parts, const Json& arguments);
+Result add_network(const MachineParts& parts, const Json& arguments);
+Result remove_network(const MachineParts& parts, const Json& arguments);
+Result add_object(const MachineParts& parts, const Json& arguments);
+Result remove_object(const MachineParts& parts, const Json& arguments);
+Result add_characters(const MachineParts& parts, const Json& arguments);
+Result remove_characters(const MachineParts& parts, const Json& arguments);
 
 } // namespace ulna::system::qmp

@@ -5,6 +5,39 @@
 
 namespace ulna::system::qmp {
 
+namespace {
+
+// As an option's value has a text.
+std::string quoted(const std::string& text) {
+    std::string quoted;
+    for (const char c : text) {
+        quoted += c == ',' ? std::string{",,"} : std::string{c};
+    }
+    return quoted;
+}
+
+// A member of an object inside others; null where there is none.
+Json member(const Json& of, std::initializer_list<const char*> path) {
+    Json at = of;
+    for (const char* const name : path) {
+        at = at.is_object() && at.contains(name) ? Json(at[name]) : Json();
+    }
+    return at;
+}
+
+// Of a socket, as -chardev says it.
+std::string address_of(const Json& data) {
+    const auto text = [&](const char* key, const Json& value) {
+        return value.is_string() ? "," + std::string(key) + "=" + quoted(value.get<std::string>())
+                                 : "";
+    };
+    const Json address = member(data, {"addr", "data"});
+    return text("path", member(address, {"path"})) + text("host", member(address, {"host"})) +
+           text("port", member(address, {"port"})) + text("fd", member(address, {"str"}));
+}
+
+} // namespace
+
 Result add_device(const MachineParts& parts, const Json& arguments) {
     return done_unless(parts.control.hot_plug().add_device(arguments.dump()));
 }
@@ -15,6 +48,51 @@ Result remove_device(const MachineParts& parts, const Json& arguments) {
     const bool is_there = hot_plug.has_device(id);
     const std::string why_not = hot_plug.remove_device(id);
     return is_there ? done_unless(why_not) : Failure{why_not, "DeviceNotFound"};
+}
+
+Result add_network(const MachineParts& parts, const Json& arguments) {
+    return done_unless(parts.control.hot_plug().add_network(arguments.dump()));
+}
+
+Result remove_network(const MachineParts& parts, const Json& arguments) {
+    HotPlug& hot_plug = parts.control.hot_plug();
+    const std::string id = arguments["id"];
+    const bool is_there = hot_plug.has_network(id);
+    const std::string why_not = hot_plug.remove_network(id);
+    return is_there ? done_unless(why_not) : Failure{why_not, "DeviceNotFound"};
+}
+
+Result add_object(const MachineParts& parts, const Json& arguments) {
+    return done_unless(parts.control.hot_plug().add_object(arguments.dump()));
+}
+
+Result remove_object(const MachineParts& parts, const Json& arguments) {
+    return done_unless(parts.control.hot_plug().remove_object(arguments["id"]));
+}
+
+// A socket is a server unless it says not, which waits for nobody.
+Result add_characters(const MachineParts& parts, const Json& arguments) {
+    const Json type = member(arguments, {"backend", "type"});
+    const Json data = member(arguments, {"backend", "data"});
+    if (!type.is_string()) {
+        return Failure{"argument 'backend' has no 'type'"};
+    }
+    const std::string kind = type.get<std::string>();
+    std::string value = quoted(kind) + ",id=" + quoted(arguments["id"].get<std::string>());
+    const Json file = member(data, {"out"});
+    if (kind == "file" && file.is_string()) {
+        value += ",path=" + quoted(file.get<std::string>());
+    } else if (kind == "socket") {
+        const bool serves = member(data, {"server"}) != Json(false);
+        const bool waits = member(data, {"wait"}) == Json(true);
+        value += address_of(data) + ",server=" + (serves ? "on" : "off") +
+                 ",wait=" + (waits ? "on" : "off");
+    }
+    return done_unless(parts.control.hot_plug().add_characters(value));
+}
+
+Result remove_characters(const MachineParts& parts, const Json& arguments) {
+    return done_unless(parts.control.hot_plug().remove_characters(arguments["id"]));
 }
 
 } // namespace ulna::system::qmp

@@ -56,7 +56,7 @@ class HotDisk(Disk):
     def options(self):
         ports = [word for name in ("one", "two", "three") for word in ("-device", f"pcie-root-port,id={name},chassis={ord(name[1])},slot=1")]
         return ["-blockdev", f"driver=file,node-name=f,filename={self.image},read-only=on", "-blockdev", "driver=raw,node-name=d,file=f,read-only=on",
-                "-blockdev", "null-co,node-name=sd,size=1048576", "-netdev", "user,id=n", *ports, "-device", "virtio-scsi-pci,id=s,bus=three"]
+                *ports, "-device", "virtio-scsi-pci,id=s,bus=three"]
 
     def check(self):
         return None

@@ -132,7 +132,7 @@ say "plug the network in"; is /sys/class/net/eth0/address 52:54:00:12:34:57
 ifconfig eth0 10.0.2.15 up; ping -c 1 10.0.2.2 >/dev/null
 say "take both out"; is_gone /sys/block/vda; is_gone /sys/class/net/eth0; sleep 2
 say "plug the disk in again"; is /sys/block/vda/serial second
-say "plug the SCSI disk in"; is /sys/block/sda/size 2048
+say "plug the SCSI disk in"; is /sys/block/sda/size 32768
 [ "$(cat /sys/class/scsi_device/*/device/type)" = 0 ]
 say "take the SCSI disk out"; is_gone /sys/block/sda
 say "change nothing"; sleep 1

@@ -2,7 +2,9 @@
 what has to be the same of ours and of the peer's. Slots that nobody has switched on let go at once: what a guest has to
 do with them, boots of Linux show (tests/machine/boot)."""
 
-from block_stories import drives_of, images
+import os
+
+from block_stories import drives_of, images, outcome
 
 PORTS = ["-nodefaults", "-device", "pcie-root-port,id=one,chassis=1,slot=1", "-device", "pcie-root-port,id=two,chassis=2,slot=2", "-device",
          "pcie-root-port,id=fixed,chassis=3,slot=3,hotplug=off", "-device", "virtio-rng-pci,id=old,bus=fixed"]
@@ -63,6 +65,31 @@ def plugs_disks_in(machine):
             return said
 
 
+def plugs_back_ends_in(machine):
+    with images(1 << 20) as (image,):
+        with machine("-S", *PORTS) as m:
+            c, said = m.client(), []
+            for name, add, remove in (
+                    ("netdev", [{"type": "user", "id": "n"}, {"type": "user", "id": "n"}, {"type": "frob", "id": "m"}, {"type": "user"}], ("n", "n")),
+                    ("object", [{"qom_type": "rng-builtin", "id": "o"}, {"qom_type": "rng-builtin", "id": "o"}, {"qom_type": "frob", "id": "p"},
+                                {"qom_type": "memory-backend-ram", "id": "ram", "size": 1 << 20}, {"qom_type": "secret", "id": "s", "data": "a"}], ("o", "o", "ram")),
+                    ("chardev", [{"id": "c", "backend": {"type": "null", "data": {}}}, {"id": "c", "backend": {"type": "null", "data": {}}}, {"id": "e", "backend": {"type": "frob"}},
+                                 {"id": "f", "backend": {"type": "file", "data": {"out": os.path.join(os.path.dirname(image), "out")}}}], ("c", "c"))):
+                dash = "_" if name == "netdev" else "-"
+                said += [outcome(c.ask(f"{name}{dash}add", **arguments)) for arguments in add]
+                said += [one["name"] for one in c.value("qom-list", path="/objects") if not one["name"].startswith("mach-virt")]
+                said.append(sorted(one["label"] for one in c.value("query-chardev") if one["label"] in "cef"))
+                said += [outcome(c.ask(f"{name}{'-remove' if name == 'chardev' else dash + 'del'}", id=one)) for one in remove]
+            said += [c.ask("netdev_add", type="user", id="n"), c.ask("device_add", driver="virtio-net-pci", id="d", bus="one", netdev="n")]
+            said += [c.ask("device_del", id="d"), deleted(c, "d"), c.ask("netdev_del", id="n")]
+            said += [c.ask("object-add", qom_type="rng-builtin", id="o"), c.ask("device_add", driver="virtio-rng-pci", id="r", bus="one", rng="o")]
+            said += [c.ask("device_del", id="r"), deleted(c, "r"), c.ask("object-del", id="o")]
+            line = lambda text: c.value("human-monitor-command", command_line=text).replace("\r", "")
+            said += [line(f"drive_add 0 if=none,id=d,file={image},format=raw"), c.ask("device_add", driver="virtio-blk-pci", id="b", bus="two", drive="d")]
+            said += [drives_of(c), c.ask("device_del", id="b"), deleted(c, "b"), drives_of(c), line("drive_add 0 if=none,id=d,file=" + image), line("drive_del d")]
+            return said
+
+
 def saves_what_was_plugged_in(machine):
     """Of ours alone: snapshots fit machines with the same devices."""
     with images(1 << 20) as (image,):
@@ -84,4 +111,4 @@ def saves_what_was_plugged_in(machine):
                 assert line("loadvm with") == "" and line("loadvm reset") == ""
 
 
-STORIES = [plugs_devices_in, refuses_devices, plugs_disks_in]
+STORIES = [plugs_devices_in, refuses_devices, plugs_disks_in, plugs_back_ends_in]
