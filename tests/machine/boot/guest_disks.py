@@ -54,7 +54,8 @@ class HotDisk(Disk):
     """A node that no device has yet, ports to plug it into, and a SCSI bus."""
 
     def options(self):
-        ports = [word for name in ("one", "two", "three") for word in ("-device", f"pcie-root-port,id={name},chassis={ord(name[1])},slot=1")]
+        ports = ["-snapshot-dir", self.image.parent]
+        ports += [word for name in ("one", "two", "three") for word in ("-device", f"pcie-root-port,id={name},chassis={ord(name[1])},slot=1")]
         return ["-blockdev", f"driver=file,node-name=f,filename={self.image},read-only=on", "-blockdev", "driver=raw,node-name=d,file=f,read-only=on",
                 *ports, "-device", "virtio-scsi-pci,id=s,bus=three"]
 

@@ -132,6 +132,9 @@ say "plug the network in"; is /sys/class/net/eth0/address 52:54:00:12:34:57
 ifconfig eth0 10.0.2.15 up; ping -c 1 10.0.2.2 >/dev/null
 say "take both out"; is_gone /sys/block/vda; is_gone /sys/class/net/eth0; sleep 2
 say "plug the disk in again"; is /sys/block/vda/serial second
+say "save the machine"; sleep 1
+say "load it again"; sleep 1
+cmp /dev/vda /dev/vda
 say "plug the SCSI disk in"; is /sys/block/sda/size 32768
 [ "$(cat /sys/class/scsi_device/*/device/type)" = 0 ]
 say "take the SCSI disk out"; is_gone /sys/block/sda
