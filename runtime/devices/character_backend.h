@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "ir/support/types.h"
+#include "runtime/file_descriptor.h"
 
 namespace ulna::devices {
 
@@ -24,6 +25,7 @@ class CharacterSink {
     [[nodiscard]] virtual std::size_t room() const = 0;  // how many bytes it takes now
     virtual void receive(std::span<const u8> bytes) = 0; // at most room()
     virtual void receive_break() {}
+    virtual void receive_descriptor(runtime::FileDescriptor) {} // before the bytes that it is with
     virtual void opened() {}         // somebody has come to the other end
     virtual void closed() {}         // and has gone
     virtual void output_resumed() {} // CharacterBackend::congested() is false again

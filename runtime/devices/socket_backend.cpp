@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "runtime/host_socket.h"
 #include "runtime/option_values.h"
@@ -105,6 +106,29 @@ runtime::FileDescriptor open(const SocketOptions& options, std::string& why_not)
     }
     return options.server ? runtime::listen_tcp(options.host, options.port, kBacklog, why_not)
                           : runtime::connect_tcp(options.host, options.port, why_not);
+}
+
+// As recv(). Descriptors that come with the bytes go to the sink.
+ssize_t receive(int from, std::span<u8> to, CharacterSink& sink) {
+    constexpr std::size_t kMostDescriptors = 16;
+    alignas(cmsghdr) std::array<u8, CMSG_SPACE(kMostDescriptors * sizeof(int))> control{};
+    iovec piece{to.data(), to.size()};
+    msghdr message{.msg_iov = &piece,
+                   .msg_iovlen = 1,
+                   .msg_control = control.data(),
+                   .msg_controllen = control.size()};
+    const ssize_t count = recvmsg(from, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    cmsghdr* one = count >= 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+    for (; one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+        const bool has_descriptors = one->cmsg_level == SOL_SOCKET && one->cmsg_type == SCM_RIGHTS;
+        for (std::size_t at = CMSG_LEN(0); has_descriptors && at < one->cmsg_len;
+             at += sizeof(int)) {
+            int fd = -1;
+            std::memcpy(&fd, reinterpret_cast<const u8*>(one) + at, sizeof fd);
+            sink.receive_descriptor(runtime::FileDescriptor(fd));
+        }
+    }
+    return count;
 }
 
 } // namespace
@@ -228,8 +252,8 @@ void SocketBackend::update_interest() {
 }
 
 void SocketBackend::read_input() {
-    const bool goes_on = take_input(
-        [this](std::span<u8> to) { return recv(connection_, to.data(), to.size(), MSG_DONTWAIT); });
+    const bool goes_on =
+        take_input([this](std::span<u8> to) { return receive(connection_, to, *sink_); });
     goes_on ? update_interest() : detach();
 }
 

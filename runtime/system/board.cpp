@@ -1,5 +1,7 @@
 #include "runtime/system/board.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "ir/support/check.h"
@@ -294,12 +296,30 @@ virtio::Worker::Place Board::worker_place() const {
                                        : virtio::Worker::Place::Thread;
 }
 
+namespace {
+
+// A descriptor stays the option's, whose next device needs it, too.
+virtio::NetOptions with_own_descriptor(virtio::NetOptions network) {
+    auto* const tap = std::get_if<virtio::TapNetOptions>(&network);
+    auto* const stream = std::get_if<virtio::StreamNetOptions>(&network);
+    int* const fd = tap != nullptr ? &tap->fd : stream != nullptr ? &stream->fd : nullptr;
+    if (fd != nullptr && *fd >= 0) {
+        fcntl(*fd, F_SETFD, FD_CLOEXEC);
+        const int own = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
+        *fd = own >= 0 ? own : *fd; // or whoever opens it says what is wrong
+    }
+    return network;
+}
+
+} // namespace
+
 Board::VirtioPointer Board::make_network(const DeviceOption& device,
                                          const SystemOptions& options,
                                          std::string& why_not) {
     const std::lock_guard lock{machine_.lock()};
-    auto backend = virtio::open_net(machine_.loop(),
-                                    with_id(options.networks, device.network)->network, why_not);
+    auto backend = virtio::open_net(
+        machine_.loop(), with_own_descriptor(with_id(options.networks, device.network)->network),
+        why_not);
     const virtio::MacAddress default_mac = board_mac(networks_++);
     return backend == nullptr ? nullptr
                               : std::make_unique<virtio::Net>(std::move(backend),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "runtime/devices/virtio/block_backend.h"
 #include "runtime/devices/virtio/net_options.h"
 #include "runtime/devices/virtio/shared_folder.h"
+#include "runtime/file_descriptor.h"
 
 #include "runtime/system/acpi/tables.h"
 #include "runtime/system/block_node_options.h"
@@ -40,6 +42,7 @@ struct DriveOption {
 struct NetworkOption { // -netdev
     std::string id;
     devices::virtio::NetOptions network;
+    std::shared_ptr<runtime::FileDescriptor> descriptor; // that it has, if QMP passed it
 };
 
 struct FolderOption { // -fsdev local

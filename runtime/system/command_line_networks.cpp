@@ -100,7 +100,7 @@ virtio::NetOptions tap_network(Properties& properties) {
     if (tap.fd < 0 && (up != "no" || down != "no")) {
         properties.fail("needs script=no: no program is run to set the interface up");
     }
-    for (const char* const name : {"vhost", "vnet_hdr", "sndbuf"}) {
+    for (const char* const name : {"vhost", "vhostfd", "vnet_hdr", "sndbuf"}) {
         properties.ignore(name);
     }
     return tap;

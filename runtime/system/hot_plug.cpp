@@ -92,7 +92,7 @@ SystemOptions HotPlug::options() const {
     return options_;
 }
 
-DeviceOption* HotPlug::find(const std::string& name) {
+const DeviceOption* HotPlug::find(const std::string& name) const {
     const auto found = std::ranges::find_if(options_.devices, [&](const DeviceOption& device) {
         return (!device.id.empty() && device.id == name) || qom_path(device) == name;
     });
@@ -101,7 +101,7 @@ DeviceOption* HotPlug::find(const std::string& name) {
 
 bool HotPlug::has_device(const std::string& name) const {
     const std::lock_guard lock{board_.change_lock()};
-    return const_cast<HotPlug*>(this)->find(name) != nullptr;
+    return find(name) != nullptr;
 }
 
 // --- Coming

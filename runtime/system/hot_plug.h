@@ -31,7 +31,9 @@ class HotPlug {
 
     // hot_plug_backends.cpp: what devices can be on, as -netdev, -object, -chardev and -drive have
     // it. It is opened when a device is plugged in that names it; what a device is on stays.
-    [[nodiscard]] std::string add_network(const std::string& value);
+    // `passed`: whose number the option's fd= is; or none.
+    [[nodiscard]] std::string add_network(const std::string& value,
+                                          runtime::FileDescriptor passed = {});
     [[nodiscard]] std::string remove_network(const std::string& id);
     [[nodiscard]] std::string add_object(const std::string& value);
     [[nodiscard]] std::string remove_object(const std::string& id);
@@ -48,7 +50,7 @@ class HotPlug {
     [[nodiscard]] std::string add(void (*parser)(CommandLineParse&, const std::string&),
                                   const std::string& value);
     [[nodiscard]] std::string why_not_added(const DeviceOption& device) const;
-    [[nodiscard]] DeviceOption* find(const std::string& name);
+    [[nodiscard]] const DeviceOption* find(const std::string& name) const;
     void forget(const DeviceOption& device); // and tells that it has gone
     void finish(std::unique_ptr<Board::PciDevice> gone);
 

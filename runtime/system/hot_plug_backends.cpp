@@ -37,9 +37,14 @@ std::string HotPlug::add(void (*parser)(CommandLineParse&, const std::string&),
     return "";
 }
 
-std::string HotPlug::add_network(const std::string& value) {
+std::string HotPlug::add_network(const std::string& value, runtime::FileDescriptor passed) {
     const std::lock_guard lock{board_.change_lock()};
-    return add(system::add_network, value);
+    std::string why_not = add(system::add_network, value);
+    if (why_not.empty() && passed) {
+        options_.networks.back().descriptor =
+            std::make_shared<runtime::FileDescriptor>(std::move(passed));
+    }
+    return why_not;
 }
 
 bool HotPlug::has_network(const std::string& id) const {

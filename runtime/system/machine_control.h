@@ -7,6 +7,7 @@
 #include <string>
 
 #include "runtime/system/hot_plug.h"
+#include "runtime/system/qmp/passed_descriptors.h"
 
 namespace ulna::system {
 
@@ -25,6 +26,7 @@ class MachineControl {
     std::atomic<bool> tells_of_migration{false};
     [[nodiscard]] BlockDrives& drives() { return board_.drives(); }
     [[nodiscard]] HotPlug& hot_plug() { return hot_plug_; }
+    [[nodiscard]] qmp::PassedDescriptors& descriptors() { return descriptors_; }
     [[nodiscard]] SystemOptions options() const { return hot_plug_.options(); } // as they are now
     [[nodiscard]] std::vector<Board::PciReport> pci_functions() const;
     // By the balloon; false or nothing where there is none. In bytes.
@@ -35,6 +37,7 @@ class MachineControl {
     Machine& machine_;
     Board& board_;
     HotPlug hot_plug_;
+    qmp::PassedDescriptors descriptors_;
 };
 
 } // namespace ulna::system

@@ -214,6 +214,8 @@ const Row kRows[] = {
     {"device_del",                {{"id"}}, remove_device},
     {"netdev_add",                {{"type"}, {"id"}}, add_network, true},
     {"netdev_del",                {{"id"}}, remove_network},
+    {"getfd",                     {{"fdname"}}, name_descriptor},
+    {"closefd",                   {{"fdname"}}, close_descriptor},
     {"object-add",                {{"qom-type"}, {"id"}}, add_object, true},
     {"object-del",                {{"id"}}, remove_object},
     {"chardev-add",               {{"id"}, {"backend", Object}}, add_characters},

@@ -78,6 +78,8 @@ Result add_device(const MachineParts& parts, const Json& arguments);
 Result remove_device(const MachineParts& parts, const Json& arguments);
 Result add_network(const MachineParts& parts, const Json& arguments);
 Result remove_network(const MachineParts& parts, const Json& arguments);
+Result name_descriptor(const MachineParts& parts, const Json& arguments);
+Result close_descriptor(const MachineParts& parts, const Json& arguments);
 Result add_object(const MachineParts& parts, const Json& arguments);
 Result remove_object(const MachineParts& parts, const Json& arguments);
 Result add_characters(const MachineParts& parts, const Json& arguments);

@@ -11,6 +11,7 @@
 
 #include "runtime/devices/character_backend.h"
 #include "runtime/devices/virtio/worker.h"
+#include "runtime/system/qmp/passed_descriptors.h"
 #include "runtime/system/qmp/protocol.h"
 
 namespace ulna::system::qmp {
@@ -24,6 +25,7 @@ class Connection final : public devices::CharacterSink {
         std::vector<Command> commands;
         // Sends events that have happened before an answer is sent. With the machine's lock held.
         std::function<void()> before_answer;
+        PassedDescriptors& descriptors;
     };
 
     // With the machine's lock held.
@@ -37,6 +39,9 @@ class Connection final : public devices::CharacterSink {
 
     [[nodiscard]] std::size_t room() const override;
     void receive(std::span<const u8> bytes) override;
+    void receive_descriptor(runtime::FileDescriptor descriptor) override {
+        shared_.descriptors.arrived(std::move(descriptor));
+    }
     void opened() override;
     void closed() override;
     void output_resumed() override { client_->room_grew(); }

@@ -16,6 +16,10 @@ std::string quoted(const std::string& text) {
     return quoted;
 }
 
+bool begins_with_digit(const std::string& text) {
+    return !text.empty() && text[0] >= '0' && text[0] <= '9';
+}
+
 // A member of an object inside others; null where there is none.
 Json member(const Json& of, std::initializer_list<const char*> path) {
     Json at = of;
@@ -50,8 +54,37 @@ Result remove_device(const MachineParts& parts, const Json& arguments) {
     return is_there ? done_unless(why_not) : Failure{why_not, "DeviceNotFound"};
 }
 
+// Names of passed descriptors begin with no digit, so that others are numbers.
 Result add_network(const MachineParts& parts, const Json& arguments) {
-    return done_unless(parts.control.hot_plug().add_network(arguments.dump()));
+    Json value = arguments;
+    const Json fd = member(arguments, {"fd"});
+    runtime::FileDescriptor passed;
+    if (fd.is_string() && !begins_with_digit(fd.get<std::string>())) {
+        passed = parts.control.descriptors().take(fd.get<std::string>());
+        if (!passed) {
+            return Failure{"File descriptor named '" + fd.get<std::string>() +
+                           "' has not been found"};
+        }
+        value["fd"] = passed.get();
+    }
+    return done_unless(parts.control.hot_plug().add_network(value.dump(), std::move(passed)));
+}
+
+Result name_descriptor(const MachineParts& parts, const Json& arguments) {
+    const std::string name = arguments["fdname"];
+    const std::string why_not = parts.control.descriptors().give_name(name);
+    if (why_not.empty() && begins_with_digit(name)) {
+        static_cast<void>(parts.control.descriptors().close(name));
+        return Failure{"Parameter 'fdname' expects a name not starting with a digit"};
+    }
+    return done_unless(why_not);
+}
+
+Result close_descriptor(const MachineParts& parts, const Json& arguments) {
+    const std::string name = arguments["fdname"];
+    return parts.control.descriptors().close(name)
+               ? done()
+               : Failure{"File descriptor named '" + name + "' not found"};
 }
 
 Result remove_network(const MachineParts& parts, const Json& arguments) {

@@ -22,7 +22,8 @@ Server::Server(const MachineParts& parts)
       shared_{.machine_lock = machine_.lock(),
               .greeting = machine_greeting(),
               .commands = machine_commands(parts),
-              .before_answer = [this] { send_events(); }} {}
+              .before_answer = [this] { send_events(); },
+              .descriptors = parts.control.descriptors()} {}
 
 Server::~Server() { end(); }
 

@@ -2,7 +2,9 @@
 what has to be the same of ours and of the peer's. Slots that nobody has switched on let go at once: what a guest has to
 do with them, boots of Linux show (tests/machine/boot)."""
 
+import json
 import os
+import socket
 
 from block_stories import drives_of, images, outcome
 
@@ -90,6 +92,23 @@ def plugs_back_ends_in(machine):
             return said
 
 
+def takes_descriptors(machine):
+    with machine("-S", *PORTS) as m:
+        c, (ours, its) = m.client(), socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        pass_it = lambda command, name: socket.send_fds(c.socket, [json.dumps({"execute": command, "arguments": {"fdname": name}}).encode()], [its.fileno()])
+        said = [c.ask("getfd", fdname="n"), c.ask("closefd", fdname="n")]
+        pass_it("getfd", "n")
+        said += [c.receive(), c.ask("closefd", fdname="n"), c.ask("closefd", fdname="n")]
+        pass_it("getfd", "5")
+        said.append(c.receive()["error"]["class"])
+        pass_it("getfd", "m")
+        said += [c.receive(), c.error("netdev_add", type="socket", id="s", fd="none"), c.ask("netdev_add", type="socket", id="s", fd="m")]
+        said += [c.ask("device_add", driver="virtio-net-pci", id="d", bus="one", netdev="s"), c.ask("device_del", id="d"), deleted(c, "d")]
+        said += [c.ask("device_add", driver="virtio-net-pci", id="d", bus="one", netdev="s"), c.ask("device_del", id="d"), deleted(c, "d")]
+        said += [c.ask("netdev_del", id="s"), its.close(), ours.settimeout(10), ours.recv(1)]
+        return said
+
+
 def saves_what_was_plugged_in(machine):
     """Of ours alone: snapshots fit machines with the same devices."""
     with images(1 << 20) as (image,):
@@ -111,4 +130,4 @@ def saves_what_was_plugged_in(machine):
                 assert line("loadvm with") == "" and line("loadvm reset") == ""
 
 
-STORIES = [plugs_devices_in, refuses_devices, plugs_disks_in, plugs_back_ends_in]
+STORIES = [plugs_devices_in, refuses_devices, plugs_disks_in, plugs_back_ends_in, takes_descriptors]
