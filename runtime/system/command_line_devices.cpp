@@ -328,6 +328,9 @@ void add_device(CommandLineParse& parse, const std::string& value) {
     }
     device.driver = full_name;
     take_all(*driver, device, properties);
+    if (!device.id.empty() && has_id(parse.options.devices, device.id)) {
+        properties.fail("id=" + device.id + ": there is another one");
+    }
     parse.options.add(device);
     parse.finish("-device " + full_name + ":", properties);
 }

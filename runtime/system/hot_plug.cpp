@@ -111,9 +111,6 @@ std::string HotPlug::why_not_added(const DeviceOption& device) const {
         return why_not;
     }
     const auto& devices = options_.devices;
-    if (!device.id.empty() && std::ranges::count(devices, device.id, &DeviceOption::id) != 0) {
-        return "Duplicate device ID '" + device.id + "'";
-    }
     const auto there = std::ranges::find(devices, device.pci_port, &DeviceOption::pci_port);
     if (device.pci && there != devices.end()) {
         return "PCI: slot 0 function 0 already occupied by " + there->driver + ", new func " +
@@ -127,7 +124,8 @@ std::string HotPlug::why_not_added(const DeviceOption& device) const {
 }
 
 std::string HotPlug::add_device(const std::string& value) {
-    const std::string driver = Properties::of_option(value, "driver").text("driver");
+    Properties properties = Properties::of_option(value, "driver");
+    const std::string driver = properties.text("driver"), id = properties.text("id");
     if (driver.empty()) {
         return "Parameter 'driver' is missing";
     }
@@ -135,6 +133,9 @@ std::string HotPlug::add_device(const std::string& value) {
         return "'" + driver + "' is not a valid device model name";
     }
     const std::lock_guard lock{board_.change_lock()};
+    if (!id.empty() && std::ranges::count(options_.devices, id, &DeviceOption::id) != 0) {
+        return "Duplicate device ID '" + id + "'";
+    }
     CommandLineParse parse;
     parse.options = options_;
     parse.options.nodes = board_.drives().named_nodes(); // as they are now

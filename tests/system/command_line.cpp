@@ -465,6 +465,8 @@ TEST_CASE("buses say whether what is on them may come and go", "[boot]") {
     CHECK_FALSE(options.devices[2].hot_plug);
     CHECK(qom_path(options.devices[1]) == "/machine/peripheral/b");
     CHECK(qom_path(options.devices[2]) == "/machine/peripheral-anon/device[0]");
+    CHECK(refused({"-S", "-device", "pcie-root-port,id=a", "-device", "virtio-rng-pci,id=a"}) ==
+          "-device virtio-rng-pci: id=a: there is another one\n");
     CHECK(refused({"-S", "-device", "pcie-root-port,chassis=256"}) ==
           "-device pcie-root-port: chassis=256: a number from 0 to 255\n");
 }
