@@ -8,7 +8,6 @@
 #include "runtime/devices/console.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/devices/virtio/console_device.h"
-#include "runtime/devices/virtio/net.h"
 #include "runtime/devices/virtio/p9_device.h"
 #include "runtime/devices/virtio/rng.h"
 #include "runtime/devices/virtio/vhost_user.h"
@@ -321,9 +320,20 @@ Board::VirtioPointer Board::make_network(const DeviceOption& device,
         machine_.loop(), with_own_descriptor(with_id(options.networks, device.network)->network),
         why_not);
     const virtio::MacAddress default_mac = board_mac(networks_++);
-    return backend == nullptr ? nullptr
-                              : std::make_unique<virtio::Net>(std::move(backend),
-                                                              device.mac.value_or(default_mac));
+    if (backend == nullptr) {
+        return nullptr;
+    }
+    auto made = std::make_unique<virtio::Net>(std::move(backend), device.mac.value_or(default_mac));
+    network_devices_[qom_path(device)] = made.get();
+    return made;
+}
+
+void Board::set_link(const DeviceOption& device, bool up) {
+    const std::lock_guard lock{machine_.lock()};
+    if (const auto found = network_devices_.find(qom_path(device));
+        found != network_devices_.end()) {
+        found->second->set_link(up);
+    }
 }
 
 Board::VirtioPointer Board::make_balloon(const DeviceOption& device, const SystemOptions& options) {

@@ -21,6 +21,7 @@
 #include "runtime/devices/state_image.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/devices/virtio/mmio_transport.h"
+#include "runtime/devices/virtio/net.h"
 #include "runtime/devices/virtio/pci_transport.h"
 #include "runtime/devices/virtio/worker.h"
 #include "runtime/system/block_drives.h"
@@ -102,6 +103,8 @@ class Board {
     [[nodiscard]] bool
     add_unit(const DeviceOption& device, const SystemOptions& options, std::string& why_not);
     void remove_unit(const DeviceOption& device);
+    // Plugs the cable of a network device in or out; nothing, if it has just gone.
+    void set_link(const DeviceOption& device, bool up);
 
   private:
     explicit Board(Machine& machine) : machine_{machine}, drives_{machine} {}
@@ -182,6 +185,7 @@ class Board {
     devices::virtio::Balloon* balloon_ = nullptr;
     BlockDrives drives_;
     std::map<std::string, devices::virtio::Scsi*> scsi_buses_;
+    std::map<std::string, devices::virtio::Net*> network_devices_; // by path
     std::unique_ptr<devices::pci::PciHost> pci_;
     std::vector<std::unique_ptr<devices::virtio::MmioTransport>> virtio_slots_;
     struct Port {

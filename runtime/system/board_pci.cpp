@@ -104,6 +104,7 @@ void Board::take_answer(devices::pci::PciFunction& function, bool lets_go) {
     pci_devices_.erase(found);
     balloon_ = gone->device.get() == balloon_ ? nullptr : balloon_;
     scsi_buses_.erase(gone->option.bus);
+    network_devices_.erase(qom_path(gone->option));
     on_departure_(std::move(gone));
 }
 

@@ -42,6 +42,8 @@ class HotPlug {
     [[nodiscard]] std::string add_drive(const std::string& value);
     [[nodiscard]] std::string remove_drive(const std::string& id);
     [[nodiscard]] bool has_network(const std::string& id) const;
+    // The cable of a network device, or of those on a network. False: there is none of this name.
+    [[nodiscard]] bool set_link(const std::string& name, bool up);
 
   private:
     class Departure;

@@ -64,6 +64,19 @@ std::string HotPlug::remove_network(const std::string& id) {
     return "";
 }
 
+bool HotPlug::set_link(const std::string& name, bool up) {
+    const std::lock_guard lock{board_.change_lock()};
+    bool is_there = false;
+    for (const DeviceOption& device : options_.devices) {
+        if (!name.empty() && (device.network == name ||
+                              (device.kind == DeviceOption::Kind::Net && device.id == name))) {
+            board_.set_link(device, up);
+            is_there = true;
+        }
+    }
+    return is_there;
+}
+
 std::string HotPlug::add_object(const std::string& value) {
     if (Properties::of_option(value, "qom-type").text("id").empty()) {
         return "Parameter 'id' is missing";

@@ -62,6 +62,7 @@ const Monitor::Row Monitor::kRows[] = {
     {"device_del", "ID", "ask the guest to let go of it", 1, 1, &Monitor::remove_device},
     {"netdev_add", "TYPE,id=ID[,KEY=VALUE...]", "as -netdev", 1, 1, &Monitor::add_network},
     {"netdev_del", "ID", "which no device is on", 1, 1, &Monitor::remove_network},
+    {"set_link", "NAME on|off", "the cable of a network device", 2, 2, &Monitor::set_link},
     {"object_add", "TYPE,id=ID[,KEY=VALUE...]", "as -object", 1, 1, &Monitor::add_object},
     {"object_del", "ID", "which nobody uses", 1, 1, &Monitor::remove_object},
     {"chardev-add", "TYPE,id=ID[,KEY=VALUE...]", "as -chardev", 1, 1, &Monitor::add_characters},

@@ -72,6 +72,7 @@ class Monitor {
     std::string remove_device(const Words& arguments);
     std::string add_network(const Words& arguments);
     std::string remove_network(const Words& arguments);
+    std::string set_link(const Words& arguments);
     std::string add_object(const Words& arguments);
     std::string remove_object(const Words& arguments);
     std::string add_characters(const Words& arguments);

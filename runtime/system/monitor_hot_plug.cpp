@@ -1,4 +1,5 @@
 // The monitor's commands about what comes and goes while a machine runs.
+#include "runtime/option_values.h"
 #include "runtime/system/monitor.h"
 
 namespace ulna::system {
@@ -41,6 +42,16 @@ std::string Monitor::add_characters(const Words& arguments) {
 
 std::string Monitor::remove_characters(const Words& arguments) {
     return as_error(control_.hot_plug().remove_characters(arguments[0]));
+}
+
+std::string Monitor::set_link(const Words& arguments) {
+    const auto up = runtime::parse_switch(arguments[1]);
+    if (!up) {
+        return "usage: set_link NAME on|off\n";
+    }
+    return control_.hot_plug().set_link(arguments[0], *up)
+               ? ""
+               : as_error("Device '" + arguments[0] + "' not found");
 }
 
 // The first word is where it would be on a bus, which nothing here is.

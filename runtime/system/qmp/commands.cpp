@@ -214,6 +214,7 @@ const Row kRows[] = {
     {"device_del",                {{"id"}}, remove_device},
     {"netdev_add",                {{"type"}, {"id"}}, add_network, true},
     {"netdev_del",                {{"id"}}, remove_network},
+    {"set_link",                  {{"name"}, {"up", Boolean}}, set_link},
     {"getfd",                     {{"fdname"}}, name_descriptor},
     {"closefd",                   {{"fdname"}}, close_descriptor},
     {"object-add",                {{"qom-type"}, {"id"}}, add_object, true},

@@ -78,6 +78,7 @@ Result add_device(const MachineParts& parts, const Json& arguments);
 Result remove_device(const MachineParts& parts, const Json& arguments);
 Result add_network(const MachineParts& parts, const Json& arguments);
 Result remove_network(const MachineParts& parts, const Json& arguments);
+Result set_link(const MachineParts& parts, const Json& arguments);
 Result name_descriptor(const MachineParts& parts, const Json& arguments);
 Result close_descriptor(const MachineParts& parts, const Json& arguments);
 Result add_object(const MachineParts& parts, const Json& arguments);

@@ -70,6 +70,13 @@ Result add_network(const MachineParts& parts, const Json& arguments) {
     return done_unless(parts.control.hot_plug().add_network(value.dump(), std::move(passed)));
 }
 
+Result set_link(const MachineParts& parts, const Json& arguments) {
+    const std::string name = arguments["name"];
+    return parts.control.hot_plug().set_link(name, arguments["up"])
+               ? done()
+               : Failure{"Device '" + name + "' not found", "DeviceNotFound"};
+}
+
 Result name_descriptor(const MachineParts& parts, const Json& arguments) {
     const std::string name = arguments["fdname"];
     const std::string why_not = parts.control.descriptors().give_name(name);

@@ -130,6 +130,8 @@ say "plug the disk in"; is /sys/block/vda/size 32768
 mount -t ext4 -o ro /dev/vda /mnt; [ "$(cat /mnt/hello)" = "from the host" ]; umount /mnt
 say "plug the network in"; is /sys/class/net/eth0/address 52:54:00:12:34:57
 ifconfig eth0 10.0.2.15 up; ping -c 1 10.0.2.2 >/dev/null
+say "pull the cable"; is /sys/class/net/eth0/carrier 0
+say "put it in again"; is /sys/class/net/eth0/carrier 1
 say "take both out"; is_gone /sys/block/vda; is_gone /sys/class/net/eth0; sleep 2
 say "plug the disk in again"; is /sys/block/vda/serial second
 say "save the machine"; sleep 1

@@ -83,7 +83,8 @@ def plugs_back_ends_in(machine):
                 said.append(sorted(one["label"] for one in c.value("query-chardev") if one["label"] in "cef"))
                 said += [outcome(c.ask(f"{name}{'-remove' if name == 'chardev' else dash + 'del'}", id=one)) for one in remove]
             said += [c.ask("netdev_add", type="user", id="n"), c.ask("device_add", driver="virtio-net-pci", id="d", bus="one", netdev="n")]
-            said += [c.ask("device_del", id="d"), deleted(c, "d"), c.ask("netdev_del", id="n")]
+            said += [c.ask("set_link", name=name, up=up) for name, up in (("n", False), ("d", True), ("d", True), ("none", True))]
+            said += [c.ask("device_del", id="d"), deleted(c, "d"), c.ask("netdev_del", id="n"), c.error("set_link", name="d", up=True)]
             said += [c.ask("object-add", qom_type="rng-builtin", id="o"), c.ask("device_add", driver="virtio-rng-pci", id="r", bus="one", rng="o")]
             said += [c.ask("device_del", id="r"), deleted(c, "r"), c.ask("object-del", id="o")]
             line = lambda text: c.value("human-monitor-command", command_line=text).replace("\r", "")
