@@ -45,7 +45,13 @@ enum class SlotState : u32 {
 };
 
 // How a stopped tracee goes on; None: it waits. Done: it has done the last thing, and waits.
-enum class TraceCommand : u32 { None, Done, Read, Write, Forget, Resume, Listen, Detach };
+enum class TraceCommand : u32 { None, Done, Read, Write, Forget, Query, Resume, Listen, Detach };
+
+// What a stopped tracee is asked beside its memory, of `address`; `data` goes or comes.
+enum class TraceQuery : u32 {
+    OwnSignals,    // from the address'th on, of the thread's queue
+    SharedSignals, // of its process's
+};
 
 // What a running tracee is to stop for.
 namespace asks {
@@ -88,6 +94,8 @@ struct alignas(kPageBytes) TraceSlot {
     u32 group_stop;    // a signal
     GuestAddr address; // of memory
     u64 bytes;         // in: wanted; out: done
+    TraceQuery query;
+    i64 answer; // to it: -errno, or what belongs to the query (ptrace_queries.h)
     u8 data[kMostBytes];
 };
 static_assert(sizeof(TraceSlot) == kPageBytes);

@@ -11,6 +11,7 @@
 #include "runtime/file_descriptor.h"
 #include "runtime/user/debugged_memory.h"
 #include "runtime/user/foreign_views.h"
+#include "runtime/user/ptrace_answers.h"
 #include "runtime/user/ptrace_registers.h"
 #include "runtime/user/ptrace_stops.h"
 #include "runtime/user/ptrace_tracee.h"
@@ -89,6 +90,11 @@ void lose_tracer(GuestThread& thread) {
     leave_slot(thread);
 }
 
+void finish(TraceSlot& slot) {
+    slot.command = TraceCommand::Done;
+    wake_futex(slot.command);
+}
+
 // Until the tracer says how to go on.
 TraceCommand serve(GuestThread& thread, const TraceSession& session, TraceSlot& slot) {
     constexpr int kPatience = 1000; // a tracer that is killed wakes nobody
@@ -109,8 +115,11 @@ TraceCommand serve(GuestThread& thread, const TraceSession& session, TraceSlot& 
         case TraceCommand::Write:
         case TraceCommand::Forget:
             serve_memory(slot, command);
-            slot.command = TraceCommand::Done;
-            wake_futex(slot.command);
+            finish(slot);
+            break;
+        case TraceCommand::Query:
+            slot.answer = answer_query(thread, slot);
+            finish(slot);
             break;
         case TraceCommand::Resume:
         case TraceCommand::Listen:

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "runtime/user/ptrace_tracee.h"
@@ -64,6 +65,18 @@ u64 access_tracee(TraceSlot& slot, TraceCommand command, GuestAddr at, void* dat
         std::memcpy(data, slot.data, done);
     }
     return done;
+}
+
+i64 ask_tracee(TraceSlot& slot, TraceQuery query, u64 address, std::span<u8> data) {
+    slot.query = query;
+    slot.address = address;
+    slot.bytes = std::min(data.size(), std::size_t{TraceSlot::kMostBytes});
+    std::memcpy(slot.data, data.data(), slot.bytes);
+    if (!perform(slot, TraceCommand::Query)) {
+        return -ESRCH;
+    }
+    std::memcpy(data.data(), slot.data, slot.bytes);
+    return slot.answer;
 }
 
 void forget_in_tracee(pid_t process, GuestAddr at, u64 bytes) {

@@ -1,6 +1,8 @@
 // ptrace(2): tracees, as their tracer sees them.
 #pragma once
 
+#include <span>
+
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/ptrace_session.h"
 
@@ -16,6 +18,9 @@ inline constexpr pid_t kNoTracer = -1;
 // copied.
 [[nodiscard]] u64
 access_tracee(TraceSlot& slot, TraceCommand command, GuestAddr at, void* data, u64 bytes);
+// Of a tracee that has stopped: its answer, -ESRCH when it has gone. Of `data`, at most
+// TraceSlot::kMostBytes go there and come back.
+[[nodiscard]] i64 ask_tracee(TraceSlot& slot, TraceQuery query, u64 address, std::span<u8> data);
 // PTRACE_DETACH: until the tracee has taken note.
 void await_detached(TraceSlot& slot);
 // The tracer has written there by other means: translations are stale.

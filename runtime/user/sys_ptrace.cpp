@@ -11,6 +11,7 @@
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/ptrace_calls.h"
 #include "runtime/user/ptrace_proc.h"
+#include "runtime/user/ptrace_queries.h"
 #include "runtime/user/ptrace_registers.h"
 #include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/ptrace_tracer.h"
@@ -240,16 +241,6 @@ i64 set_options(const GuestThread& thread, TraceSlot& slot, u64 options) {
     return 0;
 }
 
-// Signals that wait are in the host's queues, which nobody shows.
-i64 peek_infos(GuestAddr at) {
-    ptrace_peeksiginfo_args request;
-    if (!get_guest(at, request)) {
-        return -EFAULT;
-    }
-    const bool is_valid = (request.flags & ~u32{PTRACE_PEEKSIGINFO_SHARED}) == 0 && request.nr >= 0;
-    return is_valid ? 0 : -EINVAL;
-}
-
 // --- system calls
 
 void describe_call(const TraceSlot& slot, ptrace_syscall_info& to) {
@@ -329,7 +320,7 @@ i64 request_of_stopped(
     case PTRACE_SETSIGINFO:
         return set_info(slot, data);
     case PTRACE_PEEKSIGINFO:
-        return peek_infos(address);
+        return peek_signals(slot, address, data);
     case PTRACE_GETSIGMASK:
         return get_mask(slot, address, data);
     case PTRACE_SETSIGMASK:

@@ -1,0 +1,148 @@
+// ptrace(2): what a tracer asks of a tracee beside its registers and memory. Compiled for the host it checks the
+// host's kernel.
+#define _GNU_SOURCE
+#include "ptrace_check.h"
+
+#include <sys/mman.h>
+
+// --- signals that wait
+
+enum { kOfThread = -10, kOfProcess = -20, kSent = 100 }; // si_code, how many
+
+static void send_to(pid_t pid, int signal, int code, int value) {
+    siginfo_t info = {};
+    info.si_signo = signal;
+    info.si_code = code;
+    info.si_int = value;
+    if (code == kOfThread) {
+        CHECK(syscall(SYS_rt_tgsigqueueinfo, pid, pid, signal, &info) == 0);
+    } else {
+        CHECK(syscall(SYS_rt_sigqueueinfo, pid, signal, &info) == 0);
+    }
+}
+
+static void block_signals(int how) {
+    sigset_t all;
+    sigfillset(&all);
+    CHECK(sigprocmask(how, &all, NULL) == 0);
+}
+
+static void sleep_blocked(void) {
+    block_signals(SIG_BLOCK);
+    raise(SIGSTOP);
+    pause();
+}
+
+static long peek_signals(pid_t pid, unsigned flags, uint64_t first, int count, void* to) {
+    struct ptrace_peeksiginfo_args args = {.off = first, .flags = flags, .nr = count};
+    return ptrace_(PTRACE_PEEKSIGINFO, pid, (uintptr_t)&args, (uintptr_t)to);
+}
+
+static void expect_signals(pid_t pid, int first, int count, int expected) {
+    static const int codes[] = {kOfThread, kOfProcess}; // by flags
+    for (unsigned flags = 0; flags <= PTRACE_PEEKSIGINFO_SHARED; ++flags) {
+        siginfo_t infos[kSent];
+        CHECK(peek_signals(pid, flags, first, count, infos) == expected);
+        for (int i = 0; i < expected; ++i) {
+            CHECK(infos[i].si_signo == SIGRTMIN && infos[i].si_code == codes[flags]);
+            CHECK(infos[i].si_int == first + i);
+        }
+    }
+}
+
+static void waiting_signals(void) {
+    const pid_t pid = start(sleep_blocked);
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGSTOP);
+    expect_signals(pid, 0, 1, 0);
+    for (int i = 0; i < kSent; ++i) {
+        send_to(pid, SIGRTMIN, kOfThread, i);
+        send_to(pid, SIGRTMIN, kOfProcess, i);
+    }
+    expect_signals(pid, 0, 1, 1);
+    expect_signals(pid, 0, kSent, kSent);
+    expect_signals(pid, 7, 20, 20);
+    expect_signals(pid, kSent - 3, 20, 3);
+    expect_signals(pid, kSent, 1, 0);
+    expect_signals(pid, 0, 0, 0);
+    expect_signals(pid, 0, kSent, kSent); // they are still there
+    end(pid);
+}
+
+// A standard signal waits once, in the queue that it was sent to.
+static void kinds_of_signals(void) {
+    const pid_t pid = start(sleep_blocked);
+    siginfo_t infos[8];
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGSTOP);
+    CHECK(kill(pid, SIGUSR1) == 0 && kill(pid, SIGUSR1) == 0 && kill(pid, SIGSEGV) == 0);
+    CHECK(syscall(SYS_tkill, pid, SIGTRAP) == 0);
+    CHECK(peek_signals(pid, 0, 0, 8, infos) == 1);
+    CHECK(infos[0].si_signo == SIGTRAP && infos[0].si_code == SI_TKILL);
+    CHECK(peek_signals(pid, PTRACE_PEEKSIGINFO_SHARED, 0, 8, infos) == 2);
+    CHECK(infos[0].si_signo + infos[1].si_signo == SIGUSR1 + SIGSEGV);
+    CHECK(infos[0].si_code == SI_USER && infos[0].si_pid == getpid());
+    end(pid);
+}
+
+static void take_two(void) {
+    raise(SIGSTOP);
+    raise(SIGUSR1);
+}
+
+// A signal that is being reported waits no more; those behind it do.
+static void signals_while_stopped(void) {
+    const pid_t pid = start(take_two);
+    siginfo_t info;
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGSTOP);
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGUSR1);
+    CHECK(peek_signals(pid, 0, 0, 1, &info) == 0);
+    CHECK(kill(pid, SIGUSR2) == 0 && kill(pid, SIGTERM) == 0);
+    int seen = 0;
+    for (int i = 0; i < 2; ++i) {
+        CHECK(peek_signals(pid, PTRACE_PEEKSIGINFO_SHARED, i, 1, &info) == 1);
+        seen += info.si_signo;
+    }
+    CHECK(seen == SIGUSR2 + SIGTERM);
+    CHECK(peek_signals(pid, PTRACE_PEEKSIGINFO_SHARED, 2, 1, &info) == 0);
+    resume(PTRACE_CONT, pid, 0);
+    const int first = WSTOPSIG(wait_for(pid));
+    CHECK(first == SIGUSR2 || first == SIGTERM);
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGUSR2 + SIGTERM - first);
+    CHECK(peek_signals(pid, PTRACE_PEEKSIGINFO_SHARED, 0, 1, &info) == 0);
+    resume(PTRACE_CONT, pid, 0);
+    expect_exit(pid, 0);
+}
+
+static void errors_of_peeking(void) {
+    const pid_t pid = start(sleep_blocked);
+    siginfo_t info;
+    resume(PTRACE_CONT, pid, 0);
+    CHECK(peek_signals(pid, 0, 0, 1, &info) == -1 && errno == ESRCH);
+    expect_stop(pid, SIGSTOP);
+    CHECK(peek_signals(pid, 2, 0, 1, &info) == -1 && errno == EINVAL);
+    CHECK(peek_signals(pid, 0, 0, -1, &info) == -1 && errno == EINVAL);
+    CHECK(ptrace_(PTRACE_PEEKSIGINFO, pid, 8, (uintptr_t)&info) == -1 && errno == EFAULT);
+    CHECK(peek_signals(pid, 0, ~0ull, 2, &info) == 0);
+    for (int i = 0; i < 10; ++i) {
+        send_to(pid, SIGRTMIN, kOfThread, i);
+    }
+    const long page = sysconf(_SC_PAGESIZE);
+    char* const two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(two != MAP_FAILED && mprotect(two + page, page, PROT_READ) == 0);
+    CHECK(peek_signals(pid, 0, 0, 1, two + page) == -1 && errno == EFAULT);
+    CHECK(peek_signals(pid, 0, 0, 10, two + page - 2 * sizeof info) == 2); // those that had room
+    CHECK(munmap(two, 2 * page) == 0);
+    end(pid);
+}
+
+int main(void) {
+    RUN(waiting_signals);
+    RUN(kinds_of_signals);
+    RUN(signals_while_stopped);
+    RUN(errors_of_peeking);
+    return 0;
+}
