@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/user/seccomp_filter.h"
 #include "runtime/user/signal_queues.h"
 
 namespace ulna::user {
@@ -22,6 +23,39 @@ i64 give_signals(const GuestThread& thread, TraceSlot& slot, SignalQueue queue) 
     return static_cast<i64>(count);
 }
 
+// get_nth_filter. Null with -errno.
+const SeccompFilter* nth_filter(const GuestThread& thread, u64 n, i64& error) {
+    const SeccompFilter* const newest = thread.seccomp.newest.load();
+    if (thread.seccomp.mode != SECCOMP_MODE_FILTER || newest == nullptr) {
+        error = -EINVAL;
+        return nullptr;
+    }
+    const SeccompFilter* const filter = newest->nth_from_oldest(n);
+    error = -ENOENT;
+    return filter;
+}
+
+i64 give_filter(const GuestThread& thread, TraceSlot& slot) {
+    i64 error;
+    const SeccompFilter* const filter = nth_filter(thread, slot.address, error);
+    if (filter == nullptr) {
+        return error;
+    }
+    const std::span<const sock_filter> program = filter->program();
+    u64 first;
+    std::memcpy(&first, slot.data, sizeof first);
+    const u64 room = std::min(slot.bytes, TraceSlot::kMostBytes) / sizeof(sock_filter);
+    const auto some = program.subspan(std::min<u64>(first, program.size()));
+    std::memcpy(slot.data, some.data(), std::min<u64>(room, some.size()) * sizeof(sock_filter));
+    return static_cast<i64>(program.size());
+}
+
+i64 give_filter_flags(const GuestThread& thread, const TraceSlot& slot) {
+    i64 error;
+    const SeccompFilter* const filter = nth_filter(thread, slot.address, error);
+    return filter == nullptr ? error : filter->logs() ? i64{SECCOMP_FILTER_FLAG_LOG} : 0;
+}
+
 } // namespace
 
 i64 answer_query(const GuestThread& thread, TraceSlot& slot) {
@@ -30,6 +64,10 @@ i64 answer_query(const GuestThread& thread, TraceSlot& slot) {
         return give_signals(thread, slot, SignalQueue::Thread);
     case TraceQuery::SharedSignals:
         return give_signals(thread, slot, SignalQueue::Process);
+    case TraceQuery::SeccompFilter:
+        return give_filter(thread, slot);
+    case TraceQuery::SeccompFlags:
+        return give_filter_flags(thread, slot);
     }
     return -EIO; // it comes from another process
 }

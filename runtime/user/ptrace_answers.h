@@ -7,7 +7,9 @@
 namespace ulna::user {
 
 // To slot.query, from and to slot.data. -errno, or
-// - OwnSignals, SharedSignals: how many; -EIO when the host's kernel does not show its queues.
+// - OwnSignals, SharedSignals: how many; -EIO when the host's kernel does not show its queues
+// - SeccompFilter: of how many instructions it is, those from the wanted one on are in `data`
+// - SeccompFlags: SECCOMP_FILTER_FLAG_*
 [[nodiscard]] i64 answer_query(const GuestThread& thread, TraceSlot& slot);
 
 } // namespace ulna::user

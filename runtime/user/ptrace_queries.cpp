@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <span>
 
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/ptrace_tracer.h"
+#include "runtime/user/seccomp.h"
 
 namespace ulna::user {
 
@@ -50,6 +52,63 @@ i64 peek_signals(TraceSlot& slot, GuestAddr args, GuestAddr to) {
         }
     }
     return done;
+}
+
+// --- filters of system calls
+
+namespace {
+
+bool may_see_filters(const GuestThread& tracer) {
+    return is_machine_administrator() && !has_seccomp(tracer);
+}
+
+} // namespace
+
+// seccomp_get_filter
+i64 get_seccomp_filter(const GuestThread& tracer, TraceSlot& slot, u64 n, GuestAddr to) {
+    if (!may_see_filters(tracer)) {
+        return -EACCES;
+    }
+    std::array<u8, TraceSlot::kMostBytes> data;
+    constexpr u64 kInstructions = data.size() / sizeof(sock_filter);
+    u64 done = 0;
+    while (true) {
+        std::memcpy(data.data(), &done, sizeof done);
+        const i64 all = ask_tracee(slot, TraceQuery::SeccompFilter, n, data);
+        if (all < 0 || to == 0) {
+            return all;
+        }
+        const u64 some = std::min(kInstructions, static_cast<u64>(all) - done);
+        if (!copy_to_guest(to + done * sizeof(sock_filter), data.data(),
+                           some * sizeof(sock_filter))) {
+            return -EFAULT;
+        }
+        done += some;
+        if (done == static_cast<u64>(all)) {
+            return all;
+        }
+    }
+}
+
+// seccomp_get_metadata
+i64 get_seccomp_metadata(const GuestThread& tracer, TraceSlot& slot, u64 bytes, GuestAddr at) {
+    seccomp_metadata metadata = {};
+    bytes = std::min<u64>(bytes, sizeof metadata);
+    if (!may_see_filters(tracer)) {
+        return -EACCES;
+    }
+    if (bytes < sizeof metadata.filter_off) {
+        return -EINVAL;
+    }
+    if (!copy_from_guest(&metadata.filter_off, at, sizeof metadata.filter_off)) {
+        return -EFAULT;
+    }
+    const i64 flags = ask_tracee(slot, TraceQuery::SeccompFlags, metadata.filter_off, {});
+    if (flags < 0) {
+        return flags;
+    }
+    metadata.flags = static_cast<u64>(flags);
+    return copy_to_guest(at, &metadata, bytes) ? static_cast<i64>(bytes) : -EFAULT;
 }
 
 } // namespace ulna::user

@@ -10,4 +10,12 @@ namespace ulna::user {
 // PTRACE_PEEKSIGINFO: `args` is a ptrace_peeksiginfo_args.
 [[nodiscard]] i64 peek_signals(TraceSlot& slot, GuestAddr args, GuestAddr to);
 
+// PTRACE_SECCOMP_GET_FILTER: the instructions of the n'th filter, counted from the oldest, to `to`
+// if that is not 0. How many they are.
+[[nodiscard]] i64
+get_seccomp_filter(const GuestThread& tracer, TraceSlot& slot, u64 n, GuestAddr to);
+// PTRACE_SECCOMP_GET_METADATA: `at` is a seccomp_metadata, of which `bytes` are there.
+[[nodiscard]] i64
+get_seccomp_metadata(const GuestThread& tracer, TraceSlot& slot, u64 bytes, GuestAddr at);
+
 } // namespace ulna::user

@@ -51,6 +51,8 @@ enum class TraceCommand : u32 { None, Done, Read, Write, Forget, Query, Resume, 
 enum class TraceQuery : u32 {
     OwnSignals,    // from the address'th on, of the thread's queue
     SharedSignals, // of its process's
+    SeccompFilter, // the address'th; `data` begins with a u64: from which instruction on
+    SeccompFlags,  // of the address'th
 };
 
 // What a running tracee is to stop for.

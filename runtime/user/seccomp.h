@@ -38,7 +38,8 @@ void unlock_groups();
 
 // --- prctl(2) (sys_seccomp.cpp)
 
-[[nodiscard]] bool is_administrator(); // CAP_SYS_ADMIN
+[[nodiscard]] bool is_administrator();         // CAP_SYS_ADMIN, in its user namespace
+[[nodiscard]] bool is_machine_administrator(); // in the first one
 
 [[nodiscard]] i64 prctl_get_seccomp(const GuestThread& thread);
 [[nodiscard]] i64 prctl_set_seccomp(GuestThread& thread, u64 mode, u64 program);

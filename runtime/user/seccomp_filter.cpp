@@ -15,8 +15,15 @@ i32 rank(u32 action) { return static_cast<i32>(action & SECCOMP_RET_ACTION_FULL)
 // --- as text: each instruction in hexadecimal digits, each filter with an end
 
 constexpr std::size_t kDigits = 16;
-constexpr char kEnd = '.', kEndWithListener = '!';
-constexpr std::string_view kEnds = ".!";
+// By the flags of a filter that are kept.
+constexpr std::string_view kEnds = ".!,;";
+constexpr u32 kFlagsOfEnd[] = {0, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_LOG,
+                               SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_LOG};
+constexpr u32 kKeptFlags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_LOG;
+
+char end_of(u32 flags) {
+    return kEnds[static_cast<std::size_t>(std::ranges::find(kFlagsOfEnd, flags) - kFlagsOfEnd)];
+}
 
 void append(std::string& text, const sock_filter& insn) {
     constexpr char kHex[] = "0123456789abcdef";
@@ -45,10 +52,10 @@ std::vector<sock_filter> parse_program(std::string_view text) {
 
 SeccompFilter::SeccompFilter(std::vector<sock_filter> program,
                              std::shared_ptr<SeccompFilter> older,
-                             bool has_listener)
+                             u32 flags)
     : program_(std::move(program)),
       older_(std::move(older)),
-      has_listener_(has_listener),
+      flags_(flags & kKeptFlags),
       path_length_(program_.size()) {
     constexpr std::size_t kPenalty = 4;
     if (older_ != nullptr) {
@@ -87,10 +94,18 @@ SeccompFilter::Verdict SeccompFilter::judge(const seccomp_data& data) const {
 
 bool SeccompFilter::path_has_listener() const {
     const SeccompFilter* filter = this;
-    while (filter != nullptr && !filter->has_listener_) {
+    while (filter != nullptr && !filter->has_listener()) {
         filter = filter->older_.get();
     }
     return filter != nullptr;
+}
+
+const SeccompFilter* SeccompFilter::nth_from_oldest(u64 n) const {
+    const SeccompFilter* filter = n < count_ ? this : nullptr;
+    while (filter != nullptr && filter->count_ > n + 1) {
+        filter = filter->older_.get();
+    }
+    return filter;
 }
 
 bool SeccompFilter::is_always_allowed(u32 number) const {
@@ -122,7 +137,7 @@ std::vector<std::string> SeccompFilter::to_arguments() const {
         for (const sock_filter& insn : filter->program_) {
             append(text, insn);
         }
-        text += filter->has_listener_ ? kEndWithListener : kEnd;
+        text += end_of(filter->flags_);
     }
     std::vector<std::string> arguments;
     for (std::size_t at = 0; at < text.size(); at += kMostBytes) {
@@ -140,13 +155,13 @@ SeccompFilter::from_arguments(std::span<const char* const> arguments) {
     std::shared_ptr<SeccompFilter> newest;
     for (std::string_view rest = text; !rest.empty();) {
         const std::size_t length = std::min(rest.find_first_of(kEnds), rest.size() - 1);
-        const char end = rest[length];
+        const std::size_t end = kEnds.find(rest[length]);
         std::vector<sock_filter> program = parse_program(rest.substr(0, length));
-        if (kEnds.find(end) == kEnds.npos || program.empty()) {
+        if (end == kEnds.npos || program.empty()) {
             return nullptr;
         }
         newest = std::make_shared<SeccompFilter>(std::move(program), std::move(newest),
-                                                 end == kEndWithListener);
+                                                 kFlagsOfEnd[end]);
         rest.remove_prefix(length + 1);
     }
     return newest;

@@ -16,10 +16,10 @@ namespace ulna::user {
 
 class SeccompFilter {
   public:
-    // `program` is one that is_seccomp_program accepts.
+    // `program` is one that is_seccomp_program accepts; `flags` are SECCOMP_FILTER_FLAG_*.
     SeccompFilter(std::vector<sock_filter> program,
                   std::shared_ptr<SeccompFilter> older,
-                  bool has_listener = false);
+                  u32 flags = 0);
     ~SeccompFilter();
     SeccompFilter(const SeccompFilter&) = delete;
     SeccompFilter& operator=(const SeccompFilter&) = delete;
@@ -31,12 +31,18 @@ class SeccompFilter {
     // The strictest of this filter and the older ones; of equal ones the newest's.
     [[nodiscard]] Verdict judge(const seccomp_data& data) const;
 
-    [[nodiscard]] bool has_listener() const { return has_listener_; }
+    [[nodiscard]] std::span<const sock_filter> program() const { return program_; }
+    [[nodiscard]] bool has_listener() const {
+        return (flags_ & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
+    }
+    [[nodiscard]] bool logs() const { return (flags_ & SECCOMP_FILTER_FLAG_LOG) != 0; }
     [[nodiscard]] bool path_has_listener() const;
 
     // Is it `other` or older?
     [[nodiscard]] bool is_ancestor_of(const SeccompFilter* other) const;
     [[nodiscard]] unsigned count() const { return count_; }
+    // This or an older one, counted from the oldest; null: there are no more than count().
+    [[nodiscard]] const SeccompFilter* nth_from_oldest(u64 n) const;
     // What the kernel limits to kMostInstructions: instructions, and four more for each older
     // filter.
     [[nodiscard]] std::size_t path_length() const { return path_length_; }
@@ -55,7 +61,7 @@ class SeccompFilter {
 
     std::vector<sock_filter> program_;
     std::shared_ptr<SeccompFilter> older_;
-    bool has_listener_;
+    u32 flags_;
     unsigned count_ = 1;
     std::size_t path_length_;
     // Numbers that this filter and the older ones allow without a look at anything else: found

@@ -76,7 +76,7 @@ i64 add_filter(GuestThread& thread, std::vector<sock_filter> program, u32 flags)
     if (has_listener && state.owner != nullptr && state.owner->path_has_listener()) {
         return -EBUSY;
     }
-    auto filter = std::make_shared<SeccompFilter>(std::move(program), state.owner, has_listener);
+    auto filter = std::make_shared<SeccompFilter>(std::move(program), state.owner, flags);
     if (filter->path_length() > SeccompFilter::kMostInstructions) {
         return -ENOMEM;
     }

@@ -28,7 +28,7 @@ i64 check_options(const GuestThread& thread, u64 options) {
         return -EINVAL;
     }
     const bool suspends = (options & PTRACE_O_SUSPEND_SECCOMP) != 0;
-    return suspends && (!is_administrator() || has_seccomp(thread)) ? -EPERM : 0;
+    return suspends && (!is_machine_administrator() || has_seccomp(thread)) ? -EPERM : 0;
 }
 
 // --- becoming a tracer
@@ -321,6 +321,10 @@ i64 request_of_stopped(
         return set_info(slot, data);
     case PTRACE_PEEKSIGINFO:
         return peek_signals(slot, address, data);
+    case PTRACE_SECCOMP_GET_FILTER:
+        return get_seccomp_filter(thread, slot, address, data);
+    case PTRACE_SECCOMP_GET_METADATA:
+        return get_seccomp_metadata(thread, slot, address, data);
     case PTRACE_GETSIGMASK:
         return get_mask(slot, address, data);
     case PTRACE_SETSIGMASK:

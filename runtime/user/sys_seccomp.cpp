@@ -1,6 +1,7 @@
 // seccomp(2) and its part of prctl(2).
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -91,6 +92,13 @@ bool is_administrator() {
     return host_syscall(SYS_capget, reinterpret_cast<u64>(&header), reinterpret_cast<u64>(&sets)) ==
                0 &&
            (sets[0].effective >> CAP_SYS_ADMIN & 1) != 0;
+}
+
+bool is_machine_administrator() {
+    constexpr ino_t kFirstNamespace = 0xefff'fffd; // PROC_USER_INIT_INO
+    struct stat space;
+    return is_administrator() && ::stat("/proc/self/ns/user", &space) == 0 &&
+           space.st_ino == kFirstNamespace;
 }
 
 i64 sys_seccomp(GuestThread& thread, const SyscallArgs& args_) {

@@ -3,7 +3,10 @@
 #define _GNU_SOURCE
 #include "ptrace_check.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 // --- signals that wait
 
@@ -139,10 +142,114 @@ static void errors_of_peeking(void) {
     end(pid);
 }
 
+// --- filters of system calls
+
+enum { kLongProgram = 1000 };
+
+static void add_filter(unsigned short count, const struct sock_filter* code, unsigned flags) {
+    const struct sock_fprog program = {count, (struct sock_filter*)code};
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) == 0);
+}
+
+static const struct sock_filter kAllow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+
+// Each instruction is another one.
+static void make_long_program(struct sock_filter* code) {
+    for (int i = 0; i < kLongProgram - 1; ++i) {
+        code[i] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, (unsigned)i);
+    }
+    code[kLongProgram - 1] = kAllow;
+}
+
+static void stop_filtered(void) {
+    struct sock_filter code[kLongProgram];
+    make_long_program(code);
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    add_filter(kLongProgram, code, 0);
+    add_filter(1, &kAllow, SECCOMP_FILTER_FLAG_LOG);
+    raise(SIGSTOP);
+    execl("/proc/self/exe", "ptrace_queries", "--stop", NULL);
+}
+
+static long get_filter(pid_t pid, unsigned long n, void* to) {
+    return ptrace_(PTRACE_SECCOMP_GET_FILTER, pid, n, (uintptr_t)to);
+}
+
+static long get_metadata(pid_t pid, uint64_t n, unsigned long bytes, struct seccomp_metadata* data) {
+    data->filter_off = n;
+    data->flags = 99;
+    return ptrace_(PTRACE_SECCOMP_GET_METADATA, pid, bytes, (uintptr_t)data);
+}
+
+static void expect_filters(pid_t pid) {
+    static struct sock_filter expected[kLongProgram], code[kLongProgram + 1];
+    struct seccomp_metadata data;
+    make_long_program(expected);
+    CHECK(get_filter(pid, 0, NULL) == kLongProgram);
+    memset(code, 0xee, sizeof code);
+    CHECK(get_filter(pid, 0, code) == kLongProgram && memcmp(code, expected, sizeof expected) == 0);
+    CHECK(code[kLongProgram].k == 0xeeeeeeee);
+    CHECK(get_filter(pid, 1, code) == 1 && code[0].code == kAllow.code && code[0].k == kAllow.k);
+    CHECK(get_filter(pid, 2, code) == -1 && errno == ENOENT);
+    CHECK(get_filter(pid, 0, (void*)8) == -1 && errno == EFAULT);
+    CHECK(get_metadata(pid, 0, sizeof data, &data) == sizeof data && data.flags == 0);
+    CHECK(get_metadata(pid, 1, 1000, &data) == sizeof data && data.flags == SECCOMP_FILTER_FLAG_LOG);
+    CHECK(get_metadata(pid, 1, 8, &data) == 8 && data.flags == 99);
+    CHECK(get_metadata(pid, 1, 7, &data) == -1 && errno == EINVAL);
+    CHECK(get_metadata(pid, 2, sizeof data, &data) == -1 && errno == ENOENT);
+    CHECK(ptrace_(PTRACE_SECCOMP_GET_METADATA, pid, 16, 8) == -1 && errno == EFAULT);
+}
+
+static void expect_refusal(pid_t pid) {
+    struct seccomp_metadata data;
+    CHECK(get_filter(pid, 0, NULL) == -1 && errno == EACCES);
+    CHECK(get_metadata(pid, 0, 1, &data) == -1 && errno == EACCES);
+    end(pid);
+}
+
+// Who has filters sees none.
+static void look_filtered(void) {
+    const pid_t pid = start(stop_filtered);
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    add_filter(1, &kAllow, 0);
+    expect_refusal(pid);
+}
+
+static void look_as_user(void) {
+    const pid_t pid = start(stop_filtered);
+    CHECK(syscall(SYS_setresuid, -1, 65534, -1) == 0); // it may still kill
+    expect_refusal(pid);
+}
+
+static void expect_success(void (*body)(void)) {
+    const pid_t pid = start_untraced(body);
+    expect_exit(pid, 0);
+}
+
+static void filters(void) {
+    const pid_t pid = start(stop_filtered);
+    struct seccomp_metadata data;
+    const int sees = get_filter(pid, 0, NULL) == -1 && errno == EINVAL; // it has none yet
+    CHECK(sees || errno == EACCES);
+    if (sees) {
+        CHECK(get_metadata(pid, 0, sizeof data, &data) == -1 && errno == EINVAL);
+        resume(PTRACE_CONT, pid, 0);
+        expect_stop(pid, SIGSTOP);
+        expect_filters(pid);
+        resume(PTRACE_CONT, pid, 0);
+        expect_stop(pid, SIGTRAP); // execve
+        expect_filters(pid);
+        expect_success(look_as_user);
+    }
+    end(pid);
+    expect_success(look_filtered);
+}
+
 int main(void) {
     RUN(waiting_signals);
     RUN(kinds_of_signals);
     RUN(signals_while_stopped);
     RUN(errors_of_peeking);
+    RUN(filters);
     return 0;
 }

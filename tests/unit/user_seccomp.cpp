@@ -202,17 +202,19 @@ TEST_CASE("a chain of filters has a length and ancestors", "[user][seccomp]") {
     CHECK(second->is_ancestor_of(second.get()));
     CHECK_FALSE(second->is_ancestor_of(first.get()));
     CHECK_FALSE(first->is_ancestor_of(nullptr));
-    const SeccompFilter listening(Program(1, give(kAllow)), first, true);
+    const SeccompFilter listening(Program(1, give(kAllow)), first,
+                                  SECCOMP_FILTER_FLAG_NEW_LISTENER);
     CHECK(listening.path_has_listener());
     CHECK_FALSE(second->path_has_listener());
 }
 
 TEST_CASE("filters survive the way through arguments", "[user][seccomp]") {
+    constexpr u32 kBoth = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_LOG;
     const u32 denied = SECCOMP_RET_ERRNO | 4;
     std::vector<Program> programs(6, Program(4096, give(kAllow)));
     programs.push_back(rule(9, denied));
     const auto before =
-        std::make_shared<SeccompFilter>(Program(1, give(kAllow)), chain(programs), true);
+        std::make_shared<SeccompFilter>(Program(1, give(kAllow)), chain(programs), kBoth);
     const std::vector<std::string> texts = before->to_arguments();
     std::vector<const char*> arguments;
     for (const std::string& text : texts) {
@@ -225,6 +227,10 @@ TEST_CASE("filters survive the way through arguments", "[user][seccomp]") {
     CHECK(after->count() == before->count());
     CHECK(after->path_length() == before->path_length());
     CHECK(after->has_listener());
+    CHECK(after->logs());
+    CHECK(after->nth_from_oldest(7) == after.get());
+    CHECK(after->nth_from_oldest(0)->program().size() == 4096);
+    CHECK(after->nth_from_oldest(8) == nullptr);
     CHECK(judge(after, call(9)) == denied);
     CHECK(judge(after, call(8)) == kAllow);
 }
