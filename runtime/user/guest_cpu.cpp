@@ -27,7 +27,6 @@ bool has(Feature feature) { return process().options.cpu_model.features.has(feat
 constexpr u64 kKeys[] = {PR_PAC_APIAKEY, PR_PAC_APIBKEY, PR_PAC_APDAKEY, PR_PAC_APDBKEY,
                          PR_PAC_APGAKEY};
 constexpr u64 kEnableBits[] = {u64{1} << 31, u64{1} << 30, u64{1} << 27, u64{1} << 13};
-constexpr u64 kAddressKeys = PR_PAC_APIAKEY | PR_PAC_APIBKEY | PR_PAC_APDAKEY | PR_PAC_APDBKEY;
 constexpr u64 kAllKeys = kAddressKeys | PR_PAC_APGAKEY;
 
 static_assert(sizeof ir::CpuState::pac_keys == std::size(kKeys) * 2 * sizeof(u64));
@@ -147,9 +146,13 @@ void watch(ir::CpuState& cpu, std::span<const ir::WatchedRange> ranges) {
     cpu.mode_bits |= ranges.empty() ? 0 : ir::BlockMode::kWatches;
 }
 
-i64 set_tagged_address_control(GuestThread& thread, u64 control) {
+bool is_tagged_address_control(u64 control) {
     const u64 known = PR_TAGGED_ADDR_ENABLE | (has(Feature::MTE) ? kTcf | PR_MTE_TAG_MASK : 0);
-    if ((control & ~known) != 0) {
+    return (control & ~known) == 0;
+}
+
+i64 set_tagged_address_control(GuestThread& thread, u64 control) {
+    if (!is_tagged_address_control(control)) {
         return -EINVAL;
     }
     thread.tagged_addresses = (control & PR_TAGGED_ADDR_ENABLE) != 0;

@@ -4,8 +4,11 @@
 #include <cerrno>
 #include <cstring>
 
+#include "runtime/user/address_space.h"
+#include "runtime/user/guest_memory.h"
 #include "runtime/user/seccomp_filter.h"
 #include "runtime/user/signal_queues.h"
+#include "runtime/user/tag_storage.h"
 
 namespace ulna::user {
 
@@ -56,6 +59,27 @@ i64 give_filter_flags(const GuestThread& thread, const TraceSlot& slot) {
     return filter == nullptr ? error : filter->logs() ? i64{SECCOMP_FILTER_FLAG_LOG} : 0;
 }
 
+// __access_remote_tags: up to the first page without any.
+i64 access_tags(TraceSlot& slot) {
+    const AddressSpace& space = *process().space;
+    const u64 wanted = std::min(slot.bytes, TraceSlot::kMostBytes);
+    const GuestAddr start = align_down(untag(slot.address), ir::kTagGranuleBytes);
+    u64 done = 0;
+    for (; done < wanted; ++done) {
+        const GuestAddr at = start + done * ir::kTagGranuleBytes;
+        const bool is_new_page = done == 0 || at % kPageBytes == 0;
+        if (is_new_page && (space.protection(at).value_or(0) & kProtMte) == 0) {
+            break;
+        }
+        if (slot.query == TraceQuery::WriteTags) {
+            ir::store_tag(tag_memory(), at, slot.data[done] & 0xf, ir::TagSpan::Granule);
+        } else {
+            slot.data[done] = static_cast<u8>(ir::load_tag(tag_memory(), at));
+        }
+    }
+    return static_cast<i64>(done);
+}
+
 } // namespace
 
 i64 answer_query(const GuestThread& thread, TraceSlot& slot) {
@@ -68,6 +92,9 @@ i64 answer_query(const GuestThread& thread, TraceSlot& slot) {
         return give_filter(thread, slot);
     case TraceQuery::SeccompFlags:
         return give_filter_flags(thread, slot);
+    case TraceQuery::ReadTags:
+    case TraceQuery::WriteTags:
+        return access_tags(slot);
     }
     return -EIO; // it comes from another process
 }

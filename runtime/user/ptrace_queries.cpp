@@ -1,6 +1,7 @@
 #include "runtime/user/ptrace_queries.h"
 
 #include <linux/ptrace.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <span>
 
+#include "ir/memory_tags.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/ptrace_tracer.h"
 #include "runtime/user/seccomp.h"
@@ -109,6 +111,84 @@ i64 get_seccomp_metadata(const GuestThread& tracer, TraceSlot& slot, u64 bytes, 
     }
     metadata.flags = static_cast<u64>(flags);
     return copy_to_guest(at, &metadata, bytes) ? static_cast<i64>(bytes) : -EFAULT;
+}
+
+// --- tags of memory
+
+namespace {
+
+using Tags = std::array<u8, TraceSlot::kMostBytes>;
+
+// mte_copy_tags_to_user, mte_copy_tags_from_user: how many bytes there are before a fault.
+u64 give_bytes(GuestAddr to, std::span<const u8> bytes) {
+    u64 done = 0;
+    while (done < bytes.size() && put_guest(to + done, bytes[done])) {
+        ++done;
+    }
+    return done;
+}
+
+u64 take_bytes(std::span<u8> bytes, GuestAddr from) {
+    u64 done = 0;
+    while (done < bytes.size() && get_guest(from + done, bytes[done])) {
+        ++done;
+    }
+    return done;
+}
+
+// mte_ptrace_copy_tags. `copy_some` copies up to so many, from the granule on, and says how many
+// they were, or -errno when there were none.
+template <class Copy> i64 copy_tags(GuestAddr at, GuestAddr vector, Copy copy_some) {
+    iovec place;
+    if (!process().options.cpu_model.features.has(frontend::Feature::MTE)) {
+        return -EIO;
+    }
+    if (!get_guest(vector, place)) {
+        return -EFAULT;
+    }
+    const auto base = reinterpret_cast<GuestAddr>(place.iov_base);
+    u64 done = 0;
+    i64 got = -EFAULT;
+    do {
+        const u64 some = std::min<u64>(place.iov_len - done, sizeof(Tags));
+        got = some == 0 ? -EFAULT : copy_some(at + done * ir::kTagGranuleBytes, base + done, some);
+        done += got > 0 ? static_cast<u64>(got) : 0;
+    } while (got == i64{sizeof(Tags)});
+    if (done == 0) {
+        return got;
+    }
+    place.iov_len = done;
+    return put_guest(vector, place) ? 0 : -EFAULT;
+}
+
+} // namespace
+
+i64 peek_tags(TraceSlot& slot, GuestAddr at, GuestAddr vector) {
+    return copy_tags(at, vector, [&slot](GuestAddr granule, GuestAddr to, u64 count) -> i64 {
+        Tags tags;
+        const i64 got =
+            ask_tracee(slot, TraceQuery::ReadTags, granule, std::span(tags).first(count));
+        if (got <= 0) {
+            return -EIO;
+        }
+        const u64 given = give_bytes(to, std::span(tags).first(static_cast<u64>(got)));
+        return given == 0 ? -EFAULT : static_cast<i64>(given);
+    });
+}
+
+i64 poke_tags(TraceSlot& slot, GuestAddr at, GuestAddr vector) {
+    return copy_tags(at, vector, [&slot](GuestAddr granule, GuestAddr from, u64 count) -> i64 {
+        Tags tags;
+        const u64 taken = take_bytes(std::span(tags).first(count), from);
+        if (taken == 0) {
+            const i64 there =
+                ask_tracee(slot, TraceQuery::ReadTags, granule, std::span(tags).first(1));
+            return there == 1 ? -EFAULT : -EIO;
+        }
+        const i64 got =
+            ask_tracee(slot, TraceQuery::WriteTags, granule, std::span(tags).first(taken));
+        return got <= 0 ? -EIO : got;
+    });
 }
 
 } // namespace ulna::user

@@ -18,4 +18,9 @@ get_seccomp_filter(const GuestThread& tracer, TraceSlot& slot, u64 n, GuestAddr 
 [[nodiscard]] i64
 get_seccomp_metadata(const GuestThread& tracer, TraceSlot& slot, u64 bytes, GuestAddr at);
 
+// PTRACE_PEEKMTETAGS, PTRACE_POKEMTETAGS: `vector` is an iovec of the tags, one byte each, and says
+// afterwards how many they were.
+[[nodiscard]] i64 peek_tags(TraceSlot& slot, GuestAddr at, GuestAddr vector);
+[[nodiscard]] i64 poke_tags(TraceSlot& slot, GuestAddr at, GuestAddr vector);
+
 } // namespace ulna::user

@@ -96,6 +96,26 @@ i64 set_floating_point(TraceRegisters& registers, std::span<const u8> from) {
     return bytes;
 }
 
+i64 set_tag_control(TraceRegisters& registers, std::span<const u8> from) {
+    u64 control = registers.tag_control;
+    const i64 bytes = take(control, from);
+    if (!is_tagged_address_control(control)) {
+        return -EINVAL;
+    }
+    registers.tag_control = control;
+    return bytes;
+}
+
+i64 set_enabled_keys(TraceRegisters& registers, std::span<const u8> from) {
+    u64 keys = registers.enabled_keys;
+    const i64 bytes = take(keys, from);
+    if ((keys & ~kAddressKeys) != 0) {
+        return -EINVAL;
+    }
+    registers.enabled_keys = keys;
+    return bytes;
+}
+
 UserHardwareDebug watchpoints(const TraceRegisters& from) {
     UserHardwareDebug to = {.info = debug_info(kTraceWatchpoints), .padding = 0, .registers = {}};
     for (unsigned n = 0; n < kTraceWatchpoints; ++n) {
@@ -162,7 +182,11 @@ void load_registers(GuestThread& thread, const TraceRegisters& from) {
         use_watchpoints(thread, from.watchpoints);
     }
     if (from.tag_control != static_cast<u64>(tagged_address_control(thread))) {
-        [[maybe_unused]] const i64 refused = set_tagged_address_control(thread, from.tag_control);
+        [[maybe_unused]] const i64 checked = set_tagged_address_control(thread, from.tag_control);
+    }
+    if (from.enabled_keys != static_cast<u64>(enabled_pac_keys(cpu))) {
+        [[maybe_unused]] const i64 checked =
+            set_enabled_pac_keys(cpu, kAddressKeys, from.enabled_keys);
     }
 }
 
@@ -208,7 +232,9 @@ i64 write_register_set(TraceRegisters& registers, u64 set, std::span<const u8> f
     case NT_ARM_SYSTEM_CALL:
         return take(registers.syscall, from);
     case NT_ARM_TAGGED_ADDR_CTRL:
-        return take(registers.tag_control, from);
+        return set_tag_control(registers, from);
+    case kPacEnabledKeys:
+        return has(Feature::PAuth) ? set_enabled_keys(registers, from) : -EINVAL;
     case NT_ARM_HW_WATCH:
         return set_watchpoints(registers, from);
     case NT_ARM_HW_BREAK: // as of watchpoints, without any slot

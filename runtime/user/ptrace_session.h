@@ -53,6 +53,8 @@ enum class TraceQuery : u32 {
     SharedSignals, // of its process's
     SeccompFilter, // the address'th; `data` begins with a u64: from which instruction on
     SeccompFlags,  // of the address'th
+    ReadTags,      // of the granules from the address on, one byte each
+    WriteTags,
 };
 
 // What a running tracee is to stop for.

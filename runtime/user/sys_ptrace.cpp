@@ -292,6 +292,9 @@ i64 get_call(const TraceSlot& slot, u64 bytes, GuestAddr to) {
 
 // --- of a tracee that has stopped
 
+// PTRACE_PEEKMTETAGS and PTRACE_POKEMTETAGS, which are Arm's.
+constexpr u64 kPeekTags = 33, kPokeTags = 34;
+
 i64 request_of_stopped(
     const GuestThread& thread, TraceSlot& slot, u64 request, u64 address, u64 data) {
     switch (request) {
@@ -321,6 +324,10 @@ i64 request_of_stopped(
         return set_info(slot, data);
     case PTRACE_PEEKSIGINFO:
         return peek_signals(slot, address, data);
+    case kPeekTags:
+        return peek_tags(slot, address, data);
+    case kPokeTags:
+        return poke_tags(slot, address, data);
     case PTRACE_SECCOMP_GET_FILTER:
         return get_seccomp_filter(thread, slot, address, data);
     case PTRACE_SECCOMP_GET_METADATA:

@@ -245,11 +245,115 @@ static void filters(void) {
     expect_success(look_filtered);
 }
 
+#ifdef __aarch64__
+// --- tags of memory, and what else an Arm CPU can be told
+
+enum { kPeekTags = 33, kPokeTags = 34, kProtTagged = 0x20, kGranules = 2 * 4096 / 16 };
+
+static char* g_tagged; // two pages with tags, and one without
+
+static unsigned tag_at(const char* at) {
+    const char* tagged = at;
+    __asm__(".arch_extension memtag\nldg %0, [%1]" : "+r"(tagged) : "r"(at));
+    return (uintptr_t)tagged >> 56 & 0xf;
+}
+
+static void set_tag(char* at, uint64_t tag) {
+    const uintptr_t tagged = (uintptr_t)at | tag << 56;
+    __asm__ volatile(".arch_extension memtag\nstg %0, [%0]" : : "r"(tagged) : "memory");
+}
+
+static void check_tags(void) {
+    for (int i = 0; i < kGranules; ++i) {
+        set_tag(g_tagged + 16 * i, i);
+    }
+    raise(SIGSTOP);
+    for (int i = 0; i < kGranules; ++i) {
+        const unsigned expected = i == 3 ? 9 : i == kGranules - 1 ? 10 : i & 0xf;
+        CHECK(tag_at(g_tagged + 16 * i) == expected);
+    }
+}
+
+// How many tags there were.
+static long copy_tags(pid_t pid, long request, const void* at, void* tags, size_t count) {
+    struct iovec place = {tags, count};
+    const long result = ptrace_(request, pid, (uintptr_t)at, (uintptr_t)&place);
+    CHECK(result == 0 || result == -1);
+    return result == 0 ? (long)place.iov_len : -1;
+}
+
+static void tags_of_memory(void) {
+    unsigned char tags[kGranules + 10];
+    g_tagged = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE | kProtTagged, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(g_tagged != MAP_FAILED);
+    char* const untagged = g_tagged + 2 * 4096;
+    CHECK(mmap(untagged, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == untagged);
+    const pid_t pid = start(check_tags);
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGSTOP);
+    CHECK(copy_tags(pid, kPeekTags, g_tagged, tags, sizeof tags) == kGranules);
+    for (int i = 0; i < kGranules; ++i) {
+        CHECK(tags[i] == (i & 0xf));
+    }
+    CHECK(copy_tags(pid, kPeekTags, g_tagged + 33, tags, 2) == 2 && tags[0] == 2 && tags[1] == 3);
+    tags[0] = 0xf9; // what is no tag is lost
+    CHECK(copy_tags(pid, kPokeTags, g_tagged + 3 * 16 + 5, tags, 1) == 1);
+    tags[0] = tags[1] = 10;
+    CHECK(copy_tags(pid, kPokeTags, untagged - 16, tags, 2) == 1);
+    CHECK(copy_tags(pid, kPeekTags, untagged, tags, 1) == -1 && errno == EIO);
+    CHECK(copy_tags(pid, kPokeTags, (void*)8, tags, 1) == -1 && errno == EIO);
+    CHECK(copy_tags(pid, kPeekTags, g_tagged, (void*)8, 1) == -1 && errno == EFAULT);
+    CHECK(copy_tags(pid, kPokeTags, g_tagged, (void*)8, 1) == -1 && errno == EFAULT);
+    CHECK(ptrace_(kPeekTags, pid, (uintptr_t)g_tagged, 8) == -1 && errno == EFAULT);
+    resume(PTRACE_CONT, pid, 0);
+    expect_exit(pid, 0);
+    CHECK(munmap(g_tagged, 3 * 4096) == 0);
+}
+
+enum { kTagControl = 0x409, kEnabledKeys = 0x40a }; // NT_ARM_*
+#define CONTROL (PR_TAGGED_ADDR_ENABLE | PR_MTE_TCF_SYNC | 0x123ul << PR_MTE_TAG_SHIFT)
+#define KEYS (PR_PAC_APIAKEY | PR_PAC_APIBKEY | PR_PAC_APDBKEY)
+
+static void check_control(void) {
+    CHECK(prctl(PR_GET_TAGGED_ADDR_CTRL, 0, 0, 0, 0) == CONTROL);
+    CHECK(prctl(PR_PAC_GET_ENABLED_KEYS, 0, 0, 0, 0) == KEYS);
+}
+
+static long exchange_word(pid_t pid, long request, long set, unsigned long* word) {
+    struct iovec place = {word, sizeof *word};
+    return ptrace_(request, pid, set, (uintptr_t)&place);
+}
+
+static void controls(void) {
+    const pid_t pid = start(check_control);
+    unsigned long word = 0;
+    CHECK(exchange_word(pid, PTRACE_GETREGSET, kTagControl, &word) == 0 && word == 0);
+    word = 1ul << 40;
+    CHECK(exchange_word(pid, PTRACE_SETREGSET, kTagControl, &word) == -1 && errno == EINVAL);
+    word = CONTROL;
+    CHECK(exchange_word(pid, PTRACE_SETREGSET, kTagControl, &word) == 0);
+    word = 0;
+    CHECK(exchange_word(pid, PTRACE_GETREGSET, kTagControl, &word) == 0 && word == CONTROL);
+    word = KEYS | PR_PAC_APGAKEY;
+    CHECK(exchange_word(pid, PTRACE_SETREGSET, kEnabledKeys, &word) == -1 && errno == EINVAL);
+    word = KEYS;
+    CHECK(exchange_word(pid, PTRACE_SETREGSET, kEnabledKeys, &word) == 0);
+    word = 0;
+    CHECK(exchange_word(pid, PTRACE_GETREGSET, kEnabledKeys, &word) == 0 && word == KEYS);
+    resume(PTRACE_CONT, pid, 0);
+    expect_exit(pid, 0);
+}
+#endif
+
 int main(void) {
     RUN(waiting_signals);
     RUN(kinds_of_signals);
     RUN(signals_while_stopped);
     RUN(errors_of_peeking);
     RUN(filters);
+#ifdef __aarch64__
+    RUN(tags_of_memory);
+    RUN(controls);
+#endif
     return 0;
 }
