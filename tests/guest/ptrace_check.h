@@ -7,6 +7,7 @@
 #include <linux/ptrace.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -134,7 +135,9 @@ static inline long peek(pid_t pid, void* at) {
     return word;
 }
 
+// A test that fails leaves nobody behind.
 static inline void trace_me(void) {
+    CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0);
     CHECK(ptrace_(PTRACE_TRACEME, 0, 0, 0) == 0);
     CHECK(raise(SIGSTOP) == 0);
 }
