@@ -22,6 +22,7 @@
 #include "runtime/user/address_space.h"
 #include "runtime/user/command_line.h"
 #include "runtime/user/compile_server.h"
+#include "runtime/user/debugged_code.h"
 #include "runtime/user/debugger.h"
 #include "runtime/user/elf_loader.h"
 #include "runtime/user/guest_cpu.h"
@@ -67,9 +68,9 @@ void start_log(const Options& options) {
     debug::stages_are_timed = options.stats;
 }
 
-runtime::EngineConfig engine_config(const Options& options, AddressSpace& space) {
+runtime::EngineConfig engine_config(const Options& options, frontend::CodeSource& code) {
     runtime::EngineConfig config;
-    config.code = &space;
+    config.code = &code;
     config.translate.cpu = &process().options.cpu_model;
     config.kind =
         options.interpreter_engine ? runtime::EngineKind::Interpreter : runtime::EngineKind::Jit;
@@ -81,13 +82,12 @@ runtime::EngineConfig engine_config(const Options& options, AddressSpace& space)
 }
 
 // Code ends before breakpoints, so none is kept, and tier 2 makes none.
-Debugger& open_debugger(const Options& options, AddressSpace& space) {
+void open_debugger(const Options& options, AddressSpace& space) {
     std::string why_not;
     process().debugger = Debugger::listen(options.gdb, space, why_not);
     if (process().debugger == nullptr) {
         fail(1, "-g " + options.gdb + ": cannot listen there: " + why_not);
     }
-    return *process().debugger;
 }
 
 // Not when dumps are to show each translation being made. That the directory cannot be used is no
@@ -214,9 +214,10 @@ int main(int argc, char** argv, char** environment) {
     self.space = &space;
     resolve_sysroot(self.options.sysroot);
     start_log(self.options);
-    runtime::EngineConfig config = engine_config(self.options, space);
+    static DebuggedCode code{space};
+    runtime::EngineConfig config = engine_config(self.options, code);
     if (!self.options.gdb.empty() && !is_privileged) {
-        config.code = &open_debugger(self.options, space).code();
+        open_debugger(self.options, space);
     }
     self.tier2 = open_tier2(self.options, is_privileged);
     config.tier2 = self.tier2.get();

@@ -22,6 +22,7 @@ class StopPoints {
     // translations that were made before must go.
     [[nodiscard]] bool want(unsigned owner, std::vector<GuestAddr> addresses);
 
+    [[nodiscard]] bool any() const { return any_.load(); }
     [[nodiscard]] bool has(GuestAddr pc) const;
     // Of the words from pc on, those before the first address.
     [[nodiscard]] std::span<const u32> before(GuestAddr pc, std::span<const u32> words) const;

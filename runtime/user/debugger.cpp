@@ -4,6 +4,7 @@
 #include "runtime/host_socket.h"
 #include "runtime/option_values.h"
 #include "runtime/user/clone_child.h"
+#include "runtime/user/debugged_code.h"
 #include "runtime/user/own_file.h"
 
 namespace ulna::user {
@@ -49,8 +50,7 @@ void Debugger::start(GuestThread& first) {
 }
 
 bool Debugger::stops_at(const GuestThread& thread, GuestAddr pc) {
-    if (debugger_of(thread) == nullptr || !points_.is_wanted(pc)) {
-        points_.met_in_vain(pc);
+    if (debugger_of(thread) == nullptr || !stop_points().is_wanted(pc)) {
         return false;
     }
     threads().report({.kind = runtime::debug::GdbStop::Kind::Breakpoint,
@@ -88,13 +88,9 @@ void Debugger::killed(const GuestThread& thread, int signal) {
 
 // --- forks
 
-void Debugger::before_fork() {
-    threads().before_fork();
-    points_.before_fork();
-}
+void Debugger::before_fork() { threads().before_fork(); }
 
 void Debugger::after_fork(bool in_child) {
-    points_.after_fork(in_child);
     threads().after_fork(in_child);
     if (in_child) {
         server_->abandon();

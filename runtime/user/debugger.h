@@ -12,23 +12,6 @@
 
 namespace ulna::user {
 
-// Code that ends before breakpoints.
-class DebuggedCode final : public frontend::CodeSource {
-  public:
-    DebuggedCode(AddressSpace& space, const runtime::debug::StopPoints& points)
-        : space_{space}, points_{points} {}
-    [[nodiscard]] std::span<const u32> words(GuestAddr pc) override {
-        return points_.before(pc, space_.words(pc));
-    }
-    [[nodiscard]] std::optional<u32> guarded_word(GuestAddr pc) override {
-        return space_.guarded_word(pc);
-    }
-
-  private:
-    AddressSpace& space_;
-    const runtime::debug::StopPoints& points_;
-};
-
 class Debugger {
   public:
     // Waits for debuggers at a TCP port of this host's, or at the path of a Unix socket. Null, with
@@ -36,7 +19,6 @@ class Debugger {
     [[nodiscard]] static Debugger*
     listen(const std::string& port_or_path, AddressSpace& space, std::string& why_not);
 
-    [[nodiscard]] frontend::CodeSource& code() { return code_; } // for the engine
     // On the program's first thread, before it runs.
     void start(GuestThread& first);
 
@@ -54,12 +36,10 @@ class Debugger {
     void after_fork(bool in_child);
 
   private:
-    explicit Debugger(AddressSpace& space) : program_{space, points_}, code_{space, points_} {}
+    explicit Debugger(AddressSpace& space) : program_{space} {}
     void end_of(const GuestThread& thread);
 
-    runtime::debug::StopPoints points_;
     GdbProgram program_;
-    DebuggedCode code_;
     std::unique_ptr<runtime::debug::GdbServer> server_;
     std::mutex end_; // held from then on
 };

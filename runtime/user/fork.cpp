@@ -10,6 +10,7 @@
 
 #include "runtime/user/address_space.h"
 #include "runtime/user/clone_child.h"
+#include "runtime/user/debugged_code.h"
 #include "runtime/user/debugger.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/io_uring.h"
@@ -113,6 +114,7 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
     if (space != nullptr) {
         space->before_fork();
     }
+    stop_points().before_fork();
     Debugger* const debugger = process().debugger;
     if (debugger != nullptr) {
         debugger->before_fork();
@@ -122,6 +124,7 @@ i64 fork_guest(GuestThread& thread, const CloneRequest& request) {
     if (debugger != nullptr) {
         debugger->after_fork(pid == 0);
     }
+    stop_points().after_fork(pid == 0);
     if (space != nullptr) {
         space->after_fork();
     }

@@ -9,6 +9,7 @@
 
 #include "ir/support/check.h"
 #include "runtime/debug/gdb_signals.h"
+#include "runtime/user/debugged_code.h"
 #include "runtime/user/debugged_memory.h"
 #include "runtime/user/gdb_registers.h"
 #include "runtime/user/guest_memory.h"
@@ -26,9 +27,8 @@ using runtime::debug::GdbStop;
 using runtime::debug::GdbThread;
 
 // A debugger writes where the guest may not, as through ptrace: only this file of /proc does that.
-GdbProgram::GdbProgram(AddressSpace& space, runtime::debug::StopPoints& points)
+GdbProgram::GdbProgram(AddressSpace& space)
     : space_{space},
-      points_{points},
       stop_fd_{
           renumbered(FileDescriptor{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}, high_descriptor())},
       memory_fd_{renumbered(FileDescriptor{open("/proc/self/mem", O_RDWR | O_CLOEXEC)},
@@ -87,7 +87,7 @@ bool GdbProgram::write_memory(u64, GuestAddr at, std::span<const u8> from) {
 // --- Breakpoints and watchpoints
 
 void GdbProgram::use_breakpoints(GuestAddr changed) {
-    if (points_.want(0, breakpoints_)) {
+    if (stop_points().want(0, breakpoints_)) {
         process().engine->invalidate(changed, sizeof(u32));
     }
 }

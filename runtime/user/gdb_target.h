@@ -3,7 +3,6 @@
 #pragma once
 
 #include "runtime/debug/gdb_target.h"
-#include "runtime/debug/stop_points.h"
 #include "runtime/file_descriptor.h"
 #include "runtime/user/address_space.h"
 #include "runtime/user/thread_control.h"
@@ -12,7 +11,7 @@ namespace ulna::user {
 
 class GdbProgram final : public runtime::debug::GdbTarget {
   public:
-    GdbProgram(AddressSpace& space, runtime::debug::StopPoints& points);
+    explicit GdbProgram(AddressSpace& space);
 
     [[nodiscard]] ThreadControl& control() { return control_; }
     // In a forked child: closes what it has.
@@ -49,7 +48,6 @@ class GdbProgram final : public runtime::debug::GdbTarget {
     [[nodiscard]] bool remove_watchpoint(const ir::WatchedRange& range);
 
     AddressSpace& space_;
-    runtime::debug::StopPoints& points_;
     runtime::FileDescriptor stop_fd_, memory_fd_;
     std::vector<GuestAddr> breakpoints_; // one may be there twice
     ThreadControl control_;

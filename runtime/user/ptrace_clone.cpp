@@ -4,8 +4,8 @@
 #include <linux/sched.h>
 #include <sched.h>
 
+#include "runtime/user/ptrace_hardware.h"
 #include "runtime/user/ptrace_tracee.h"
-#include "runtime/user/ptrace_watch.h"
 
 namespace ulna::user {
 

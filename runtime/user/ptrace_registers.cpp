@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "runtime/user/guest_cpu.h"
-#include "runtime/user/ptrace_watch.h"
+#include "runtime/user/ptrace_hardware.h"
 #include "runtime/user/signal_frame.h"
 
 namespace ulna::user {
@@ -44,7 +44,6 @@ static_assert(sizeof(UserRegisters) == 272 && sizeof(UserFpsimd) == 528 &&
 
 // ID_AA64DFR0_EL1.DebugVer of Armv8.0, and how many there are.
 constexpr u32 debug_info(unsigned slots) { return 6 << 8 | slots; }
-constexpr UserHardwareDebug kNoBreakpoints = {.info = debug_info(0), .padding = 0, .registers = {}};
 // Bits 54 to 48, of user addresses (ptrauth_user_pac_mask).
 constexpr UserPacMask kPacMask = {u64{0x7f} << 48, u64{0x7f} << 48};
 
@@ -116,26 +115,29 @@ i64 set_enabled_keys(TraceRegisters& registers, std::span<const u8> from) {
     return bytes;
 }
 
-UserHardwareDebug watchpoints(const TraceRegisters& from) {
-    UserHardwareDebug to = {.info = debug_info(kTraceWatchpoints), .padding = 0, .registers = {}};
-    for (unsigned n = 0; n < kTraceWatchpoints; ++n) {
-        to.registers[n] = {from.watchpoints[n].address, from.watchpoints[n].control, 0};
+template <std::size_t kPoints>
+UserHardwareDebug hardware_debug(const std::array<HardwarePoint, kPoints>& points) {
+    UserHardwareDebug to = {.info = debug_info(kPoints), .padding = 0, .registers = {}};
+    for (std::size_t n = 0; n < kPoints; ++n) {
+        to.registers[n] = {points[n].address, points[n].control, 0};
     }
     return to;
 }
 
 // ptrace_hbp_set: the head is skipped; those before one that is refused are set.
-i64 set_watchpoints(TraceRegisters& registers, std::span<const u8> from) {
+template <std::size_t kPoints>
+i64 set_hardware(std::array<HardwarePoint, kPoints>& points,
+                 i64 (*set_one)(HardwarePoint& to, u64 address, u32 control),
+                 std::span<const u8> from) {
     constexpr std::size_t kHead = offsetof(UserHardwareDebug, registers);
-    UserHardwareDebug set = watchpoints(registers);
+    UserHardwareDebug set = hardware_debug(points);
     const std::size_t each = sizeof set.registers[0];
     static_cast<void>(take(set, from));
     for (std::size_t n = 0; kHead + n * each < from.size(); ++n) {
-        if (n >= kTraceWatchpoints) {
+        if (n >= kPoints) {
             return -ENOSPC;
         }
-        const i64 error = set_trace_watchpoint(registers.watchpoints[n], set.registers[n].address,
-                                               set.registers[n].control);
+        const i64 error = set_one(points[n], set.registers[n].address, set.registers[n].control);
         if (error != 0) {
             return error;
         }
@@ -164,6 +166,7 @@ void save_registers(const GuestThread& thread, TraceRegisters& to) {
     to.enabled_keys = static_cast<u64>(enabled_pac_keys(cpu));
     to.fpsr = cpu.fpsr;
     to.fpcr = static_cast<u32>(cpu.fpcr);
+    to.breakpoints = thread.trace.breakpoints;
     to.watchpoints = thread.trace.watchpoints;
 }
 
@@ -178,6 +181,7 @@ void load_registers(GuestThread& thread, const TraceRegisters& from) {
     cpu.tpidr_el0 = from.tls;
     cpu.fpsr = from.fpsr & kFpsrBits;
     cpu.fpcr = from.fpcr & frontend::fpcr_mask(process().options.cpu_model.features);
+    use_breakpoints(thread, from.breakpoints);
     if (from.watchpoints != thread.trace.watchpoints) {
         use_watchpoints(thread, from.watchpoints);
     }
@@ -204,9 +208,9 @@ i64 read_register_set(const TraceRegisters& registers, u64 set, std::span<u8> to
     case NT_ARM_SYSTEM_CALL:
         return give(registers.syscall, to);
     case NT_ARM_HW_BREAK:
-        return give(kNoBreakpoints, to);
+        return give(hardware_debug(registers.breakpoints), to);
     case NT_ARM_HW_WATCH:
-        return give(watchpoints(registers), to);
+        return give(hardware_debug(registers.watchpoints), to);
     case NT_ARM_TAGGED_ADDR_CTRL:
         return give(registers.tag_control, to);
     case NT_ARM_PAC_MASK:
@@ -236,10 +240,9 @@ i64 write_register_set(TraceRegisters& registers, u64 set, std::span<const u8> f
     case kPacEnabledKeys:
         return has(Feature::PAuth) ? set_enabled_keys(registers, from) : -EINVAL;
     case NT_ARM_HW_WATCH:
-        return set_watchpoints(registers, from);
-    case NT_ARM_HW_BREAK: // as of watchpoints, without any slot
-        return from.size() <= offsetof(UserHardwareDebug, registers) ? static_cast<i64>(from.size())
-                                                                     : -ENOSPC;
+        return set_hardware(registers.watchpoints, set_trace_watchpoint, from);
+    case NT_ARM_HW_BREAK:
+        return set_hardware(registers.breakpoints, set_trace_breakpoint, from);
     case NT_ARM_PAC_MASK:
         return has(Feature::PAuth) ? -EOPNOTSUPP : -EINVAL;
     default:

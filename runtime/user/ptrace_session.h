@@ -17,7 +17,7 @@
 
 #include "ir/guest_state.h"
 #include "runtime/user/address_space.h"
-#include "runtime/user/trace_watchpoint.h"
+#include "runtime/user/trace_hardware.h"
 
 namespace ulna::user {
 
@@ -31,6 +31,7 @@ struct TraceRegisters {
     u64 enabled_keys; // or -errno
     u32 fpsr, fpcr;
     i32 syscall; // -1: none
+    TraceBreakpoints breakpoints;
     TraceWatchpoints watchpoints;
 };
 

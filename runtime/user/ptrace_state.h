@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "ir/watchpoints.h"
-#include "runtime/user/trace_watchpoint.h"
+#include "runtime/user/trace_hardware.h"
 
 namespace ulna::user {
 
@@ -23,6 +23,7 @@ struct TraceState {
     bool entered_handler = false; // since the last step
     i32 call = -1;                // the system call under way, which its tracer may change
     pid_t tid_before_exec = 0;    // of a program that is new
+    TraceBreakpoints breakpoints;
     TraceWatchpoints watchpoints; // and what they are about
     std::array<ir::WatchedRange, kTraceWatchpoints> watched;
     // Written by the host's handler: whose it is from its next safe point on.

@@ -12,7 +12,7 @@
 #include "runtime/user/debugger.h"
 #include "runtime/user/kernel_view.h"
 #include "runtime/user/ptrace_calls.h"
-#include "runtime/user/ptrace_watch.h"
+#include "runtime/user/ptrace_hardware.h"
 #include "runtime/user/signals_state.h"
 
 namespace ulna::user {
@@ -54,6 +54,7 @@ void begin_traced(GuestThread& thread, TraceSession& session, TraceSlot& slot) {
 void forget_tracer(GuestThread& thread) {
     TraceState& trace = thread.trace;
     const bool was_traced = is_traced(thread);
+    use_breakpoints(thread, {});
     trace = {.called_session = trace.called_session,
              .called_slot = trace.called_slot,
              .asked_view = trace.asked_view, // the parent's would be the same
@@ -150,6 +151,7 @@ void report_thread_end(GuestThread& thread, u32 status) {
     if (slot == nullptr || slot->tid == slot->tgid) { // a leader's end waits for the others'
         return;
     }
+    use_breakpoints(thread, {});
     thread.trace = {};
     end_slot(*session, *slot, status);
 }

@@ -5,10 +5,12 @@
 #include "ir/support/bits.h"
 #include "ir/support/check.h"
 #include "runtime/user/address_space.h"
+#include "runtime/user/debugged_code.h"
 #include "runtime/user/debugger.h"
 #include "runtime/user/guest_cpu.h"
 #include "runtime/user/guest_memory.h"
 #include "runtime/user/memory_copy.h"
+#include "runtime/user/ptrace_hardware.h"
 #include "runtime/user/ptrace_tracee.h"
 #include "runtime/user/restart.h"
 #include "runtime/user/signals.h"
@@ -95,12 +97,25 @@ template <Watched watched> void step(GuestThread& thread) {
     }
 }
 
-void on_fetch_fault(GuestThread& thread) {
+// ptrace_hbptriggered
+void raise_hardware_stop(GuestThread& thread, GuestAddr address) {
+    raise(thread, SIGTRAP, TRAP_HWBKPT, address, 0);
+}
+
+// The code ends here for whoever stops here, which may be nobody any more, or another thread.
+template <Watched watched> void on_stop_point(GuestThread& thread, GuestAddr pc) {
+    if (breaks_at(thread, pc)) {
+        raise_hardware_stop(thread, pc);
+    } else if (process().debugger == nullptr || !process().debugger->stops_at(thread, pc)) {
+        stop_points().met_in_vain(pc);
+        step<watched>(thread);
+    }
+}
+
+template <Watched watched> void on_fetch_fault(GuestThread& thread) {
     const GuestAddr pc = thread.cpu->pc;
-    if (process().debugger != nullptr && !process().space->words(pc).empty()) {
-        if (!process().debugger->stops_at(thread, pc)) {
-            step<Watched::Debugged>(thread);
-        }
+    if (process().space != nullptr && !process().space->words(pc).empty()) {
+        on_stop_point<watched>(thread, pc);
         return;
     }
     const bool mapped = process().space != nullptr && process().space->protection(pc).has_value();
@@ -114,8 +129,8 @@ void on_watchpoint(GuestThread& thread) {
     const GuestAddr address = thread.cpu->exit_arg;
     if (Debugger* const debugger = debugger_of(thread)) {
         debugger->met_watchpoint(thread, address);
-    } else if (is_traced(thread)) { // ptrace_hbptriggered
-        raise(thread, SIGTRAP, TRAP_HWBKPT, address, 0);
+    } else if (is_traced(thread)) {
+        raise_hardware_stop(thread, address);
     } else {
         watch(*thread.cpu, {});
     }
@@ -213,7 +228,7 @@ template <Watched watched> void on_exit(GuestThread& thread, ir::ExitReason reas
         on_data_fault(thread);
         break;
     case ir::ExitReason::FetchFault:
-        on_fetch_fault(thread);
+        on_fetch_fault<watched>(thread);
         break;
     case ir::ExitReason::MisalignedPc:
         raise_misaligned_register(thread, pc, ExceptionClass::PcAlignment);
@@ -283,6 +298,10 @@ void step_traced(GuestThread& thread) {
         return;
     }
     const GuestAddr before = thread.cpu->pc;
+    if (breaks_at(thread, before)) {
+        raise_hardware_stop(thread, before);
+        return;
+    }
     step<Watched::Traced>(thread);
     const bool is_done = !thread.exiting && is_traced(thread) && is_stepping(thread);
     if (is_done && !thread.trace.entered_handler && !thread.signals->sync_pending) {

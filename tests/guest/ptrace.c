@@ -252,62 +252,6 @@ static void single_steps(void) {
     CHECK(seen == 2 && steps > 8 && steps < 1000);
 }
 
-#ifdef __aarch64__
-static volatile long g_watched[2];
-static void touch(void) {
-    g_watched[1] = 1;
-    g_watched[0] = 2;
-    _exit((int)g_watched[0]);
-}
-
-enum { kWatchLoads = 1 << 3, kWatchStores = 2 << 3 };
-
-// The first one; without kinds of accesses there is none.
-static long watch(pid_t pid, uintptr_t address, unsigned kinds, unsigned bytes) {
-    struct user_hwdebug_state set;
-    memset(&set, 0, sizeof set);
-    set.dbg_regs[0].addr = address;
-    set.dbg_regs[0].ctrl = kinds == 0 ? 0 : 1 | 2 << 1 | kinds | bytes << 5;
-    struct iovec place = {&set, offsetof(struct user_hwdebug_state, dbg_regs[1])};
-    return ptrace_(PTRACE_SETREGSET, pid, NT_ARM_HW_WATCH, (uintptr_t)&place);
-}
-
-static void expect_watchpoint(pid_t pid, uintptr_t address) {
-    resume(PTRACE_CONT, pid, 0);
-    expect_stop(pid, SIGTRAP);
-    CHECK(info_of(pid).si_code == TRAP_HWBKPT && (uintptr_t)info_of(pid).si_addr == address);
-}
-
-// A thread stops before the access.
-static void watchpoints(void) {
-    const pid_t pid = start(touch);
-    const uintptr_t first = (uintptr_t)&g_watched[0];
-    struct user_hwdebug_state set;
-    struct iovec place = {&set, sizeof set};
-    CHECK(ptrace_(PTRACE_GETREGSET, pid, NT_ARM_HW_WATCH, (uintptr_t)&place) == 0);
-    CHECK(place.iov_len == sizeof set && (set.dbg_info & 0xff) > 0 && set.dbg_regs[0].ctrl == 0);
-    CHECK(watch(pid, first, kWatchStores, 0) == -1 && errno == EINVAL);
-    CHECK(watch(pid, first, kWatchStores, 5) == -1 && errno == EINVAL);
-
-    CHECK(watch(pid, first, kWatchStores, 0xff) == 0);
-    place.iov_len = sizeof set;
-    CHECK(ptrace_(PTRACE_GETREGSET, pid, NT_ARM_HW_WATCH, (uintptr_t)&place) == 0);
-    CHECK(set.dbg_regs[0].addr == first && set.dbg_regs[0].ctrl == (1 | 2 << 1 | kWatchStores | 0xff << 5));
-    expect_watchpoint(pid, first);
-    CHECK(peek(pid, (void*)first) == 0 && peek(pid, (void*)&g_watched[1]) == 1);
-    CHECK(watch(pid, 0, 0, 0) == 0);
-    resume(PTRACE_SINGLESTEP, pid, 0);
-    expect_stop(pid, SIGTRAP);
-    CHECK(peek(pid, (void*)first) == 2);
-    // The upper half, where the address says so.
-    CHECK(watch(pid, first + 4, kWatchLoads | kWatchStores, 0xf) == 0);
-    expect_watchpoint(pid, first + 4);
-    CHECK(watch(pid, 0, 0, 0) == 0);
-    resume(PTRACE_CONT, pid, 0);
-    expect_exit(pid, 2);
-}
-#endif
-
 // --- children
 
 static void fork_one(void) {
@@ -803,9 +747,6 @@ int main(int argc, char** argv) {
     RUN(faults);
     RUN(breakpoints);
     RUN(single_steps);
-#ifdef __aarch64__
-    RUN(watchpoints);
-#endif
     RUN(forks);
     RUN(vforks);
     RUN(threads);

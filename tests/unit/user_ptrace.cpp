@@ -43,6 +43,7 @@ TEST_CASE("register sets have the kernel's sizes") {
     CHECK(read_set(NT_ARM_TLS, kMore).size() == 8);
     CHECK(read_set(NT_ARM_SYSTEM_CALL, kMore).size() == 4);
     CHECK(read_set(NT_ARM_HW_WATCH, kMore).size() == 264);
+    CHECK(read_set(NT_ARM_HW_BREAK, kMore).size() == 264);
     CHECK(read_set(NT_PRSTATUS, 16).size() == 16);
 }
 
