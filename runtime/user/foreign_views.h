@@ -9,8 +9,8 @@
 
 namespace ulna::user {
 
-// "/proc/PID/maps", "smaps" and "auxv" as that process sees them; none: the host's file is right,
-// or nobody answers.
+// "/proc/PID/maps", "smaps" and "auxv" as that process sees them, and "status" of a thread that is
+// traced; none: the host's file is right, or nobody answers.
 [[nodiscard]] std::optional<std::string> foreign_view(const std::string& path);
 
 // Somebody has asked for one (TraceCall::Show, by the host's handler).

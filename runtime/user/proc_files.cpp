@@ -243,6 +243,7 @@ u32 number_of(std::string_view line) {
 std::string guest_status() {
     const std::string host = read_host("/proc/self/status");
     const GuestThread& thread = *current_thread();
+    const pid_t tracer = known_state(getpid()).tracer;
     ThreadSignals& signals = *thread.signals;
     std::string text;
     for (std::string_view rest = host; !rest.empty();) {
@@ -263,8 +264,8 @@ std::string guest_status() {
             std::snprintf(changed, sizeof(changed), "%.6s:\t%016llx", line.data(),
                           static_cast<unsigned long long>(set));
             text += changed;
-        } else if (name == "TracerPid" && is_traced(thread)) {
-            text += "TracerPid:\t" + std::to_string(thread.trace.session->tracer);
+        } else if (name == "TracerPid" && tracer != 0) {
+            text += "TracerPid:\t" + std::to_string(tracer);
         } else if (name == "untag_mask") {
             text += "untag_mask:\t0xffffffffffffff";
         } else if (name == "Threads") {

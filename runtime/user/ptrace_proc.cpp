@@ -20,17 +20,6 @@ std::string proc_name(pid_t id, std::string_view file) {
     return "/proc/" + std::to_string(id) + "/" + std::string(file);
 }
 
-// Empty: it cannot be read.
-std::string proc_text(pid_t id, std::string_view file) {
-    char text[4096];
-    const int fd = ::open(proc_name(id, file).c_str(), O_RDONLY | O_CLOEXEC);
-    const ssize_t got = fd < 0 ? -1 : ::read(fd, text, sizeof text);
-    if (fd >= 0) {
-        ::close(fd);
-    }
-    return {text, got < 0 ? 0 : static_cast<std::size_t>(got)};
-}
-
 // Of /proc/PID/status: the number behind "Name:\t".
 std::optional<u64> status_number(std::string_view status, std::string_view name, int base) {
     const std::size_t at = status.find("\n" + std::string(name) + ":\t");
@@ -57,6 +46,16 @@ char state_of(pid_t id) {
 
 } // namespace
 
+std::string proc_text(pid_t id, std::string_view file) {
+    char text[4096];
+    const int fd = ::open(proc_name(id, file).c_str(), O_RDONLY | O_CLOEXEC);
+    const ssize_t got = fd < 0 ? -1 : ::read(fd, text, sizeof text);
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    return {text, got < 0 ? 0 : static_cast<std::size_t>(got)};
+}
+
 // The signals of faults have handlers from early on, and guest threads do not block them. What else
 // is our file, the compile server, has no handlers; the engine's own thread blocks all signals, and
 // is for nobody to find.
@@ -73,6 +72,13 @@ i64 find_ulna_thread(pid_t thread) {
         return -ESRCH;
     }
     return ours && caught && (*caught & kSynchronous) == kSynchronous ? 0 : -EPERM;
+}
+
+// All signals come to Ulna's handler then (report_signals).
+bool may_be_traced(pid_t thread) {
+    const auto caught = status_number(proc_text(thread, "status"), "SigCgt", 16);
+    constexpr SignalSet kLibcs = signal_bit(32) | signal_bit(33);
+    return caught && (*caught | kUnblockable | kLibcs) == kAllSignals;
 }
 
 std::optional<pid_t> process_of(pid_t thread) {

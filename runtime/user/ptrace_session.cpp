@@ -101,6 +101,21 @@ void for_each_session(const std::function<void(TraceSession&)>& use) {
     }
 }
 
+TracedState known_state(pid_t thread) {
+    TracedState state;
+    for_each_session([&](TraceSession& session) {
+        const TraceSlot* const slot =
+            session.closed ? nullptr : find_slot(session, [thread](const TraceSlot& each) {
+                return each.tid == thread && each.tracer >= 0 && is_live(each);
+            });
+        if (slot != nullptr) {
+            state.tracer = slot->tracer != 0 ? slot->tracer : session.tracer;
+            state.stopped = slot->state == SlotState::Stopped;
+        }
+    });
+    return state;
+}
+
 TraceSession* known_session() { return g_session.load(); }
 void set_known_session(TraceSession* session) { g_session.store(session); }
 

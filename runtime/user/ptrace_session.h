@@ -167,6 +167,13 @@ void note_child_action(u64 flags);
 [[nodiscard]] TraceSession* known_session();
 void set_known_session(TraceSession* session);
 
+// Who traces a thread, as far as this process knows: its own tracees, and its own threads.
+struct TracedState {
+    pid_t tracer = 0; // a thread; 0: nobody
+    bool stopped = false;
+};
+[[nodiscard]] TracedState known_state(pid_t thread);
+
 // --- futexes of sessions; milliseconds < 0: for ever
 template <class T> void wake_futex(std::atomic<T>& word);
 void wait_on_futex(std::atomic<TraceCommand>& word, TraceCommand seen, int milliseconds);

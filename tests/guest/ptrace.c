@@ -732,6 +732,89 @@ static void maps_of_others(void) {
     end(pid);
 }
 
+// --- status
+
+// "Name:\tVALUE" of a thread's status, as a character or a number.
+static void get_status(const char* file, char* state, int* tracer) {
+    char line[512];
+    FILE* const status = fopen(file, "r");
+    CHECK(status != NULL);
+    *state = 0;
+    *tracer = -1;
+    while (fgets(line, sizeof line, status) != NULL) {
+        sscanf(line, "State:\t%c", state);
+        sscanf(line, "TracerPid:\t%d", tracer);
+    }
+    fclose(status);
+}
+
+static int tracer_in(const char* format, pid_t pid, pid_t thread) {
+    char name[64], state;
+    int tracer;
+    snprintf(name, sizeof name, format, pid, thread);
+    get_status(name, &state, &tracer);
+    return tracer;
+}
+
+static char state_of(pid_t pid) {
+    char name[64], state;
+    int tracer;
+    snprintf(name, sizeof name, "/proc/%d/status", pid);
+    get_status(name, &state, &tracer);
+    return state;
+}
+
+static void* report_thread(void* argument) {
+    g_shared[1] = syscall(SYS_gettid);
+    sleep_for_ever();
+    return argument;
+}
+
+static void see_own_tracer(void) {
+    pthread_t thread;
+    CHECK(tracer_in("/proc/self/status", 0, 0) == getppid());
+    CHECK(pthread_create(&thread, NULL, report_thread, NULL) == 0);
+    while (g_shared[1] == 0) {
+        sleep_ms(1);
+    }
+    CHECK(tracer_in("/proc/self/task/%d/status", g_shared[1], 0) == 0);
+    CHECK(tracer_in("/proc/%d/task/%d/status", getpid(), getpid()) == getppid());
+    raise(SIGSTOP);
+    sleep_for_ever();
+}
+
+// As a process sees it that has nothing to do with them.
+static void expect_tracers(pid_t pid, int of_process, int of_thread) {
+    const pid_t observer = fork();
+    if (observer == 0) {
+        CHECK(tracer_in("/proc/%d/status", pid, 0) == of_process);
+        CHECK(tracer_in("/proc/%d/task/%d/status", pid, g_shared[1]) == of_thread);
+        _exit(0);
+    }
+    expect_exit(observer, 0);
+    CHECK(tracer_in("/proc/%d/status", pid, 0) == of_process);
+    CHECK(tracer_in("/proc/%d/task/%d/status", pid, g_shared[1]) == of_thread);
+}
+
+static void tracers_in_status(void) {
+    g_shared[1] = 0;
+    const pid_t pid = start(see_own_tracer);
+    CHECK(state_of(pid) == 't');
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGSTOP);
+    expect_tracers(pid, getpid(), 0);
+    CHECK(ptrace_(PTRACE_SEIZE, g_shared[1], 0, 0) == 0);
+    expect_tracers(pid, getpid(), getpid());
+    resume(PTRACE_CONT, pid, 0);
+    expect_tracers(pid, getpid(), getpid());
+    CHECK(kill(pid, SIGTERM) == 0);
+    int status;
+    CHECK(waitpid(-1, &status, __WALL) > 0 && WIFSTOPPED(status) && WSTOPSIG(status) == SIGTERM);
+    CHECK(kill(pid, SIGKILL) == 0);
+    while (waitpid(-1, NULL, __WALL) > 0) {
+    }
+}
+
 int main(int argc, char** argv) {
     if (argc > 1 && strcmp(argv[1], "--exit-with-9") == 0) {
         return 9;
@@ -764,5 +847,6 @@ int main(int argc, char** argv) {
     RUN(filtered_calls);
     RUN(memory_files);
     RUN(maps_of_others);
+    RUN(tracers_in_status);
     return 0;
 }
