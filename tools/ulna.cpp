@@ -224,7 +224,7 @@ int main(int argc, char** argv, char** environment) {
     config.tier2_policy = runtime::policy_of(self.options.tier2);
     self.persistent = open_persistent_cache(self.options, config, is_privileged);
     init_process(handover);
-    init_signals();
+    init_signals(static_cast<u64>(handover.blocked_signals));
     const LoadedProgram program = load(self.options, handover);
     name_process(program);
     finish_handover(handover);

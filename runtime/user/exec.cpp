@@ -57,6 +57,7 @@ struct Image {
     int passed_file = -1, passed_self = -1; // survive the exec
     std::vector<std::string> filters;       // of system calls
     std::string trace;                      // of ptrace
+    SignalSet blocked_by_us = 0;
 
     void close_files() const {
         for (const int fd : {file, passed_file, passed_self}) {
@@ -228,7 +229,7 @@ void make_host_args(const ExecRequest& request, Image& image) {
     to = {"ulna", kHandoverPrefix + std::to_string(image.passed_self) + "," +
                       std::to_string(image.passed_file) + "," +
                       std::to_string(image.filters.size()) + "," + image.trace + "," +
-                      asked_name(request, image)};
+                      std::to_string(image.blocked_by_us) + "," + asked_name(request, image)};
     to.insert(to.end(), image.filters.begin(), image.filters.end());
     add_options(process().options, to);
     to.insert(to.end(), {"-0", guest[0], "--", image.path});
@@ -279,10 +280,11 @@ bool gives_rights(int file) {
            (geteuid() != 0 && fgetxattr(file, "security.capability", nullptr, 0) > 0);
 }
 
-template <class Exec> i64 with_signals_prepared(GuestThread& thread, const Exec& exec) {
+template <class Exec>
+i64 with_signals_prepared(GuestThread& thread, SignalSet also_blocked, const Exec& exec) {
     constexpr std::size_t kWorthWriting = 64; // a shell's children have little of their own
     save_translations(thread, kWorthWriting);
-    const i64 error = prepare_signals_for_exec(thread) ? exec() : kRestartNoIntr;
+    const i64 error = prepare_signals_for_exec(thread, also_blocked) ? exec() : kRestartNoIntr;
     undo_signals_for_exec(thread);
     return error;
 }
@@ -296,7 +298,7 @@ i64 exec_image(GuestThread& thread, const ExecRequest& request, Image& image) {
         if (has_seccomp(thread)) {
             return -ENOEXEC;
         }
-        return with_signals_prepared(thread, [&] { return exec_foreign(request, image); });
+        return with_signals_prepared(thread, 0, [&] { return exec_foreign(request, image); });
     };
     if (const i64 error = open_program(request, image); error != 0) {
         // A program may be executable without being readable. The kernel can open it for us when
@@ -319,7 +321,9 @@ i64 exec_image(GuestThread& thread, const ExecRequest& request, Image& image) {
     name_program(request, image);
     image.filters = handed_over_filters(thread);
     image.trace = trace_argument(thread);
-    return with_signals_prepared(thread, [&] { return exec_self(request, image); });
+    image.blocked_by_us = kBlockedOverExec & ~thread.signals->mask;
+    return with_signals_prepared(thread, kBlockedOverExec,
+                                 [&] { return exec_self(request, image); });
 }
 
 } // namespace

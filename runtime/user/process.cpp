@@ -106,8 +106,8 @@ void exit_thread(GuestThread& thread, int status) {
 void init_process(const Handover& handover) { init_own_file(handover.self_fd); }
 
 // --- the hand-over: "--ulna-exec=<own descriptor>,<program's descriptor>,<n>,<session and slot of
-// its tracer>,<session of its tracees>,<its name>", -1 for none, and n arguments with filters of
-// system calls
+// its tracer>,<session of its tracees>,<signals that only the host blocks>,<its name>", -1 for
+// none, and n arguments with filters of system calls
 
 Handover take_handover(int argc, char** argv) {
     Handover handover = {.argc = argc, .argv = argv};
@@ -120,8 +120,9 @@ Handover take_handover(int argc, char** argv) {
     const char* at = mark.data() + kPrefix.size();
     const char* const end = mark.data() + mark.size();
     int filters = 0;
-    for (int* const number : {&handover.self_fd, &handover.program_fd, &filters,
-                              &handover.trace.session, &handover.trace.slot, &handover.trace.own}) {
+    for (int* const number :
+         {&handover.self_fd, &handover.program_fd, &filters, &handover.trace.session,
+          &handover.trace.slot, &handover.trace.own, &handover.blocked_signals}) {
         at = std::min(std::from_chars(at, end, *number).ptr + 1, end);
     }
     handover.name = at < end ? at : nullptr;

@@ -25,6 +25,7 @@ struct Handover {
     int self_fd = -1;                 // our own file, when /proc may be out of reach
     int program_fd = -1;              // the program is open already: what to load
     TraceHandover trace;
+    int blocked_signals = 0;    // by the host only: a set
     const char* name = nullptr; // the program's, as the guest wrote it; null: as in argv
 };
 [[nodiscard]] Handover take_handover(int argc, char** argv);

@@ -58,7 +58,8 @@ std::string proc_text(pid_t id, std::string_view file) {
 
 // The signals of faults have handlers from early on, and guest threads do not block them. What else
 // is our file, the compile server, has no handlers; the engine's own thread blocks all signals, and
-// is for nobody to find.
+// is for nobody to find. A program that execve has just begun has no handlers yet, but has calls
+// wait for them (kBlockedOverExec).
 i64 find_ulna_thread(pid_t thread) {
     const std::string status = proc_text(thread, "status");
     struct stat file;
@@ -68,10 +69,14 @@ i64 find_ulna_thread(pid_t thread) {
     const auto caught = status_number(status, "SigCgt", 16);
     const auto blocked = status_number(status, "SigBlk", 16);
     const bool ours = ::stat(proc_name(thread, "exe").c_str(), &file) == 0 && is_own_file(file);
-    if (ours && blocked && (*blocked & kSynchronous) == kSynchronous) {
+    if (!ours || !caught || !blocked) {
+        return -EPERM;
+    }
+    if ((*blocked & kSynchronous) == kSynchronous) {
         return -ESRCH;
     }
-    return ours && caught && (*caught & kSynchronous) == kSynchronous ? 0 : -EPERM;
+    const bool hears = (*caught & kSynchronous) == kSynchronous;
+    return hears || (*blocked & kBlockedOverExec) != 0 ? 0 : -EPERM;
 }
 
 // All signals come to Ulna's handler then (report_signals).

@@ -73,8 +73,10 @@ std::shared_ptr<SignalTable> copy_table(SignalTable& from) {
 
 } // namespace
 
-void init_signals() {
+void init_signals(SignalSet not_the_guests) {
     host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, 0, address(&g_initial_mask), kSetBytes);
+    g_initial_mask &= ~not_the_guests;
+    set_host_mask(g_initial_mask | kBlockedOverExec);
     g_initial_table = std::make_shared<SignalTable>();
     for (int signal = 1; signal <= kSignalCount; ++signal) {
         SignalAction inherited;
@@ -86,7 +88,7 @@ void init_signals() {
             install_host_action(signal, g_initial_table->actions[signal]);
         }
     }
-    set_host_mask(host_mask_for(g_initial_mask));
+    set_host_mask(host_mask_for(g_initial_mask) | kBlockedOverExec);
 }
 
 ThreadSignals* new_thread_signals(const ThreadSignals* parent) {
@@ -227,7 +229,7 @@ i64 set_action(GuestThread& thread, int signal, const SignalAction& action) {
     return 0;
 }
 
-bool prepare_signals_for_exec(GuestThread& thread) {
+bool prepare_signals_for_exec(GuestThread& thread, SignalSet also_blocked) {
     ThreadSignals& signals = *thread.signals;
     for (int signal = 1; signal <= kSignalCount; ++signal) {
         const SignalAction action = action_of(signals, signal);
@@ -235,7 +237,7 @@ bool prepare_signals_for_exec(GuestThread& thread) {
             install_host_ignore(signal);
         }
     }
-    return try_set_host_mask(signals.mask) == 0;
+    return try_set_host_mask(signals.mask | also_blocked) == 0;
 }
 
 void undo_signals_for_exec(GuestThread& thread) {

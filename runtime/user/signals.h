@@ -8,8 +8,9 @@
 namespace ulna::user {
 
 // Installs the host handlers that the runtime itself needs (SIGSEGV, SIGBUS, SIGILL, SIGFPE,
-// SIGTRAP).
-void init_signals();
+// SIGTRAP). `not_the_guests` are blocked by the host, but not by the guest. Calls of other
+// processes (ptrace_session.h) wait until the first thread runs.
+void init_signals(u64 not_the_guests = 0);
 [[nodiscard]] ThreadSignals* new_thread_signals(const ThreadSignals* parent);
 void delete_thread_signals(ThreadSignals* signals);
 

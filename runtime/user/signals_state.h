@@ -141,9 +141,13 @@ void report_signals(SignalTable& table, Reported what);
 [[nodiscard]] SignalTable& first_signal_table(); // of what execve has started
 [[nodiscard]] bool ends_process(int signal);     // by default
 void install_host_ignore(int signal);
-// Before execve: the new program inherits ignored signals and the whole mask. Undone when it fails.
-// False when a signal is to be delivered first (undo all the same).
-[[nodiscard]] bool prepare_signals_for_exec(GuestThread& thread);
+// Blocked over the execve of ourselves beside what the guest blocks: a call of another process that
+// comes before the new program's handlers waits for them.
+inline constexpr SignalSet kBlockedOverExec = signal_bit(SIGTRAP);
+// Before execve: the new program inherits ignored signals and the whole mask, and what else is to
+// be blocked. Undone when it fails. False when a signal is to be delivered first (undo all the
+// same).
+[[nodiscard]] bool prepare_signals_for_exec(GuestThread& thread, SignalSet also_blocked);
 void undo_signals_for_exec(GuestThread& thread);
 // A child that shares memory but not dispositions.
 void give_own_table(ThreadSignals& signals);

@@ -339,6 +339,7 @@ void run_thread(GuestThread& thread) {
     if (t_current != &thread) { // the main thread; clones have done this already
         enter_host_thread(thread);
         t_current = &thread;
+        unblock_signals(thread); // what has been called meanwhile is heard now
     }
     if (Debugger* const debugger = debugger_of(thread)) {
         run_debugged(thread, debugger->threads());

@@ -69,6 +69,7 @@ static int child_main(int argc, char** argv) {
         struct sigaction action;
         sigprocmask(SIG_SETMASK, NULL, &mask);
         CHECK(sigismember(&mask, SIGUSR2) && sigismember(&mask, SIGSEGV) && !sigismember(&mask, SIGUSR1));
+        CHECK(sigismember(&mask, SIGTRAP) == (argc > 2));
         sigaction(SIGUSR1, NULL, &action);
         CHECK(action.sa_handler == SIG_DFL);
         sigaction(SIGHUP, NULL, &action);
@@ -125,7 +126,7 @@ static void arguments_and_environment(void) {
 }
 
 static void handler(int signal) { (void)signal; }
-static void signals_are_inherited(void) {
+static void expect_inherited_signals(int blocks_trap) {
     const pid_t child = fork();
     if (child == 0) {
         sigset_t mask;
@@ -135,12 +136,20 @@ static void signals_are_inherited(void) {
         sigemptyset(&mask);
         sigaddset(&mask, SIGUSR2);
         sigaddset(&mask, SIGSEGV);
+        if (blocks_trap) {
+            sigaddset(&mask, SIGTRAP);
+        }
         sigprocmask(SIG_SETMASK, &mask, NULL);
         raise(SIGUSR2);
-        execl(self, self, "signals", NULL);
+        execl(self, self, "signals", blocks_trap ? "SIGTRAP" : NULL, NULL);
         _exit(98);
     }
     CHECK(finish(child) == 42);
+}
+
+static void signals_are_inherited(void) {
+    expect_inherited_signals(0);
+    expect_inherited_signals(1);
 }
 
 static void descriptors_are_inherited(void) {

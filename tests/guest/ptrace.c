@@ -732,6 +732,59 @@ static void maps_of_others(void) {
     end(pid);
 }
 
+// --- who looks at a process while it executes programs does it no harm
+
+enum { kExecutions = 100 };
+
+static void execute_again(int left) {
+    char count[16];
+    snprintf(count, sizeof count, "%d", left - 1);
+    execl(g_self, g_self, "--execute-again", count, NULL);
+}
+
+static void execute_often(void) { execute_again(kExecutions); }
+
+static void read_maps(pid_t pid) {
+    char name[64], text[4096];
+    snprintf(name, sizeof name, "/proc/%d/maps", pid);
+    const int file = open(name, O_RDONLY);
+    if (file >= 0) {
+        while (read(file, text, sizeof text) > 0) {
+        }
+        close(file);
+    }
+}
+
+// The status of its end; 0 as long as it is there.
+static int attach_for_a_moment(pid_t pid) {
+    if (ptrace_(PTRACE_SEIZE, pid, 0, 0) != 0) {
+        int status = 0;
+        return waitpid(pid, &status, WNOHANG) == pid ? status | 1 << 16 : 0;
+    }
+    ptrace_(PTRACE_INTERRUPT, pid, 0, 0);
+    const int status = wait_for(pid);
+    if (!WIFSTOPPED(status)) {
+        return status | 1 << 16;
+    }
+    CHECK(ptrace_(PTRACE_DETACH, pid, 0, 0) == 0);
+    return 0;
+}
+
+static void looks_at_executions(void) {
+    for (int attaches = 0; attaches <= 1; ++attaches) {
+        const pid_t pid = start_untraced(execute_often);
+        int status = 0, end = 0;
+        while (end == 0) {
+            read_maps(pid);
+            end = attaches ? attach_for_a_moment(pid) : waitpid(pid, &status, WNOHANG) != 0 ? status | 1 << 16 : 0;
+        }
+        if (end != (9 << 8 | 1 << 16)) {
+            printf("status %x\n", end);
+        }
+        CHECK(end == (9 << 8 | 1 << 16));
+    }
+}
+
 // --- status
 
 // "Name:\tVALUE" of a thread's status, as a character or a number.
@@ -819,6 +872,14 @@ int main(int argc, char** argv) {
     if (argc > 1 && strcmp(argv[1], "--exit-with-9") == 0) {
         return 9;
     }
+    if (argc > 2 && strcmp(argv[1], "--execute-again") == 0) {
+        const int left = atoi(argv[2]);
+        strcpy(g_self, argv[0]);
+        if (left > 0) {
+            execute_again(left);
+        }
+        return 9;
+    }
     CHECK(readlink("/proc/self/exe", g_self, sizeof g_self - 1) > 0);
     g_shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(g_shared != MAP_FAILED);
@@ -848,5 +909,6 @@ int main(int argc, char** argv) {
     RUN(memory_files);
     RUN(maps_of_others);
     RUN(tracers_in_status);
+    RUN(looks_at_executions);
     return 0;
 }

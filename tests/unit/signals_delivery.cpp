@@ -42,6 +42,7 @@ class GuestFixture {
         thread.cpu->x[0] = 77;
         enter_host_thread(thread);
         set_current_thread(&thread);
+        unblock_signals(thread);
     }
     ~GuestFixture() {
         set_host_mask(host_mask_for(0));
