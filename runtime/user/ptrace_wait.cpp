@@ -209,10 +209,16 @@ Found ask_host(TraceSession& session, const WaitRequest& request, Event& event, 
     return Found::Something;
 }
 
-// Only who is a child of ours would be told of by the host.
-bool is_child(pid_t process) {
-    Event unused;
-    return host_wait(P_PID, process, WEXITED | WNOHANG | WNOWAIT | __WALL, unused) == 0;
+// Only who is a child of ours is told of by the host; that it has ended, not that its threads have.
+bool is_told_by_host(TraceSession& session, pid_t process) {
+    Event end;
+    if (host_wait(P_PID, process, WEXITED | WNOHANG | WNOWAIT | __WALL, end) != 0) {
+        return false;
+    }
+    if (end.pid == process) {
+        end_threads(session, process, static_cast<u32>(wait_status(end)));
+    }
+    return true;
 }
 
 // Processes that were killed had no time to tell.
@@ -220,7 +226,7 @@ void look_for_dead(TraceSession& session) {
     for_each_slot(session, [&](TraceSlot& slot) {
         const bool leads = slot.tid == slot.tgid || slot_of_process(session, slot.tgid) == nullptr;
         if (!leads || !(is_live(slot) || slot.state == SlotState::Claimed) || slot.tid == 0 ||
-            is_alive(slot.tgid) || is_child(slot.tgid)) {
+            is_alive(slot.tgid) || is_told_by_host(session, slot.tgid)) {
             return;
         }
         const u32 known = exit_status_of(slot.tgid);

@@ -868,6 +868,19 @@ static void tracers_in_status(void) {
     }
 }
 
+// Each thread of a process that is killed tells its end, whoever is asked for first.
+static void killed_threads(void) {
+    g_shared[1] = 0;
+    const pid_t pid = start(see_own_tracer);
+    resume(PTRACE_CONT, pid, 0);
+    expect_stop(pid, SIGSTOP);
+    CHECK(ptrace_(PTRACE_SEIZE, g_shared[1], 0, 0) == 0);
+    CHECK(kill(pid, SIGKILL) == 0);
+    expect_killed(g_shared[1], SIGKILL);
+    CHECK(waitpid(g_shared[1], NULL, __WALL) == -1 && errno == ECHILD);
+    expect_killed(pid, SIGKILL);
+}
+
 int main(int argc, char** argv) {
     if (argc > 1 && strcmp(argv[1], "--exit-with-9") == 0) {
         return 9;
@@ -909,6 +922,7 @@ int main(int argc, char** argv) {
     RUN(memory_files);
     RUN(maps_of_others);
     RUN(tracers_in_status);
+    RUN(killed_threads);
     RUN(looks_at_executions);
     return 0;
 }

@@ -77,8 +77,7 @@ cat printed
 echo "== gdb, stepping and watching"
 debug -ex 'break outer' -ex run -ex stepi -ex 'x/i $pc' -ex 'watch total' -ex continue -ex 'p/x $v0.d.u[0]' -ex kill ./worker | grep -vE '=>' | head -20
 echo "== gdb, hardware breakpoints"
-debug -ex 'break main' -ex run -ex 'delete' -ex 'hbreak inner' -ex 'info breakpoints' -ex continue -ex backtrace -ex continue -ex 'print x' \
-    -ex 'thbreak tick' -ex delete -ex continue ./worker
+debug -ex 'break main' -ex run -ex 'delete' -ex 'hbreak inner' -ex 'info breakpoints' -ex continue -ex backtrace -ex continue -ex 'print x' -ex 'thbreak tick' -ex kill ./worker
 echo "== gdb -p"
 ./worker x & worker=$!
 sleep 0.2
