@@ -61,12 +61,14 @@ sleep 1
 [ "$(cat /mnt/hello)" = "from a CD" ]
 umount /mnt
 (sleep 0.3; echo change the CD) &
+sleep 2 # who has it open locks it, and then it is not changed
 until mount -t ext4 -o ro /dev/sr0 /mnt 2>/dev/null && [ "$(cat /mnt/hello)" = "from another CD" ]; do
     umount /mnt 2>/dev/null || true; sleep 0.2
 done
 [ "$(cat /sys/block/sr0/size)" = 24576 ]
 umount /mnt
 (sleep 0.3; echo take the other CD out) &
+sleep 2
 while dd if=/dev/sr0 of=/dev/null bs=4k count=1 2>/tmp/error; do sleep 0.2; done
 grep "No medium found" /tmp/error
 grep -q "drive name:.*sr1.*sr0" /proc/sys/dev/cdrom/info
