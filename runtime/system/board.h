@@ -158,6 +158,7 @@ class Board {
     void add_pci(const SystemOptions& options);
     void add_port(const DeviceOption& device);
     void plug_pci(const DeviceOption& device, VirtioPointer made);
+    devices::virtio::PciTransport& keep_pci(const DeviceOption& device, VirtioPointer made);
     [[nodiscard]] devices::pci::RootPort* find_port(const std::string& id);
     void take_answer(devices::pci::PciFunction& function, bool lets_go);
     [[nodiscard]] std::string pci_places() const; // as snapshots have them

@@ -51,17 +51,23 @@ RootPort* Board::find_port(const std::string& id) {
     return found == root_ports_.end() ? nullptr : found->port.get();
 }
 
+// With the machine's lock held.
+virtio::PciTransport& Board::keep_pci(const DeviceOption& device, VirtioPointer made) {
+    auto function = std::make_unique<virtio::PciTransport>(*made, machine_.memory());
+    pci_devices_.push_back(
+        std::make_unique<PciDevice>(PciDevice{device, std::move(function), std::move(made)}));
+    return *pci_devices_.back()->function;
+}
+
 // The command line has made sure of places.
 void Board::plug_pci(const DeviceOption& device, VirtioPointer made) {
     const std::lock_guard lock{machine_.lock()};
-    auto function = std::make_unique<virtio::PciTransport>(*made, machine_.memory());
+    virtio::PciTransport& function = keep_pci(device, std::move(made));
     if (device.has_other_functions) {
-        function->show_others();
+        function.show_others();
     }
-    CHECK(device.pci_port.empty() ? pci_->plug(*function, device.pci_place)
-                                  : find_port(device.pci_port)->plug(*function));
-    pci_devices_.push_back(
-        std::make_unique<PciDevice>(PciDevice{device, std::move(function), std::move(made)}));
+    CHECK(device.pci_port.empty() ? pci_->plug(function, device.pci_place)
+                                  : find_port(device.pci_port)->plug(function));
 }
 
 // --- while the machine runs
@@ -74,10 +80,7 @@ bool Board::plug_in(const DeviceOption& device,
         return false;
     }
     const std::lock_guard lock{machine_.lock()};
-    auto function = std::make_unique<virtio::PciTransport>(*made, machine_.memory());
-    CHECK(find_port(device.pci_port)->plug_in(*function));
-    pci_devices_.push_back(
-        std::make_unique<PciDevice>(PciDevice{device, std::move(function), std::move(made)}));
+    CHECK(find_port(device.pci_port)->plug_in(keep_pci(device, std::move(made))));
     return true;
 }
 

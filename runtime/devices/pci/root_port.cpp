@@ -99,25 +99,19 @@ bool RootPort::forwards(PhysAddr address) const {
 
 void RootPort::connect(const Slot& below) { below_ = below; }
 
-bool RootPort::plug(PciFunction& function) {
-    if (plugged_ != nullptr) {
-        return false;
-    }
-    plugged_ = &function;
-    slot_.fill(true);
-    slot_.reset();
-    show_slot();
-    tell_requester();
-    return true;
-}
+bool RootPort::plug(PciFunction& function) { return put_in(function, &PortSlot::reset); }
 
 bool RootPort::plug_in(PciFunction& function) {
+    return put_in(function, &PortSlot::tell_of_arrival);
+}
+
+bool RootPort::put_in(PciFunction& function, void (PortSlot::*tell)()) {
     if (plugged_ != nullptr) {
         return false;
     }
     plugged_ = &function;
     slot_.fill(true);
-    slot_.tell_of_arrival();
+    (slot_.*tell)();
     show_slot();
     tell_requester();
     return true;

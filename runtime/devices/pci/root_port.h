@@ -46,6 +46,7 @@ class RootPort final : public PciFunction {
     u64 read_bar(unsigned, u64, unsigned) override { return 0; }
     void write_bar(unsigned, u64, unsigned, u64) override {}
     void tell_requester();
+    [[nodiscard]] bool put_in(PciFunction& function, void (PortSlot::*tell)());
     void add_express(const RootPortOptions& options);
     void write_slot(u32 offset, unsigned bytes, u32 value);
     void set_control(u16 value);

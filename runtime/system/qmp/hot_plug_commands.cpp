@@ -40,6 +40,15 @@ std::string address_of(const Json& data) {
            text("port", member(address, {"port"})) + text("fd", member(address, {"str"}));
 }
 
+Result removed(HotPlug& hot_plug,
+               const std::string& id,
+               bool (HotPlug::*has)(const std::string&) const,
+               std::string (HotPlug::*remove)(const std::string&)) {
+    const bool is_there = (hot_plug.*has)(id);
+    const std::string why_not = (hot_plug.*remove)(id);
+    return is_there ? done_unless(why_not) : Failure{why_not, "DeviceNotFound"};
+}
+
 } // namespace
 
 Result add_device(const MachineParts& parts, const Json& arguments) {
@@ -47,11 +56,8 @@ Result add_device(const MachineParts& parts, const Json& arguments) {
 }
 
 Result remove_device(const MachineParts& parts, const Json& arguments) {
-    HotPlug& hot_plug = parts.control.hot_plug();
-    const std::string id = arguments["id"];
-    const bool is_there = hot_plug.has_device(id);
-    const std::string why_not = hot_plug.remove_device(id);
-    return is_there ? done_unless(why_not) : Failure{why_not, "DeviceNotFound"};
+    return removed(parts.control.hot_plug(), arguments["id"], &HotPlug::has_device,
+                   &HotPlug::remove_device);
 }
 
 // Names of passed descriptors begin with no digit, so that others are numbers.
@@ -95,11 +101,8 @@ Result close_descriptor(const MachineParts& parts, const Json& arguments) {
 }
 
 Result remove_network(const MachineParts& parts, const Json& arguments) {
-    HotPlug& hot_plug = parts.control.hot_plug();
-    const std::string id = arguments["id"];
-    const bool is_there = hot_plug.has_network(id);
-    const std::string why_not = hot_plug.remove_network(id);
-    return is_there ? done_unless(why_not) : Failure{why_not, "DeviceNotFound"};
+    return removed(parts.control.hot_plug(), arguments["id"], &HotPlug::has_network,
+                   &HotPlug::remove_network);
 }
 
 Result add_object(const MachineParts& parts, const Json& arguments) {
