@@ -6,7 +6,7 @@
 #include "ir/interpreter.h"
 #include "ir/support/check.h"
 #include "runtime/debug/log.h"
-#include "runtime/debug/perf_map.h"
+#include "runtime/debug/perf_files.h"
 #include "runtime/jit/host_context.h"
 
 namespace ulna::runtime {
@@ -211,8 +211,8 @@ void EngineBase::before_fork() {
 void EngineBase::after_fork(bool in_child) {
     if (in_child) {
         registry_.keep_only(caller());
+        debug::perf_after_fork(); // while all code can still be read
         fork_child();
-        debug::perf_map_after_fork();
     }
     registry_.unlock_after_fork();
     translation_mutex_.unlock();

@@ -14,7 +14,7 @@
 #include "ir/support/check.h"
 #include "runtime/debug/disassemble.h"
 #include "runtime/debug/log.h"
-#include "runtime/debug/perf_map.h"
+#include "runtime/debug/perf_files.h"
 #include "runtime/debug/register_histogram.h"
 #include "runtime/jit/executed_blocks.h"
 #include "runtime/jit/host_context.h"
@@ -145,7 +145,7 @@ bool JitEngine::start(std::string& why_not) {
                                         .installs_ahead = link_blocks_});
     }
     enter_ = reinterpret_cast<decltype(enter_)>(memory_.stub_base() + stubs_.enter);
-    debug::perf_map_stubs(memory_.stub_base(), static_cast<u32>(stubs_.code.size()));
+    debug::perf_stubs(memory_.stub_base(), static_cast<u32>(stubs_.code.size()));
     return true;
 }
 
@@ -369,7 +369,7 @@ JitEngine::Found JitEngine::translate(const TranslationLock& lock, ir::BlockKey 
         stored_->keep(compiled_, options.mask_tags);
     }
     debug::count(statistics_.host_bytes, compiled_.code.size());
-    debug::perf_map_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
+    debug::perf_block(host, static_cast<u32>(compiled_.code.size()), key.pc);
     if (debug::log_enabled(Item::OutAsm) && debug::log_wants(key.pc)) {
         dump_host(lock, host);
     }

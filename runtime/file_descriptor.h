@@ -31,6 +31,9 @@ class FileDescriptor {
     int fd_ = -1;
 };
 
+// Out of the way of the guest's own descriptors, which count from 3.
+inline constexpr int kLowestOwnDescriptor = 900;
+
 // The same with a number that is at least `lowest`. What cannot be moved stays.
 [[nodiscard]] inline FileDescriptor renumbered(FileDescriptor fd, int lowest) {
     FileDescriptor moved{fd && fd.get() < lowest ? fcntl(fd.get(), F_DUPFD_CLOEXEC, lowest) : -1};

@@ -13,7 +13,7 @@
 
 #include "ir/support/check.h"
 #include "runtime/debug/log.h"
-#include "runtime/debug/perf_map.h"
+#include "runtime/debug/perf_files.h"
 #include "runtime/debug/statistics.h"
 #include "runtime/persist/cache_directory.h"
 #include "runtime/persist/configuration.h"
@@ -26,6 +26,7 @@
 #include "runtime/user/debugger.h"
 #include "runtime/user/elf_loader.h"
 #include "runtime/user/guest_cpu.h"
+#include "runtime/user/guest_symbols.h"
 #include "runtime/user/guest_thread.h"
 #include "runtime/user/initial_stack.h"
 #include "runtime/user/kernel_view.h"
@@ -62,8 +63,9 @@ void start_log(const Options& options) {
             fail(1, "-D " + why);
         }
     }
-    if (options.perf_map) {
-        debug::enable_perf_map();
+    if (const std::string why = debug::open_perf_files(options.perf, guest_function_at);
+        !why.empty()) {
+        fail(1, why);
     }
     debug::stages_are_timed = options.stats;
 }

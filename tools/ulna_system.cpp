@@ -8,7 +8,7 @@
 
 #include "runtime/debug/gdb_socket.h"
 #include "runtime/debug/log.h"
-#include "runtime/debug/perf_map.h"
+#include "runtime/debug/perf_files.h"
 #include "runtime/debug/statistics.h"
 #include "runtime/devices/virt_map.h"
 #include "runtime/persist/cache_directory.h"
@@ -215,11 +215,9 @@ int run(const system::SystemOptions& options, system::Daemon& daemon) {
 // False, with a reason, when the log's file cannot be written.
 bool configure_debugging(const system::SystemOptions& options, std::string& why_not) {
     namespace debug = runtime::debug;
-    if (options.perf_map) {
-        debug::enable_perf_map();
-    }
+    why_not = debug::open_perf_files(options.perf);
     debug::stages_are_timed = options.stats;
-    if (options.log_items != 0) {
+    if (why_not.empty() && options.log_items != 0) {
         const auto ranges = debug::parse_address_ranges(options.log_filter);
         why_not = debug::configure_log(options.log_items, options.log_file,
                                        ranges.value_or(debug::AddressRanges{}));

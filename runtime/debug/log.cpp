@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "runtime/file_descriptor.h"
 #include "runtime/option_values.h"
 
 namespace ulna::runtime::debug {
@@ -100,17 +101,12 @@ std::string configure_log(u32 items, const std::string& file, const AddressRange
         path.replace(at, 2, std::to_string(getpid()));
     }
     if (!path.empty()) {
-        const int fd =
-            open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-        if (fd < 0) {
+        FileDescriptor opened{
+            open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666)};
+        if (!opened) {
             return path + ": " + std::strerror(errno);
         }
-        // Out of the way of the guest's own descriptors, which count from 3.
-        const int high = fcntl(fd, F_DUPFD_CLOEXEC, 900);
-        log_fd = high >= 0 ? high : fd;
-        if (high >= 0) {
-            close(fd);
-        }
+        log_fd = renumbered(std::move(opened), kLowestOwnDescriptor).release();
     }
     log_filter = filter;
     log_items_ = items;

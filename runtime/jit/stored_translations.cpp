@@ -5,7 +5,7 @@
 #include <span>
 
 #include "ir/support/check.h"
-#include "runtime/debug/perf_map.h"
+#include "runtime/debug/perf_files.h"
 
 namespace ulna::runtime {
 
@@ -106,7 +106,7 @@ u64 StoredTranslations::install_block(const TranslationLock& lock) {
     if (host != 0) {
         debug::count(stored.is_region ? parts_.statistics.stored_regions
                                       : parts_.statistics.stored_blocks);
-        debug::perf_map_block(host, static_cast<u32>(compiled.code.size()), compiled.key.pc);
+        debug::perf_block(host, static_cast<u32>(compiled.code.size()), compiled.key.pc);
     }
     return host;
 }
@@ -124,7 +124,7 @@ bool StoredTranslations::install_bundle(const TranslationLock& lock) {
     for (std::size_t i = 0; i < count; ++i) {
         const LinkedBlocks::Block& block = linked.blocks[i];
         keys[i] = {block.pc, linked.mode};
-        debug::perf_map_block(code + block.code_offset, block.code_bytes, block.pc);
+        debug::perf_block(code + block.code_offset, block.code_bytes, block.pc);
     }
     if (options_.tiers == PersistentCache::Tiers::Both) {
         for (const ir::BlockKey& key : std::span(keys).first(count)) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "frontend/frontend.h"
+#include "runtime/debug/perf_files.h"
 #include "runtime/devices/pci/pci_host.h"
 #include "runtime/devices/scsi/logical_unit.h"
 #include "runtime/devices/virtio/balloon.h"
@@ -173,7 +174,8 @@ struct SystemOptions {
 
     u32 log_items = 0;
     std::string log_file, log_filter;
-    bool stats = false, perf_map = false, interpreter_engine = false, tier0 = true;
+    bool stats = false, interpreter_engine = false, tier0 = true;
+    runtime::debug::PerfFiles perf; // -perfmap, -jitdump
     runtime::TierTwo tier2 = runtime::TierTwo::Server;
     u64 code_cache_mib = 0; // 0: the default
     bool persistent_cache = true;

@@ -5,7 +5,7 @@
 #include "ir/support/check.h"
 #include "runtime/debug/disassemble.h"
 #include "runtime/debug/log.h"
-#include "runtime/debug/perf_map.h"
+#include "runtime/debug/perf_files.h"
 #include "runtime/engine.h"
 #include "runtime/persist/persistent_cache.h"
 #include "runtime/tier2/requested_code.h"
@@ -183,7 +183,7 @@ bool Tiering::install(const TranslationLock& lock, const Job& job, const Compile
     debug::count(statistics_.region_bytes, answer.code.code.size());
     debug::count(statistics_.region_microseconds, answer.nanoseconds / 1000);
     const auto bytes = static_cast<u32>(answer.code.code.size());
-    debug::perf_map_block(host, bytes, job.region.head.pc);
+    debug::perf_block(host, bytes, job.region.head.pc);
     if (!answer.text.empty()) {
         debug::log_text("LLVM IR:\n" + answer.text + "\n");
     }

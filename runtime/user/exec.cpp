@@ -217,7 +217,8 @@ void add_options(const Options& options, std::vector<std::string>& to) {
     add("--tier2", runtime::tier_two_name(options.tier2));
     add_flag("-strace", options.strace);
     add_flag("-stats", options.stats);
-    add_flag("-perfmap", options.perf_map);
+    add_flag("-perfmap", options.perf.map);
+    add_flag("-jitdump", options.perf.jit_dump);
     add_flag("--engine=interp", options.interpreter_engine);
     add_flag("--tier0=off", !options.tier0);
     add_flag("--no-cache", !options.persistent_cache);

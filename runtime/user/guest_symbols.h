@@ -15,6 +15,10 @@ struct GuestSymbol {
 };
 // Slow: reads files. For crash reports and dumps.
 [[nodiscard]] GuestSymbol find_guest_symbol(GuestAddr address);
+// The function that an address is in, or the place in its file; empty: unknown. For one thread at a
+// time. Each file is read once; where something else is mapped over a file, the names stay the
+// first one's.
+[[nodiscard]] std::string guest_function_at(GuestAddr address);
 // "name+0x10 (/path/libc.so.6+0x1234)", as far as known.
 [[nodiscard]] std::string describe_guest_address(GuestAddr address);
 

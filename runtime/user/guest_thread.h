@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/guest_state.h"
+#include "runtime/debug/perf_files.h"
 #include "runtime/engine.h"
 #include "runtime/persist/persistent_cache.h"
 #include "runtime/tier2/compile_service.h"
@@ -37,7 +38,7 @@ struct Options {
     std::string gdb;            // -g; empty: no debugger
     bool strace = false;
     bool stats = false;
-    bool perf_map = false;
+    runtime::debug::PerfFiles perf;                    // -perfmap, -jitdump
     bool interpreter_engine = false;                   // --engine=interp
     bool tier0 = true;                                 // --tier0
     bool persistent_cache = true;                      // --no-cache
