@@ -286,6 +286,7 @@ class StubGenerator : public Xbyak::CodeGenerator {
     // RAX = OpParams*, the caller's RAX is in thunk_save[0]; arguments in scratch[0..3], result in
     // scratch[4]
     void emit_call_eval() {
+        test(ptr[rax], al); // a forked child may not have them yet, and C++ code may not fault
         mov(cell(offsetof(CpuState, thunk_save) + 8), rax);
         store_temporaries();
         to_cpp();

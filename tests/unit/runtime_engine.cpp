@@ -293,15 +293,18 @@ TEST_CASE("engine: a forked child goes on, translates and invalidates on its own
     }
 }
 
-// Some of many blocks that read constants have those in another part of the code memory.
+// Some of many blocks that read constants have those in another part of the code memory: a table,
+// and what an evaluation out of line is to do.
 TEST_CASE("engine: a forked child reads the constants of its parent's code", "[runtime][engine]") {
     const FaultHandling faults;
-    constexpr u32 kCnt = 0x4e205800, kBlocks = 2000; // cnt v0.16b, v0.16b
+    // cnt v0.16b, v0.16b; sqshl v0.16b, v0.16b, v1.16b
+    const u32 instruction = GENERATE(0x4e205800u, 0x4e214c00u);
+    constexpr u32 kBlocks = 2000;
     GuestArea area{1u << 20};
     const auto engine = make_engine(Engines::Jit, area);
     GuestCpu cpu{*engine};
     for (u32 i = 0; i < kBlocks; ++i) {
-        area.put(i * 16, {kCnt, i + 1 < kBlocks ? b(3) : kSvc});
+        area.put(i * 16, {instruction, i + 1 < kBlocks ? b(3) : kSvc});
     }
     const auto ones_are_kept = [&] {
         constexpr u64 ones = 0x0101'0101'0101'0101;
