@@ -158,11 +158,12 @@ void reset_return_stack(void* ucontext, ir::CpuState& state);
 // executes it once with all exceptions masked, as a single step after which `finish_fp_step` is
 // due.
 [[nodiscard]] bool resolve_fp_trap(void* ucontext, ir::CpuState& state);
+inline constexpr u64 kMostTrapBytes = 32; // that it reads behind the PC
 void finish_fp_step(void* ucontext, ir::CpuState& state);
 
-// MXCSR value for a mode: rounding, FZ as FTZ|DAZ, with AH as FTZ, FIZ as DAZ; sticky bits clear;
-// exceptions masked, but for those that trapping code leaves to resolve_fp_trap.
-[[nodiscard]] u32 mxcsr_of(ir::BlockMode mode);
+// MXCSR value for a mode and FPSR: rounding, FZ as FTZ|DAZ, with AH as FTZ, FIZ as DAZ; sticky bits
+// clear; exceptions masked, but for those that trapping code leaves to resolve_fp_trap, FZ too.
+[[nodiscard]] u32 mxcsr_of(ir::BlockMode mode, u32 fpsr);
 // FPSR bits of MXCSR's sticky bits, without FPCR.AH.
 [[nodiscard]] u32 fpsr_of_mxcsr(u32 mxcsr);
 

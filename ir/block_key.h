@@ -59,8 +59,10 @@ struct BlockMode {
     // at; not with the fields of FPCR that make those frequent.
     static constexpr u32 kTrapsFp = 1u << 16;
     [[nodiscard]] constexpr bool traps_fp() const {
-        return (bits & kTrapsFp) != 0 && !fz() && !dn() && !fiz() && !ah();
+        return (bits & kTrapsFp) != 0 && !dn() && !fiz() && !ah();
     }
+    // So do those that FPCR.FZ flushes.
+    [[nodiscard]] constexpr bool traps_flushes() const { return traps_fp() && fz(); }
     [[nodiscard]] constexpr bool tags() const { return bits & kTags; }
     [[nodiscard]] constexpr TagCheck tag_check() const {
         return static_cast<TagCheck>((bits & kTagCheck) >> kTagCheckShift);

@@ -40,8 +40,8 @@ struct EngineConfig {
     // Tests put tier 2 in the place of tier 1.
     std::unique_ptr<backend::Backend> (*make_backend)(std::string& why_not) =
         backend::make_host_backend;
-    // How many floating-point traps a process takes before all new code looks at results instead;
-    // 0: from the start (BlockMode::kTrapsFp).
+    // How many floating-point traps in quick succession a process takes before all new code looks
+    // at results instead; 0: from the start (BlockMode::kTrapsFp).
     u32 fp_trap_budget = 1000;
     u64 code_cache_bytes = 256u << 20; // reserved address space; memory is committed as used
 };

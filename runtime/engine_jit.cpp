@@ -17,6 +17,7 @@
 #include "runtime/debug/perf_files.h"
 #include "runtime/debug/register_histogram.h"
 #include "runtime/jit/executed_blocks.h"
+#include "runtime/jit/fp_trap_budget.h"
 #include "runtime/jit/host_context.h"
 #include "runtime/jit/stored_translations.h"
 #include "runtime/tier2/sampler.h"
@@ -99,11 +100,14 @@ class JitEngine final : public EngineBase {
     u32 obtained_ = 0; // since the process began, or was forked
     TaggedAccesses tagged_accesses_;
     std::atomic<bool> retired_exist_{false};
-    std::atomic<u32> fp_trap_costs_{0};
+    FpTrapBudget fp_traps_;
 };
 
 JitEngine::JitEngine(const EngineConfig& config)
-    : EngineBase{config}, config_{config}, tier0_options_{config.translate} {
+    : EngineBase{config},
+      config_{config},
+      tier0_options_{config.translate},
+      fp_traps_{config.fp_trap_budget} {
     tier0_options_.follow_branches = false;
     constexpr Item kEachBlock[] = {Item::Exec, Item::Cpu, Item::NoChain};
     for (Item item : kEachBlock) {
@@ -271,6 +275,9 @@ void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
     if (mode.system()) {
         switch_view(thread, mode);
     }
+    if (mode.traps_flushes()) { // which looks at FPSR, too
+        thread.state.guest_mxcsr = backend::mxcsr_of(mode, thread.state.fpsr);
+    }
     const bool sets_btype_now = mode.bti() && !thread.branches_set_btype;
     thread.branches_set_btype = thread.branches_set_btype || mode.bti();
     if (thread.seen_generation == generation && !sets_btype_now &&
@@ -280,7 +287,7 @@ void JitEngine::bring_up_to_date(EngineThread& thread, u64 generation) {
     thread.drop_host_addresses();
     if (thread.seen_mode != mode.bits && !mode.system()) {
         thread.seen_mode = mode.bits;
-        thread.state.guest_mxcsr = backend::mxcsr_of(mode);
+        thread.state.guest_mxcsr = backend::mxcsr_of(mode, thread.state.fpsr);
     }
     if (thread.seen_generation != generation) {
         thread.seen_generation = generation;
@@ -295,7 +302,7 @@ void JitEngine::switch_view(EngineThread& thread, ir::BlockMode mode) {
         return;
     }
     thread.current_mode = mode.bits;
-    thread.state.guest_mxcsr = backend::mxcsr_of(mode);
+    thread.state.guest_mxcsr = backend::mxcsr_of(mode, thread.state.fpsr);
     thread.drop_frames();
     if (thread.machine_jumps.use_mode(mode) && !mode.privileged()) {
         thread.clear_guarded_jump_cache();
@@ -584,17 +591,22 @@ bool JitEngine::on_host_fault(int, void* ucontext, ir::CpuState& state, bool& re
     return true;
 }
 
-// A trap costs some 5 us, and a step, which is two, ten times that on a virtual machine. A process
-// that has many does better with code that looks at every result.
+// A trap costs some 5 us, and a step, which is two, ten times that on a virtual machine.
 void JitEngine::on_fp_trap(HostTrap trap, void* ucontext, ir::CpuState& state) {
     constexpr u32 kStepCost = 10;
+    constexpr u64 kPageBytes = 4096;
     if (trap == HostTrap::SingleStep) {
         backend::finish_fp_step(ucontext, state);
         return;
     }
     debug::count(statistics_.fp_traps);
-    const u32 cost = backend::resolve_fp_trap(ucontext, state) ? 1 : kStepCost;
-    if (fp_trap_costs_.fetch_add(cost, std::memory_order_relaxed) >= config_.fp_trap_budget) {
+    // The handler reads the instruction behind this one, too, which a forked child may not have.
+    const u64 pc = host_pc(ucontext), next = pc + backend::kMostTrapBytes;
+    if (align_down(next, kPageBytes) != align_down(pc, kPageBytes) && memory_.contains(next)) {
+        const TranslationLock lock{translation_mutex_};
+        cache_->take_over(lock, next);
+    }
+    if (!fp_traps_.spend(backend::resolve_fp_trap(ucontext, state) ? 1 : kStepCost)) {
         remove_mode(ir::BlockMode::kTrapsFp);
     }
 }

@@ -119,6 +119,9 @@ void vcmp(Emitter& e, Lanes lanes, Xmm d, Xmm a, const Xbyak::Operand& b, u8 pre
 
 // An argument that cold code can find again: a register, or memory of the state (never a literal).
 [[nodiscard]] XmmMem fp_arg(Emitter& e, ir::ValueId v);
+[[nodiscard]] inline bool is_temporary(const XmmMem& arg) {
+    return arg.is_reg() && arg.reg_index() >= static_cast<int>(kFirstTempVec);
+}
 // `arg` in a register: its own, or loaded into `spare`.
 [[nodiscard]] Xmm in_register(Emitter& e, Lanes lanes, const XmmMem& arg, Xmm spare);
 // A copy to compute with. Half: the low half twice, so that lanes above raise nothing of their own.

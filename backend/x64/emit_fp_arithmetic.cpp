@@ -162,10 +162,6 @@ void emit_FSqrt(Emitter& e, const Inst& inst) {
     flush.finish({a}, d, {u});
 }
 
-[[nodiscard]] bool is_temporary(const XmmMem& arg) {
-    return arg.is_reg() && arg.reg_index() >= static_cast<int>(kFirstTempVec);
-}
-
 void zeroing_copy(Emitter& e, Lanes lanes, Xmm to, Xmm from) {
     if (lanes.dbl) {
         e.c.vmovq(to, from);

@@ -26,6 +26,9 @@ using ir::Rounding;
 [[nodiscard]] bool is_trapping(const Inst& inst) {
     return !is_half_precision(inst) && lanes_of(inst.type, inst.aux).form != Form::Half;
 }
+[[nodiscard]] bool is_half_vector(const Inst& inst) {
+    return !is_half_precision(inst) && lanes_of(inst.type, inst.aux).form == Form::Half;
+}
 
 // none 66 F3 F2, by width
 [[nodiscard]] unsigned pp_of(Lanes lanes) { return (lanes.is_vector() ? 0u : 2u) + lanes.dbl; }
@@ -102,38 +105,70 @@ void inherit_clean(Emitter& e, const Inst& inst, Lanes lanes, const XmmMem& a) {
     }
 }
 
-template <const Widths& kOp, Opcode kOpcode, bool kAbsolute = false>
-void emit_sum(Emitter& e, const Inst& inst) {
+// What raises an exception behind an operation where the exact evaluation may differ: directly
+// behind it, with its operands still in place. `u` is none of them.
+void check(Emitter& e, Lanes lanes, bool may_be_tiny, Xmm u, Xmm d) {
+    if (may_be_tiny) {
+        probe(e, lanes, u, d);
+    }
+    if (e.mode().traps_flushes()) {
+        vex(e, lanes, fp_opcode::kCompare, u, d, d);
+        e.c.db(kNanPredicate);
+    }
+}
+
+// Two lanes are computed twice: nobody knows what is above the operands. False, and nothing
+// emitted, where there are not enough registers.
+bool half_vector(Emitter& e, const Inst& inst, u8 op, bool may_be_tiny, bool absolute) {
+    const Lanes lanes = lanes_of(inst.type, inst.aux);
+    const XmmMem a = fp_arg(e, inst.args[0]), b = fp_arg(e, inst.args[1]);
+    const bool flushes = e.mode().traps_flushes();
+    if (is_temporary(a) + is_temporary(b) + flushes > 1) {
+        return false;
+    }
+    const Xmm d = e.def_xmm(inst, Overlap::None);
+    const Xmm u = e.scratch_xmm(), w = e.scratch_xmm();
+    const Xmm spare = flushes ? e.scratch_xmm() : u;
+    copy_lanes(e, lanes, u, a);
+    copy_lanes(e, lanes, w, b);
+    const Lanes all{Form::Full, lanes.dbl};
+    vex(e, all, op, d, u, w);
+    check(e, all, may_be_tiny, spare, d);
+    if (absolute) {
+        e.c.vandps(d, d, e.literal(lanes.magnitude()));
+    }
+    zero_rest(e, lanes, d);
+    return true;
+}
+
+enum class Tiny : bool { Exact, Rounded }; // results that are tiny before they are rounded
+
+template <Opcode kOpcode, const Widths& kOp, u8 kByte, Tiny kTiny, bool kAbsolute = false>
+void emit_binary(Emitter& e, const Inst& inst) {
+    constexpr bool kMayBeTiny = kTiny == Tiny::Rounded;
+    if (is_half_vector(inst) && half_vector(e, inst, kByte, kMayBeTiny, kAbsolute)) {
+        return;
+    }
     if (!is_trapping(inst)) {
         return ordinary()[kOpcode].fn(e, inst);
     }
     const Lanes lanes = lanes_of(inst.type, inst.aux);
     const XmmMem a = fp_arg(e, inst.args[0]), b = fp_arg(e, inst.args[1]);
-    const Xmm d = e.def_xmm(inst, a.is_reg() ? Overlap::Any : Overlap::None);
+    const bool is_checked = kMayBeTiny || e.mode().traps_flushes();
+    const Xmm d = e.def_xmm(inst, a.is_reg() && !is_checked ? Overlap::Any : Overlap::None);
+    const Xmm u = is_checked ? e.scratch_xmm() : d;
+    const Xmm first =
+        in_register(e, lanes, a, e.mode().traps_flushes() && a.is_mem() ? e.scratch_xmm() : u);
     if (!of_lane_0(e, kOp, inst, lanes, d, a, b)) {
-        kOp(e, lanes, d, in_register(e, lanes, a, d), b);
+        is_checked ? vex(e, lanes, kByte, d, first, b) : kOp(e, lanes, d, first, b);
         inherit_clean(e, inst, lanes, a);
+    }
+    if (is_checked) {
+        check(e, lanes, kMayBeTiny, u, d);
     }
     if (kAbsolute) {
         e.c.vandps(d, d, e.literal(lanes.magnitude()));
     }
-    zero_rest(e, lanes, d);
-}
-
-template <const Widths& kMasked, u8 kOp, Opcode kOpcode>
-void emit_product(Emitter& e, const Inst& inst) {
-    if (!is_trapping(inst)) {
-        return ordinary()[kOpcode].fn(e, inst);
-    }
-    const Lanes lanes = lanes_of(inst.type, inst.aux);
-    const XmmMem a = fp_arg(e, inst.args[0]), b = fp_arg(e, inst.args[1]);
-    const Xmm d = e.def_xmm(inst, Overlap::None);
-    const Xmm u = e.scratch_xmm();
-    if (!of_lane_0(e, kMasked, inst, lanes, d, a, b)) {
-        vex(e, lanes, kOp, d, in_register(e, lanes, a, u), b);
-        inherit_clean(e, inst, lanes, a);
-    }
-    probe(e, lanes, u, d);
     zero_rest(e, lanes, d);
 }
 
@@ -177,7 +212,7 @@ void emit_FMulAdd(Emitter& e, const Inst& inst) {
     const u8 op = static_cast<u8>(fp_opcode::kFused + !lanes.is_vector() + (negates ? 4 : 0) +
                                   ((inst.imm & ir::fmuladd::kNegateAddend) != 0 ? 2 : 0));
     vex(e, Map::k0f38, 1, lanes.dbl, op, d, static_cast<unsigned>(op1.getIdx()), op2);
-    probe(e, lanes, u, d);
+    check(e, lanes, true, u, d);
     zero_rest(e, lanes, d);
     if (lanes.form == Form::Scalar && (loads_scalar || e.scalar_is_clean(inst.args[0]))) {
         e.mark_clean(inst);
@@ -204,11 +239,11 @@ void emit_FCvt(Emitter& e, const Inst& inst) {
 } // namespace
 
 void add_trapping_emitters(EmitTable& table) {
-    table.set(Opcode::FAdd, emit_sum<kAdd, Opcode::FAdd>);
-    table.set(Opcode::FSub, emit_sum<kSub, Opcode::FSub>);
-    table.set(Opcode::FAbd, emit_sum<kSub, Opcode::FAbd, true>);
-    table.set(Opcode::FMul, emit_product<kMul, fp_opcode::kMul, Opcode::FMul>);
-    table.set(Opcode::FDiv, emit_product<kDiv, fp_opcode::kDiv, Opcode::FDiv>);
+    table.set(Opcode::FAdd, emit_binary<Opcode::FAdd, kAdd, fp_opcode::kAdd, Tiny::Exact>);
+    table.set(Opcode::FSub, emit_binary<Opcode::FSub, kSub, fp_opcode::kSub, Tiny::Exact>);
+    table.set(Opcode::FAbd, emit_binary<Opcode::FAbd, kSub, fp_opcode::kSub, Tiny::Exact, true>);
+    table.set(Opcode::FMul, emit_binary<Opcode::FMul, kMul, fp_opcode::kMul, Tiny::Rounded>);
+    table.set(Opcode::FDiv, emit_binary<Opcode::FDiv, kDiv, fp_opcode::kDiv, Tiny::Rounded>);
     table.set(Opcode::FSqrt, emit_FSqrt);
     table.set(Opcode::FMulAdd, emit_FMulAdd);
     table.set(Opcode::FCvt, emit_FCvt);

@@ -19,7 +19,6 @@ using namespace x64;
 using ir::Opcode;
 using ir::Type;
 
-constexpr u32 kStickyBits = 0x3f;
 constexpr greg_t kTrapFlag = 1 << 8;
 
 template <class T> T read(const u8* at) {
@@ -247,51 +246,95 @@ bool has_least_normal_lane(const V128& v, bool scalar, bool dbl) {
     return false;
 }
 
-// Behind an operation whose result is small. If it may have been tiny before rounding, the flags
-// are those of the exact evaluation; the result is right.
-void resolve_probe(const ucontext_t& context, ir::CpuState& state, const u8* at, const Vex& probe) {
-    if (!has_least_normal_lane(xmm(context, probe.vvvv), probe.is_scalar(), probe.is_double())) {
-        return;
-    }
-    const u8* const begin = begin_of(at);
+// The result and the flags of the operation that ends at `end`, whose operands are in place.
+void evaluate_before(ucontext_t& context, ir::CpuState& state, const u8* end) {
+    const u8* const begin = begin_of(end);
     const std::optional<Vex> insn = decode(context, begin);
     CHECK(insn.has_value());
     Exact exact{context, state};
     if (insn->is_fused()) {
         const std::optional<Vex> addend = decode(context, begin_of(begin - kGuardBytes));
         CHECK(addend && (addend->is(fp_opcode::kMove) || addend->is(fp_opcode::kLoad)));
-        (void)exact.fused(*insn, last_operand(context, *addend));
+        set_xmm(context, insn->reg, exact.fused(*insn, last_operand(context, *addend)));
     } else {
-        (void)exact.result(*insn);
+        const std::optional<V128> result = exact.result(*insn);
+        CHECK(result.has_value());
+        set_xmm(context, insn->reg, *result);
     }
 }
 
-void step_masked(ucontext_t& context) {
-    context.uc_mcontext.fpregs->mxcsr |= kStickyBits << kMaskShift;
+// Behind an operation whose result is small: it may have been tiny before rounding.
+void resolve_probe(ucontext_t& context, ir::CpuState& state, const u8* at, const Vex& probe) {
+    if (has_least_normal_lane(xmm(context, probe.vvvv), probe.is_scalar(), probe.is_double())) {
+        evaluate_before(context, state, at);
+    }
+}
+
+// Behind an operation, and its probe if it has one, with a NaN for its result.
+void resolve_nan(ucontext_t& context, ir::CpuState& state, const u8* at) {
+    const u8* const before = begin_of(at);
+    const std::optional<Vex> insn = decode(context, before);
+    CHECK(insn.has_value());
+    evaluate_before(context, state, is_probe(before, *insn) ? before : at);
+}
+
+[[nodiscard]] u32 unmasked(u32 mxcsr) { return ~mxcsr >> kMaskShift & sticky::kAll; }
+
+// As the mode has it without traps.
+void step_masked(ucontext_t& context, const ir::CpuState& state) {
+    auto& mxcsr = context.uc_mcontext.fpregs->mxcsr;
+    mxcsr = (mxcsr & sticky::kAll) | mxcsr_of(ir::BlockMode::from_fpcr(state.fpcr), state.fpsr);
     context.uc_mcontext.gregs[REG_EFL] |= kTrapFlag;
+}
+
+// Inexact does not trap any more once FPSR has it.
+void settle_inexact(ucontext_t& context, ir::CpuState& state) {
+    if ((state.fpsr & ir::fpsr::kIXC) != 0) {
+        context.uc_mcontext.fpregs->mxcsr |= sticky::kInexact << kMaskShift;
+        state.guest_mxcsr |= sticky::kInexact << kMaskShift;
+    }
+}
+
+// Where the context goes on; null: this is no instruction that is evaluated here.
+const u8* resolve(ucontext_t& context, ir::CpuState& state, const u8* at) {
+    std::optional<Vex> insn = decode(context, at);
+    if (!insn) {
+        return nullptr;
+    }
+    if (insn->is(fp_opcode::kCompare) && *insn->end == kNanPredicate) {
+        resolve_nan(context, state, at);
+        return insn->end + 1;
+    }
+    if (is_probe(at, *insn)) {
+        resolve_probe(context, state, at, *insn);
+        return insn->end;
+    }
+    if (insn->is(fp_opcode::kCompare) && *insn->end == kGuardPredicate) {
+        insn = decode(context, at + kGuardBytes);
+        CHECK(insn && insn->is_fused());
+    }
+    const std::optional<V128> result = Exact{context, state}.result(*insn);
+    if (!result) {
+        return nullptr;
+    }
+    set_xmm(context, insn->reg, *result);
+    return insn->end;
 }
 
 } // namespace
 
 bool resolve_fp_trap(void* ucontext, ir::CpuState& state) {
     auto& context = *static_cast<ucontext_t*>(ucontext);
-    context.uc_mcontext.fpregs->mxcsr &= ~kTrapping;
+    auto& mxcsr = context.uc_mcontext.fpregs->mxcsr;
+    mxcsr &= ~unmasked(mxcsr);
     const auto* const at = reinterpret_cast<const u8*>(context.uc_mcontext.gregs[REG_RIP]);
-    std::optional<Vex> insn = decode(context, at);
-    if (insn && insn->is(fp_opcode::kCompare) && *insn->end == kGuardPredicate) {
-        insn = decode(context, at + kGuardBytes);
-        CHECK(insn && insn->is_fused());
-    }
-    if (insn && is_probe(at, *insn)) {
-        resolve_probe(context, state, at, *insn);
-    } else if (const std::optional<V128> result =
-                   insn ? Exact{context, state}.result(*insn) : std::nullopt) {
-        set_xmm(context, insn->reg, *result);
-    } else {
-        step_masked(context);
+    const u8* const next = resolve(context, state, at);
+    if (next == nullptr) {
+        step_masked(context, state);
         return false;
     }
-    context.uc_mcontext.gregs[REG_RIP] = reinterpret_cast<greg_t>(insn->end);
+    settle_inexact(context, state);
+    context.uc_mcontext.gregs[REG_RIP] = reinterpret_cast<greg_t>(next);
     return true;
 }
 
@@ -299,8 +342,10 @@ void finish_fp_step(void* ucontext, ir::CpuState& state) {
     auto& context = *static_cast<ucontext_t*>(ucontext);
     context.uc_mcontext.gregs[REG_EFL] &= ~kTrapFlag;
     auto& mxcsr = context.uc_mcontext.fpregs->mxcsr;
-    state.fpsr |= fpsr_of_mxcsr(mxcsr & kTrapping);
-    mxcsr = (mxcsr & kStickyBits & ~kTrapping) | state.guest_mxcsr;
+    const u32 trapping = unmasked(state.guest_mxcsr);
+    state.fpsr |= fpsr_of_mxcsr(mxcsr & trapping);
+    mxcsr = (mxcsr & sticky::kAll & ~trapping) | state.guest_mxcsr;
+    settle_inexact(context, state);
 }
 
 } // namespace ulna::backend

@@ -21,15 +21,40 @@
 // first source, on hosts that have it: packed, under a mask of lane 0 that zeroes the others. The
 // mask register has its value in all translated code (stubs.cpp).
 //
-// IE and UE are set in MXCSR by traps alone, whose handler moves them to FPSR, or forgets them.
+// With FPCR.FZ (BlockMode::traps_flushes) MXCSR flushes nothing: denormal operands and tiny results
+// raise Denormal and Underflow, and are flushed by the exact evaluation. Where the host does not
+// say Denormal something else raises an exception:
+//
+//   - a denormal number divided by zero: Division by Zero;
+//   - a quiet NaN beside a denormal number: a comparison of the result with itself that signals for
+//     any NaN, behind the probe.
+//
+// The host may say Inexact with Underflow, which Arm does not where it flushes. So Inexact is not
+// masked either until FPSR has it: then it does not matter.
+//
+// What is not masked is set in MXCSR by traps alone, whose handler moves it to FPSR, or forgets it.
 #pragma once
 
+#include "ir/block_key.h"
+#include "ir/eval.h"
 #include "ir/support/types.h"
 
 namespace ulna::backend::x64 {
 
-inline constexpr u32 kTrapping = 1u << 0 | 1u << 4; // IE and UE of MXCSR
-inline constexpr unsigned kMaskShift = 7;           // from a sticky bit to its mask
+// Sticky bits of MXCSR, and how far their masks are above.
+namespace sticky {
+inline constexpr u32 kInvalid = 1u << 0, kDenormal = 1u << 1, kDivide = 1u << 2,
+                     kUnderflow = 1u << 4, kInexact = 1u << 5, kAll = 0x3f;
+}
+inline constexpr unsigned kMaskShift = 7;
+
+// What is not masked in a mode that traps.
+[[nodiscard]] constexpr u32 trapping(ir::BlockMode mode, u32 fpsr) {
+    const u32 always = sticky::kInvalid | sticky::kUnderflow;
+    return !mode.traps_flushes() ? always
+                                 : always | sticky::kDenormal | sticky::kDivide |
+                                       ((fpsr & ir::fpsr::kIXC) == 0 ? sticky::kInexact : 0);
+}
 
 // Opcodes in map 0f, and fused multiply-add in map 0f38.
 namespace fp_opcode {
@@ -40,8 +65,8 @@ inline constexpr u8 kLoad = 0x10, kMove = 0x28, kSqrt = 0x51, kAdd = 0x58, kMul 
 inline constexpr u8 kFused = 0xb8;
 } // namespace fp_opcode
 
-// "False", signaling: nobody else compares like this.
-inline constexpr u8 kGuardPredicate = 0x1b;
+// "False" and "true", signaling: nobody else compares like this.
+inline constexpr u8 kGuardPredicate = 0x1b, kNanPredicate = 0x1f;
 
 inline constexpr unsigned kVexRegisterBytes = 5, kVexMemoryBytes = 9, kGuardBytes = 6,
                           kEvexRegisterBytes = 6;

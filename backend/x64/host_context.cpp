@@ -111,11 +111,14 @@ ir::CpuState* state_of(const void* ucontext) {
     return reinterpret_cast<ir::CpuState*>(r15 - ir::kStateBias);
 }
 
-u32 mxcsr_of(ir::BlockMode mode) {
+u32 mxcsr_of(ir::BlockMode mode, u32 fpsr) {
     constexpr u32 kAllMasked = 0x1f80, kFlushToZero = 1u << 15, kDenormalsAreZero = 1u << 6;
     constexpr u32 kRoundingOf[4] = {0, 2u << 13, 1u << 13, 3u << 13}; // RN RP RM RZ
-    return (mode.traps_fp() ? kAllMasked & ~x64::kTrapping << x64::kMaskShift : kAllMasked) |
-           kRoundingOf[static_cast<unsigned>(mode.rounding())] | (mode.fz() ? kFlushToZero : 0) |
+    const u32 mxcsr = kAllMasked | kRoundingOf[static_cast<unsigned>(mode.rounding())];
+    if (mode.traps_fp()) {
+        return mxcsr & ~(x64::trapping(mode, fpsr) << x64::kMaskShift);
+    }
+    return mxcsr | (mode.fz() ? kFlushToZero : 0) |
            (mode.fiz() || (mode.fz() && !mode.ah()) ? kDenormalsAreZero : 0);
 }
 

@@ -53,7 +53,7 @@ class X64Backend final : public Backend {
         state.eval_function = reinterpret_cast<u64>(&evaluate_out_of_line);
         state.helper_table = reinterpret_cast<u64>(&ir::kHelpers);
         state.host_mxcsr = _mm_getcsr();
-        state.guest_mxcsr = mxcsr_of(ir::BlockMode::from_fpcr(state.fpcr));
+        state.guest_mxcsr = mxcsr_of(ir::BlockMode::from_fpcr(state.fpcr), state.fpsr);
         state.return_stack = return_stack_top - 16;
         state.return_stack_current = state.return_stack;
         const u64 sentinel = stub_base + stubs.return_sentinel;

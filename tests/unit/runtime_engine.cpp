@@ -3,6 +3,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "runtime/jit/fp_trap_budget.h"
 #include "tests/unit/runtime_guest.h"
 
 using namespace ulna;
@@ -353,4 +354,29 @@ TEST_CASE("engine: code is interpreted once, then translated", "[runtime][engine
     cpu->x[0] = 1000;
     REQUIRE(cpu.run(area.at(4096)) == ExitReason::Svc);
     CHECK((cpu->x[0] == 500500 && count(interpreted) == 6));
+}
+
+TEST_CASE("engine: floating-point traps are taken while they are few for the time", "[runtime]") {
+    static u64 now = 0;
+    const auto clock = [] { return now; };
+    constexpr u32 kUnits = 1000, kMostKept = 20;
+    constexpr u64 kUnitTime = 25'000;
+    runtime::FpTrapBudget budget{kUnits};
+    const auto takes = [&](u32 traps, u64 apart) {
+        for (u32 i = 0; i < traps; ++i) {
+            now += apart;
+            if (!budget.spend(1, clock)) {
+                return i + 1;
+            }
+        }
+        return traps;
+    };
+    now = u64{1} << 62; // the first look is at all the time since the start
+    REQUIRE(takes(kUnits, 0) == kUnits);
+    REQUIRE(takes(100 * kUnits, 2 * kUnitTime) == 100 * kUnits);
+    REQUIRE(takes(100 * kUnits, 0) <= (kMostKept + 1) * kUnits); // bursts are bounded
+    runtime::FpTrapBudget steps{kUnits};
+    now = 0; // as in a forked child
+    REQUIRE(steps.spend(kUnits, clock));
+    REQUIRE(!steps.spend(kUnits, clock));
 }

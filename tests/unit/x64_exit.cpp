@@ -1,5 +1,6 @@
 // How blocks leave: links, indirect branches, calls and returns, safe points, alignment, faults.
 #include "ir/builder.h"
+#include "ir/eval.h"
 #include "ir/parser.h"
 #include "ir/verifier.h"
 #include "runtime/debug/register_histogram.h"
@@ -379,12 +380,15 @@ TEST_CASE("x64: helpers see FPSR bits and preserve registers", "[x64][exit]") {
 }
 
 TEST_CASE("x64: MXCSR of an FPCR, FPSR of an MXCSR", "[x64]") {
-    const auto mxcsr_of_fpcr = [](u64 fpcr, u32 bits = 0) {
-        return backend::mxcsr_of({BlockMode::from_fpcr(fpcr).bits | bits});
+    const auto mxcsr_of_fpcr = [](u64 fpcr, u32 bits = 0, u32 fpsr = 0) {
+        return backend::mxcsr_of({BlockMode::from_fpcr(fpcr).bits | bits}, fpsr);
     };
     REQUIRE(mxcsr_of_fpcr(0) == 0x1f80);
-    REQUIRE(mxcsr_of_fpcr(0, BlockMode::kTrapsFp) == 0x1700);            // Invalid, Underflow
-    for (const u64 untrapped : {1u << 24, 1u << 25, 1u << 0, 1u << 1}) { // FZ DN FIZ AH
+    REQUIRE(mxcsr_of_fpcr(0, BlockMode::kTrapsFp) == 0x1700); // Invalid, Underflow
+    // FZ: Denormal and Divide-by-Zero, too, and Inexact until FPSR has it
+    REQUIRE(mxcsr_of_fpcr(1u << 24, BlockMode::kTrapsFp) == 0x0400); // IE DE ZE UE PE
+    REQUIRE(mxcsr_of_fpcr(1u << 24, BlockMode::kTrapsFp, ir::fpsr::kIXC) == 0x1400);
+    for (const u64 untrapped : {1u << 25, 1u << 0, 1u << 1}) { // DN FIZ AH
         REQUIRE((mxcsr_of_fpcr(untrapped, BlockMode::kTrapsFp) & 0x1f80) == 0x1f80);
     }
     REQUIRE(mxcsr_of_fpcr(1u << 22) == (0x1f80 | 2u << 13)); // RP: up

@@ -52,7 +52,7 @@ class Host {
             mode.bits |= BlockMode::kTrapsFp;
             handle_fp_traps(state);
         }
-        state.guest_mxcsr = backend::mxcsr_of(mode);
+        state.guest_mxcsr = backend::mxcsr_of(mode, state.fpsr);
         using Enter = ExitReason (*)(CpuState*, u64);
         (void)reinterpret_cast<Enter>(memory_ + stubs_.enter)(&state, entry_);
     }

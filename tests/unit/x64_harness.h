@@ -95,7 +95,7 @@ class X64Runner {
             mode.bits |= ir::BlockMode::kTrapsFp;
             handle_fp_traps(*state);
         }
-        state->guest_mxcsr = backend::mxcsr_of(mode);
+        state->guest_mxcsr = backend::mxcsr_of(mode, state->fpsr);
         using Enter = u32 (*)(ir::CpuState*, u64);
         const auto function = reinterpret_cast<Enter>(code_ + stubs_.enter);
         range_missed_ = false;

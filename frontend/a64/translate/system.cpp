@@ -215,7 +215,8 @@ bool MSR_reg(Translator& t, bool o0, Imm<3> op1, Imm<4> CRn, Imm<4> CRm, Imm<3> 
         return true;
     case kFPSR:
         t.b.call(ir::HelperId::WriteFpsr, {X()});
-        return true;
+        // Of what FPSR does not have yet, Inexact may trap.
+        return !t.mode().traps_flushes() || t.leave(ir::ExitReason::ContextSync, t.next());
     case kTPIDR_EL0:
         t.b.set(Slot::TPIDR_EL0, X());
         return true;
