@@ -163,6 +163,7 @@ struct alignas(64) CpuState {
     u64 find_host_address = 0; // FindHostAddress
     u64 commit_store = 0;      // CommitStore
     u64 uncommitted = 0;       // not 0: it has something to do
+    u64 copy_or_set = 0;       // CopyOrSet
     Tlb* tlb[2] = {};          // of accesses without and with privilege
     u64 used_slot_groups = 0;  // bit n: page_slots[n] has a page
     // How many more instructions may be executed: counted down when BlockMode::counts, and exact
@@ -181,6 +182,21 @@ using FindHostAddress = u64 (*)(CpuState&, u64 address, u64 mem);
 // Takes a store to where it belongs, if the place that FindHostAddress gave it was another. Only
 // blocks without ranges call it, so only they may store across two pages.
 using CommitStore = void (*)(CpuState&);
+// Of FEAT_MOPS in a machine: bytes, or as with MemCopy and MemSet the source of bytes, and what is
+// left of them, which becomes what is left then. Not 0: the block leaves with
+// ExitReason::MemoryAccess, as that was enough for once or there is no place for the next byte.
+struct CopyOrSetInfo {
+    bool sets = false;
+    bool writes_unprivileged = false, reads_unprivileged = false;
+
+    [[nodiscard]] constexpr u64 pack() const {
+        return u64{sets} | u64{writes_unprivileged} << 1 | u64{reads_unprivileged} << 2;
+    }
+    [[nodiscard]] static constexpr CopyOrSetInfo unpack(u64 bits) {
+        return {(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+    }
+};
+using CopyOrSet = u64 (*)(CpuState&, u64 to, u64 source, u64 left, CopyOrSetInfo how);
 inline constexpr u64 kStoresAreCommitted = u64{1} << 31; // in a block without ranges
 inline constexpr int kStateBias = 168;
 inline constexpr u32 kPendingRequest =

@@ -66,6 +66,11 @@ u64 helper_FindHostAddress(CpuState& state, u64 address, u64 mem, u64, u64) {
     return reinterpret_cast<FindHostAddress>(state.find_host_address)(state, address, mem);
 }
 
+u64 helper_CopyOrSet(CpuState& state, u64 to, u64 source, u64 left, u64 how) {
+    return reinterpret_cast<CopyOrSet>(state.copy_or_set)(state, to, source, left,
+                                                          CopyOrSetInfo::unpack(how));
+}
+
 u64 helper_CommitStore(CpuState& state, u64, u64, u64, u64) {
     if (state.uncommitted != 0) {
         reinterpret_cast<ir::CommitStore>(state.commit_store)(state);

@@ -124,15 +124,32 @@ bool zero_block_allowed(const Cpu& cpu) {
     return !below_el2 || (effective_hcr(cpu) & hcr::TDZ) == 0;
 }
 
+// IsHCRXEL2Enabled
+u64 effective_hcrx(const Cpu& cpu) {
+    const bool enabled = el2_enabled(cpu) && (!cpu.has_el3 || (cpu.reg(SCR_EL3) & scr::HXEn) != 0);
+    return enabled ? cpu.reg(HCRX_EL2) : 0;
+}
+
+bool memory_copy_enabled(const Cpu& cpu) {
+    const bool below_el2 = cpu.pstate.el < 2 && !el0_in_host(cpu);
+    if (below_el2 && el2_enabled(cpu) && (effective_hcrx(cpu) & hcrx::MSCEn) == 0) {
+        return false;
+    }
+    return cpu.pstate.el != 0 || (sctlr_of(cpu, current_regime(cpu)) & sctlr::MSCEn) != 0;
+}
+
 void update_translated_state(Cpu& cpu) {
     ir::CpuState& state = *cpu.state;
     const Regime regime = current_regime(cpu);
     const u64 sctlr = sctlr_of(cpu, regime);
     constexpr u64 kPacTrapped = u64{1} << ir::kPacTrappedBit;
     const bool pac_trapped = key_trap_target(cpu) != 0;
-    // Translated code looks at DZE at every EL, where it stands for HCR_EL2.TDZ as well.
-    state.sctlr_el1 = (sctlr & ~(sctlr::DZE | kPacTrapped)) |
-                      (zero_block_allowed(cpu) ? sctlr::DZE : 0) | (pac_trapped ? kPacTrapped : 0);
+    // Translated code looks at DZE and MSCEn at every EL, where they stand for HCR_EL2.TDZ and
+    // HCRX_EL2.MSCEn as well.
+    state.sctlr_el1 = (sctlr & ~(sctlr::DZE | sctlr::MSCEn | kPacTrapped)) |
+                      (zero_block_allowed(cpu) ? sctlr::DZE : 0) |
+                      (memory_copy_enabled(cpu) ? sctlr::MSCEn : 0) |
+                      (pac_trapped ? kPacTrapped : 0);
     state.mode_bits &=
         ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kTagCheck | ir::BlockMode::kWideAddresses);
     if (pac_trapped || (sctlr & sctlr::kPacKeys) != sctlr::kPacKeys) {
@@ -173,9 +190,8 @@ void set_up_el3(Cpu& cpu) {
         scr::NS | scr::HCE | scr::APK | scr::API | scr::EnSCXT | scr::ATA | scr::HXEn;
 }
 void set_up_el2(Cpu& cpu) {
-    constexpr u64 kMSCEn = field_bit(11);
     cpu.reg(HCR_EL2) |= hcr::RW | hcr::APK | hcr::API | hcr::EnSCXT | hcr::ATA;
-    cpu.reg(HCRX_EL2) |= cpu.has(frontend::Feature::MOPS) ? kMSCEn : 0;
+    cpu.reg(HCRX_EL2) |= cpu.has(frontend::Feature::MOPS) ? hcrx::MSCEn : 0;
 }
 
 } // namespace

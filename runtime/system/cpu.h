@@ -100,8 +100,10 @@ void write_register(Cpu& cpu, SysReg reg, u64 value);
 [[nodiscard]] Regime current_regime(const Cpu& cpu);
 [[nodiscard]] u64 sctlr_of(const Cpu& cpu, Regime regime);
 [[nodiscard]] u64 tcr_of(const Cpu& cpu, Regime regime);
-[[nodiscard]] bool fp_enabled(const Cpu& cpu);         // else fp_access_trap()
-[[nodiscard]] bool zero_block_allowed(const Cpu& cpu); // DC ZVA, by SCTLR_ELx.DZE and HCR_EL2.TDZ
+[[nodiscard]] bool fp_enabled(const Cpu& cpu);          // else fp_access_trap()
+[[nodiscard]] bool zero_block_allowed(const Cpu& cpu);  // DC ZVA, by SCTLR_ELx.DZE and HCR_EL2.TDZ
+[[nodiscard]] u64 effective_hcrx(const Cpu& cpu);       // HCRX_EL2, zero while it is not enabled
+[[nodiscard]] bool memory_copy_enabled(const Cpu& cpu); // CPY*, SET*, by MSCEn
 
 // Registers of a regime as a walk uses them.
 struct TranslationInputs {

@@ -26,6 +26,10 @@ inline constexpr u64 VM = field_bit(0), PTW = field_bit(2), FMO = field_bit(3), 
 inline constexpr u64 kVirtualInterrupts = VF | VI | VSE;
 } // namespace hcr
 
+namespace hcrx { // HCRX_EL2
+inline constexpr u64 MCE2 = field_bit(10), MSCEn = field_bit(11);
+} // namespace hcrx
+
 namespace scr { // SCR_EL3
 inline constexpr u64 NS = field_bit(0), IRQ = field_bit(1), FIQ = field_bit(2), EA = field_bit(3),
                      SMD = field_bit(7), HCE = field_bit(8), RW = field_bit(10), ST = field_bit(11),
@@ -41,8 +45,8 @@ inline constexpr u64 M = field_bit(0), A = field_bit(1), C = field_bit(2), SA = 
                      nTWI = field_bit(16), nTWE = field_bit(18), WXN = field_bit(19),
                      TSCXT = field_bit(20), SPAN = field_bit(23), EE = field_bit(25),
                      UCI = field_bit(26), EnDA = field_bit(27), EnIB = field_bit(30),
-                     EnIA = field_bit(31), ATA0 = field_bit(42), ATA = field_bit(43),
-                     DSSBS = field_bit(44), EPAN = field_bit(57);
+                     EnIA = field_bit(31), MSCEn = field_bit(33), ATA0 = field_bit(42),
+                     ATA = field_bit(43), DSSBS = field_bit(44), EPAN = field_bit(57);
 inline constexpr u64 kPacKeys = EnIA | EnIB | EnDA | EnDB;
 } // namespace sctlr
 

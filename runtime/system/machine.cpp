@@ -44,7 +44,7 @@ Machine::Machine(const MachineConfig& config)
       round_robin_{config.instruction_time
                        ? std::make_unique<RoundRobin>(*this, config.cpus, *config.instruction_time)
                        : nullptr},
-      model_{frontend::without(*config.model, {frontend::Feature::MTE, frontend::Feature::MOPS})},
+      model_{frontend::without(*config.model, {frontend::Feature::MTE})},
       run_control_{config.cpus, [this] { kick_cpus(); }},
       counter_{ir::kCounterFrequency, loop_.now_ns()} {}
 
@@ -55,8 +55,7 @@ std::unique_ptr<Machine> Machine::create(const MachineConfig& config, std::strin
     return machine->build(why_not) ? std::move(machine) : nullptr;
 }
 
-// What the machine lacks though programs have it: allocation tags are not kept for physical memory,
-// and the copying instructions would have to stop at each page.
+// What the machine lacks though programs have it: allocation tags are not kept for physical memory.
 bool Machine::build(std::string& why_not) {
     using RamKind = devices::PhysicalMemory::RamKind;
     if (memory_.add_ram(virt::kRam, config_.ram_bytes, why_not,

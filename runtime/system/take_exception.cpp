@@ -53,7 +53,9 @@ u8 target_of(const Cpu& cpu, const Exception& e) {
     }
     const bool to_el2 = (el == 0 && (hcr & hcr::TGE) != 0) || (el2_enabled(cpu) && e.stage2) ||
                         (e.external && (hcr & hcr::TEA) != 0) ||
-                        (is_debug(e.ec) && debug_target(cpu) == 2);
+                        (is_debug(e.ec) && debug_target(cpu) == 2) ||
+                        (e.ec == ExceptionClass::MemoryCopySet && el == 1 &&
+                         (effective_hcrx(cpu) & hcrx::MCE2) != 0);
     return to_el2 ? 2 : 1;
 }
 

@@ -55,6 +55,12 @@ Vcpu::Vcpu(Machine& machine, runtime::Engine& engine, unsigned index)
         }));
     cpu_.state->commit_store = reinterpret_cast<u64>(static_cast<ir::CommitStore>(
         [](ir::CpuState& state) { static_cast<Vcpu*>(state.runtime)->commit_store(); }));
+    cpu_.state->copy_or_set = reinterpret_cast<u64>(static_cast<ir::CopyOrSet>(
+        [](ir::CpuState& state, u64 to, u64 source, u64 left, ir::CopyOrSetInfo how) {
+            static_cast<void>(
+                static_cast<Vcpu*>(state.runtime)->copy_or_set(to, source, left, how));
+            return left;
+        }));
     cpu_.index = index;
     cpu_.host = this;
 }

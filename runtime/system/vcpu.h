@@ -160,6 +160,19 @@ class Vcpu final : public CpuHost {
     void on_memory_access();
     void on_refused_access(GuestAddr pc);
     void step_slowly();
+    // --- FEAT_MOPS (vcpu_copy.cpp)
+    enum class Moved : u8 { All, Enough, NoPlace };
+    struct Bytes {
+        u8* host;
+        u64 count;
+    };
+    [[nodiscard]] std::optional<Bytes>
+    find_bytes(GuestAddr first, bool up, ir::Access access, bool unprivileged);
+    [[nodiscard]] Moved
+    copy_or_set(GuestAddr to, u64 source, u64& left, const ir::CopyOrSetInfo& how);
+    void copy_or_set_slowly(u32 word);
+    [[nodiscard]] bool
+    move_device_byte(GuestAddr to, u64 source, u64& left, const ir::CopyOrSetInfo& how);
     // The instruction at pc by itself, with `page` as in BlockKey.
     [[nodiscard]] const ir::Block& one_instruction(GuestAddr pc, u64 page);
     [[nodiscard]] bool checks_sp() const;

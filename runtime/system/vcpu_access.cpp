@@ -1,9 +1,11 @@
 // Accesses that translated code does not make itself: those that fault, and those that go the long
 // way, one instruction in the interpreter.
 
+#include "runtime/system/debug_exceptions.h"
 #include "runtime/system/exception_log.h"
 #include "runtime/system/fields.h"
 #include "runtime/system/machine.h"
+#include "runtime/system/sysreg_access.h"
 #include "runtime/system/vcpu.h"
 
 namespace ulna::system {
@@ -12,6 +14,9 @@ using ir::MemInfo;
 
 namespace {
 constexpr u64 kPageBytes = u64{1} << ir::kTlbPageLog2;
+
+// CPY*, SET*; the prologues access nothing.
+bool is_copy_or_set(u32 word) { return (word & 0xfb20'0c00) == 0x1900'0400; }
 } // namespace
 
 // Of an access whose alignment is always checked: exclusives, ordered accesses, atomics. Those that
@@ -50,6 +55,8 @@ void Vcpu::on_memory_access() {
     const bool refused = no_place_.fault || no_place_.watcher != Watcher::None;
     if (refused) {
         on_refused_access(cpu_.state->pc);
+    } else if (const u32 word = word_at(cpu_.state->pc); is_copy_or_set(word)) {
+        copy_or_set_slowly(word);
     } else if (no_place_.two_pages) {
         engine_.run_without_ranges(*cpu_.state);
     } else {
@@ -175,6 +182,56 @@ const ir::Block& Vcpu::one_instruction(GuestAddr pc, u64 page) {
         frontend::translate(key, machine_.code(), options, block);
     }
     return block;
+}
+
+// The main or epilogue instruction at pc, as far as it gets without looking for interrupts, which
+// come in between. While it is a step, all of it.
+void Vcpu::copy_or_set_slowly(u32 word) {
+    ir::CpuState& state = *cpu_.state;
+    const auto field = [&](unsigned high, unsigned low) {
+        return static_cast<unsigned>(bits(word, high, low));
+    };
+    const unsigned Rd = field(4, 0), Rn = field(9, 5), Rs = field(20, 16);
+    const bool sets = bits(word, 23, 22) == 3, uao = cpu_.pstate.uao;
+    const ir::CopyOrSetInfo how{.sets = sets,
+                                .writes_unprivileged = !uao && bit(word, 12),
+                                .reads_unprivileged = !uao && !sets && bit(word, 13)};
+    const u64 source = read_x(cpu_, Rs), to = state.x[Rd];
+    const bool is_step = step_state(cpu_) == StepState::ActiveNotPending;
+    Moved moved = Moved::Enough;
+    do {
+        moved = copy_or_set(to, source, state.x[Rn], how);
+        if (moved == Moved::NoPlace && !no_place_.fault && no_place_.watcher == Watcher::None &&
+            move_device_byte(to, source, state.x[Rn], how)) {
+            moved = state.x[Rn] == 0 ? Moved::All : Moved::Enough;
+        }
+    } while (moved == Moved::Enough && is_step);
+    if (moved == Moved::NoPlace) {
+        on_refused_access(state.pc);
+    } else if (moved == Moved::All) {
+        if (ir::BlockMode{state.mode_bits}.counts()) {
+            --state.instructions_left;
+        }
+        state.pc += 4;
+    }
+}
+
+bool Vcpu::move_device_byte(GuestAddr to, u64 source, u64& left, const ir::CopyOrSetInfo& how) {
+    constexpr unsigned kByte = 0;
+    const bool up = static_cast<i64>(left) < 0;
+    const u64 index = up ? left : left - 1;
+    V128 byte{source, 0};
+    Port port{*this};
+    if (!how.sets && (!port.announce(source + index, {.unprivileged = how.reads_unprivileged}) ||
+                      !port.load(source + index, kByte, byte))) {
+        return false;
+    }
+    if (!port.announce(to + index, {.unprivileged = how.writes_unprivileged}) ||
+        !port.store(to + index, kByte, byte)) {
+        return false;
+    }
+    left = up ? left + 1 : left - 1;
+    return true;
 }
 
 // Translated code always checks SP; without SCTLR_ELx.SA or SA0 the instruction goes the long way.

@@ -3,10 +3,13 @@
 // moves nothing. Xn alone counts from there, towards zero. The main instruction does all the work,
 // and the epilogue what is left when it is reached without.
 //
-// The manual's non-temporal and unprivileged variants are the same at EL0.
+// The manual's non-temporal variants are the same, and at EL0 the unprivileged ones, too.
 //
-// Two kinds go step by step, each a turn through the block: SETG*, a granule with its tag at a
-// time, and with tag checks everything else, a byte at a time.
+// In a machine the main instruction calls the runtime, which goes from page to page and leaves
+// where it does not get on; an epilogue with something left is the runtime's altogether.
+//
+// In programs, two kinds go step by step, each a turn through the block: SETG*, a granule with its
+// tag at a time, and with tag checks everything else, a byte at a time.
 #include "frontend/a64/translate/handlers_base.h"
 #include "frontend/a64/translate/memory.h"
 
@@ -34,12 +37,22 @@ Value saturated(Translator& t, Reg Rn, u64 largest, u64 instead) {
 }
 Value saturated(Translator& t, Reg Rn, u64 largest) { return saturated(t, Rn, largest, largest); }
 
+// CheckMOPSEnabled. A machine has made one bit of all controls.
+void check_enabled(Translator& t) {
+    if (t.mode().system()) {
+        constexpr u64 kMSCEn = u64{1} << 33;
+        const Value enabled = t.b.and_(t.b.get(Slot::SCTLR_EL1), t.b.c64(kMSCEn));
+        t.b.raise_if(t.b.icmp(Cond::EQ, enabled, t.b.c64(0)), ir::ExitReason::Undefined);
+    }
+}
+
 void advance(Translator& t, Reg reg, Value by) { t.set_X(reg, t.b.add(t.X(Type::I64, reg), by)); }
 
 void show_option_a(Translator& t) { t.set_nzcv(t.b.nzcv_const(0)); }
 
 // The prologue of what goes forward.
 bool begin_forward(Translator& t, Reg Rn, std::initializer_list<Reg> addresses) {
+    check_enabled(t);
     const Value size = saturated(t, Rn, kMaxSize);
     for (const Reg reg : addresses) {
         advance(t, reg, size);
@@ -69,6 +82,37 @@ void check_parameters(Translator& t, Value left, u32 iss, bool only_forward) {
         t.b.raise_if(t.b.icmp(Cond::GT, left, t.b.c64(0)), ir::ExitReason::Mops, iss);
     }
 }
+
+// --- In a machine
+
+// Of the options, non-temporal ones mean nothing.
+ir::CopyOrSetInfo how_of(Translator& t, bool sets, u64 options) {
+    const bool by_el0 = !t.mode().uao();
+    return {.sets = sets,
+            .writes_unprivileged = by_el0 && bit(options, 0),
+            .reads_unprivileged = by_el0 && !sets && bit(options, 1)};
+}
+
+// Xn says how far it got when it leaves.
+bool call_machine(
+    Translator& t, Stage stage, Value to, Value source, Reg Rn, ir::CopyOrSetInfo how) {
+    const Value zero = t.b.c64(0);
+    Value left = t.X(Type::I64, Rn);
+    if (stage == Stage::Main) {
+        left = t.b.call(ir::HelperId::CopyOrSet, {to, source, left, t.b.c64(how.pack())});
+        t.set_X(Rn, left);
+    }
+    t.b.raise_if(t.b.icmp(Cond::NE, left, zero), ir::ExitReason::MemoryAccess);
+    t.set_X(Rn, zero);
+    return true;
+}
+
+// Tags are the machine's.
+bool leave_to_machine(Translator& t) {
+    return t.leave(ir::ExitReason::System, t.pc(), t.b.block().guest_words.back());
+}
+
+// --- In programs
 
 // Goes on behind the instruction when nothing is left.
 void leave_if_done(Translator& t, Value left) {
@@ -100,8 +144,13 @@ bool copy(Translator& t, Stage stage, bool only_forward, Reg Rs, Imm<4> options,
     if (!usable_in_copy(Rs, Rn, Rd)) {
         return t.reserved();
     }
+    check_enabled(t);
     const Value left = t.X(Type::I64, Rn);
     check_parameters(t, left, syndrome(stage, false, options, Rs, Rn, Rd), only_forward);
+    if (t.mode().system()) {
+        return call_machine(t, stage, t.X(Type::I64, Rd), t.X(Type::I64, Rs), Rn,
+                            how_of(t, false, options.v));
+    }
     if (t.checks_accesses()) {
         return copy_byte(t, Rs, Rn, Rd, left);
     }
@@ -114,8 +163,13 @@ bool set(Translator& t, Stage stage, Reg Rs, Imm<2> options, Reg Rn, Reg Rd) {
     if (!usable_in_set(Rs, Rn, Rd)) {
         return t.reserved();
     }
+    check_enabled(t);
     const Value left = t.X(Type::I64, Rn);
     check_parameters(t, left, syndrome(stage, true, {options.v}, Rs, Rn, Rd), true);
+    if (t.mode().system()) {
+        return call_machine(t, stage, t.X(Type::I64, Rd), t.X(Type::I64, Rs), Rn,
+                            how_of(t, true, options.v));
+    }
     if (t.checks_accesses()) {
         return set_byte(t, Rs, Rn, Rd, left);
     }
@@ -148,6 +202,7 @@ bool CPYP(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
     if (!usable_in_copy(Rs, Rn, Rd)) {
         return t.reserved();
     }
+    check_enabled(t);
     const Value size = saturated(t, Rn, kMaxSizeOfCPY), one = t.b.c64(1);
     const Value distance =
         t.b.and_(t.b.sub(t.X(Type::I64, Rd), t.X(Type::I64, Rs)), t.b.c64(kAddressMask));
@@ -194,8 +249,12 @@ bool set_granule(Translator& t, Stage stage, Reg Rs, Imm<2> options, Reg Rn, Reg
     if (!usable_in_setg(t, Rs, Rn, Rd)) {
         return t.reserved();
     }
+    check_enabled(t);
     const Value left = t.X(Type::I64, Rn), end = t.X(Type::I64, Rd);
     check_parameters(t, left, syndrome(stage, true, {options.v}, Rs, Rn, Rd) | kIsSETG, true);
+    if (t.mode().system()) {
+        return leave_to_machine(t);
+    }
     leave_if_done(t, left);
     // A size that is no multiple makes the address none: an alignment fault.
     const Value address = t.b.or_(t.b.add(end, left), t.b.and_(left, t.b.c64(kGranuleBytes - 1)));
@@ -210,6 +269,10 @@ bool set_granule(Translator& t, Stage stage, Reg Rs, Imm<2> options, Reg Rn, Reg
 bool SETGP(Translator& t, Reg Rs, Reg Rn, Reg Rd) {
     if (!usable_in_setg(t, Rs, Rn, Rd)) {
         return t.reserved();
+    }
+    check_enabled(t);
+    if (t.mode().system()) {
+        return leave_to_machine(t);
     }
     const Value zero = t.b.c64(0), address = t.X(Type::I64, Rd), old_size = t.X(Type::I64, Rn);
     const Value size = saturated(t, Rn, kMaxSize, kMaxSizeOfSETG);

@@ -25,6 +25,11 @@ sleep 0.2
 dd if=/dev/urandom of=/tmp/a bs=1M count=2 2>/dev/null; gzip -c /tmp/a | gunzip | cmp - /tmp/a
 """
 
+# Programs that check themselves.
+PROGRAMS = """
+for program in @PROGRAMS@; do $program || { echo "guest: $program failed"; poweroff -f; }; done
+"""
+
 DISK = """
 [ "$(cat /sys/block/vda/size)" = 32768 ]
 mount -t ext4 /dev/vda /mnt
