@@ -348,6 +348,8 @@ class Parser {
                 mem.unprivileged = true;
             } else if (word == "pair") {
                 mem.pair = true;
+            } else if (word == "tag_unchecked") {
+                mem.tag_unchecked = true;
             } else {
                 line.fail(fmt::format("unknown attribute '{}'", word));
             }

@@ -179,6 +179,9 @@ class Printer {
         if (mem.pair) {
             out_ += " pair";
         }
+        if (mem.tag_unchecked) {
+            out_ += " tag_unchecked";
+        }
         aux_done_ = mem.pack() == inst.aux;
     }
 

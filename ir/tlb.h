@@ -35,8 +35,15 @@ inline constexpr u64 kTlbChecked = 1;
 [[nodiscard]] constexpr u64 checked_tlb_page(u64 page) {
     return (page ^ kTlbPageBytes) | kTlbChecked;
 }
+// There, too: a page with allocation tags that accesses are compared with. It is entered without a
+// logical tag of its own, as the accesses that find it have all of them.
+inline constexpr u64 kTlbTagged = 2, kTlbNoTag = ~(u64{0xf} << 56);
+[[nodiscard]] constexpr u64 tagged_tlb_page(u64 page) {
+    return checked_tlb_page(page & kTlbNoTag) | kTlbTagged;
+}
 [[nodiscard]] constexpr u64 tlb_page(u64 known) {
-    return (known & kTlbChecked) != 0 ? (known ^ kTlbPageBytes) & ~kTlbChecked : known;
+    return (known & kTlbChecked) != 0 ? (known ^ kTlbPageBytes) & ~(kTlbChecked | kTlbTagged)
+                                      : known;
 }
 // All of the access is on the page.
 [[nodiscard]] constexpr bool tlb_finds(u64 page, u64 address, u32 bytes) {

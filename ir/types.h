@@ -108,6 +108,7 @@ struct MemInfo {
     Access access = Access::Unsaid; // CheckTag, Watch, HostAddress and Prefetch only
     bool unprivileged = false;      // HostAddress: as EL0 (LDTR, STTR)
     bool pair = false;              // HostAddress: two accesses of half the size each
+    bool tag_unchecked = false;     // HostAddress: whatever the allocation tag is
 
     [[nodiscard]] constexpr unsigned bytes() const { return 1u << size_log2; }
     // Of which the alignment counts: of a pair, each.
@@ -116,7 +117,7 @@ struct MemInfo {
         return static_cast<u16>(size_log2 | sign << 3 | index_shift << 4 |
                                 static_cast<unsigned>(order) << 7 | aligned << 9 | within_16 << 10 |
                                 static_cast<unsigned>(access) << 11 | unprivileged << 13 |
-                                pair << 14);
+                                pair << 14 | static_cast<unsigned>(tag_unchecked) << 15);
     }
     [[nodiscard]] static constexpr MemInfo unpack(u16 aux) {
         return {static_cast<u8>(aux & 7),
@@ -127,7 +128,8 @@ struct MemInfo {
                 (aux >> 10 & 1) != 0,
                 static_cast<Access>(aux >> 11 & 3),
                 (aux >> 13 & 1) != 0,
-                (aux >> 14 & 1) != 0};
+                (aux >> 14 & 1) != 0,
+                (aux >> 15 & 1) != 0};
     }
     // Whether an access that must be aligned is allowed at the address.
     [[nodiscard]] constexpr bool allows(u64 address) const {

@@ -199,8 +199,9 @@ class Verifier {
         require((mem.access == Access::Unsaid) != says_access,
                 "what the access does is said by checktag, watch, hostaddr and prefetch, and only "
                 "there");
-        require(inst.op == Opcode::HostAddress || (!mem.unprivileged && !mem.pair),
-                "hostaddr says who accesses, and how often");
+        require(inst.op == Opcode::HostAddress ||
+                    (!mem.unprivileged && !mem.pair && !mem.tag_unchecked),
+                "hostaddr says who accesses, how often, and whether tags count");
         if (checks) {
             return require(mem.order == MemOrder::Plain, "a check orders nothing");
         }

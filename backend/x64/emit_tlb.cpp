@@ -2,6 +2,7 @@
 // runtime.
 #include "backend/page_look.h"
 #include "backend/x64/emitter.h"
+#include "ir/memory_tags.h"
 #include "ir/tlb.h"
 
 namespace ulna::backend::x64 {
@@ -21,11 +22,81 @@ struct Lookup {
     Gpr entry; // where the TLB has it
 };
 
+// For the next instruction, which it may give a prefix.
+Address of_entry(Emitter& e, const Lookup& look, std::size_t array) {
+    constexpr int kGs = 0x65;
+    if (look.page.by_gs) {
+        e.c.db(kGs);
+    }
+    return e.c.ptr[look.entry + static_cast<int>(array)];
+}
+
+// Of a machine with allocation tags (BlockMode::kTags). After a look at the TLB that has not found
+// the page: is it there as one whose tags are compared (tagged_tlb_page)? Then an access inside a
+// granule that has its tag is found here, at once, and a range is not found. All other cases are
+// the runtime's. The address is in scratch(0), too.
+struct TaggedLook {
+    Jump found, no_range; // of an access, of a range
+    Jump slow[3];
+    unsigned slow_count = 0;
+    void slow_when(Emitter& e, Cc cc) { slow[slow_count++] = e.jcc(cc); }
+};
+TaggedLook emit_tagged_look(Emitter& e, const Lookup& look) {
+    constexpr u32 kGranule = ir::kTagGranuleBytes;
+    constexpr std::size_t kLogicalTag = offsetof(CpuState, scratch) + 7; // the top byte
+    const MemInfo mem = MemInfo::unpack(static_cast<u16>(look.page.request));
+    TaggedLook jumps{};
+    e.c.rorx(look.rax, look.address, ir::kTagShift); // without its tag
+    e.c.and_(look.rax.cvt8(), 0xf0);
+    e.c.rorx(look.rax, look.rax, 64 - ir::kTagShift);
+    e.c.mov(look.address, look.rax);
+    e.c.and_(look.address, -static_cast<int>(ir::kTlbPageBytes));
+    e.c.xor_(look.address, of_entry(e, look, look.page.known_page()));
+    e.c.cmp(look.address, static_cast<u32>(ir::tagged_tlb_page(0)));
+    if (look.page.is_range) {
+        jumps.no_range = e.jcc(Cc::E);
+        return jumps;
+    }
+    jumps.slow_when(e, Cc::NE);
+    if (!mem.tag_unchecked && mem.bytes() > 1) {
+        e.c.mov(look.address.cvt32(), look.rax.cvt32());
+        e.c.and_(look.address.cvt32(), kGranule - 1);
+        e.c.cmp(look.address.cvt32(), kGranule - mem.bytes());
+        jumps.slow_when(e, Cc::A);
+    }
+    e.c.add(look.rax, of_entry(e, look, offsetof(Tlb, addend)));
+    if (!mem.tag_unchecked) {
+        constexpr unsigned kGranuleLog2 = 4;
+        static_assert(kGranule == 1u << kGranuleLog2);
+        e.c.mov(look.entry, look.rax);
+        e.c.shr(look.entry, kGranuleLog2);
+        e.c.add(look.entry,
+                e.state(offsetof(CpuState, tag_memory) + offsetof(ir::TagMemory, tags)));
+        e.c.movzx(look.entry.cvt32(), e.c.byte[look.entry]);
+        e.c.xor_(look.entry.cvt8(), e.state(kLogicalTag, 8));
+        e.c.test(look.entry.cvt8(), 0xf);
+        jumps.slow_when(e, Cc::NE);
+    }
+    e.c.mov(look.address, look.rax);
+    jumps.found = e.jmp();
+    return jumps;
+}
+
 // Makes of the address that of its bytes.
 void emit_miss(Emitter& e, const Lookup& look) {
     const auto scratch = [&](unsigned n) {
         return e.state(offsetof(CpuState, scratch) + n * sizeof(V128));
     };
+    const bool has_tags = e.mode().tags();
+    TaggedLook tagged{};
+    if (has_tags) {
+        e.c.mov(scratch(0), look.address);
+        tagged = emit_tagged_look(e, look);
+        for (unsigned i = 0; i < tagged.slow_count; ++i) {
+            e.bind(tagged.slow[i]);
+        }
+        e.c.mov(look.address, scratch(0));
+    }
     Jump crosses{};
     if (look.page.is_range) {
         e.c.lea(look.rax, e.c.ptr[look.address + static_cast<int>(look.page.bytes - 1)]);
@@ -33,7 +104,9 @@ void emit_miss(Emitter& e, const Lookup& look) {
         e.c.cmp(look.rax, static_cast<u32>(ones(ir::kTlbPageLog2)));
         crosses = e.jcc(Cc::A);
     }
-    e.c.mov(scratch(0), look.address);
+    if (!has_tags) {
+        e.c.mov(scratch(0), look.address);
+    }
     e.c.mov(look.rax.cvt32(), look.page.request);
     e.c.mov(scratch(1), look.rax);
     e.c.mov(look.rax.cvt32(), static_cast<u32>(ir::HelperId::FindHostAddress));
@@ -43,20 +116,17 @@ void emit_miss(Emitter& e, const Lookup& look) {
     const Jump found = e.jcc(Cc::NE);
     if (look.page.is_range) {
         e.bind(crosses);
+        if (has_tags) {
+            e.bind(tagged.no_range);
+        }
         e.link_jump(look.pc | kWithoutRanges);
     } else {
         e.raise(look.pc, ExitReason::MemoryAccess);
     }
-    e.bind(found);
-}
-
-// For the next instruction, which it may give a prefix.
-Address of_entry(Emitter& e, const Lookup& look, std::size_t array) {
-    constexpr int kGs = 0x65;
-    if (look.page.by_gs) {
-        e.c.db(kGs);
+    if (has_tags && !look.page.is_range) {
+        e.bind(tagged.found);
     }
-    return e.c.ptr[look.entry + static_cast<int>(array)];
+    e.bind(found);
 }
 
 // RAX becomes the offset in the page, which leaves no room for the access where the jump is taken;

@@ -129,11 +129,34 @@ std::optional<bool> lift_inline(Translator& t, u32 word) {
     }
 }
 
+// Allocation tags are the machine's. What makes tags of registers is not, as long as tags may be
+// accessed at all (SCTLR_EL1.ATA stands for all controls of that).
+std::optional<bool> lift_tags(Translator& t, u32 word) {
+    const bool loads_or_stores = (word & 0xff20'0000) == 0xd920'0000; // LDG, STG, LDGM...
+    const bool stores_pair = (word & 0xfe40'0000) == 0x6800'0000 && bits(word, 24, 23) != 0; // STGP
+    if (loads_or_stores || stores_pair) {
+        return leave_to_machine(t, word);
+    }
+    const bool adds = (word & 0xbfc0'c000) == 0x9180'0000;    // ADDG, SUBG
+    const bool inserts = (word & 0xffe0'fc00) == 0x9ac0'1000; // IRG
+    if (adds || inserts) {
+        constexpr u64 kATA = u64{1} << 43;
+        const Value allowed = t.b.and_(t.b.get(Slot::SCTLR_EL1), t.b.c64(kATA));
+        t.b.raise_if(t.b.icmp(Cond::EQ, allowed, t.b.c64(0)), ir::ExitReason::System, word);
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 std::optional<bool> lift_for_machine(Translator& t, u32 word) {
     if (const auto lifted = lift_inline(t, word)) {
         return lifted;
+    }
+    if (t.cpu().features.has(Feature::MTE)) {
+        if (const auto lifted = lift_tags(t, word)) {
+            return lifted;
+        }
     }
     if (is_system(word)) {
         return leave_to_machine(t, word);

@@ -84,7 +84,34 @@ u8* PhysicalMemory::add_ram(PhysAddr base,
     return part.host;
 }
 
+bool PhysicalMemory::add_tags(std::string& why_not) {
+    for (Ram& part : ram_) {
+        void* const tags = mmap(nullptr, part.tag_bytes(), PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (tags == MAP_FAILED) {
+            why_not = std::string{"no memory for allocation tags: "} + std::strerror(errno);
+            return false;
+        }
+        part.tags = static_cast<u8*>(tags);
+    }
+    return true;
+}
+
+u8* PhysicalMemory::tags_of(const u8* host) const {
+    for (const Ram& part : ram_) {
+        if (host >= part.host && host < part.host + part.bytes) {
+            return part.tags == nullptr
+                       ? nullptr
+                       : part.tags + static_cast<u64>(host - part.host) / kBytesOfTag;
+        }
+    }
+    return nullptr;
+}
+
 void PhysicalMemory::give_back(const Ram& part) {
+    if (part.tags != nullptr) {
+        munmap(part.tags, part.tag_bytes());
+    }
     if (part.mapping != MAP_FAILED) {
         munmap(part.mapping, part.mapping_bytes);
     }
@@ -99,6 +126,7 @@ void PhysicalMemory::reset() {
     }
     for (const Ram& part : ram_) { // reads as zero afterwards
         CHECK(madvise(part.host, part.bytes, part.fd < 0 ? MADV_DONTNEED : MADV_REMOVE) == 0);
+        CHECK(part.tags == nullptr || madvise(part.tags, part.tag_bytes(), MADV_DONTNEED) == 0);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "ir/support/bits.h"
 #include "runtime/devices/device.h"
 
 namespace ulna::devices {
@@ -28,6 +29,12 @@ class PhysicalMemory {
                               RamKind kind = RamKind::Private,
                               Space space = Space::NonSecure,
                               const std::string& file = ""); // of Shared: in place of a memfd
+    // Allocation tags of all RAM that there is now, which come as they are touched, too. False,
+    // with a reason, without memory.
+    [[nodiscard]] bool add_tags(std::string& why_not);
+    // Of the 16 bytes that a byte of RAM is among, followed by those behind; null where there are
+    // none.
+    [[nodiscard]] u8* tags_of(const u8* host) const;
     void add_device(PhysAddr base, u64 bytes, Device& device, Space space = Space::NonSecure);
     // As after power on: RAM is zero, devices are reset. With the machine's lock held.
     void reset();
@@ -49,7 +56,10 @@ class PhysicalMemory {
         int fd;        // of Shared, all of which is this range; else -1
         void* mapping; // what was mapped for it
         u64 mapping_bytes;
+        u8* tags = nullptr; // one byte each, or null
+        [[nodiscard]] u64 tag_bytes() const { return align_up(bytes / kBytesOfTag, 4096); }
     };
+    static constexpr u64 kBytesOfTag = 16;
     [[nodiscard]] const std::vector<Ram>& ram_ranges() const { return ram_; }
 
     // What is where, ascending.

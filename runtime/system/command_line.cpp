@@ -338,6 +338,9 @@ void check(Parse& parse) {
         parse.fail("-smp " + std::to_string(options.cpus) +
                    ": GICv2 has at most 8 CPUs; -machine gic-version=3");
     }
+    if (options.tags && !options.cpu_model.features.has(frontend::Feature::MTE)) {
+        parse.fail("-machine mte=on: -cpu " + options.cpu + " has no memory tagging");
+    }
     if (options.kernel.empty()) {
         for (const auto& [option, value] :
              {std::pair{"-initrd", &options.initrd}, {"-append", &options.command_line}}) {

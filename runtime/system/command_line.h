@@ -126,7 +126,8 @@ struct SystemOptions {
     bool has_board = true; // else -machine none: nothing that could run, for those who ask QMP
     GicVersion gic = GicVersion::V3;
     bool el2 = false, el3 = false, its = true;
-    bool acpi = true; // tables in fw_cfg, and a device that tells of the power key
+    bool acpi = true;  // tables in fw_cfg, and a device that tells of the power key
+    bool tags = false; // memory has allocation tags
     acpi::Identity acpi_identity;
     SmbiosOptions smbios;
     std::string dump_device_tree; // write it there and exit

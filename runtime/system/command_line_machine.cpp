@@ -19,6 +19,7 @@ constexpr const char* kMachineHelp =
     "  virtualization=on|off   EL2 (off)\n"
     "  secure=on|off           EL3, for firmware (off)\n"
     "  its=on|off              message-signalled interrupts (on)\n"
+    "  mte=on|off              memory with allocation tags (off); not with every CPU\n"
     "  acpi=on|off|auto        ACPI tables for firmware; the device tree is always there (on)\n"
     "  x-oem-id=, x-oem-table-id=   who made them: up to 6 and 8 characters\n"
     "  dumpdtb=file            write the device tree and exit\n"
@@ -62,6 +63,7 @@ void set_machine(CommandLineParse& parse, const std::string& value) {
     to.el2 = properties.flag("virtualization", to.el2);
     to.el3 = properties.flag("secure", to.el3);
     to.its = properties.flag("its", to.its);
+    to.tags = properties.flag("mte", to.tags);
     if (properties.has("acpi")) {
         to.acpi = properties.choice("acpi", {"off", "on", "auto"}, 1) != 0;
     }
@@ -71,9 +73,6 @@ void set_machine(CommandLineParse& parse, const std::string& value) {
     (void)properties.choice("iommu", {"none"}, 0);
     if (!allows_translation(properties.text("accel", "tcg"))) {
         properties.fail("accel=" + properties.text("accel") + ": there is tcg");
-    }
-    if (properties.flag("mte")) {
-        properties.fail("mte=on: memory tagging is not available");
     }
     // Without meaning for what there is.
     for (const char* const name :

@@ -9,11 +9,14 @@
 #include "runtime/system/fields.h"
 #include "runtime/system/id_registers.h"
 #include "runtime/system/pointer_auth.h"
+#include "runtime/system/tag_checks.h"
 #include "runtime/system/walk_registers.h"
 
 namespace ulna::system {
 
 using enum SysReg;
+
+std::optional<Exception> CpuHost::access_tags(Cpu&, const TagAccess&) { return std::nullopt; }
 
 // --- Which ELs and regimes are there now
 
@@ -99,22 +102,6 @@ bool fp_enabled(const Cpu& cpu) { return !fp_access_trap(cpu, 0); }
 
 // --- What translated code looks at
 
-namespace {
-
-// SCTLR_ELx.TCF of this EL, when it may access allocation tags at all (AllocationTagAccess).
-u32 tag_check_bits(const Cpu& cpu, u64 sctlr) {
-    const bool el0 = cpu.pstate.el == 0;
-    const bool enabled = cpu.has(frontend::Feature::MTE) &&
-                         (sctlr & (el0 ? sctlr::ATA0 : sctlr::ATA)) != 0 &&
-                         (cpu.pstate.el >= 2 || !el2_enabled(cpu) || el0_in_host(cpu) ||
-                          (effective_hcr(cpu) & hcr::ATA) != 0) &&
-                         (cpu.pstate.el == 3 || !cpu.has_el3 || (cpu.reg(SCR_EL3) & scr::ATA) != 0);
-    const u64 tcf = el0 ? bits(sctlr, 39, 38) : bits(sctlr, 41, 40);
-    return enabled ? static_cast<u32>(tcf) << ir::BlockMode::kTagCheckShift : 0;
-}
-
-} // namespace
-
 bool zero_block_allowed(const Cpu& cpu) {
     const bool own_el0 = cpu.pstate.el == 0 && el0_in_host(cpu);
     const bool below_el2 = cpu.pstate.el < 2 && !own_el0;
@@ -144,21 +131,19 @@ void update_translated_state(Cpu& cpu) {
     const u64 sctlr = sctlr_of(cpu, regime);
     constexpr u64 kPacTrapped = u64{1} << ir::kPacTrappedBit;
     const bool pac_trapped = key_trap_target(cpu) != 0;
-    // Translated code looks at DZE and MSCEn at every EL, where they stand for HCR_EL2.TDZ and
-    // HCRX_EL2.MSCEn as well.
-    state.sctlr_el1 = (sctlr & ~(sctlr::DZE | sctlr::MSCEn | kPacTrapped)) |
-                      (zero_block_allowed(cpu) ? sctlr::DZE : 0) |
-                      (memory_copy_enabled(cpu) ? sctlr::MSCEn : 0) |
-                      (pac_trapped ? kPacTrapped : 0);
-    state.mode_bits &=
-        ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kTagCheck | ir::BlockMode::kWideAddresses);
+    // Translated code looks at DZE, MSCEn and ATA at every EL, where they stand for HCR_EL2.TDZ,
+    // HCRX_EL2.MSCEn and all of may_access_tags() as well.
+    state.sctlr_el1 =
+        (sctlr & ~(sctlr::DZE | sctlr::MSCEn | sctlr::ATA | kPacTrapped)) |
+        (zero_block_allowed(cpu) ? sctlr::DZE : 0) | (memory_copy_enabled(cpu) ? sctlr::MSCEn : 0) |
+        (may_access_tags(cpu, cpu.pstate.el) ? sctlr::ATA : 0) | (pac_trapped ? kPacTrapped : 0);
+    state.mode_bits &= ~(ir::BlockMode::kPacRestricted | ir::BlockMode::kWideAddresses);
     if (pac_trapped || (sctlr & sctlr::kPacKeys) != sctlr::kPacKeys) {
         state.mode_bits |= ir::BlockMode::kPacRestricted;
     }
     if (cpu.has(frontend::Feature::PAuth) && has_wide_addresses(cpu, regime)) {
         state.mode_bits |= ir::BlockMode::kWideAddresses;
     }
-    state.mode_bits |= tag_check_bits(cpu, sctlr);
 }
 
 // --- Reset

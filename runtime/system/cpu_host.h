@@ -46,6 +46,16 @@ struct AddressTranslation {
     Stages stages = Stages::Stage1;
 };
 
+// Of granules from an aligned address on, all in one page but for two of them.
+struct TagAccess {
+    GuestAddr address = 0;
+    u8* tags = nullptr; // one byte each, to be stored, or where they are loaded to
+    unsigned granules = 1;
+    bool write = false;
+    bool unprivileged = false;
+    const u64* data = nullptr; // what a store writes to each granule besides: two doublewords
+};
+
 enum class CacheOp : u8 { CleanOrInvalidate, Zero };
 enum class GicAccess : u8 { Done, Undefined, TrapToEl2, TrapToEl3 };
 
@@ -81,6 +91,9 @@ class CpuHost {
     virtual void invalidate_all_instructions(Cpu&, bool broadcast) = 0;
     virtual void invalidate_instructions(Cpu&, GuestAddr address) = 0; // the line of it
     virtual std::optional<Exception> cache_operation(Cpu&, CacheOp, GuestAddr address) = 0;
+
+    // --- Allocation tags, which read as zero where there are none.
+    virtual std::optional<Exception> access_tags(Cpu&, const TagAccess&);
 
     // --- Time
     [[nodiscard]] virtual u64 counter() = 0; // physical count, ticks of ir::kCounterFrequency

@@ -28,7 +28,7 @@ void visit_registers(Cpu& cpu, StateVisitor& visit) {
     visit.bounded(state.btype, 3);
     visit.masked(state.gcr_el1, row_of(SysReg::GCR_EL1).writable);
     visit.masked(state.rgsr_el1, row_of(SysReg::RGSR_EL1).writable);
-    visit.masked(state.tfsre0_el1, 1);
+    visit.masked(state.tfsre0_el1, 3);
     visit(state.random_state);
     if (visit.loading()) {
         state.excl_bytes = 0;

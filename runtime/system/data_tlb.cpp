@@ -24,17 +24,19 @@ DataTlb::DataTlb(ir::CpuState& state) : state_{state} {
 }
 
 DataTlb::Key DataTlb::key_of(bool privileged) const {
+    const bool checks_tags = checks_tags_[privileged];
     if (privileged && kernel_is_global_ && tables_.two_ranges) {
-        return {tables_.regime, 0, tables_.ttbr1 & ones(kAsidShift)};
+        return {tables_.regime, 0, tables_.ttbr1 & ones(kAsidShift), checks_tags};
     }
-    return {tables_.regime, tables_.ttbr0, tables_.ttbr1};
+    return {tables_.regime, tables_.ttbr0, tables_.ttbr1, checks_tags};
 }
 
-void DataTlb::use(const TranslationTables& tables) {
-    if (tables == tables_) {
+void DataTlb::use(const TranslationTables& tables, ChecksTags checks_tags) {
+    if (tables == tables_ && checks_tags == checks_tags_) {
         return;
     }
     tables_ = tables;
+    checks_tags_ = checks_tags;
     drop_slots();
     give_back(*current_[true]);
     select(false);
@@ -108,10 +110,13 @@ void DataTlb::enter(const Page& page, bool privileged) {
     set.sizes.note(page.start, page.mapping_log2);
     const std::size_t index = ir::tlb_index(page.start);
     const u64 none = ir::no_tlb_page(index);
-    const u64 start = page.checked ? ir::checked_tlb_page(page.start) : page.start;
+    const u64 start = page.tagged    ? ir::tagged_tlb_page(page.start)
+                      : page.checked ? ir::checked_tlb_page(page.start)
+                                     : page.start;
+    const GuestAddr first = page.tagged ? page.start & ir::kTlbNoTag : page.start;
     set.tlb->read[index] = page.readable ? start : none;
     set.tlb->write[index] = page.writable ? start : none;
-    set.tlb->addend[index] = reinterpret_cast<u64>(page.bytes) - page.start;
+    set.tlb->addend[index] = reinterpret_cast<u64>(page.bytes) - first;
     const bool is_of_process = tables_.two_ranges && !in_upper_half(page.start);
     const bool borrowed = privileged && (page.forbidden_by_pan || is_of_process);
     if (borrowed && set.borrowed.size() < kMostBorrowed) {

@@ -6,7 +6,8 @@
 // accesses without privilege, to the values of both TTBRs, ASID included. One for privileged
 // accesses belongs to TTBR1's tables, since a kernel's pages are global; what is not global in it
 // is forgotten with the first change. A kernel none of whose pages are global gets sets by both
-// TTBRs, too, as do regimes with one range.
+// TTBRs, too, as do regimes with one range. Where allocation tags are compared, pages that have
+// some are entered in another way, so there are sets for that, and others for when they are not.
 #pragma once
 
 #include <memory>
@@ -24,7 +25,9 @@ class DataTlb {
 
     [[nodiscard]] ir::CpuState& state() { return state_; }
 
-    void use(const TranslationTables& tables);
+    // Whether allocation tags are compared, of accesses without and with privilege.
+    using ChecksTags = std::array<bool, 2>;
+    void use(const TranslationTables& tables, ChecksTags checks_tags = {});
 
     struct Page {
         GuestAddr start = 0;
@@ -32,6 +35,7 @@ class DataTlb {
         const u8* bytes = nullptr;
         bool readable = false, writable = false; // writable: readable, too
         bool checked = false;                    // misaligned accesses fault
+        bool tagged = false;                     // compared with its allocation tags
         bool global = false;
         bool forbidden_by_pan = false; // as soon as PSTATE.PAN is set
     };
@@ -47,6 +51,7 @@ class DataTlb {
     static constexpr std::size_t kMostBorrowed = 64;
     struct Key {
         u64 regime = 0, ttbr0 = 0, ttbr1 = 0;
+        bool checks_tags = false;
         friend bool operator==(const Key&, const Key&) = default;
     };
     struct Set {
@@ -68,6 +73,7 @@ class DataTlb {
 
     ir::CpuState& state_;
     TranslationTables tables_;
+    ChecksTags checks_tags_ = {};
     bool kernel_is_global_ = true;
     u64 uses_ = 0;
     Set sets_[2][kSets];

@@ -6,6 +6,7 @@
 #include "runtime/system/pointer_auth.h"
 #include "runtime/system/psci.h"
 #include "runtime/system/system_instructions.h"
+#include "runtime/system/tag_instructions.h"
 #include "runtime/system/take_exception.h"
 #include "runtime/system/timers.h"
 
@@ -242,6 +243,11 @@ constexpr Row kRows[] = {
     {0xffe0'001f, 0xd420'0000, execute_brk},
     {0xffe0'001f, 0xd440'0000, execute_hlt},
     {0xffff'fbff, 0xd69f'0bff, execute_eret_authenticated},
+    {0xff20'0000, 0xd920'0000, execute_tag_access},
+    {0xfe40'0000, 0x6800'0000, execute_tagged_pair},
+    {0xbfc0'c000, 0x9180'0000, execute_add_tag},
+    {0xffe0'fc00, 0x9ac0'1000, execute_insert_tag},
+    {0xffe0'0c00, 0x1dc0'0400, execute_set_with_tags},
     // DRPS and DCPS are for Debug state
     {0, 0, execute_undefined},
 };

@@ -47,6 +47,7 @@ inline constexpr u64 M = field_bit(0), A = field_bit(1), C = field_bit(2), SA = 
                      UCI = field_bit(26), EnDA = field_bit(27), EnIB = field_bit(30),
                      EnIA = field_bit(31), MSCEn = field_bit(33), ATA0 = field_bit(42),
                      ATA = field_bit(43), DSSBS = field_bit(44), EPAN = field_bit(57);
+inline constexpr u64 TCF0 = u64{3} << 38, TCF = u64{3} << 40;
 inline constexpr u64 kPacKeys = EnIA | EnIB | EnDA | EnDB;
 } // namespace sctlr
 

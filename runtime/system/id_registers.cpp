@@ -137,7 +137,7 @@ void fill_caches(Cpu& cpu) {
     const bool idc = bit(cpu.model->ctr_el0, 28);
     cpu.reg(CLIDR_EL1) =
         kSeparate | kUnified << 3 | u64{2} << 24 | (idc ? 0 : u64{1} << 21 | u64{1} << 27);
-    cpu.reg(GMID_EL1) = 4; // log2 of the words whose tags LDGM and STGM move
+    cpu.reg(GMID_EL1) = 6; // log2 of the words whose tags LDGM and STGM move
 }
 
 } // namespace

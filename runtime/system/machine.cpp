@@ -44,7 +44,8 @@ Machine::Machine(const MachineConfig& config)
       round_robin_{config.instruction_time
                        ? std::make_unique<RoundRobin>(*this, config.cpus, *config.instruction_time)
                        : nullptr},
-      model_{frontend::without(*config.model, {frontend::Feature::MTE})},
+      model_{config.has_tags ? *config.model
+                             : frontend::without(*config.model, {frontend::Feature::MTE})},
       run_control_{config.cpus, [this] { kick_cpus(); }},
       counter_{ir::kCounterFrequency, loop_.now_ns()} {}
 
@@ -55,7 +56,6 @@ std::unique_ptr<Machine> Machine::create(const MachineConfig& config, std::strin
     return machine->build(why_not) ? std::move(machine) : nullptr;
 }
 
-// What the machine lacks though programs have it: allocation tags are not kept for physical memory.
 bool Machine::build(std::string& why_not) {
     using RamKind = devices::PhysicalMemory::RamKind;
     if (memory_.add_ram(virt::kRam, config_.ram_bytes, why_not,
@@ -66,6 +66,9 @@ bool Machine::build(std::string& why_not) {
     }
     if (config_.has_el3 && memory_.add_ram(virt::kSecureRam.base, virt::kSecureRam.bytes, why_not,
                                            RamKind::Private, devices::Space::Secure) == nullptr) {
+        return false;
+    }
+    if (config_.has_tags && !memory_.add_tags(why_not)) {
         return false;
     }
     translate_.cpu = &model_;
@@ -91,6 +94,12 @@ bool Machine::build(std::string& why_not) {
         return false;
     }
     engine_->add_mode(ir::BlockMode::kShared);
+    if (config_.has_tags) { // by the host address of what has them
+        const auto& ram = memory_.ram_ranges().front();
+        engine_->set_tag_memory({.tags = reinterpret_cast<u8*>(reinterpret_cast<u64>(ram.tags) -
+                                                               reinterpret_cast<u64>(ram.host) /
+                                                                   ir::kTagGranuleBytes)});
+    }
     handle_host_signals(*engine_);
     const std::lock_guard lock{lock_};
     gic_ = std::make_unique<InterruptController>(

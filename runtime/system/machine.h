@@ -38,6 +38,7 @@ struct MachineConfig {
     GicVersion gic = GicVersion::V3;
     bool has_its = true;
     bool shares_ram = false;                         // with device back ends in other processes
+    bool has_tags = false;                           // allocation tags, if the model has them
     std::string ram_file;                            // which has the RAM; empty: none
     bool stays_on = false;                           // -no-shutdown
     bool resets_end = false;                         // -no-reboot

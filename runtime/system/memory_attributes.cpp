@@ -95,19 +95,21 @@ u8 MemoryAttributes::effective_shareability() const {
 
 MemoryAttributes stage1_attributes(u64 mair, unsigned index, u8 shareability) {
     auto byte = static_cast<u8>(mair >> (8 * index));
+    const bool tagged = byte == kTaggedNormal;
     if ((byte & 0xf0) == 0) {
         byte &= 0b1100; // 0b0000dd01 is FEAT_XS's, the rest unpredictable
     } else if ((byte & 0x0f) == 0) {
-        byte = kNormalWriteBack; // 0xf0 asks for allocation tags besides; the rest is unpredictable
+        byte = kNormalWriteBack; // besides kTaggedNormal, unpredictable
     }
-    return {byte, shareability};
+    return {byte, shareability, tagged};
 }
 
 MemoryAttributes
 combine_stage2(MemoryAttributes stage1, unsigned mem_attr, u8 shareability, bool fwb) {
     const u8 type = fwb ? forced_types(stage1.mair, stage1.is_device(), mem_attr)
                         : combine_types(stage1.mair, stage1.is_device(), mem_attr);
-    return {type, combine_shareability(stage1.shareability, shareability)};
+    return {type, combine_shareability(stage1.shareability, shareability),
+            stage1.tagged && type == kNormalWriteBack}; // S2MemTagType
 }
 
 } // namespace ulna::system

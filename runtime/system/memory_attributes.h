@@ -11,6 +11,7 @@ inline constexpr u8 kNonShareable = 0, kOuterShareable = 2, kInnerShareable = 3;
 struct MemoryAttributes {
     u8 mair = 0; // as a byte of MAIR_ELx; Device-nGnRnE
     u8 shareability = kOuterShareable;
+    bool tagged = false; // with allocation tags: write-back
 
     [[nodiscard]] bool is_device() const { return (mair & 0xf0) == 0; }
     // EffectiveShareability: what is Device or not cacheable at all is outer shareable.
@@ -18,7 +19,7 @@ struct MemoryAttributes {
 };
 
 inline constexpr u8 kDeviceNGnRnE = 0x00, kNormalNonCacheable = 0x44, kNormalWriteThrough = 0xaa,
-                    kNormalWriteBack = 0xff;
+                    kNormalWriteBack = 0xff, kTaggedNormal = 0xf0;
 
 // AArch64.S1DecodeMemAttrs of the byte of MAIR_ELx that AttrIndx selects, and SH.
 [[nodiscard]] MemoryAttributes stage1_attributes(u64 mair, unsigned index, u8 shareability);

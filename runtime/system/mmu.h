@@ -25,7 +25,8 @@ struct MmuFeatures {
     bool xnx = true;    // stage 2 execute-never for EL0 and EL1 apart
     bool s2fwb = true;  // HCR_EL2.FWB
     bool e0pd = true;
-    bool bti = true; // guarded pages
+    bool bti = true;  // guarded pages
+    bool mte = false; // memory with allocation tags
 };
 
 // A translation regime: the registers of the EL that controls it, as they hold their values.
@@ -73,6 +74,7 @@ struct Translation {
     bool aligned_only = false; // a stage says Device, whatever FEAT_S2FWB makes of both
     bool global = true;        // for every ASID
     bool guarded = false;      // BTI
+    bool tagged = false;       // has allocation tags
     // Permissions of both stages, WXN included, PAN not. Where there is no EL0, its own equal
     // EL1's.
     bool readable_el0 = false, writable_el0 = false, executable_el0 = false;
@@ -93,6 +95,7 @@ enum class FaultKind : u8 {
     ExternalAbort,       // of the access itself: the caller's
     ExternalAbortOnWalk, // tables where there is no memory
     TlbConflict,
+    TagCheck,          // the caller's, too
     UnsupportedAtomic, // AF or dirty state to be set in memory that is not RAM
 };
 

@@ -43,6 +43,8 @@ u8 fault_status_code(const Fault& fault) {
         return with_level(0b010100, 0b010011, fault.level);
     case FaultKind::Alignment:
         return 0b100001;
+    case FaultKind::TagCheck:
+        return 0b010001;
     case FaultKind::TlbConflict:
         return 0b110000;
     case FaultKind::UnsupportedAtomic:

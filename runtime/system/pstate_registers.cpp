@@ -67,6 +67,9 @@ u64 read_state_pstate(Cpu& cpu, SysReg reg) { return cpu.state->pstate & row_of(
 void write_state_pstate(Cpu& cpu, SysReg reg, u64 value) {
     const u64 field = row_of(reg).writable;
     cpu.state->pstate = (cpu.state->pstate & ~field) | (value & field);
+    if (reg == TCO) { // which pages are looked up with their tags
+        cpu.host->translation_changed(cpu);
+    }
 }
 
 u64 spsr_from_pstate(const Cpu& cpu) {

@@ -9,7 +9,7 @@ namespace ulna::system {
 
 Snapshots::Configuration snapshot_configuration(const SystemOptions& options) {
     const auto on_off = [](bool on) { return std::string{on ? "on" : "off"}; };
-    return {
+    Snapshots::Configuration configuration{
         {"-cpu", options.cpu_model.name},
         {"CPU features", frontend::feature_names(options.cpu_model.features)},
         {"-smp", std::to_string(options.cpus)},
@@ -27,6 +27,10 @@ Snapshots::Configuration snapshot_configuration(const SystemOptions& options) {
                               ",sleep=" + on_off(options.instruction_time->sleeps)
                         : "off"},
     };
+    if (options.tags) { // so that one without is what it was
+        configuration.push_back({"mte", "on"});
+    }
+    return configuration;
 }
 
 void visit_configuration(Snapshots::Configuration& configuration, devices::StateVisitor& visit) {

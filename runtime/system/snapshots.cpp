@@ -58,6 +58,10 @@ Snapshots::Images Snapshots::images() {
     for (const auto& ram : machine_.memory().ram_ranges()) {
         images.push_back(std::make_unique<MemoryImage>(fmt::format("ram at {:#x}", ram.base),
                                                        ram.host, ram.bytes));
+        if (ram.tags != nullptr) {
+            images.push_back(std::make_unique<MemoryImage>(
+                fmt::format("tags of ram at {:#x}", ram.base), ram.tags, ram.tag_bytes()));
+        }
     }
     board_.add_images(images);
     return images;

@@ -1,5 +1,6 @@
 // Registers that translated code uses, and that therefore are in ir::CpuState.
 #include "ir/helpers.h"
+#include "ir/support/bits.h"
 #include "runtime/system/sysreg_behaviours.h"
 
 namespace ulna::system {
@@ -44,13 +45,25 @@ void write_pac_key(Cpu& cpu, SysReg reg, u64 value) { pac_key(cpu, reg) = value;
 
 // --- Allocation tags
 
+namespace {
+// With GCR_EL1.RRND how tags are chosen is open: as without, but a seed of zero would give zeros.
+void keep_seed(ir::CpuState& state) {
+    constexpr unsigned kRRND = 16, kSeed = 8;
+    if (bit(state.gcr_el1, kRRND) && state.rgsr_el1 >> kSeed == 0) {
+        state.rgsr_el1 |= u64{1} << kSeed;
+    }
+}
+} // namespace
+
 u64 read_rgsr(Cpu& cpu, SysReg) { return cpu.state->rgsr_el1; }
 void write_rgsr(Cpu& cpu, SysReg reg, u64 value) {
     cpu.state->rgsr_el1 = value & row_of(reg).writable;
+    keep_seed(*cpu.state);
 }
 u64 read_gcr(Cpu& cpu, SysReg) { return cpu.state->gcr_el1; }
 void write_gcr(Cpu& cpu, SysReg reg, u64 value) {
     cpu.state->gcr_el1 = value & row_of(reg).writable;
+    keep_seed(*cpu.state);
 }
 u64 read_tfsre0(Cpu& cpu, SysReg) { return cpu.state->tfsre0_el1; }
 void write_tfsre0(Cpu& cpu, SysReg reg, u64 value) {

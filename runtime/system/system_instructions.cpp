@@ -4,6 +4,7 @@
 
 #include "ir/support/bits.h"
 #include "runtime/system/fields.h"
+#include "runtime/system/tag_instructions.h"
 
 namespace ulna::system {
 
@@ -70,6 +71,10 @@ Outcome do_ByAddress(Cpu& cpu, const Instruction& insn) {
 }
 Outcome do_ZeroByAddress(Cpu& cpu, const Instruction& insn) {
     return cache_operation(cpu, insn, CacheOp::Zero);
+}
+Outcome do_TagByAddress(Cpu& cpu, const Instruction& insn) { return tag_block(cpu, insn, false); }
+Outcome do_TagAndZeroByAddress(Cpu& cpu, const Instruction& insn) {
+    return tag_block(cpu, insn, true);
 }
 
 // AT: op1 has the EL; op2 bit 0 says write, bit 1 EL0 of EL1's regime, bit 2 both stages.

@@ -11,6 +11,7 @@
 #include "runtime/system/machine_semihosting.h"
 #include "runtime/system/pmu.h"
 #include "runtime/system/pointer_auth.h"
+#include "runtime/system/tag_instructions.h"
 
 namespace ulna::system {
 
@@ -157,7 +158,11 @@ void Vcpu::run_translated_or_one(bool stepping) {
     }
     const bool steps = stepping && step_state(cpu_) == StepState::ActiveNotPending;
     const ExitReason reason = stepping ? execute_one() : engine_.run(*cpu_.state);
-    if (reason == ExitReason::MemoryAccess) { // uses translations, too, and waits for no other CPU
+    const bool accesses_tags =
+        reason == ExitReason::System && (is_tag_access(static_cast<u32>(cpu_.state->exit_arg)) ||
+                                         is_set_with_tags(static_cast<u32>(cpu_.state->exit_arg)));
+    // These use translations, too, and wait for no other CPU.
+    if (reason == ExitReason::MemoryAccess || accesses_tags) {
         stepping ? after_step(reason, steps) : on_exit(reason);
         in_guest_.store(false);
         return;
@@ -240,10 +245,6 @@ void Vcpu::on_exit(ExitReason reason) {
     case ExitReason::Mops:
         raise(memory_copy_set(static_cast<u32>(state.exit_arg), state.pc));
         break;
-    case ExitReason::TagCheckLoad:
-    case ExitReason::TagCheckStore:
-        raise(tag_check_fault(state.exit_arg, reason == ExitReason::TagCheckStore, state.pc));
-        break;
     case ExitReason::InstructionLimit:
         run_to_limit();
         break;
@@ -267,7 +268,14 @@ void Vcpu::run_to_limit() {
 }
 
 void Vcpu::execute(u32 word) {
-    if (ir::BlockMode{cpu_.state->mode_bits}.counts()) {
+    const bool counts = ir::BlockMode{cpu_.state->mode_bits}.counts();
+    if (is_set_with_tags(word)) { // which may be done in parts
+        const GuestAddr pc = cpu_.state->pc;
+        execute_system(cpu_, word);
+        cpu_.state->instructions_left -= counts && cpu_.state->pc == pc + 4;
+        return;
+    }
+    if (counts) {
         --cpu_.state->instructions_left;
     }
     constexpr u32 kWithoutCRm = 0xffff'f0ff, kDsb = 0xd503'309f, kDsbNxs = 0xd503'303f;

@@ -95,6 +95,7 @@ class Vcpu final : public CpuHost {
     void invalidate_all_instructions(Cpu&, bool broadcast) override;
     void invalidate_instructions(Cpu&, GuestAddr address) override;
     std::optional<Exception> cache_operation(Cpu&, CacheOp, GuestAddr address) override;
+    std::optional<Exception> access_tags(Cpu&, const TagAccess&) override;
     u64 counter() override;
     u64 cycles(Cpu&) override;
     u64 instructions(Cpu&) override;
@@ -204,7 +205,16 @@ class Vcpu final : public CpuHost {
     void commit_store();
     [[nodiscard]] u64 find_host_range(GuestAddr address, ir::MemInfo mem, unsigned bytes);
     [[nodiscard]] std::optional<u64>
-    find_checked(GuestAddr address, ir::MemInfo mem, bool privileged) const;
+    find_checked(GuestAddr address, ir::MemInfo mem, bool privileged);
+    // --- allocation tags (vcpu_tags.cpp)
+    [[nodiscard]] bool compares_tags(const Translation& page, GuestAddr address, bool privileged);
+    [[nodiscard]] bool
+    has_tag(GuestAddr address, u64 bytes, const u8* host, ir::Access access, bool privileged);
+    struct TaggedGranule {
+        u8 *host, *tag; // of the latter, none where there is none
+    };
+    [[nodiscard]] std::optional<Exception>
+    find_granule(GuestAddr address, const TagAccess& access, TaggedGranule& granule);
     [[nodiscard]] const CodePages::Page* find_code(GuestAddr pc);
     [[nodiscard]] TranslationResult walk_for_code(GuestAddr pc);
     [[nodiscard]] bool has_mapping(const CodeMapping& mapping);
@@ -233,7 +243,8 @@ class Vcpu final : public CpuHost {
     TranslationTables tables_; // of regime_
     NoPlace no_place_;
     DataTlb tlb_;
-    bool checks_branch_targets_ = false;                            // there have been guarded pages
+    std::array<ir::TagCheck, 2> tag_checks_ = {}; // of accesses without and with privilege
+    bool checks_branch_targets_ = false;          // there have been guarded pages
     CodePages code_pages_[2] = {CodePages{false}, CodePages{true}}; // by privilege
     // Of instructions that went the long way, which mostly go it again.
     std::array<ir::Block, 64> slow_blocks_;

@@ -85,6 +85,7 @@ class Vcpu::Port final : public ir::MemoryPort {
     bool announce(GuestAddr, MemInfo mem) override {
         unprivileged_ = mem.unprivileged || vcpu_.cpu_.pstate.el == 0;
         unit_bytes_ = mem.unit_bytes();
+        tag_unchecked_ = mem.tag_unchecked;
         return true;
     }
     bool load(GuestAddr address, unsigned size_log2, V128& value) override {
@@ -104,6 +105,7 @@ class Vcpu::Port final : public ir::MemoryPort {
     struct Place {
         PhysAddr at = 0;
         devices::Space space = devices::Space::NonSecure;
+        bool tagged = false;
     };
     bool each_part(GuestAddr address, unsigned size_log2, u8* bytes, bool writes) {
         const u64 total = u64{1} << size_log2;
@@ -113,7 +115,9 @@ class Vcpu::Port final : public ir::MemoryPort {
         if (!find(address, writes, places[0]) ||
             (first < total && !find(address + first, writes, places[1])) ||
             vcpu_.meets_watchpoint(address, total, writes ? ir::Access::Writes : ir::Access::Reads,
-                                   unprivileged_)) {
+                                   unprivileged_) ||
+            !has_tag(address, places[0], first, writes) ||
+            (first < total && !has_tag(address + first, places[1], total - first, writes))) {
             return false;
         }
         return transfer(address, places[0], bytes, first, writes) &&
@@ -129,8 +133,16 @@ class Vcpu::Port final : public ir::MemoryPort {
             return false;
         }
         const Translation& page = std::get<Translation>(result);
-        place = {page.page + address % kPageBytes, page.space};
+        place = {page.page + address % kPageBytes, page.space,
+                 !tag_unchecked_ && vcpu_.compares_tags(page, address, !unprivileged_)};
         return true;
+    }
+    bool has_tag(GuestAddr address, const Place& place, u64 count, bool writes) {
+        const u8* const host =
+            place.tagged ? vcpu_.machine_.memory().ram(place.at, count, place.space) : nullptr;
+        return host == nullptr ||
+               vcpu_.has_tag(address, count, host, writes ? ir::Access::Writes : ir::Access::Reads,
+                             !unprivileged_);
     }
     bool transfer(GuestAddr address, const Place& place, u8* bytes, u64 count, bool writes) {
         if (vcpu_.machine_.access(place.at, place.space, bytes, count, writes)) {
@@ -141,7 +153,7 @@ class Vcpu::Port final : public ir::MemoryPort {
     }
 
     Vcpu& vcpu_;
-    bool unprivileged_ = false;
+    bool unprivileged_ = false, tag_unchecked_ = false;
     unsigned unit_bytes_ = 1;
 };
 

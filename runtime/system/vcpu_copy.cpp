@@ -28,6 +28,29 @@ void move(u8* to, const u8* from, u64 bytes, bool up) {
     static_cast<void>(ir::copy_guest(reinterpret_cast<u64>(to) + offset,
                                      reinterpret_cast<u64>(from) + offset, left, left, kGoOn));
 }
+
+// From a byte whose tag is right (or has been noted), those up to the end of its granule or, down,
+// to its start, and of the next few granules as long as they have the tag, too.
+u64 bytes_with_tag(const devices::PhysicalMemory& memory,
+                   GuestAddr first,
+                   const u8* host,
+                   bool up) {
+    constexpr u64 kGranule = ir::kTagGranuleBytes, kMost = 256;
+    const u64 in_page = first % kPageBytes, in_granule = first % kGranule;
+    u64 bytes = up ? kGranule - in_granule : in_granule + 1;
+    const u64 limit = std::min(kMost, up ? kPageBytes - in_page : in_page + 1);
+    const u8* tag = memory.tags_of(host);
+    const auto matches = [&] {
+        return __atomic_load_n(tag, __ATOMIC_RELAXED) == ir::logical_tag(first);
+    };
+    if (tag == nullptr || !matches()) {
+        return bytes;
+    }
+    while (bytes + kGranule <= limit && (tag = up ? tag + 1 : tag - 1, matches())) {
+        bytes += kGranule;
+    }
+    return bytes;
+}
 } // namespace
 
 // From the byte on up, or down, those that are found with it. None: no_place_ says why.
@@ -46,8 +69,15 @@ Vcpu::find_bytes(GuestAddr first, bool up, ir::Access access, bool unprivileged)
     if (host == 0) {
         return std::nullopt;
     }
-    const u64 unit = is_watched_page(first) ? 1 : kPageBytes;
-    return Bytes{reinterpret_cast<u8*>(host), up ? unit - first % unit : first % unit + 1};
+    u8* const bytes = reinterpret_cast<u8*>(host);
+    if (is_watched_page(first)) {
+        return Bytes{bytes, 1};
+    }
+    if (tag_checks_[privileged] != ir::TagCheck::None && !is_known()) {
+        return Bytes{bytes, bytes_with_tag(machine_.memory(), first, bytes, up)};
+    }
+    const u64 in_page = first % kPageBytes;
+    return Bytes{bytes, up ? kPageBytes - in_page : in_page + 1};
 }
 
 Vcpu::Moved Vcpu::copy_or_set(GuestAddr to, u64 source, u64& left, const ir::CopyOrSetInfo& how) {

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "runtime/system/machine.h"
+#include "runtime/system/tag_checks.h"
 #include "runtime/system/vcpu.h"
 #include "runtime/system/walk_registers.h"
 
@@ -14,6 +15,12 @@ constexpr u64 kPageBytes = ir::kTlbPageBytes;
 
 bool crosses_page(GuestAddr address, unsigned bytes) {
     return (address & (kPageBytes - 1)) + bytes > kPageBytes;
+}
+
+// Translated code finds the tags of the first RAM (Machine::build).
+bool has_quick_tags(const devices::PhysicalMemory& memory, const u8* host) {
+    const auto& ram = memory.ram_ranges().front();
+    return host >= ram.host && host < ram.host + ram.bytes;
 }
 } // namespace
 
@@ -45,7 +52,11 @@ void Vcpu::translation_changed(Cpu&) {
         (now.sctlr != before.sctlr || now.tcr != before.tcr || now.mair != before.mair)) {
         forget_everything();
     }
-    tlb_.use(tables_);
+    for (const bool privileged : {false, true}) {
+        tag_checks_[privileged] = tag_check(cpu_, !privileged);
+    }
+    tlb_.use(tables_,
+             {tag_checks_[false] != ir::TagCheck::None, tag_checks_[true] != ir::TagCheck::None});
     if (now.pan && !before.pan) {
         tlb_.set_pan();
     }
@@ -60,12 +71,21 @@ Vcpu::translate(GuestAddr va, ir::Access access, bool unprivileged, bool misalig
                  .misaligned = misaligned});
 }
 
-// Of a page whose accesses are checked, the aligned ones.
-std::optional<u64> Vcpu::find_checked(GuestAddr address, MemInfo mem, bool privileged) const {
+// Of a page whose accesses are checked, the aligned ones; of one with allocation tags, those that
+// have the tag, and 0 for others.
+std::optional<u64> Vcpu::find_checked(GuestAddr address, MemInfo mem, bool privileged) {
     const ir::Tlb& tlb = *cpu_.state->tlb[privileged];
     const std::size_t index = ir::tlb_index(address);
     const u64 known = mem.access == ir::Access::Reads ? tlb.read[index] : tlb.write[index];
-    const bool found = known == ir::checked_tlb_page(align_down(address, kPageBytes));
+    const GuestAddr page = align_down(address, kPageBytes);
+    if (known == ir::tagged_tlb_page(page)) {
+        const u64 host = (address & ir::kTlbNoTag) + tlb.addend[index];
+        const bool fine =
+            mem.tag_unchecked || has_tag(address, mem.bytes(), reinterpret_cast<const u8*>(host),
+                                         mem.access, privileged);
+        return fine ? host : 0;
+    }
+    const bool found = known == ir::checked_tlb_page(page);
     return found && address % mem.unit_bytes() == 0 ? std::optional{address + tlb.addend[index]}
                                                     : std::nullopt;
 }
@@ -105,7 +125,13 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem, bool commits_stores)
     if (host == nullptr || (writes && !is_ram)) {
         return 0;
     }
-    if (is_watched_page(address)) {
+    const bool tagged = compares_tags(page, address, !unprivileged);
+    if (tagged && !mem.tag_unchecked &&
+        !has_tag(address, mem.bytes(), host + address % kPageBytes, mem.access, !unprivileged)) {
+        return 0;
+    }
+    const bool by_tags = tagged && machine_.memory().tags_of(host) != nullptr;
+    if (is_watched_page(address) || (by_tags && !has_quick_tags(machine_.memory(), host))) {
         return reinterpret_cast<u64>(host) + address % kPageBytes;
     }
     const bool forbidden = !unprivileged && page.pan_forbids && regime().pan;
@@ -117,6 +143,7 @@ u64 Vcpu::find_host_address(GuestAddr address, MemInfo mem, bool commits_stores)
                 .readable = readable,
                 .writable = writable && is_ram && !page.writable_needs_dirty,
                 .checked = page.aligned_only || checks_alignment,
+                .tagged = by_tags,
                 .global = page.global,
                 .forbidden_by_pan = page.pan_forbids},
                !unprivileged);
@@ -133,7 +160,8 @@ bool Vcpu::join_pages(GuestAddr address, MemInfo mem, Joined& joined) {
     for (const u64 count : {first, mem.bytes() - first}) {
         const TranslationResult result = translate(at, mem.access, unprivileged, misaligned);
         const auto* const page = std::get_if<Translation>(&result);
-        if (page == nullptr || page->aligned_only || is_watched_page(at)) {
+        if (page == nullptr || page->aligned_only || is_watched_page(at) ||
+            compares_tags(*page, at, !unprivileged)) {
             return false;
         }
         const u8* const host =
@@ -179,6 +207,7 @@ void Vcpu::commit_store() {
 u64 Vcpu::find_host_range(GuestAddr address, MemInfo mem, unsigned bytes) {
     const bool writes = mem.access != ir::Access::Reads;
     mem.access = mem.access == ir::Access::Writes ? mem.access : ir::Access::Reads;
+    mem.tag_unchecked = true; // such a page is not found here, and who looks for each compares
     if (crosses_page(address, bytes) || find_host_address(address, mem) == 0) {
         return 0;
     }

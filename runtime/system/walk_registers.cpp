@@ -2,6 +2,7 @@
 
 #include "ir/support/bits.h"
 #include "runtime/system/control_bits.h"
+#include "runtime/system/fields.h"
 
 namespace ulna::system {
 
@@ -28,6 +29,7 @@ MmuFeatures mmu_features(const Cpu& cpu) {
         .s2fwb = field(mmfr2, 40) >= 1,
         .e0pd = field(mmfr2, 60) >= 1,
         .bti = field(pfr1, 0) >= 1,
+        .mte = field(pfr1, 8) >= 2,
     };
 }
 
@@ -55,7 +57,8 @@ RegimeRegisters walk_registers(const Cpu& cpu, Regime regime) {
     RegimeRegisters to;
     to.el = regime == Regime::El10 ? 1 : regime == Regime::El3 ? 3 : 2;
     to.secure = regime == Regime::El3 || (regime == Regime::El10 && is_secure_below_el3(cpu));
-    to.sctlr = in.sctlr;
+    // Checks of tags are the caller's: TCF0 may be another one for each process.
+    to.sctlr = in.sctlr & ~(sctlr::TCF | sctlr::TCF0 | sctlr::ATA | sctlr::ATA0);
     to.tcr = in.tcr;
     to.ttbr0 = in.ttbr0;
     to.ttbr1 = in.ttbr1;

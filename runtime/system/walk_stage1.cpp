@@ -108,6 +108,8 @@ class Stage1 {
                               static_cast<unsigned>(bits(descriptor, descriptor::kAttrIndx + 2,
                                                          descriptor::kAttrIndx)),
                               parameters_.ds ? parameters_.shareability : sh);
+        to.attributes.tagged =
+            to.attributes.tagged && regime_.features.mte && (regime_.sctlr & sctlr::C) != 0;
         to.global = !parameters_.two_privileges || !bit(descriptor, descriptor::kNG);
         to.guarded = regime_.features.bti && bit(descriptor, descriptor::kGP);
         to.needs_dirty =
@@ -196,7 +198,8 @@ class Stage1 {
                                           (regime_.hcr & hcr::DC) != 0 &&
                                           (regime_.hcr & hcr::TGE) == 0;
         if (is_cached_by_default) {
-            return {kNormalWriteBack, kNonShareable};
+            return {kNormalWriteBack, kNonShareable,
+                    regime_.features.mte && (regime_.hcr & hcr::DCT) != 0};
         }
         if (access_.kind == AccessKind::Fetch) {
             return {(regime_.sctlr & sctlr::I) != 0 ? kNormalWriteThrough : kNormalNonCacheable,

@@ -324,6 +324,10 @@ TEST_CASE("what is not understood is an error of one line", "[boot]") {
     CHECK(refused({"-kernel"}) == "-kernel: needs an argument (file)\n");
     CHECK(refused({"-M", "vexpress"}) ==
           "-machine vexpress: no such machine; there are virt and none\n");
+    CHECK(parse({"-M", "virt,mte=on"}).options.tags);
+    CHECK_FALSE(parse({"-M", "virt,mte=off"}).options.tags);
+    CHECK(refused({"-M", "virt,mte=on", "-cpu", "cortex-a72"}) ==
+          "-machine mte=on: -cpu cortex-a72 has no memory tagging\n");
     CHECK(refused({"-M", "virt,gic-version=4"}) == "-machine gic-version=4: 2, 3 or max\n");
     CHECK(refused({"-M", "virt,virtualization=maybe"}) ==
           "-machine virtualization=maybe: on or off\n");

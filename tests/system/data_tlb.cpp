@@ -77,6 +77,30 @@ TEST_CASE("data tlb: what instructions found last is gone as soon as it may be a
         drops([&] { f.enter(kKernel, true, false); })); // the first kernel page that is not global
 }
 
+TEST_CASE("data tlb: where tags are compared, a page that has some is found by all tags", "[tlb]") {
+    Fixture f;
+    const TranslationTables tables{.ttbr0 = 1 << 12, .ttbr1 = kTables};
+    constexpr GuestAddr kTag = u64{5} << 56;
+    const auto known = [&] { return f.state->tlb[false]->read[ir::tlb_index(kUser)]; };
+    f.tlb.use(tables);
+    f.enter(kUser | kTag, false, false);
+    CHECK(known() == (kUser | kTag));
+    f.tlb.use(tables, {true, false});
+    CHECK(known() == ir::no_tlb_page(ir::tlb_index(kUser)));
+    f.tlb.enter({.start = kUser | kTag, .bytes = f.bytes, .readable = true, .tagged = true}, false);
+    CHECK(known() == ir::tagged_tlb_page(kUser));
+    CHECK(known() == ir::tagged_tlb_page(kUser | u64{9} << 56));
+    CHECK(ir::tlb_page(known()) == kUser);
+    CHECK_FALSE(ir::tlb_finds(known(), kUser, 1));
+    CHECK_FALSE(ir::tlb_finds(known(), kUser | kTag, 1));
+    CHECK(kUser + f.state->tlb[false]->addend[ir::tlb_index(kUser)] ==
+          reinterpret_cast<u64>(f.bytes));
+    f.tlb.use(tables); // TCO
+    CHECK(known() == (kUser | kTag));
+    f.tlb.use(tables, {true, false});
+    CHECK(known() == ir::tagged_tlb_page(kUser));
+}
+
 TEST_CASE("data tlb: a kernel's global pages stay, what it sees of a process does not", "[tlb]") {
     Fixture f;
     f.use(1);

@@ -55,6 +55,22 @@ TEST_CASE("pages and blocks of every level are found", "[mmu]") {
     CHECK(met(t.go(0xffff'0000'0000'3008)) == Met{FaultKind::Translation, 0});
 }
 
+TEST_CASE("MAIR's 0xf0 is write-back memory with allocation tags", "[mmu]") {
+    El1 t;
+    t.regime.mair = 0xf0'ff'44'00;
+    t.regime.sctlr |= 1 << 2; // C
+    t.page(3, t.kLeaf);
+    t.page(4, (t.kLeaf & ~attr(7)) | attr(3));
+    CHECK_FALSE(mapped(t.go(0x4000)).tagged); // without FEAT_MTE2
+    CHECK(mapped(t.go(0x4000)).attributes == 0xff);
+    t.regime.features.mte = true;
+    CHECK_FALSE(mapped(t.go(0x3000)).tagged);
+    CHECK(mapped(t.go(0x4000)).tagged);
+    CHECK(mapped(t.go(0x4000)).attributes == 0xf0); // as PAR_EL1 shows it
+    t.regime.sctlr &= ~u64{1 << 2};
+    CHECK_FALSE(mapped(t.go(0x4000)).tagged);
+}
+
 TEST_CASE("a contiguous run is one mapping", "[mmu]") {
     El1 t;
     t.page(16, t.kLeaf | kContiguous);

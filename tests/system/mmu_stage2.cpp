@@ -236,6 +236,41 @@ TEST_CASE("stage 2's own access flag and dirty state", "[mmu]") {
     CHECK(bit(g.get(g.l3, 3), 7));
 }
 
+TEST_CASE("memory has tags as long as stage 2 leaves it write-back", "[mmu]") {
+    Guest g;
+    g.enable_stage1();
+    g.regime.features.mte = true;
+    g.regime.sctlr |= 1 << 2; // C
+    struct Row {
+        u8 stage1;
+        unsigned mem_attr;
+        u64 hcr;
+        bool tagged;
+    };
+    const Row rows[] = {
+        {0xf0, 0b1111, kVm, true},         {0xf0, 0b1010, kVm, false},
+        {0xf0, 0b0101, kVm, false},        {0xf0, 0b0001, kVm, false},
+        {0xff, 0b1111, kVm, false},        {0xf0, 0b0110, kVm | kFwb, true},
+        {0xf0, 0b0111, kVm | kFwb, true},  {0xf0, 0b0101, kVm | kFwb, false},
+        {0x04, 0b0110, kVm | kFwb, false},
+    };
+    for (const Row& row : rows) {
+        INFO(std::hex << int{row.stage1} << " " << row.mem_attr << " " << row.hcr);
+        g.regime.mair = row.stage1;
+        g.page(8, (g.kLeaf & ~kS2Normal) | u64{row.mem_attr} << 2);
+        g.regime.hcr = row.hcr;
+        CHECK(mapped(g.go(0)).tagged == row.tagged);
+    }
+    // HCR_EL2.DC instead of stage 1: by DCT.
+    constexpr u64 kDc = u64{1} << 12, kDct = u64{1} << 57;
+    g.regime.sctlr = 0;
+    g.page(0, (g.kLeaf & ~kS2Normal) | u64{0b1111} << 2);
+    g.regime.hcr = kVm | kDc;
+    CHECK_FALSE(mapped(g.go(0)).tagged);
+    g.regime.hcr = kVm | kDc | kDct;
+    CHECK(mapped(g.go(0)).tagged);
+}
+
 TEST_CASE("types of both stages combine to the weaker", "[mmu]") {
     Guest g;
     g.enable_stage1();

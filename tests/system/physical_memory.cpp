@@ -54,5 +54,24 @@ TEST_CASE("a reset leaves zeros and devices as after power on", "[devices]") {
     CHECK(device.last == 0);
 }
 
+TEST_CASE("RAM has allocation tags where they are asked for", "[devices]") {
+    PhysicalMemory memory;
+    std::string why_not;
+    u8* const first = memory.add_ram(0x4000'0000, 0x10000, why_not);
+    const u8* const second = memory.add_ram(0x8000'0000, 0x20000, why_not);
+    REQUIRE((first != nullptr && second != nullptr));
+    CHECK(memory.tags_of(first) == nullptr);
+    REQUIRE(memory.add_tags(why_not));
+    u8* const tags = memory.tags_of(first);
+    REQUIRE(tags != nullptr);
+    CHECK(memory.tags_of(first + 15) == tags);
+    CHECK(memory.tags_of(first + 0xffff) == tags + 0xfff);
+    CHECK(memory.tags_of(second + 0x1'0010) == memory.tags_of(second) + 0x1001);
+    CHECK(memory.tags_of(reinterpret_cast<const u8*>(&memory)) == nullptr);
+    tags[5] = 7;
+    memory.reset();
+    CHECK(tags[5] == 0);
+}
+
 } // namespace
 } // namespace ulna::devices

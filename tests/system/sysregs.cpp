@@ -273,12 +273,15 @@ TEST_CASE("SCTLR_EL1 is what translated code sees", "[system]") {
     CpuFixture f;
     CHECK((f.state->mode_bits & ir::BlockMode::kPacRestricted) != 0);
     f.write(SCTLR_EL1, sctlr::kPacKeys | sctlr::M);
-    CHECK(f.state->sctlr_el1 == (0x3040'0980 | sctlr::kPacKeys | sctlr::M | sctlr::DZE));
+    // DZE and MSCEn are EL0's alone.
+    CHECK(f.state->sctlr_el1 ==
+          (0x3040'0980 | sctlr::kPacKeys | sctlr::M | sctlr::DZE | sctlr::MSCEn));
     CHECK((f.state->mode_bits & ir::BlockMode::kPacRestricted) == 0);
     f.write(SCTLR_EL1, u64{1} << 40 | sctlr::ATA); // TCF: synchronous
-    CHECK(ir::BlockMode{f.state->mode_bits}.tag_check() == ir::TagCheck::Sync);
+    CHECK((f.state->sctlr_el1 & sctlr::ATA) != 0);
+    CHECK(ir::BlockMode{f.state->mode_bits}.tag_check() == ir::TagCheck::None); // the TLB's
     f.enter(0);
-    CHECK(ir::BlockMode{f.state->mode_bits}.tag_check() == ir::TagCheck::None);
+    CHECK((f.state->sctlr_el1 & (sctlr::ATA | sctlr::MSCEn)) == 0);
 }
 
 TEST_CASE("the debug registers of EL1", "[system]") {

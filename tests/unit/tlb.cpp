@@ -72,7 +72,7 @@ TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
                                   "  %0 = get.i64 x1\n"
                                   "  %1 = hostaddr [%0 + 0x10] 8 aligned reads_and_writes\n"
                                   "  %2 = hostaddr [%0 - 0x8] 1 reads unprivileged\n"
-                                  "  %3 = hostaddr [%0] 16 writes pair\n"
+                                  "  %3 = hostaddr [%0] 16 writes pair tag_unchecked\n"
                                   "  %4 = load.i64 [%1] 8\n"
                                   "  %5 = hostrange [%0 - 0x18] 48 reads_and_writes\n"
                                   "  %6 = hostrange [%0] 12 writes unprivileged\n"
@@ -87,6 +87,7 @@ TEST_CASE("tlb: text form and rules of the operation", "[ir][tlb]") {
     CHECK(is_refused("%1 = hostaddr [%0] 8 reads acquire"));
     CHECK(is_refused("%1 = load.i64 [%0] 8 unprivileged"));
     CHECK(is_refused("%1 = checktag [%0] 16 reads pair"));
+    CHECK(is_refused("%1 = checktag [%0] 16 reads tag_unchecked"));
     CHECK(is_refused("%1 = hostrange [%0] 0 reads"));
     CHECK(is_refused("%1 = hostrange [%0] 5000 reads"));
     CHECK(is_refused("%1 = hostrange [%0] 12"));

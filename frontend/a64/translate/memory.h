@@ -41,6 +41,7 @@ inline Address resolve(Translator& t, const Address& at, MemInfo mem, Access acc
         at.index.valid() ? t.b.add(at.base, t.b.shl(at.index, at.index_shift)) : at.base;
     if (in_machine) {
         mem.unprivileged = !t.mode().uao() && t.is_unprivileged_access();
+        mem.tag_unchecked = !at.tag_checked && t.cpu().features.has(Feature::MTE);
         return {.base = t.b.host_address(base, mem, at.disp), .resolved = true};
     }
     mem.pair = false;

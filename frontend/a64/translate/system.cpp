@@ -67,7 +67,11 @@ bool DC_ZVA(Translator& t, Reg Rt) {
             resolve(t, {block, at}, granule, Access::Writes);
         }
     } else if (t.mode().system()) {
+        const Value block = t.b.andnot(address, t.b.c64(ir::kZeroBlockBytes - 1));
         address = resolve(t, {address}, {.size_log2 = 0}, Access::Writes).base;
+        for (i64 at = 0; t.cpu().features.has(Feature::MTE) && at < 64; at += 16) {
+            resolve(t, {block, at}, {.size_log2 = 4}, Access::Writes);
+        }
     }
     t.b.emit(Opcode::ZeroBlock, Type::Void, {address});
     return true;

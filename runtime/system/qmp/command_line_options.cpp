@@ -62,6 +62,7 @@ const Option kOptions[] = {
       {"virtualization", "boolean"},
       {"secure", "boolean"},
       {"its", "boolean"},
+      {"mte", "boolean"},
       {"acpi", "string"},
       {"memory-backend", "string"},
       {"dumpdtb", "string"},

@@ -25,9 +25,16 @@ sleep 0.2
 dd if=/dev/urandom of=/tmp/a bs=1M count=2 2>/dev/null; gzip -c /tmp/a | gunzip | cmp - /tmp/a
 """
 
-# Programs that check themselves.
+# Programs that check themselves. Of both modes of memory tagging at once the CPU is to make the asymmetric one.
 PROGRAMS = """
+for cpu in /sys/devices/system/cpu/cpu*/mte_tcf_preferred; do [ ! -e $cpu ] || echo asymm >$cpu; done
 for program in @PROGRAMS@; do $program || { echo "guest: $program failed"; poweroff -f; }; done
+"""
+
+# Without -machine mte=on the kernel finds no memory tagging.
+NO_TAGS = """
+grep -q ^Features /proc/cpuinfo
+! grep -qw mte /proc/cpuinfo
 """
 
 DISK = """
