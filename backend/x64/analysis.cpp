@@ -28,7 +28,8 @@ bool Emitter::is_fusable_flags(ValueId flags) const {
         if (mode().ah()) {
             return table_ == &alternate_ && type_of(inst.args[0]) != Type::F16;
         }
-        return type_of(inst.args[0]) == Type::F16 ? !mode().fz16() : !mode().fz();
+        return type_of(inst.args[0]) == Type::F16 ? !mode().fz16()
+                                                  : !mode().fz() || mode().traps_flushes();
     default:
         return false;
     }

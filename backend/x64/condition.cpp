@@ -1,5 +1,6 @@
 // Conditions: from an i1 value, or what it is computed from, to EFLAGS and an x86 condition code.
 #include "backend/x64/emitter.h"
+#include "backend/x64/fp_trap.h"
 #include "backend/x64/raw.h"
 
 namespace ulna::backend::x64 {
@@ -190,10 +191,15 @@ Emitter::Condition Emitter::compare_fp(const Inst& inst, Cond cond) {
     const Xmm a = use_xmm(left);
     const XmmMem b = use_xmm_mem(right);
     condition_start_ = c.position();
+    const bool signals = (inst.imm & 1) != 0;
+    if (!signals && mode().traps_flushes()) {
+        c.db(kQuietPrefix);
+    }
+    const bool raises = signals || mode().traps_flushes();
     if (type_of(left) == Type::F64) {
-        inst.imm & 1 ? c.vcomisd(a, b) : c.vucomisd(a, b);
+        raises ? c.vcomisd(a, b) : c.vucomisd(a, b);
     } else {
-        inst.imm & 1 ? c.vcomiss(a, b) : c.vucomiss(a, b);
+        raises ? c.vcomiss(a, b) : c.vucomiss(a, b);
     }
     return row.condition;
 }

@@ -161,7 +161,8 @@ void emit_min_across(Emitter& e, const Inst& inst) { min_max_across(e, inst, fal
 // --- comparisons: the host's predicates raise what Arm's do
 
 // The flags of a comparison with FPCR.FZ, as a value: fused into its consumers (condition.cpp) it
-// could not look for denormals first. ZF PF CF select one of four nibbles.
+// could not look for denormals first; where those trap it need not. ZF PF CF select one of four
+// nibbles.
 void flushing_compare(Emitter& e, const Inst& inst) {
     constexpr u32 kZfPfCfOfLahf = 0x4500;
     constexpr u32 kNzcv = 2u << 0 * 4 | 8u << 1 * 4 | 6u << 4 * 4 | 3u << 7 * 4;
@@ -195,7 +196,7 @@ void emit_FCmp(Emitter& e, const Inst& inst) {
         add_int_emitters(table);
         return table[Opcode::FCmp].fn;
     }();
-    if (e.mode().fz() && e.type_of(inst.args[0]) != Type::F16) {
+    if (e.mode().fz() && !e.mode().traps_flushes() && e.type_of(inst.args[0]) != Type::F16) {
         flushing_compare(e, inst);
     } else {
         plain(e, inst);

@@ -20,6 +20,8 @@ using ir::Opcode;
 using ir::Type;
 
 constexpr greg_t kTrapFlag = 1 << 8;
+constexpr greg_t kCarry = 1 << 0, kParity = 1 << 2, kAuxiliary = 1 << 4, kZero = 1 << 6,
+                 kSign = 1 << 7, kOverflow = 1 << 11;
 
 template <class T> T read(const u8* at) {
     T value;
@@ -45,7 +47,7 @@ struct Vex {
     }
     [[nodiscard]] bool is(u8 op) const { return map == 1 && opcode == op; }
     [[nodiscard]] bool is_scalar() const {
-        return zeroes_rest || (is_fused() ? (opcode & 1) != 0 : pp >= 2);
+        return zeroes_rest || is(fp_opcode::kOrder) || (is_fused() ? (opcode & 1) != 0 : pp >= 2);
     }
     [[nodiscard]] bool is_double() const { return is_fused() ? wide : (pp & 1) != 0; }
 };
@@ -167,6 +169,15 @@ class Exact {
     // The destination's new value; none: not an instruction of arithmetic.
     [[nodiscard]] std::optional<V128> result(const Vex& insn) {
         return insn.is_fused() ? fused(insn, xmm(context_, insn.reg)) : plain(insn);
+    }
+    // NZCV of a comparison.
+    [[nodiscard]] u64 order(const Vex& insn, bool signals) {
+        const Type type = insn.is_double() ? Type::F64 : Type::F32;
+        V128 args[] = {xmm(context_, insn.reg), last_operand(context_, insn)};
+        for (V128& arg : args) {
+            arg = {insn.is_double() ? arg.lo : static_cast<u32>(arg.lo), 0};
+        }
+        return ir::eval(params(Opcode::FCmp, signals, 0, Type::Nzcv, type), args, state_.fpsr).lo;
     }
     [[nodiscard]] V128 fused(const Vex& insn, const V128& addend) {
         const unsigned negated = insn.opcode - fp_opcode::kFused;
@@ -295,11 +306,28 @@ void settle_inexact(ucontext_t& context, ir::CpuState& state) {
     }
 }
 
+// EFLAGS of COMIS, by Arm's result.
+void resolve_order(ucontext_t& context, ir::CpuState& state, const Vex& insn, bool signals) {
+    constexpr u64 kLess = 8, kEqual = 6, kUnordered = 3;
+    const u64 order = Exact{context, state}.order(insn, signals);
+    auto& flags = context.uc_mcontext.gregs[REG_EFL];
+    flags &= ~(kCarry | kParity | kAuxiliary | kZero | kSign | kOverflow);
+    flags |= order == kLess        ? kCarry
+             : order == kEqual     ? kZero
+             : order == kUnordered ? kZero | kParity | kCarry
+                                   : 0;
+}
+
 // Where the context goes on; null: this is no instruction that is evaluated here.
 const u8* resolve(ucontext_t& context, ir::CpuState& state, const u8* at) {
-    std::optional<Vex> insn = decode(context, at);
+    const bool is_quiet = *at == kQuietPrefix;
+    std::optional<Vex> insn = decode(context, at + is_quiet);
     if (!insn) {
         return nullptr;
+    }
+    if (insn->is(fp_opcode::kOrder)) {
+        resolve_order(context, state, *insn, !is_quiet);
+        return insn->end;
     }
     if (insn->is(fp_opcode::kCompare) && *insn->end == kNanPredicate) {
         resolve_nan(context, state, at);

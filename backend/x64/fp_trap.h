@@ -27,7 +27,8 @@
 //
 //   - a denormal number divided by zero: Division by Zero;
 //   - a quiet NaN beside a denormal number: a comparison of the result with itself that signals for
-//     any NaN, behind the probe.
+//     any NaN, behind the probe. A comparison for flags signals itself, and has a prefix that says
+//     that the guest's does not.
 //
 // The host may say Inexact with Underflow, which Arm does not where it flushes. So Inexact is not
 // masked either until FPSR has it: then it does not matter.
@@ -59,7 +60,7 @@ inline constexpr unsigned kMaskShift = 7;
 // Opcodes in map 0f, and fused multiply-add in map 0f38.
 namespace fp_opcode {
 inline constexpr u8 kLoad = 0x10, kMove = 0x28, kSqrt = 0x51, kAdd = 0x58, kMul = 0x59,
-                    kConvert = 0x5a, kSub = 0x5c, kDiv = 0x5e, kCompare = 0xc2;
+                    kConvert = 0x5a, kSub = 0x5c, kDiv = 0x5e, kCompare = 0xc2, kOrder = 0x2f;
 // d = +-(a * b) +- d: packed; kFused + 1: scalar. By ir::fmuladd bits: kNegateFactor adds 4,
 // kNegateAddend 2.
 inline constexpr u8 kFused = 0xb8;
@@ -67,6 +68,9 @@ inline constexpr u8 kFused = 0xb8;
 
 // "False" and "true", signaling: nobody else compares like this.
 inline constexpr u8 kGuardPredicate = 0x1b, kNanPredicate = 0x1f;
+
+// Of a comparison (kOrder), which ignores it: segment DS.
+inline constexpr u8 kQuietPrefix = 0x3e;
 
 inline constexpr unsigned kVexRegisterBytes = 5, kVexMemoryBytes = 9, kGuardBytes = 6,
                           kEvexRegisterBytes = 6;
