@@ -123,16 +123,15 @@ std::string maps_line(const AddressSpace::Region& part, const MapsLine& host) {
     return line + '\n';
 }
 
-// The parts of [start, end) that are the guest's, with its permissions.
+// The parts of [start, end) that are the guest's, with its permissions. Of `regions`, which ascend
+// and may be tens of thousands, as many as the host's lines.
 std::vector<AddressSpace::Region>
 guest_parts(const std::vector<AddressSpace::Region>& regions, u64 start, u64 end) {
     std::vector<AddressSpace::Region> parts;
-    for (const AddressSpace::Region& region : regions) {
-        const u64 from = std::max(start, region.start);
-        const u64 to = std::min(end, region.end);
-        if (from < to) {
-            parts.push_back({from, to, region.protection});
-        }
+    auto region = std::ranges::upper_bound(regions, start, {}, &AddressSpace::Region::end);
+    for (; region != regions.end() && region->start < end; ++region) {
+        parts.push_back(
+            {std::max(start, region->start), std::min(end, region->end), region->protection});
     }
     return parts;
 }

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 volatile sig_atomic_t count;
@@ -243,7 +244,7 @@ static void write_in_handler(int signal) {
     ++count;
     write_byte();
 }
-static void self_pipe(void) {
+static void self_pipe_by(ssize_t (*read_byte)(char*)) {
     struct sigaction action = {.sa_handler = write_in_handler, .sa_flags = SA_RESTART};
     CHECK(sigaction(SIGALRM, &action, NULL) == 0);
     CHECK(pipe(pipe_fds) == 0);
@@ -251,9 +252,19 @@ static void self_pipe(void) {
         const struct itimerval soon = {.it_value = {0, 1 + i % 89}};
         char byte;
         CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
-        CHECK(read(pipe_fds[0], &byte, 1) == 1);
+        CHECK(read_byte(&byte) == 1);
     }
     alarm(most_seconds());
+}
+static ssize_t by_read(char* byte) { return read(pipe_fds[0], byte, 1); }
+// Of a pipe: where it stands.
+static ssize_t by_preadv2(char* byte) {
+    const struct iovec place = {byte, 1};
+    return preadv2(pipe_fds[0], &place, 1, -1, 0);
+}
+static void self_pipe(void) {
+    self_pipe_by(by_read);
+    self_pipe_by(by_preadv2);
 }
 
 int main(void) {
