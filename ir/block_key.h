@@ -50,7 +50,7 @@ struct BlockMode {
     static constexpr u32 kPacRestricted = 1u << 14; // a key of SCTLR_EL1 is disabled, or trapped
     static constexpr u32 kShared = 1u << 13; // other threads or processes may see what is accessed
     static constexpr u32 kBti = 1u << 15;    // some page of the process is guarded
-    static constexpr u32 kTags = 1u << 2;    // some page of the process has allocation tags
+    static constexpr u32 kTags = 1u << 2;    // a page of the process, or RAM, has allocation tags
     // SCTLR_EL1.TCF0 of the thread (prctl), while anything is checked: with kTags and PSTATE.TCO
     // clear.
     static constexpr unsigned kTagCheckShift = 11;

@@ -23,7 +23,7 @@
 // A test that takes longer hangs. Where all code is compiled by LLVM, TEST_PATIENCE makes it more.
 static inline unsigned most_seconds(void) {
     const char* const patience = getenv("TEST_PATIENCE");
-    return 120 * (patience ? atoi(patience) : 1);
+    return 300 * (patience ? atoi(patience) : 1);
 }
 
 #define RUN(test)                                                                                  \
